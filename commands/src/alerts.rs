@@ -1,0 +1,196 @@
+//! The alert watch: a reactor that raises what needs a person, and clears it when it no longer does.
+//!
+//! It says nothing that is not on the log; staleness alone, which no event announces, it works out from the
+//! newest balances and the time.
+
+use crate::ledger::Ledger;
+use crate::service::{ServiceError, own, survivable};
+use crate::stop::Stop;
+use crate::strategy::readable;
+use crate::streams;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use stele_domain::event::Event;
+use stele_domain::ids::Actor;
+use stele_domain::market::reference::event::Verdict;
+use stele_domain::operations::alert::event::Kind;
+use stele_domain::operations::alert::{Alert, Command};
+use stele_domain::operations::service::event::Service;
+use stele_domain::port::clock::Clock;
+use stele_domain::port::event_log::{Direction, EventLog, Filter, Position, Record, Revision, StreamId};
+use stele_domain::time::Timestamp;
+use stele_domain::treasury::inventory::event::Drift;
+use stele_domain::{intents, market, treasury};
+
+/// Records that are read in one go.
+const PAGE: usize = 512;
+/// How far back the present is looked for at the start.
+const LOOK_BACK: usize = 64;
+/// How often staleness is looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The service.
+pub struct AlertWatch {
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// What is watched: price, relay and balances.
+    pub watched: Vec<StreamId>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Oldest balances that are not stale, in milliseconds.
+    pub inventory_age_ms_max: u64,
+}
+
+/// What is to be said of an alert.
+struct Word {
+    kind: Kind,
+    raised: bool,
+    detail: String,
+}
+
+/// The alerts and what was said of each last, so that only changes are said again.
+struct Watch {
+    ledgers: BTreeMap<Kind, Ledger<Alert>>,
+    said: BTreeMap<Kind, bool>,
+    balances_at: Option<Timestamp>,
+}
+
+impl AlertWatch {
+    /// Runs until it is told to stop.
+    pub async fn run(self, mut stop: Stop) -> Result<(), ServiceError> {
+        let who = Actor::try_from("service:alerts".to_owned())?;
+        let mut ledgers = BTreeMap::new();
+        for kind in Kind::ALL {
+            ledgers.insert(kind, Ledger::new(Arc::clone(&self.log), streams::alert(kind)?));
+        }
+        let mut watch = Watch { ledgers, said: BTreeMap::new(), balances_at: None };
+        let head = self.log.head().await.map_err(ServiceError::Log)?;
+        self.look_back(&who, &mut watch, head).await?;
+        let categories = [streams::PRICE, streams::RELAY, streams::INVENTORY];
+        let mut follow = self.log.follow(head.next(), Filter::categories(&categories));
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.requested() => return Ok(()),
+                _ = ticks.tick() => self.stale(&who, &mut watch).await?,
+                page = follow.next(PAGE) => match page {
+                    Ok(page) => self.see(&who, &mut watch, &page.records).await?,
+                    Err(error) => survivable::<()>(Service::Projections, error.into())?,
+                },
+            }
+        }
+    }
+
+    /// What the newest facts up to the head say.
+    async fn look_back(&self, who: &Actor, watch: &mut Watch, head: Position) -> Result<(), ServiceError> {
+        for stream in &self.watched {
+            let newest =
+                self.log.read_stream(stream, Revision(u64::MAX), Direction::Backward, LOOK_BACK).await;
+            let mut records = newest.map_err(ServiceError::Log)?;
+            records.retain(|record| record.position <= head);
+            records.reverse();
+            self.see(who, watch, &records).await?;
+        }
+        Ok(())
+    }
+
+    async fn see(&self, who: &Actor, watch: &mut Watch, records: &[Record]) -> Result<(), ServiceError> {
+        for recorded in records.iter().filter_map(readable) {
+            for word in words(&recorded.event, watch) {
+                self.say(who, watch, word).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn stale(&self, who: &Actor, watch: &mut Watch) -> Result<(), ServiceError> {
+        let Some(balances_at) = watch.balances_at else { return Ok(()) };
+        let age_ms = self.clock.now().millis_since(balances_at);
+        if age_ms <= i64::try_from(self.inventory_age_ms_max).unwrap_or(i64::MAX) {
+            return Ok(());
+        }
+        let detail = format!("balances are {age_ms} ms old");
+        self.say(who, watch, Word { kind: Kind::InventoryStale, raised: true, detail }).await
+    }
+
+    async fn say(&self, who: &Actor, watch: &mut Watch, word: Word) -> Result<(), ServiceError> {
+        let Word { kind, raised, detail } = word;
+        if watch.said.get(&kind) == Some(&raised) {
+            return Ok(());
+        }
+        let Some(ledger) = watch.ledgers.get(&kind) else { return Ok(()) };
+        let at = self.clock.now();
+        crate::observe::alert(kind, raised, &detail);
+        let command =
+            if raised { Command::Raise { kind, detail, at } } else { Command::Clear { kind, detail, at } };
+        match ledger.handle(own(who, at, command)).await {
+            Ok(_) => {
+                watch.said.insert(kind, raised);
+                Ok(())
+            }
+            Err(failure) => survivable(Service::Projections, failure),
+        }
+    }
+}
+
+/// What an event says of the alerts.
+fn words(event: &Event, watch: &mut Watch) -> Vec<Word> {
+    match event {
+        Event::Market(market::event::Event::Reference(market::reference::Event::ReferencePriced(priced))) => {
+            let (raised, detail) = match &priced.verdict {
+                Verdict::Primary { .. } => (false, "the primary source prices again".to_owned()),
+                Verdict::Fallback { .. } => (false, "the fallback source prices".to_owned()),
+                Verdict::Blocked { block } => (true, format!("no usable price: {}", block.code())),
+            };
+            vec![Word { kind: Kind::PriceBlocked, raised, detail }]
+        }
+        Event::Intents(intents::event::Event::Relay(event)) => relay_words(event),
+        Event::Treasury(treasury::event::Event::Inventory(event)) => inventory_words(event, watch),
+        Event::Market(_) | Event::Intents(_) | Event::Trading(_) | Event::Operations(_) => vec![],
+    }
+}
+
+fn relay_words(event: &intents::relay::Event) -> Vec<Word> {
+    let (raised, detail) = match event {
+        intents::relay::Event::RelayConnected(_) => (false, "the relay is connected".to_owned()),
+        intents::relay::Event::RelayDisconnected(gone) => {
+            (true, format!("the relay is gone: {}", gone.reason))
+        }
+        intents::relay::Event::FrameRejected(_) | intents::relay::Event::SettlementReported(_) => {
+            return vec![];
+        }
+    };
+    vec![Word { kind: Kind::RelayDown, raised, detail }]
+}
+
+fn inventory_words(event: &treasury::inventory::Event, watch: &mut Watch) -> Vec<Word> {
+    match event {
+        treasury::inventory::Event::BalancesObserved(fact) => {
+            watch.balances_at = Some(fact.observed_at);
+            let fresh = format!("balances of block {} were read", fact.height);
+            let (blocked, why) = match fact.blocked.first() {
+                Some(block) => (true, format!("the venue would refuse our signature: {block:?}")),
+                None => (false, "the venue would take our signature".to_owned()),
+            };
+            vec![
+                Word { kind: Kind::InventoryStale, raised: false, detail: fresh },
+                Word { kind: Kind::ExecutionBlocked, raised: blocked, detail: why },
+            ]
+        }
+        treasury::inventory::Event::InventoryUnavailable(gone) => {
+            let detail = format!("balances can't be read: {}", gone.reason);
+            vec![Word { kind: Kind::InventoryStale, raised: true, detail }]
+        }
+        // A drift stays raised until a person has looked; the next reading does not explain it.
+        treasury::inventory::Event::DriftDetected(drift) => {
+            let kind = match drift.drift {
+                Drift::Drop => Kind::UnexpectedDrop,
+                Drift::Credit => Kind::UnmatchedCredit,
+            };
+            let detail = format!("{}: {} expected, {} seen", drift.token, drift.expected, drift.observed);
+            vec![Word { kind, raised: true, detail }]
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Sending: one task per offer, from the last look at the account to the relay's word.
+//!
+//! The order of things is what keeps the desk safe: permit, look, send, record. A kill closes the fence first,
+//! so either it waits for this frame or this task sees it and sends nothing.
+
+use super::reactor::Executor;
+use crate::fence::Fence;
+use crate::ledger::Ledger;
+use crate::observe;
+use crate::service::own;
+use std::sync::Arc;
+use std::time::Duration;
+use stele_domain::ids::{Actor, CommandId};
+use stele_domain::port::clock::Clock;
+use stele_domain::port::venue::{ExactSide, Offer, Submission, Venue};
+use stele_domain::time::Timestamp;
+use stele_domain::trading::account::event::SubmissionStarted;
+use stele_domain::trading::account::state::{Arming, Phase};
+use stele_domain::trading::account::{Account, Command, State as AccountState};
+use tokio::sync::{Notify, Semaphore};
+
+/// How long a stopping executor waits for replies. What it does not hear is looked up after the restart.
+const FINISH: Duration = Duration::from_secs(8);
+/// How often a result is offered to a log that does not take it.
+const RECORD_RETRY: Duration = Duration::from_millis(200);
+
+/// Starts offers and counts them.
+pub(super) struct Sender {
+    task: Arc<Task>,
+    slots: Arc<Semaphore>,
+    slots_all: usize,
+}
+
+/// What one sending needs.
+struct Task {
+    account: Arc<Ledger<Account>>,
+    venue: Arc<dyn Venue>,
+    fence: Fence,
+    clock: Arc<dyn Clock>,
+    refresh_inventory: Arc<Notify>,
+    who: Actor,
+    epoch: u64,
+}
+
+impl Sender {
+    pub(super) fn new(executor: &Executor, who: Actor, epoch: u64) -> Self {
+        let task = Task {
+            account: Arc::clone(&executor.account),
+            venue: Arc::clone(&executor.venue),
+            fence: executor.fence.clone(),
+            clock: Arc::clone(&executor.clock),
+            refresh_inventory: Arc::clone(&executor.refresh_inventory),
+            who,
+            epoch,
+        };
+        let slots_all = executor.options.in_flight_max.max(1);
+        Self { task: Arc::new(task), slots: Arc::new(Semaphore::new(slots_all)), slots_all }
+    }
+
+    /// How many replies are awaited.
+    pub(super) fn in_flight(&self) -> usize {
+        self.slots_all.saturating_sub(self.slots.available_permits())
+    }
+
+    /// Sends an offer that has been fixed; waits for a free place first.
+    pub(super) async fn start(&self, started: SubmissionStarted) {
+        let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+        let task = Arc::clone(&self.task);
+        tokio::spawn(async move {
+            task.run(started).await;
+            drop(slot);
+        });
+    }
+
+    /// Waits for the replies that are still out, as long as a stop allows.
+    pub(super) async fn finish(&self) {
+        let all = u32::try_from(self.slots_all).unwrap_or(u32::MAX);
+        let waited = tokio::time::timeout(FINISH, self.slots.acquire_many(all)).await;
+        if waited.is_err() {
+            observe::left_in_flight(self.in_flight());
+        }
+    }
+}
+
+impl Task {
+    async fn run(&self, started: SubmissionStarted) {
+        let command_id = started.command_id;
+        let permit = self.fence.permit().await;
+        let at = self.clock.now();
+        let allowed = self.account.look(|state| may_send(state, command_id, self.epoch, at)).await;
+        let command = match allowed {
+            Ok(Ok(())) => {
+                let submission = self.venue.submit(offer(&started), permit).await;
+                observe::submitted(&started, &submission);
+                result(command_id, submission, self.clock.now())
+            }
+            Ok(Err(why)) => Command::Abandon { command_id, why, at },
+            Err(failure) => {
+                let why = format!("the account could not be read: {failure}");
+                Command::Abandon { command_id, why, at }
+            }
+        };
+        self.record(command).await;
+        self.refresh_inventory.notify_one();
+    }
+
+    /// Records the result; a log that is full or away gets it as soon as it is back.
+    async fn record(&self, command: Command) {
+        let envelope = own(&self.who, self.clock.now(), command);
+        loop {
+            match self.account.handle(envelope.clone()).await {
+                Ok(_) => return,
+                Err(crate::envelope::Failure::Log(error)) if error.is_transient() => {
+                    observe::log_failed("executor", &error);
+                    tokio::time::sleep(RECORD_RETRY).await;
+                }
+                Err(failure) => {
+                    observe::result_lost(&failure);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Whether the frame may leave now: nothing has changed since the offer was fixed.
+fn may_send(state: &AccountState, command_id: CommandId, epoch: u64, at: Timestamp) -> Result<(), String> {
+    match state.arming() {
+        Arming::Killed { .. } => return Err("killed before it was sent".to_owned()),
+        Arming::Disarmed => return Err("disarmed before it was sent".to_owned()),
+        Arming::Armed(armed) if armed.until <= at => {
+            return Err("the arming ran out before it was sent".to_owned());
+        }
+        Arming::Armed(_) => {}
+    }
+    let leased = state.lease().is_some_and(|lease| lease.epoch == epoch && lease.until > at);
+    if !leased {
+        return Err("the lease was lost before it was sent".to_owned());
+    }
+    match state.open().get(&command_id).map(|offer| offer.phase) {
+        Some(Phase::Started) => Ok(()),
+        Some(Phase::Accepted | Phase::Rejected | Phase::Uncertain | Phase::SettleFailed) | None => {
+            Err("it is not waiting to be sent".to_owned())
+        }
+    }
+}
+
+fn offer(started: &SubmissionStarted) -> Offer {
+    let answer = match started.exact {
+        ExactSide::In => started.give.amount,
+        ExactSide::Out => started.receive.amount,
+    };
+    Offer {
+        quote_id: started.quote_id.clone(),
+        exact: started.exact,
+        answer,
+        prepared: started.prepared.clone(),
+    }
+}
+
+fn result(command_id: CommandId, submission: Submission, at: Timestamp) -> Command {
+    match submission {
+        Submission::Accepted { reply } => Command::RecordAccepted { command_id, reply, at },
+        Submission::Refused { reply, late } => Command::RecordRejected { command_id, reply, late, at },
+        Submission::NotSent { reason } => Command::Abandon { command_id, why: reason, at },
+        Submission::Unknown { reason } => Command::RecordUncertain { command_id, why: reason, at },
+    }
+}

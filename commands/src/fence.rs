@@ -1,0 +1,37 @@
+//! The fence between deciding to send and sending: who kills the desk closes it, and no frame leaves after.
+//!
+//! A permit is taken before the last look at the account and travels with the frame. Closing waits for the
+//! permits that are out. It guards one process; across processes the account's stream does.
+
+use std::sync::Arc;
+use std::time::Duration;
+use stele_domain::port::venue::SendPermit;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
+
+/// How long a kill waits for a frame that is being written. It is recorded in any case.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// The fence of one process.
+#[derive(Debug, Clone, Default)]
+pub struct Fence {
+    lock: Arc<RwLock<()>>,
+}
+
+/// While it lives, no frame leaves.
+#[derive(Debug)]
+pub struct Closed {
+    _guard: OwnedRwLockWriteGuard<()>,
+}
+
+impl Fence {
+    /// The right to send one frame; waits while the fence is closed.
+    pub async fn permit(&self) -> SendPermit {
+        Box::new(self.lock.clone().read_owned().await)
+    }
+
+    /// Waits until no permit is out, and lets none out while the answer lives; `None` when a frame is stuck.
+    pub async fn close(&self) -> Option<Closed> {
+        let guard = tokio::time::timeout(CLOSE_TIMEOUT, self.lock.clone().write_owned()).await;
+        guard.ok().map(|guard| Closed { _guard: guard })
+    }
+}

@@ -1,0 +1,22 @@
+//! Commands: the one path from a wish to facts, and the reactors that turn facts into further wishes and into
+//! effects.
+//!
+//! It reaches the outside only through the ports of the domain. No decision here reads a read model.
+
+pub mod aggregate;
+pub mod control;
+pub mod envelope;
+pub mod fence;
+pub mod ledger;
+pub mod service;
+pub mod stop;
+pub mod streams;
+
+pub mod alerts;
+pub mod executor;
+pub mod ingest;
+pub mod inventory;
+pub mod market;
+pub mod strategy;
+
+mod observe;

@@ -1,0 +1,264 @@
+//! The strategy service: a reactor that follows the log and speaks on every demand once.
+//!
+//! Its gates see what it has folded from the log up to the demand. Its checkpoint is the stream it writes: the
+//! last decision names its demand, and the reactor goes on after it.
+
+use crate::envelope::Envelope;
+use crate::ledger::{Answers, Ledger};
+use crate::observe;
+use crate::service::{ServiceError, actor, following, running, survivable};
+use crate::stop::Stop;
+use crate::streams;
+use std::sync::Arc;
+use stele_domain::codec;
+use stele_domain::decider::Decider;
+use stele_domain::event::{Event, Recorded};
+use stele_domain::ids::{Actor, TokenId};
+use stele_domain::intents::demand::Demand;
+use stele_domain::market::reference::event::ReferencePriced;
+use stele_domain::money::{Decimals, Units};
+use stele_domain::operations::service::event::Service;
+use stele_domain::operations::service::{Lifecycle, State as ServiceState};
+use stele_domain::pair::Pair;
+use stele_domain::port::clock::Clock;
+use stele_domain::port::event_log::{Direction, EventLog, Filter, Position, Record, Revision, StreamId};
+use stele_domain::trading::account::{Account, State as AccountState};
+use stele_domain::trading::pricing::PricingPolicy;
+use stele_domain::trading::strategy::command::{AccountView, Command, Seen, Sight};
+use stele_domain::trading::strategy::{Strategy, event as strategy_event};
+use stele_domain::treasury::inventory::event::BalancesObserved;
+use stele_domain::{intents, market, operations, trading, treasury};
+
+/// Records that are read in one go.
+const PAGE: usize = 512;
+/// How far back the newest price and balances are looked for at the start.
+const LOOK_BACK: usize = 256;
+
+/// What the strategy needs to run.
+pub struct StrategyReactor {
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// The stream of decisions.
+    pub ledger: Arc<Ledger<Strategy>>,
+    /// The account's ledger, to start from.
+    pub account: Arc<Ledger<Account>>,
+    /// The pair.
+    pub pair: Pair,
+    /// Decimals of the pair.
+    pub decimals: Decimals,
+    /// How offers are priced.
+    pub pricing: PricingPolicy,
+    /// How far behind the present a final block is when all is well, in milliseconds.
+    pub finality_lag_ms: i64,
+    /// Names of the account and pair streams.
+    pub streams: Streams,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The streams that the strategy reads.
+#[derive(Debug, Clone)]
+pub struct Streams {
+    /// Demands.
+    pub quote: StreamId,
+    /// Reference prices.
+    pub price: StreamId,
+    /// Balances.
+    pub inventory: StreamId,
+    /// The account.
+    pub account: StreamId,
+    /// The strategy's own service.
+    pub service: StreamId,
+}
+
+/// What it has folded so far. Each part knows how far it was folded, because they start at different places.
+struct View {
+    account: AccountState,
+    account_to: Position,
+    service: ServiceState,
+    service_to: Position,
+    price: Option<Seen<ReferencePriced>>,
+    inventory: Option<Seen<BalancesObserved>>,
+}
+
+impl StrategyReactor {
+    /// Runs until it is told to stop.
+    pub async fn run(self, mut stop: Stop) -> Result<(), ServiceError> {
+        let who = actor(Service::Strategy)?;
+        let (mut view, from) = self.begin().await?;
+        let categories =
+            [streams::QUOTE, streams::PRICE, streams::INVENTORY, streams::ACCOUNT, streams::SERVICE];
+        let mut follow = self.log.follow(from, Filter::categories(&categories));
+        loop {
+            let page = tokio::select! {
+                biased;
+                () = stop.requested() => return Ok(()),
+                page = follow.next(PAGE) => page,
+            };
+            match page {
+                Ok(page) => self.work(&who, &mut view, &page.records).await?,
+                Err(error) => survivable::<()>(Service::Strategy, error.into())?,
+            }
+        }
+    }
+
+    /// The state of everything at the place where the work goes on.
+    async fn begin(&self) -> Result<(View, Position), ServiceError> {
+        let last = self.ledger.look(stele_domain::trading::strategy::State::last_demand).await;
+        let last = last.map_err(|failure| unstartable(&failure))?;
+        // The account is taken as it is now and not as it was at the demand: a demand that waited through a
+        // restart meets the arming of today, and today's is the safe one.
+        let account = self.account.look_at(|state, place| (state.clone(), place)).await;
+        let (account, account_to) = account.map_err(|failure| unstartable(&failure))?;
+        let mut view = View {
+            account,
+            account_to,
+            service: ServiceState::default(),
+            service_to: Position::START,
+            price: None,
+            inventory: None,
+        };
+        for stream in [&self.streams.service, &self.streams.price, &self.streams.inventory] {
+            let newest =
+                self.log.read_stream(stream, Revision(u64::MAX), Direction::Backward, LOOK_BACK).await;
+            for record in newest.map_err(ServiceError::Log)?.iter().rev() {
+                if let Some(recorded) = readable(record) {
+                    see(&mut view, recorded, &self.streams);
+                }
+            }
+        }
+        Ok((view, last.next()))
+    }
+
+    async fn work(&self, who: &Actor, view: &mut View, records: &[Record]) -> Result<(), ServiceError> {
+        let mut commands = Vec::new();
+        for recorded in records.iter().filter_map(readable) {
+            if let Some((cause, demand)) = see(view, recorded, &self.streams) {
+                commands.push(self.decide(who, view, &cause, demand));
+            }
+        }
+        if commands.is_empty() {
+            return Ok(());
+        }
+        loop {
+            match self.ledger.handle_all(commands.clone()).await {
+                Ok(answers) => {
+                    count(&answers);
+                    return Ok(());
+                }
+                // The demands stay undecided until the log takes decisions again; by then most have expired,
+                // and are decided as that.
+                Err(failure) => survivable(Service::Strategy, failure)?,
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    }
+
+    fn decide(&self, who: &Actor, view: &View, cause: &Recorded, demand: Demand) -> Envelope<Command> {
+        let at = self.clock.now();
+        let seen = view.inventory.as_ref();
+        let base_held = seen.map(|seen| held(&self.pair.base.tokens, &seen.fact));
+        let account = AccountView::of(&view.account, &demand, base_held, at);
+        let sight = Sight {
+            strategy: Arc::from(self.pair.id.as_str()),
+            demand: Arc::new(demand),
+            demand_event_id: cause.event_id,
+            demand_position: cause.position,
+            decimals: self.decimals,
+            pricing: self.pricing,
+            finality_lag_ms: self.finality_lag_ms,
+            running: running(view.service.phase()),
+            price: view.price.clone(),
+            inventory: view.inventory.clone(),
+            account,
+            at,
+        };
+        following(who, cause, "decide", at, Command::Decide(Box::new(sight)))
+    }
+}
+
+/// Says what was decided.
+fn count(answers: &Answers<Strategy>) {
+    for event in answers.iter().flatten().flat_map(super::envelope::Outcome::events) {
+        match event {
+            strategy_event::Event::Decided(decided) => observe::decided(decided),
+            strategy_event::Event::ExecutionCommanded(order) => observe::commanded(order),
+        }
+    }
+}
+
+/// Folds one event; a demand comes back to be decided on.
+fn see(view: &mut View, recorded: Recorded, streams: &Streams) -> Option<(Recorded, Demand)> {
+    let at = recorded.position;
+    match &recorded.event {
+        Event::Intents(intents::event::Event::Intake(intents::intake::Event::DemandNormalised(demand))) => {
+            let demand = demand.clone();
+            (recorded.stream == streams.quote).then_some((recorded, demand))
+        }
+        Event::Market(market::event::Event::Reference(market::reference::Event::ReferencePriced(fact))) => {
+            if recorded.stream == streams.price {
+                newer(&mut view.price, &recorded, fact);
+            }
+            None
+        }
+        Event::Treasury(treasury::event::Event::Inventory(treasury::inventory::Event::BalancesObserved(
+            fact,
+        ))) => {
+            if recorded.stream == streams.inventory {
+                newer(&mut view.inventory, &recorded, fact);
+            }
+            None
+        }
+        Event::Trading(trading::event::Event::Account(event)) => {
+            if recorded.stream == streams.account && at > view.account_to {
+                view.account = Account::evolve(std::mem::take(&mut view.account), event);
+                view.account_to = at;
+            }
+            None
+        }
+        Event::Operations(operations::event::Event::Service(event)) => {
+            if recorded.stream == streams.service && at > view.service_to {
+                view.service = Lifecycle::evolve(std::mem::take(&mut view.service), event);
+                view.service_to = at;
+            }
+            None
+        }
+        Event::Intents(_)
+        | Event::Market(_)
+        | Event::Treasury(_)
+        | Event::Trading(_)
+        | Event::Operations(_) => None,
+    }
+}
+
+/// Keeps the fact that stands later.
+fn newer<T: Clone>(seen: &mut Option<Seen<T>>, recorded: &Recorded, fact: &T) {
+    if seen.as_ref().is_none_or(|seen| seen.position < recorded.position) {
+        let (event_id, position) = (recorded.event_id, recorded.position);
+        *seen = Some(Seen { event_id, position, fact: Arc::new(fact.clone()) });
+    }
+}
+
+/// Credited coin of several tokens that count as one asset. Venue amounts fit 127 bits, so the sum fits.
+pub(crate) fn held(tokens: &[TokenId], fact: &BalancesObserved) -> Units {
+    let of = |token: &TokenId| fact.credited.get(token).copied().unwrap_or(Units::ZERO);
+    tokens.iter().fold(Units::ZERO, |sum, token| sum.plus(of(token)).unwrap_or(sum))
+}
+
+/// Reads a record; one that can't be read is said and skipped.
+pub(crate) fn readable(record: &Record) -> Option<Recorded> {
+    match codec::recorded(record) {
+        Ok(recorded) => Some(recorded),
+        Err(error) => {
+            if !error.is_foreign() {
+                observe::unreadable("strategy", record.position, &error);
+            }
+            None
+        }
+    }
+}
+
+/// A service that can't read its own past does not start.
+pub(crate) fn unstartable<R: std::fmt::Debug>(failure: &crate::envelope::Failure<R>) -> ServiceError {
+    ServiceError::Stream(format!("{failure:?}"))
+}

@@ -1,0 +1,78 @@
+//! Which stream holds what. The names are part of the storage format.
+
+use stele_domain::ids::{AccountId, PairId};
+use stele_domain::operations::alert::event::Kind;
+use stele_domain::operations::service::event::Service;
+use stele_domain::port::event_log::{InvalidStream, StreamId};
+
+/// Category of requests and demands.
+pub const QUOTE: &str = "quote";
+/// Category of reference prices.
+pub const PRICE: &str = "price";
+/// Category of balances.
+pub const INVENTORY: &str = "inventory";
+/// Category of signing accounts.
+pub const ACCOUNT: &str = "account";
+/// Category of decisions.
+pub const STRATEGY: &str = "strategy";
+/// Category of relay connections.
+pub const RELAY: &str = "relay";
+/// Category of services.
+pub const SERVICE: &str = "service";
+
+/// The venue's name in stream names.
+const VENUE: &str = "near-intents";
+
+/// Requests and demands of a pair.
+pub fn quote(pair: &PairId) -> Result<StreamId, InvalidStream> {
+    named(QUOTE, pair.as_str())
+}
+
+/// Reference prices of a pair.
+pub fn price(pair: &PairId) -> Result<StreamId, InvalidStream> {
+    named(PRICE, pair.as_str())
+}
+
+/// Balances of an account.
+pub fn inventory(account: &AccountId) -> Result<StreamId, InvalidStream> {
+    named(INVENTORY, account.as_str())
+}
+
+/// The signing account itself.
+pub fn account(account: &AccountId) -> Result<StreamId, InvalidStream> {
+    named(ACCOUNT, account.as_str())
+}
+
+/// Decisions on a pair.
+pub fn strategy(pair: &PairId) -> Result<StreamId, InvalidStream> {
+    named(STRATEGY, pair.as_str())
+}
+
+/// The connection to the relay.
+pub fn relay() -> Result<StreamId, InvalidStream> {
+    named(RELAY, VENUE)
+}
+
+/// The pair filter.
+pub fn filter() -> Result<StreamId, InvalidStream> {
+    named("filter", VENUE)
+}
+
+/// One service.
+pub fn service(service: Service) -> Result<StreamId, InvalidStream> {
+    named(SERVICE, service.name())
+}
+
+/// One alert.
+pub fn alert(kind: Kind) -> Result<StreamId, InvalidStream> {
+    named("alert", kind.name())
+}
+
+/// Persons' commands that were refused.
+pub fn refused_commands() -> Result<StreamId, InvalidStream> {
+    named("audit", "commands")
+}
+
+fn named(category: &str, id: &str) -> Result<StreamId, InvalidStream> {
+    StreamId::new(&format!("{category}-{id}"))
+}

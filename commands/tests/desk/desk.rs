@@ -1,0 +1,360 @@
+//! A small desk: a log in memory, a clock that is moved by hand, a venue that answers as told.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use stele_commands::envelope::Envelope;
+use stele_commands::executor::{Executor, ExecutorOptions};
+use stele_commands::fence::Fence;
+use stele_commands::ledger::Ledger;
+use stele_commands::service::Board;
+use stele_commands::stop::{Stopper, channel};
+use stele_commands::streams;
+use stele_domain::codec;
+use stele_domain::event::{Event, Meta, Recorded};
+use stele_domain::ids::{Actor, CommandId, CorrelationId, DecisionId, EventId, QuoteHash, QuoteId, TokenId};
+use stele_domain::money::{Asset, BasisPoints, Units};
+use stele_domain::operations::service::event::Service;
+use stele_domain::pair::{Direction, Pair, Side};
+use stele_domain::port::PortFuture;
+use stele_domain::port::clock::Clock;
+use stele_domain::port::event_log::{EventLog, Expected, Filter, Position, StreamId};
+use stele_domain::port::venue::{
+    CannotOffer, ExactSide, Offer, OfferTerms, PreparedOffer, SendPermit, Submission, TokenAmount, Venue,
+};
+use stele_domain::time::Timestamp;
+use stele_domain::trading::account::event::Mode;
+use stele_domain::trading::account::{Account, Command};
+use stele_domain::trading::limits::Limits;
+use stele_domain::trading::strategy::event::ExecutionCommanded;
+use stele_domain::treasury::inventory::event::{BalancesObserved, NonceSeen};
+use stele_domain::{trading, treasury};
+use stele_event_log::MemoryLog;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+pub const BTC: &str = "nep141:nbtc.bridge.near";
+pub const EURE: &str = "nep141:gnosis-eure.omft.near";
+
+/// A clock that is moved by hand.
+pub struct HandClock(AtomicI64);
+
+impl HandClock {
+    pub fn at(moment: Timestamp) -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(moment.micros())))
+    }
+
+    pub fn advance_ms(&self, millis: i64) {
+        self.0.fetch_add(millis * 1_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A venue that answers as told and keeps what it is sent.
+#[derive(Default)]
+pub struct ScriptedVenue {
+    answers: Mutex<VecDeque<Submission>>,
+    sent: Mutex<Vec<Offer>>,
+}
+
+impl ScriptedVenue {
+    pub fn answers(&self, submission: Submission) {
+        self.answers.lock().unwrap().push_back(submission);
+    }
+
+    pub fn sent(&self) -> usize {
+        self.sent.lock().unwrap().len()
+    }
+}
+
+impl Venue for ScriptedVenue {
+    fn prepare(&self, terms: &OfferTerms) -> Result<PreparedOffer, CannotOffer> {
+        Ok(PreparedOffer {
+            message: format!("{terms:?}"),
+            nonce: format!("nonce-{}", terms.command_id),
+            recipient: "intents.near".to_owned(),
+            quote_hash: QuoteHash::try_from(format!("hash-{}", terms.command_id)).unwrap(),
+        })
+    }
+
+    fn public_key(&self) -> Result<String, CannotOffer> {
+        Ok("ed25519:test".to_owned())
+    }
+
+    fn submit(&self, offer: Offer, permit: SendPermit) -> PortFuture<'_, Submission> {
+        self.sent.lock().unwrap().push(offer);
+        drop(permit);
+        let told = self.answers.lock().unwrap().pop_front();
+        let answer = told.unwrap_or(Submission::Accepted { reply: "OK".to_owned() });
+        Box::pin(async move { answer })
+    }
+}
+
+pub fn start() -> Timestamp {
+    Timestamp::parse("2026-03-01T12:00:00Z").unwrap()
+}
+
+pub fn token(text: &str) -> TokenId {
+    TokenId::try_from(text.to_owned()).unwrap()
+}
+
+pub fn eure(whole: u128) -> Units {
+    Units::new(whole * 1_000_000_000_000_000_000)
+}
+
+pub fn pair() -> Pair {
+    let side = |symbol: &str, decimals, id: &str| Side {
+        asset: Asset { symbol: symbol.to_owned(), decimals },
+        tokens: vec![token(id)],
+    };
+    Pair {
+        id: "btc-eure".to_owned().try_into().unwrap(),
+        base: side("BTC", 8, BTC),
+        quote: side("EURe", 18, EURE),
+    }
+}
+
+pub fn limits() -> Limits {
+    Limits {
+        edge_min: BasisPoints(200),
+        notional_min: Units::new(1),
+        notional_max: eure(100),
+        fallback_notional_max: eure(50),
+        buy_base_open_max: eure(1_000),
+        sell_base_open_max: eure(1_000),
+        open_offers_max: 10,
+        open_offers_per_partner_max: 10,
+        uncertain_offers_max: 5,
+        cooldown_ms: 0,
+        price_age_ms_max: 5_000,
+        fallback_age_ms_max: 180_000,
+        spread_max: BasisPoints(100),
+        inventory_age_ms_max: 60_000,
+        window_ms_min: 100,
+        deadline_ms_max: 120_000,
+        command_age_ms_max: 2_000,
+        clock_skew_ms_max: 2_000,
+        answer_probes: false,
+        floor: std::collections::BTreeMap::new(),
+        base_target: Units::ZERO,
+    }
+}
+
+pub fn someone() -> Actor {
+    Actor::try_from("operator:test".to_owned()).unwrap()
+}
+
+/// The desk.
+pub struct Desk {
+    pub log: Arc<dyn EventLog>,
+    pub clock: Arc<HandClock>,
+    pub account: Arc<Ledger<Account>>,
+    pub venue: Arc<ScriptedVenue>,
+    pub fence: Fence,
+    pub board: Arc<Board>,
+}
+
+/// An executor that runs.
+pub struct Running {
+    stopper: Stopper,
+    task: JoinHandle<Result<(), stele_commands::service::ServiceError>>,
+}
+
+impl Running {
+    pub async fn stop(self) {
+        self.stopper.stop();
+        self.task.await.unwrap().unwrap();
+    }
+
+    /// Ends it where it stands, as a crash would.
+    pub async fn crash(self) {
+        self.task.abort();
+        drop(self.task.await);
+    }
+}
+
+impl Desk {
+    pub fn new() -> Self {
+        let clock = HandClock::at(start());
+        Self::on(Arc::new(MemoryLog::new(clock.clone())), clock)
+    }
+
+    pub fn on(log: Arc<dyn EventLog>, clock: Arc<HandClock>) -> Self {
+        let account = Arc::new(Ledger::new(log.clone(), Self::account_stream()));
+        let board = Arc::new(Board::new(&log).unwrap());
+        Self { log, clock, account, venue: Arc::default(), fence: Fence::default(), board }
+    }
+
+    pub fn account_stream() -> StreamId {
+        streams::account(&"solver.near".to_owned().try_into().unwrap()).unwrap()
+    }
+
+    pub fn wish<C>(&self, command: C) -> Envelope<C> {
+        let id = Uuid::now_v7();
+        Envelope {
+            command_id: CommandId(id),
+            digest: None,
+            actor: someone(),
+            correlation_id: CorrelationId(id),
+            causation_id: None,
+            occurred_at: self.clock.now(),
+            command,
+        }
+    }
+
+    /// Starts an executor and waits until it holds the lease.
+    pub async fn execute(&self) -> Running {
+        let before = self.account.look(|state| state.epoch()).await.unwrap();
+        self.board.start(Service::Executor, "test", "desk-1", self.clock.as_ref()).await.unwrap();
+        let executor = Executor {
+            log: self.log.clone(),
+            account: self.account.clone(),
+            account_id: "solver.near".to_owned().try_into().unwrap(),
+            pair: pair(),
+            venue: self.venue.clone(),
+            fence: self.fence.clone(),
+            board: self.board.clone(),
+            clock: self.clock.clone(),
+            refresh_inventory: Arc::new(Notify::new()),
+            options: ExecutorOptions {
+                instance: "desk-1".to_owned(),
+                lease_ttl_ms: 600_000,
+                offer_margin_ms: 10_000,
+                nonce_margin_ms: 60_000,
+                release_margin_ms: 5_000,
+                finality_lag_ms: 1_500,
+                in_flight_max: 4,
+            },
+        };
+        let (stopper, stop) = channel();
+        let task = tokio::spawn(executor.run(stop));
+        self.until(|event| {
+            matches!(event, Event::Trading(trading::event::Event::Account(
+            trading::account::Event::LeaseTaken(taken))) if taken.epoch > before)
+        })
+        .await;
+        Running { stopper, task }
+    }
+
+    /// Sets limits and arms for an hour.
+    pub async fn arm(&self) {
+        let at = self.clock.now();
+        let set = Command::SetLimits {
+            limits: Box::new(limits()),
+            effective_from: at,
+            reason: "test".to_owned(),
+            at,
+        };
+        self.account.handle(self.wish(set)).await.unwrap();
+        let arm = Command::Arm {
+            mode: Mode::Full,
+            limits_version: None,
+            until: at.plus_millis(3_600_000),
+            reason: "test".to_owned(),
+            at,
+        };
+        self.account.handle(self.wish(arm)).await.unwrap();
+    }
+
+    pub async fn append(&self, stream: StreamId, event: Event) -> Position {
+        let meta = Meta {
+            correlation_id: CorrelationId(Uuid::now_v7()),
+            causation_id: None,
+            command: None,
+            actor: someone(),
+            occurred_at: self.clock.now(),
+            schema: 1,
+        };
+        let record = codec::to_record(EventId(Uuid::now_v7()), &event, &meta).unwrap();
+        self.log.append(&stream, Expected::Any, vec![record]).await.unwrap().last
+    }
+
+    /// Balances of plenty at a block, with what is known of open nonces.
+    pub async fn balances(&self, height: u64, block_at: Timestamp, nonces: Vec<NonceSeen>) -> Position {
+        let fact = BalancesObserved {
+            height,
+            block_hash: format!("block{height}"),
+            block_at,
+            credited: [(token(BTC), Units::new(100_000_000)), (token(EURE), eure(10_000))].into(),
+            pending_in: [].into(),
+            pending_out: [].into(),
+            salt: "252812b3".to_owned(),
+            fee_pips: 1,
+            blocked: vec![],
+            nonces,
+            providers: 1,
+            observed_at: self.clock.now(),
+        };
+        let event = treasury::event::Event::Inventory(treasury::inventory::Event::BalancesObserved(fact));
+        let stream = streams::inventory(&"solver.near".to_owned().try_into().unwrap()).unwrap();
+        self.append(stream, Event::Treasury(event)).await
+    }
+
+    /// An order to buy base for 50 EURe.
+    pub fn order(&self, quote: &str) -> ExecutionCommanded {
+        let quote_id = QuoteId::try_from(quote.to_owned()).unwrap();
+        let decision_id = DecisionId::of_quote("btc-eure", &quote_id);
+        ExecutionCommanded {
+            command_id: CommandId::of_decision(decision_id),
+            decision_id,
+            quote_id,
+            pair: pair().id,
+            direction: Direction::BuyBase,
+            receive: TokenAmount { token: token(BTC), amount: Units::new(100_000) },
+            give: TokenAmount { token: token(EURE), amount: eure(50) },
+            exact: ExactSide::In,
+            notional: eure(51),
+            limits_version: 1,
+            min_deadline_ms: 60_000,
+            closes_at: self.clock.now().plus_millis(3_000),
+            partner_id: None,
+            commanded_at: self.clock.now(),
+        }
+    }
+
+    pub async fn command(&self, order: ExecutionCommanded) -> Position {
+        let event = trading::strategy::Event::ExecutionCommanded(Box::new(order));
+        let stream = streams::strategy(&pair().id).unwrap();
+        self.append(stream, Event::Trading(trading::event::Event::Strategy(event))).await
+    }
+
+    /// Every event of the log so far.
+    pub async fn history(&self) -> Vec<Recorded> {
+        let page = self.log.read_all(Position::START, &Filter::all(), 10_000).await.unwrap();
+        page.records.iter().map(|record| codec::recorded(record).unwrap()).collect()
+    }
+
+    /// The types of the account's events, in order.
+    pub async fn account_types(&self) -> Vec<&'static str> {
+        let history = self.history().await;
+        let of_account = history.iter().filter(|recorded| recorded.stream == Self::account_stream());
+        of_account.map(|recorded| codec::type_of(&recorded.event)).collect()
+    }
+
+    /// Waits until an event has come; ten seconds at most.
+    pub async fn until(&self, wanted: impl Fn(&Event) -> bool) -> Recorded {
+        let mut follow = self.log.follow(Position::START, Filter::all());
+        let search = async {
+            loop {
+                for record in follow.next(1_000).await.unwrap().records {
+                    let recorded = codec::recorded(&record).unwrap();
+                    if wanted(&recorded.event) {
+                        return recorded;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), search).await.expect("the event never came")
+    }
+
+    /// Waits until an event of this type has come.
+    pub async fn until_type(&self, event_type: &str) -> Recorded {
+        self.until(|event| codec::type_of(event) == event_type).await
+    }
+}

@@ -1,0 +1,194 @@
+//! The executor: fixed before sent, sent once, and looked up when nobody told.
+
+use crate::desk::{Desk, eure};
+use stele_domain::event::Event;
+use stele_domain::port::clock::Clock;
+use stele_domain::port::venue::Submission;
+use stele_domain::trading;
+use stele_domain::trading::account::Command;
+use stele_domain::trading::account::event::{DisarmCause, Event as AccountEvent, RefusalCode};
+use stele_domain::treasury::inventory::event::NonceSeen;
+
+fn account_event(event: &Event) -> Option<&AccountEvent> {
+    if let Event::Trading(trading::event::Event::Account(event)) = event { Some(event) } else { None }
+}
+
+fn refused_as(event: &Event, code: RefusalCode) -> bool {
+    matches!(account_event(event), Some(AccountEvent::ExecutionRefused(refused)) if refused.code == code)
+}
+
+#[tokio::test]
+async fn an_order_is_fixed_then_sent_then_its_result_recorded() {
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    desk.command(desk.order("q-1")).await;
+    desk.until_type("trading.SubmissionAccepted").await;
+    assert_eq!(desk.venue.sent(), 1);
+    let types = desk.account_types().await;
+    let started = types.iter().position(|name| *name == "trading.SubmissionStarted").unwrap();
+    assert_eq!(types[started + 1], "trading.SubmissionAccepted");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_disarmed_desk_sends_nothing_and_says_why() {
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    desk.arm().await;
+    let at = desk.clock.now();
+    let disarm = Command::Disarm { cause: DisarmCause::Operator, reason: "test".to_owned(), at };
+    desk.account.handle(desk.wish(disarm)).await.unwrap();
+    desk.command(desk.order("q-1")).await;
+    desk.until(|event| refused_as(event, RefusalCode::Disarmed)).await;
+    assert_eq!(desk.venue.sent(), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_kill_between_started_and_sent_lets_no_frame_follow() {
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    // The closed fence holds the sending exactly between the two.
+    let closed = desk.fence.close().await.unwrap();
+    desk.command(desk.order("q-1")).await;
+    desk.until_type("trading.SubmissionStarted").await;
+    let kill = Command::Kill { reason: "test".to_owned(), at: desk.clock.now() };
+    desk.account.handle(desk.wish(kill)).await.unwrap();
+    drop(closed);
+    desk.until_type("trading.SubmissionAbandoned").await;
+    assert_eq!(desk.venue.sent(), 0);
+    assert_eq!(desk.account.look(|state| state.open().len()).await.unwrap(), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_that_waited_too_long_expires() {
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    let order = desk.order("q-1");
+    desk.clock.advance_ms(2_001);
+    desk.command(order).await;
+    desk.until_type("trading.ExecutionExpired").await;
+    assert_eq!(desk.venue.sent(), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_delivered_again_is_not_sent_again() {
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    desk.command(desk.order("q-1")).await;
+    desk.until_type("trading.SubmissionAccepted").await;
+    desk.command(desk.order("q-1")).await;
+    desk.command(desk.order("q-2")).await;
+    desk.until(|event| {
+        matches!(account_event(event), Some(AccountEvent::SubmissionAccepted(accepted))
+        if accepted.command_id == desk.order("q-2").command_id)
+    })
+    .await;
+    assert_eq!(desk.venue.sent(), 2, "q-1 once and q-2 once");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn two_orders_that_exceed_the_coin_lead_to_one_offer() {
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    let mut first = desk.order("q-1");
+    first.give.amount = eure(6_000);
+    let mut second = desk.order("q-2");
+    second.give.amount = eure(6_000);
+    desk.command(first).await;
+    desk.command(second).await;
+    desk.until(|event| refused_as(event, RefusalCode::InsufficientInventory)).await;
+    desk.until_type("trading.SubmissionAccepted").await;
+    assert_eq!(desk.venue.sent(), 1);
+    running.stop().await;
+}
+
+/// Brings a desk to the point where an offer is fixed, perhaps sent, and its process dies.
+async fn crashed_with_an_open_offer() -> Desk {
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    let closed = desk.fence.close().await.unwrap();
+    desk.command(desk.order("q-1")).await;
+    desk.until_type("trading.SubmissionStarted").await;
+    running.crash().await;
+    // The task that would send lives on without its executor; the fence keeps it where a crash would.
+    std::mem::forget(closed);
+    Desk::on(desk.log.clone(), desk.clock.clone())
+}
+
+#[tokio::test]
+async fn a_restart_looks_up_what_was_started_and_sends_nothing() {
+    let desk = crashed_with_an_open_offer().await;
+    let running = desk.execute().await;
+    desk.until_type("trading.SubmissionUncertain").await;
+    let command_id = desk.order("q-1").command_id;
+    desk.balances(101, desk.clock.now(), vec![NonceSeen { command_id, used: true }]).await;
+    desk.until_type("trading.SubmissionSettled").await;
+    desk.until_type("trading.ReservationReleased").await;
+    assert_eq!(desk.venue.sent(), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_expires_by_a_later_block_and_only_then() {
+    let desk = crashed_with_an_open_offer().await;
+    let running = desk.execute().await;
+    desk.until_type("trading.SubmissionUncertain").await;
+    let command_id = desk.order("q-1").command_id;
+    let unused = || vec![NonceSeen { command_id, used: false }];
+    // 60 s asked, 10 s margin of the offer, 5 s of the release: at 75 s it is still owed, after it is not.
+    let dead_from = desk.clock.now().plus_millis(75_000);
+    desk.balances(101, dead_from, unused()).await;
+    desk.balances(102, dead_from.plus_millis(1), unused()).await;
+    let expired = desk.until_type("trading.SubmissionExpiredUnfilled").await;
+    let Some(AccountEvent::SubmissionExpiredUnfilled(expired)) = account_event(&expired.event) else {
+        panic!("another event")
+    };
+    assert_eq!(expired.height, 102);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_restart_starts_disarmed() {
+    let desk = Desk::new();
+    desk.execute().await.stop().await;
+    desk.arm().await;
+    let running = desk.execute().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    desk.command(desk.order("q-1")).await;
+    desk.until(|event| refused_as(event, RefusalCode::Disarmed)).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_uncertain_and_a_refused_offer_keeps_its_coin() {
+    let desk = Desk::new();
+    desk.venue.answers(Submission::Unknown { reason: "no reply in 5000 ms".to_owned() });
+    desk.venue
+        .answers(Submission::Refused { reply: "quote not found or already finished".to_owned(), late: true });
+    let running = desk.execute().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    desk.command(desk.order("q-1")).await;
+    desk.until_type("trading.SubmissionUncertain").await;
+    desk.command(desk.order("q-2")).await;
+    desk.until_type("trading.SubmissionRejected").await;
+    assert_eq!(desk.account.look(|state| state.open().len()).await.unwrap(), 2);
+    running.stop().await;
+}

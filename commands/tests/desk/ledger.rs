@@ -1,0 +1,152 @@
+//! The one command path: said twice is done once, and whoever comes second decides on what the first wrote.
+
+use crate::desk::{Desk, HandClock, limits, start};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use stele_commands::envelope::{Failure, Outcome};
+use stele_commands::ledger::Ledger;
+use stele_domain::port::PortFuture;
+use stele_domain::port::clock::Clock;
+use stele_domain::port::event_log::{
+    Appended, Direction, EventLog, Expected, Filter, Follow, LogError, MultiStream, NewRecord, Page,
+    Position, Record, Revision, StreamId,
+};
+use stele_domain::time::Timestamp;
+use stele_domain::trading::account::{Account, Command};
+use stele_event_log::MemoryLog;
+
+fn lease(holder: &str, at: Timestamp) -> Command {
+    Command::TakeLease { holder: holder.to_owned(), ttl_ms: 1_000, at }
+}
+
+fn set_limits(at: Timestamp) -> Command {
+    Command::SetLimits { limits: Box::new(limits()), effective_from: at, reason: "test".to_owned(), at }
+}
+
+#[tokio::test]
+async fn a_repeated_command_gets_the_first_answer() {
+    let desk = Desk::new();
+    let mut wish = desk.wish(lease("desk-1", start()));
+    wish.digest = Some("a".to_owned());
+    let first = desk.account.handle(wish.clone()).await.unwrap();
+    let again = desk.account.handle(wish).await.unwrap();
+    assert_eq!(again, Outcome::Repeated { last: first.last().unwrap() });
+    assert_eq!(desk.history().await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_id_with_another_body_is_refused() {
+    let desk = Desk::new();
+    let mut wish = desk.wish(lease("desk-1", start()));
+    wish.digest = Some("a".to_owned());
+    desk.account.handle(wish.clone()).await.unwrap();
+    wish.digest = Some("b".to_owned());
+    assert!(matches!(desk.account.handle(wish).await, Err(Failure::IdReused(_))));
+}
+
+#[tokio::test]
+async fn a_repeat_is_recognised_by_a_process_that_comes_later() {
+    let desk = Desk::new();
+    let mut wish = desk.wish(lease("desk-1", start()));
+    wish.digest = Some("a".to_owned());
+    desk.account.handle(wish.clone()).await.unwrap();
+    let later: Ledger<Account> = Ledger::new(desk.log.clone(), Desk::account_stream());
+    assert!(matches!(later.handle(wish).await, Ok(Outcome::Repeated { .. })));
+}
+
+#[tokio::test]
+async fn two_ledgers_on_one_stream_meet_at_the_log() {
+    let desk = Desk::new();
+    let other: Ledger<Account> = Ledger::new(desk.log.clone(), Desk::account_stream());
+    desk.account.handle(desk.wish(lease("desk-1", start()))).await.unwrap();
+    assert_eq!(other.look(stele_domain::trading::account::State::epoch).await.unwrap(), 1);
+    // The first ledger has not seen this one; its own next command must not be decided on what it remembers.
+    other.handle(desk.wish(lease("desk-1", start()))).await.unwrap();
+    desk.account.handle(desk.wish(lease("desk-1", start()))).await.unwrap();
+    assert_eq!(desk.account.look(stele_domain::trading::account::State::epoch).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_batch_is_decided_in_order_and_kept_in_one_append() {
+    let desk = Desk::new();
+    let wishes = vec![
+        desk.wish(lease("desk-1", start())),
+        desk.wish(lease("desk-2", start())),
+        desk.wish(set_limits(start())),
+        desk.wish(set_limits(start())),
+    ];
+    let answers = desk.account.handle_all(wishes).await.unwrap();
+    assert!(matches!(answers[0], Ok(Outcome::Recorded { first: Position(1), .. })));
+    assert!(matches!(answers[1], Err(Failure::Rejected(_))), "desk-1 holds the lease");
+    assert!(matches!(answers[2], Ok(Outcome::Recorded { first: Position(2), .. })));
+    assert_eq!(answers[3].as_ref().unwrap(), &Outcome::AlreadySo);
+    assert_eq!(desk.history().await.len(), 2);
+}
+
+/// A log that refuses appends while it is told to.
+struct Moody {
+    log: MemoryLog,
+    full: AtomicBool,
+}
+
+impl EventLog for Moody {
+    fn append<'a>(
+        &'a self,
+        stream: &'a StreamId,
+        expected: Expected,
+        records: Vec<NewRecord>,
+    ) -> PortFuture<'a, Result<Appended, LogError>> {
+        if self.full.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(LogError::Full) });
+        }
+        self.log.append(stream, expected, records)
+    }
+
+    fn read_stream<'a>(
+        &'a self,
+        stream: &'a StreamId,
+        from: Revision,
+        direction: Direction,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Vec<Record>, LogError>> {
+        self.log.read_stream(stream, from, direction, limit)
+    }
+
+    fn read_all<'a>(
+        &'a self,
+        from: Position,
+        filter: &'a Filter,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Page, LogError>> {
+        self.log.read_all(from, filter, limit)
+    }
+
+    fn head(&self) -> PortFuture<'_, Result<Position, LogError>> {
+        self.log.head()
+    }
+
+    fn follow(&self, from: Position, filter: Filter) -> Box<dyn Follow> {
+        self.log.follow(from, filter)
+    }
+
+    fn multi_stream(&self) -> Option<&dyn MultiStream> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn what_a_full_log_did_not_keep_is_not_remembered() {
+    let clock: Arc<HandClock> = HandClock::at(start());
+    let log = Arc::new(Moody { log: MemoryLog::new(clock.clone()), full: AtomicBool::new(false) });
+    let desk = Desk::on(log.clone(), clock);
+    desk.account.handle(desk.wish(lease("desk-1", start()))).await.unwrap();
+    log.full.store(true, Ordering::SeqCst);
+    let wishes = vec![desk.wish(set_limits(start())), desk.wish(lease("desk-1", start()))];
+    assert!(matches!(desk.account.handle_all(wishes).await, Err(Failure::Log(LogError::Full))));
+    log.full.store(false, Ordering::SeqCst);
+    let (epoch, limits) =
+        desk.account.look(|state| (state.epoch(), state.newest_limits().is_some())).await.unwrap();
+    assert_eq!((epoch, limits), (1, false));
+    desk.account.handle(desk.wish(set_limits(desk.clock.now()))).await.unwrap();
+    assert_eq!(desk.history().await.len(), 2);
+}

@@ -1,0 +1,7 @@
+//! The command path and the executor on a real log in memory, with a venue that is written here: it belongs to
+//! the outside, and keeps what it is sent.
+
+mod desk;
+mod executor;
+mod ledger;
+mod strategy;

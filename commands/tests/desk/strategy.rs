@@ -1,0 +1,139 @@
+//! The strategy service: one decision on every demand, across restarts.
+
+use crate::desk::{Desk, pair, token};
+use std::sync::Arc;
+use stele_commands::ledger::Ledger;
+use stele_commands::stop::channel;
+use stele_commands::strategy::{StrategyReactor, Streams};
+use stele_commands::streams;
+use stele_domain::event::Event;
+use stele_domain::ids::QuoteId;
+use stele_domain::intents;
+use stele_domain::intents::demand::Demand;
+use stele_domain::money::{BasisPoints, Units};
+use stele_domain::operations::service::event::Service;
+use stele_domain::pair::Direction;
+use stele_domain::port::clock::Clock;
+use stele_domain::port::venue::ExactSide;
+use stele_domain::trading;
+use stele_domain::trading::gate::Reason;
+use stele_domain::trading::pricing::PricingPolicy;
+use stele_domain::trading::strategy::event::{Decided, Verdict};
+
+fn reactor(desk: &Desk) -> StrategyReactor {
+    let account = "solver.near".to_owned().try_into().unwrap();
+    StrategyReactor {
+        log: desk.log.clone(),
+        ledger: Arc::new(Ledger::new(desk.log.clone(), streams::strategy(&pair().id).unwrap())),
+        account: desk.account.clone(),
+        pair: pair(),
+        decimals: pair().decimals().unwrap(),
+        pricing: PricingPolicy {
+            base: BasisPoints(250),
+            per_second_of_age: BasisPoints(0),
+            fallback: BasisPoints(100),
+            assumed_parity: BasisPoints(0),
+        },
+        finality_lag_ms: 1_500,
+        streams: Streams {
+            quote: streams::quote(&pair().id).unwrap(),
+            price: streams::price(&pair().id).unwrap(),
+            inventory: streams::inventory(&account).unwrap(),
+            account: streams::account(&account).unwrap(),
+            service: streams::service(Service::Strategy).unwrap(),
+        },
+        clock: desk.clock.clone(),
+    }
+}
+
+async fn demand(desk: &Desk, quote: &str) {
+    let at = desk.clock.now();
+    let demand = Demand {
+        quote_id: QuoteId::try_from(quote.to_owned()).unwrap(),
+        pair: pair().id,
+        direction: Direction::BuyBase,
+        token_in: token(crate::desk::BTC),
+        token_out: token(crate::desk::EURE),
+        exact: ExactSide::In,
+        amount: Units::new(100_000),
+        min_deadline_ms: 60_000,
+        window_ms: 3_000,
+        closes_at: at.plus_millis(3_000),
+        router_leg: false,
+        partner_id: None,
+        quote_type: None,
+        probe: false,
+        traceparent: None,
+        received_at: at,
+    };
+    let event = intents::intake::Event::DemandNormalised(demand);
+    let stream = streams::quote(&pair().id).unwrap();
+    desk.append(stream, Event::Intents(intents::event::Event::Intake(event))).await;
+}
+
+async fn decisions(desk: &Desk) -> Vec<Decided> {
+    let history = desk.history().await;
+    let decided = history.into_iter().filter_map(|recorded| match recorded.event {
+        Event::Trading(trading::event::Event::Strategy(trading::strategy::Event::Decided(decided))) => {
+            Some(*decided)
+        }
+        _ => None,
+    });
+    decided.collect()
+}
+
+async fn until_decided(desk: &Desk, quote: &str) {
+    desk.until(|event| {
+        matches!(event, Event::Trading(trading::event::Event::Strategy(
+        trading::strategy::Event::Decided(decided))) if decided.quote_id.as_str() == quote)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_demand_is_decided_once_even_across_a_restart() {
+    let desk = Desk::new();
+    desk.board.start(Service::Strategy, "test", "desk-1", desk.clock.as_ref()).await.unwrap();
+    for round in 0..3 {
+        let (stopper, stop) = channel();
+        let task = tokio::spawn(reactor(&desk).run(stop));
+        demand(&desk, &format!("q-{round}")).await;
+        until_decided(&desk, &format!("q-{round}")).await;
+        stopper.stop();
+        task.await.unwrap().unwrap();
+        // This one waits through the restart.
+        demand(&desk, &format!("late-{round}")).await;
+    }
+    let (stopper, stop) = channel();
+    let task = tokio::spawn(reactor(&desk).run(stop));
+    until_decided(&desk, "late-2").await;
+    stopper.stop();
+    task.await.unwrap().unwrap();
+    let quotes: Vec<String> = decisions(&desk).await.into_iter().map(|d| d.quote_id.to_string()).collect();
+    assert_eq!(quotes, ["q-0", "late-0", "q-1", "late-1", "q-2", "late-2"]);
+}
+
+#[tokio::test]
+async fn a_fresh_desk_refuses_because_it_is_disarmed() {
+    let desk = Desk::new();
+    desk.board.start(Service::Strategy, "test", "desk-1", desk.clock.as_ref()).await.unwrap();
+    let (stopper, stop) = channel();
+    let task = tokio::spawn(reactor(&desk).run(stop));
+    demand(&desk, "q-1").await;
+    until_decided(&desk, "q-1").await;
+    assert_eq!(decisions(&desk).await[0].verdict, Verdict::Skip { reason: Reason::Disarmed });
+    stopper.stop();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_strategy_that_was_never_started_takes_no_work() {
+    let desk = Desk::new();
+    let (stopper, stop) = channel();
+    let task = tokio::spawn(reactor(&desk).run(stop));
+    demand(&desk, "q-1").await;
+    until_decided(&desk, "q-1").await;
+    assert_eq!(decisions(&desk).await[0].verdict, Verdict::Skip { reason: Reason::Paused });
+    stopper.stop();
+    task.await.unwrap().unwrap();
+}

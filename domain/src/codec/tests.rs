@@ -1,0 +1,198 @@
+//! What is written can be read, every type is in every table, and what can't be read says why.
+
+use super::{
+    CodecError, EVENT_TYPES, SCHEMA_VERSION, decode, decode_meta, encode, encode_meta, recorded, samples,
+    to_record, type_of,
+};
+use crate::event::{CommandMark, Event, Meta};
+use crate::ids::{CommandId, CorrelationId, EventId, derived};
+use crate::market;
+use crate::market::reference::event::{Basis, BasisMode, Block, ReferencePriced, Verdict};
+use crate::port::event_log::{Position, Record, Revision, StreamId};
+use crate::time::Timestamp;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+fn meta(schema: u32) -> Meta {
+    Meta {
+        correlation_id: CorrelationId(derived("test", &["story"])),
+        causation_id: Some(EventId(derived("test", &["cause"]))),
+        command: Some(CommandMark {
+            command_id: CommandId(derived("test", &["command"])),
+            digest: "abcd".to_owned(),
+        }),
+        actor: "operator:alice".to_owned().try_into().unwrap(),
+        occurred_at: Timestamp::from_millis(1_795_199_078_123),
+        schema,
+    }
+}
+
+fn record(event_type: &str, data: &[u8], metadata: &[u8]) -> Record {
+    Record {
+        position: Position(41),
+        stream: StreamId::new("price-btc-eure").unwrap(),
+        revision: Revision(7),
+        event_id: EventId(derived("test", &["event"])),
+        event_type: Arc::from(event_type),
+        data: Arc::from(data),
+        metadata: Arc::from(metadata),
+        recorded_at: Timestamp::from_millis(1_795_199_078_200),
+    }
+}
+
+#[test]
+fn there_is_one_sample_of_each_type_in_the_order_of_the_types() {
+    let names: Vec<_> = samples().iter().map(type_of).collect();
+    assert_eq!(names, EVENT_TYPES);
+}
+
+#[test]
+fn no_two_types_share_a_name() {
+    assert_eq!(EVENT_TYPES.iter().collect::<BTreeSet<_>>().len(), EVENT_TYPES.len());
+}
+
+#[test]
+fn every_sample_is_read_as_what_was_written() {
+    for sample in samples() {
+        let name = type_of(&sample);
+        let data = encode(&sample).unwrap();
+        assert_eq!(decode(name, SCHEMA_VERSION, &data).unwrap(), sample, "{name}");
+    }
+}
+
+#[test]
+fn samples_and_their_bytes_are_the_same_on_every_call() {
+    let bytes = || samples().iter().map(|sample| encode(sample).unwrap()).collect::<Vec<_>>();
+    assert_eq!(bytes(), bytes());
+}
+
+#[test]
+fn every_form_of_a_verdict_is_read_as_what_was_written() {
+    let blocks = [
+        Block::NoPrice,
+        Block::PriceStale,
+        Block::PriceConflict,
+        Block::PegOutOfBand,
+        Block::FallbackForbidden,
+    ];
+    for block in blocks {
+        let priced = ReferencePriced {
+            verdict: Verdict::Blocked { block },
+            sources: vec![],
+            disagreement: None,
+            basis: Some(Basis {
+                mode: BasisMode::Observed,
+                rate: "0.9987".parse().unwrap(),
+                age_ms: Some(31_000),
+            }),
+            priced_at: Timestamp::from_millis(0),
+        };
+        let reference = market::reference::event::Event::ReferencePriced(priced);
+        let event = Event::Market(market::event::Event::Reference(reference));
+        let data = encode(&event).unwrap();
+        assert!(String::from_utf8(data.clone()).unwrap().contains(block.code()));
+        assert_eq!(decode("market.ReferencePriced", 1, &data).unwrap(), event);
+    }
+}
+
+#[test]
+fn money_and_time_are_written_as_text() {
+    let data = encode(&samples()[0]).unwrap();
+    assert_eq!(
+        String::from_utf8(data).unwrap(),
+        concat!(
+            r#"{"source":"kraken","bid":"57120.1","ask":"57126.8","#,
+            r#""source_at":"2026-11-20T18:24:38.040000Z","received_at":"2026-11-20T18:24:38.052000Z"}"#
+        )
+    );
+}
+
+#[test]
+fn a_field_that_is_not_known_is_passed_over() {
+    let data = br#"{"at":"2026-11-20T18:24:38Z","node":"eu-1"}"#;
+    let event = decode("intents.RelayConnected", 1, data).unwrap();
+    assert_eq!(type_of(&event), "intents.RelayConnected");
+}
+
+#[test]
+fn a_foreign_type_is_told_apart_from_a_damaged_one() {
+    for name in ["chain.BlockOrphaned", "market.Nothing", "$metadata", "", "PriceObserved"] {
+        let error = decode(name, 1, b"{}").unwrap_err();
+        assert!(error.is_foreign(), "{name}: {error}");
+        assert!(matches!(error, CodecError::UnknownType { event_type } if event_type == name));
+    }
+    let damaged = decode("market.PriceObserved", 1, b"{}").unwrap_err();
+    assert!(!damaged.is_foreign());
+    assert_eq!(damaged.to_string(), "the data of market.PriceObserved can't be read");
+}
+
+#[test]
+fn a_version_of_the_future_is_refused_with_type_and_version() {
+    let data = encode(&samples()[0]).unwrap();
+    for version in [0, 2, u32::MAX] {
+        let error = decode("market.PriceObserved", version, &data).unwrap_err();
+        assert!(!error.is_foreign());
+        let text = error.to_string();
+        assert!(text.contains("market.PriceObserved") && text.contains(&version.to_string()), "{text}");
+    }
+}
+
+#[test]
+fn an_envelope_is_read_as_what_was_written() {
+    let full = meta(1);
+    let bare = Meta { causation_id: None, command: None, ..meta(1) };
+    for meta in [full, bare] {
+        assert_eq!(decode_meta(&encode_meta(&meta).unwrap()).unwrap(), meta);
+    }
+    assert!(matches!(decode_meta(b"[]"), Err(CodecError::UnreadableMeta { .. })));
+}
+
+#[test]
+fn a_record_becomes_an_event_with_its_place() {
+    for sample in samples() {
+        let id = EventId(derived("test", &["event"]));
+        let new = to_record(id, &sample, &meta(SCHEMA_VERSION)).unwrap();
+        assert_eq!((new.event_id, &*new.event_type), (id, type_of(&sample)));
+        let read = recorded(&record(&new.event_type, &new.data, &new.metadata)).unwrap();
+        assert_eq!((read.position, read.revision), (Position(41), Revision(7)));
+        assert_eq!(read.stream.as_str(), "price-btc-eure");
+        assert_eq!((read.event, read.meta), (sample, meta(SCHEMA_VERSION)));
+    }
+}
+
+#[test]
+fn the_version_that_is_written_is_the_form_s_and_not_the_caller_s() {
+    let new = to_record(EventId(derived("test", &[])), &samples()[0], &meta(9)).unwrap();
+    assert_eq!(decode_meta(&new.metadata).unwrap(), meta(SCHEMA_VERSION));
+}
+
+#[test]
+fn a_foreign_record_is_foreign_whatever_its_metadata() {
+    let error = recorded(&record("theirs.Thing", b"\x00", b"")).unwrap_err();
+    assert!(error.is_foreign());
+    let error = recorded(&record("market.PriceObserved", b"{}", b"")).unwrap_err();
+    assert!(
+        matches!(error, CodecError::UnreadableMeta { event_type, .. } if event_type == "market.PriceObserved")
+    );
+}
+
+/// Damaged bytes are refused, or mean something that can be kept and read again.
+#[test]
+fn damaged_bytes_are_refused_or_can_be_kept() {
+    fn law(index: usize, cut: usize, flip: usize, bit: u8) -> bool {
+        let samples = samples();
+        let sample = &samples[index % samples.len()];
+        let mut data = encode(sample).unwrap();
+        let at = flip % data.len();
+        data[at] ^= 1 << (bit % 8);
+        if cut.is_multiple_of(4) {
+            data.truncate(at);
+        }
+        match decode(type_of(sample), 1, &data) {
+            Ok(read) => decode(type_of(sample), 1, &encode(&read).unwrap()).unwrap() == read,
+            Err(error) => matches!(error, CodecError::Unreadable { .. }),
+        }
+    }
+    let law: fn(usize, usize, usize, u8) -> bool = law;
+    quickcheck::QuickCheck::new().tests(5_000).quickcheck(law);
+}

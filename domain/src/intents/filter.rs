@@ -1,0 +1,39 @@
+//! Which pairs the desk listens to, stream `filter-{venue}`: readable, settable and resettable at run time.
+//!
+//! It narrows what is configured; it can't widen it.
+
+pub mod command;
+pub mod event;
+pub mod rejection;
+pub mod state;
+
+mod decide;
+mod evolve;
+#[cfg(test)]
+mod tests;
+
+pub use command::Command;
+pub use event::Event;
+pub use rejection::Rejection;
+pub use state::State;
+
+use crate::decider::Decider;
+
+/// The aggregate.
+#[derive(Debug, Clone, Copy)]
+pub struct Filter;
+
+impl Decider for Filter {
+    type State = State;
+    type Command = Command;
+    type Event = Event;
+    type Rejection = Rejection;
+
+    fn decide(state: &State, command: Command) -> Result<Vec<Event>, Rejection> {
+        decide::decide(state, command)
+    }
+
+    fn evolve(state: State, event: &Event) -> State {
+        evolve::evolve(state, event)
+    }
+}

@@ -1,0 +1,207 @@
+//! Where read models are kept: typed tables that follow from the log and can be thrown away at any time.
+//!
+//! A projection never sees this port; the runner does. What a table looks like is in [`table`], what stands in
+//! it in [`cell`], how it is asked in [`query`].
+
+pub mod cell;
+pub mod query;
+pub mod table;
+
+pub use cell::{Cell, Key, Row};
+pub use query::{Answer, Cursor, Order, Page, PAGE_ROWS_MAX, ScanQuery};
+pub use table::{Column, ColumnKind, Misfit, POSITION_COLUMN, Retention, Schema, Table};
+
+use super::PortFuture;
+use super::event_log::Position;
+
+/// How far a projection has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The definition whose rows are stored; zero while nothing is.
+    pub version: u32,
+    /// Everything up to here is in the rows; [`Position::START`] when nothing is.
+    pub position: Position,
+}
+
+/// A row by name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowKey {
+    /// The table.
+    pub table: &'static str,
+    /// Its key.
+    pub key: Key,
+}
+
+/// What happens to one row. A batch changes a row at most once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The row is this from now on, whether it was there or not.
+    Put {
+        /// The table.
+        table: &'static str,
+        /// The whole row; its key is in it.
+        row: Row,
+    },
+    /// The row is gone. A row that isn't there stays gone.
+    Delete(RowKey),
+}
+
+/// All that one projection makes of a stretch of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Whose.
+    pub projection: &'static str,
+    /// The definition that made it.
+    pub version: u32,
+    /// Where the runner believes the projection to be.
+    pub expected: Position,
+    /// Where it is when the changes are in. Never before `expected`.
+    pub checkpoint: Position,
+    /// At most one per row.
+    pub changes: Vec<Change>,
+}
+
+/// Why the store said no, or could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else moved the projection. Two runners are at work: this one must stop.
+    #[error("projection {projection} is at position {actual} and not at {expected}: another runner is at work; stop one of them")]
+    Conflict {
+        /// Which.
+        projection: String,
+        /// What the runner believed.
+        expected: Position,
+        /// Where it is.
+        actual: Position,
+    },
+    /// The stored rows were made by another definition: rebuild.
+    #[error("the rows of projection {projection} were made by version {stored} and this is version {offered}: rebuild it")]
+    OtherVersion {
+        /// Which.
+        projection: String,
+        /// The version of the stored rows.
+        stored: u32,
+        /// The version of the batch.
+        offered: u32,
+    },
+    /// No such projection.
+    #[error("there is no projection {0:?} in this store")]
+    UnknownProjection(String),
+    /// No such table.
+    #[error("there is no table {0:?} in this store")]
+    UnknownTable(String),
+    /// No such column, or a value of another kind.
+    #[error("table {table} can't be asked for {column}: {why}")]
+    BadQuery {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// A row does not fit its table.
+    #[error("a row does not fit its table")]
+    Misfit(#[from] Misfit),
+    /// A batch that breaks the contract; nothing of it was kept.
+    #[error("the batch can't be kept: {0}")]
+    Invalid(String),
+    /// The store did not answer; whether a batch was kept is unknown, and the checkpoint tells.
+    #[error("the read store did not answer")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// Whether the same call, unchanged, may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable(_) => true,
+            Self::Conflict { .. }
+            | Self::OtherVersion { .. }
+            | Self::UnknownProjection(_)
+            | Self::UnknownTable(_)
+            | Self::BadQuery { .. }
+            | Self::Misfit(_)
+            | Self::Invalid(_) => false,
+        }
+    }
+}
+
+/// The read store.
+///
+/// * **Rows and checkpoint move together or not at all.** A reader sees all of a batch or nothing of it.
+/// * The checkpoint moves by compare-and-set: a second runner gets [`StoreError::Conflict`] and has changed
+///   nothing.
+/// * **Orders are the same everywhere**: text by its bytes, numbers by size, moments by time; keys column by
+///   column. Values come back as they were put, JSON text word for word.
+/// * In a table with [`Retention::Newest`] a store may drop rows, always those with the lowest position first
+///   (then by key), and says so in every answer; a store without need keeps them. Such tables know no
+///   deletion, so what is kept does not depend on how the log was cut into batches.
+/// * In an append-only table a key is written once; writing it again must repeat the row.
+/// * A batch may write the tables of its own schema, and tables of schemas that are [`Schema::shared`].
+/// * Readers never wait for the log, and don't stop the runner for longer than a page takes.
+pub trait ReadStore: Send + Sync {
+    /// Every projection that the store was opened for, and its tables.
+    fn schemas(&self) -> &[Schema];
+
+    /// How far a projection has come.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownProjection`], [`StoreError::Unavailable`].
+    fn checkpoint<'a>(&'a self, projection: &'a str) -> PortFuture<'a, Result<Checkpoint, StoreError>>;
+
+    /// Completes when the projection is at `position` or past it, with where it is. The caller bounds the wait;
+    /// cancelling loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownProjection`] at once, [`StoreError::Unavailable`].
+    fn reached<'a>(
+        &'a self,
+        projection: &'a str,
+        position: Position,
+    ) -> PortFuture<'a, Result<Position, StoreError>>;
+
+    /// Rows by name, in the order asked; `None` for a row that isn't there. For the runner: all of one
+    /// projection.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownTable`], [`StoreError::Unavailable`].
+    fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>>;
+
+    /// Keeps the whole batch, or nothing of it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Conflict`] when the projection is not at `batch.expected`; [`StoreError::OtherVersion`] when
+    /// rows of another version are stored; see [`StoreError`] for the rest.
+    fn apply(&self, batch: Batch) -> PortFuture<'_, Result<(), StoreError>>;
+
+    /// One row, for people.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownTable`], [`StoreError::Unavailable`].
+    fn get<'a>(
+        &'a self,
+        table: &'a str,
+        key: &'a Key,
+    ) -> PortFuture<'a, Result<Answer<Option<Row>>, StoreError>>;
+
+    /// A page of rows, for people.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownTable`], [`StoreError::BadQuery`], [`StoreError::Unavailable`].
+    fn scan<'a>(
+        &'a self,
+        table: &'a str,
+        query: &'a ScanQuery,
+    ) -> PortFuture<'a, Result<Answer<Page>, StoreError>>;
+}
+
+#[cfg(test)]
+mod tests;

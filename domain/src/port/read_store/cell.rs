@@ -1,0 +1,212 @@
+//! What stands in a table: cells, rows and keys.
+
+use super::table::ColumnKind;
+use crate::ids::{CommandId, DecisionId, EventId, QuoteHash, QuoteId, TokenId};
+use crate::money::Units;
+use crate::port::event_log::Position;
+use crate::time::Timestamp;
+use rust_decimal::Decimal;
+use serde_json::Value;
+use std::fmt::{self, Write};
+
+/// One value. Compares as SQL would within one kind: text by its bytes, `1.50` equal to `1.5`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cell {
+    /// Nothing.
+    Null,
+    /// UTF-8 without U+0000.
+    Text(Box<str>),
+    /// A whole number.
+    Int(i64),
+    /// Yes or no.
+    Bool(bool),
+    /// A moment.
+    Time(Timestamp),
+    /// Base units of a token.
+    Units(Units),
+    /// An exact decimal.
+    Decimal(Decimal),
+    /// JSON text, kept word for word.
+    Json(Box<str>),
+}
+
+/// A row: one cell per column, in column order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Row(pub Vec<Cell>);
+
+/// The name of a row: the cells of its key columns, in key order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(pub Vec<Cell>);
+
+impl Cell {
+    /// Text; U+0000, which PostgreSQL can't hold, becomes U+FFFD.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        if text.contains('\0') { Self::Text(text.replace('\0', "\u{fffd}").into()) } else { Self::Text(text.into()) }
+    }
+
+    /// A count or a span; past 63 bits it stays at the largest value.
+    #[must_use]
+    pub fn count(number: u64) -> Self {
+        Self::Int(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    /// The kind of column that it fits; `None` for [`Cell::Null`], which fits every nullable one.
+    #[must_use]
+    pub fn kind(&self) -> Option<ColumnKind> {
+        match self {
+            Self::Null => None,
+            Self::Text(_) => Some(ColumnKind::Text),
+            Self::Int(_) => Some(ColumnKind::Int64),
+            Self::Bool(_) => Some(ColumnKind::Bool),
+            Self::Time(_) => Some(ColumnKind::Timestamp),
+            Self::Units(_) => Some(ColumnKind::Units),
+            Self::Decimal(_) => Some(ColumnKind::Decimal),
+            Self::Json(_) => Some(ColumnKind::Json),
+        }
+    }
+
+    /// Reads what people type, or what a cursor carries; `None` when it is no value of that kind.
+    #[must_use]
+    pub fn parse(kind: ColumnKind, text: &str) -> Option<Self> {
+        match kind {
+            ColumnKind::Text => Some(Self::text(text)),
+            ColumnKind::Int64 => text.parse().ok().map(Self::Int),
+            ColumnKind::Bool => text.parse().ok().map(Self::Bool),
+            ColumnKind::Timestamp => Timestamp::parse(text).ok().map(Self::Time),
+            ColumnKind::Units => text.parse().ok().map(Self::Units),
+            ColumnKind::Decimal => Decimal::from_str_exact(text).ok().map(Self::Decimal),
+            ColumnKind::Json => serde_json::from_str::<Value>(text).ok().map(|_| Self::Json(text.into())),
+        }
+    }
+
+    /// The value as JSON: numbers that may pass 64 bits, and moments, as strings.
+    pub fn write_json(&self, out: &mut String) {
+        // Writing to a string can't fail.
+        let _ = match self {
+            Self::Null => out.write_str("null"),
+            Self::Text(text) => write_json_text(out, text),
+            Self::Int(number) => write!(out, "{number}"),
+            Self::Bool(yes) => write!(out, "{yes}"),
+            Self::Time(at) => write!(out, "\"{at}\""),
+            Self::Units(units) => write!(out, "\"{units}\""),
+            Self::Decimal(number) => write!(out, "\"{}\"", number.normalize()),
+            Self::Json(text) => out.write_str(text),
+        };
+    }
+}
+
+/// JSON's own rules: quote, backslash and control characters are escaped, everything else stands as it is.
+fn write_json_text(out: &mut String, text: &str) -> fmt::Result {
+    out.push('"');
+    let mut plain = 0;
+    for (at, c) in text.char_indices() {
+        if c != '"' && c != '\\' && c >= ' ' {
+            continue;
+        }
+        out.push_str(text.get(plain..at).unwrap_or_default());
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            other => write!(out, "\\u{:04x}", u32::from(other))?,
+        }
+        plain = at.saturating_add(c.len_utf8());
+    }
+    out.push_str(text.get(plain..).unwrap_or_default());
+    out.push('"');
+    Ok(())
+}
+
+impl fmt::Display for Cell {
+    /// For people: text and moments without quotes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => Ok(()),
+            Self::Text(text) | Self::Json(text) => f.write_str(text),
+            Self::Int(number) => number.fmt(f),
+            Self::Bool(yes) => yes.fmt(f),
+            Self::Time(at) => at.fmt(f),
+            Self::Units(units) => units.fmt(f),
+            Self::Decimal(number) => number.normalize().fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Key {
+    /// The cells as a JSON array.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        for (i, cell) in self.0.iter().enumerate() {
+            text.push(if i == 0 { '[' } else { ',' });
+            cell.write_json(&mut text);
+        }
+        write!(f, "{text}]")
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<Position> for Cell {
+    fn from(position: Position) -> Self {
+        Self::count(position.0)
+    }
+}
+
+impl<C: Into<Cell>> From<C> for Key {
+    fn from(only: C) -> Self {
+        Self(vec![only.into()])
+    }
+}
+
+impl<A: Into<Cell>, B: Into<Cell>> From<(A, B)> for Key {
+    fn from((first, second): (A, B)) -> Self {
+        Self(vec![first.into(), second.into()])
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::text(&text)
+    }
+}
+
+impl From<CommandId> for Cell {
+    fn from(id: CommandId) -> Self {
+        Self::text(&id.to_string())
+    }
+}
+
+impl From<DecisionId> for Cell {
+    fn from(id: DecisionId) -> Self {
+        Self::text(&id.to_string())
+    }
+}
+
+impl From<EventId> for Cell {
+    fn from(id: EventId) -> Self {
+        Self::text(&id.to_string())
+    }
+}
+
+impl From<&QuoteId> for Cell {
+    fn from(id: &QuoteId) -> Self {
+        Self::text(id.as_str())
+    }
+}
+
+impl From<&QuoteHash> for Cell {
+    fn from(hash: &QuoteHash) -> Self {
+        Self::text(hash.as_str())
+    }
+}
+
+impl From<&TokenId> for Cell {
+    fn from(token: &TokenId) -> Self {
+        Self::text(token.as_str())
+    }
+}

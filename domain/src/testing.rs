@@ -1,0 +1,51 @@
+//! Given, when, then: the sentences in which aggregates are tested. Only compiled for tests.
+
+use crate::decider::{Decider, fold};
+use std::fmt::Debug;
+
+/// A history, and what was asked after it.
+pub struct Given<D: Decider> {
+    history: Vec<D::Event>,
+}
+
+/// What came of it.
+pub struct Outcome<D: Decider> {
+    result: Result<Vec<D::Event>, D::Rejection>,
+}
+
+/// Starts a sentence with what has happened.
+pub fn given<D: Decider>(history: impl IntoIterator<Item = D::Event>) -> Given<D> {
+    Given { history: history.into_iter().collect() }
+}
+
+impl<D: Decider> Given<D> {
+    /// What is asked now.
+    pub fn when(self, command: D::Command) -> Outcome<D> {
+        let state = fold::<D>(&self.history);
+        Outcome { result: D::decide(&state, command) }
+    }
+}
+
+impl<D: Decider> Outcome<D>
+where
+    D::Event: Debug + PartialEq,
+    D::Rejection: Debug + PartialEq,
+{
+    /// Exactly these facts follow.
+    #[track_caller]
+    pub fn then(self, expected: impl IntoIterator<Item = D::Event>) {
+        assert_eq!(self.result, Ok(expected.into_iter().collect::<Vec<_>>()));
+    }
+
+    /// Nothing follows: it was already so.
+    #[track_caller]
+    pub fn then_nothing(self) {
+        assert_eq!(self.result, Ok(vec![]));
+    }
+
+    /// This rule says no.
+    #[track_caller]
+    pub fn then_rejected(self, expected: D::Rejection) {
+        assert_eq!(self.result, Err(expected));
+    }
+}

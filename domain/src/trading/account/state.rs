@@ -1,0 +1,204 @@
+//! What the account remembers. Bounded: open offers by the limits, closed ones by [`RECENT_MAX`].
+
+use super::event::{Armed, LeaseTaken, LimitsSet, OpenSignature, SubmissionStarted};
+use crate::ids::{CommandId, QuoteHash, QuoteId, TokenId};
+use crate::money::Units;
+use crate::pair::Direction;
+use crate::port::event_log::Position;
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// How many finished commands are remembered by id, so that their redelivery changes nothing. Older ones are
+/// recognised by their place in the log.
+pub const RECENT_MAX: usize = 10_000;
+
+/// Whether offers may be made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Arming {
+    /// No.
+    #[default]
+    Disarmed,
+    /// Yes, under these terms.
+    Armed(Armed),
+    /// No, and somebody must look.
+    Killed {
+        /// Since when.
+        at: Timestamp,
+    },
+}
+
+/// How far an open offer has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Fixed; perhaps sent, perhaps not.
+    Started,
+    /// In the auction.
+    Accepted,
+    /// Refused by the relay; the signature is out all the same.
+    Rejected,
+    /// Nobody knows.
+    Uncertain,
+    /// The venue tried and failed.
+    SettleFailed,
+}
+
+impl Phase {
+    /// The name in tables and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Uncertain => "uncertain",
+            Self::SettleFailed => "settle_failed",
+        }
+    }
+}
+
+/// An offer whose coin is reserved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenOffer {
+    /// As it was fixed.
+    pub started: Arc<SubmissionStarted>,
+    /// How far it has come.
+    pub phase: Phase,
+}
+
+/// What the account remembers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    pub(super) lease: Option<LeaseTaken>,
+    pub(super) arming: Arming,
+    pub(super) limits: Vec<Arc<LimitsSet>>,
+    pub(super) open: BTreeMap<CommandId, OpenOffer>,
+    pub(super) finished: BTreeSet<CommandId>,
+    pub(super) quotes: BTreeSet<QuoteId>,
+    pub(super) recent: VecDeque<(CommandId, Option<QuoteId>)>,
+    pub(super) last_command: Position,
+    pub(super) last_release_height: u64,
+    pub(super) last_settled_at: Option<Timestamp>,
+}
+
+impl State {
+    /// The lease in force, lapsed or not.
+    #[must_use]
+    pub fn lease(&self) -> Option<&LeaseTaken> {
+        self.lease.as_ref()
+    }
+
+    /// The epoch in force; zero before the first lease.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.lease.as_ref().map_or(0, |lease| lease.epoch)
+    }
+
+    /// Whether offers may be made.
+    #[must_use]
+    pub fn arming(&self) -> &Arming {
+        &self.arming
+    }
+
+    /// The limits in force at a moment: the newest version that is effective by then.
+    #[must_use]
+    pub fn limits_at(&self, at: Timestamp) -> Option<&Arc<LimitsSet>> {
+        self.limits.iter().rev().find(|set| set.effective_from <= at)
+    }
+
+    /// The newest limits, effective or not.
+    #[must_use]
+    pub fn newest_limits(&self) -> Option<&Arc<LimitsSet>> {
+        self.limits.last()
+    }
+
+    /// Every offer whose coin is reserved.
+    #[must_use]
+    pub fn open(&self) -> &BTreeMap<CommandId, OpenOffer> {
+        &self.open
+    }
+
+    /// Whether an order was carried out, refused or expired before.
+    #[must_use]
+    pub fn knows(&self, command: CommandId) -> bool {
+        self.open.contains_key(&command) || self.finished.contains(&command)
+    }
+
+    /// The last order that was carried out, refused or expired: the executor goes on after it.
+    #[must_use]
+    pub fn last_command(&self) -> Position {
+        self.last_command
+    }
+
+    /// The newest block whose balances released coin. Older balances would count that coin twice.
+    #[must_use]
+    pub fn last_release_height(&self) -> u64 {
+        self.last_release_height
+    }
+
+    /// When an offer was last settled.
+    #[must_use]
+    pub fn last_settled_at(&self) -> Option<Timestamp> {
+        self.last_settled_at
+    }
+
+    /// Coin of a token that open offers hold.
+    #[must_use]
+    pub fn reserved(&self, token: &TokenId) -> Units {
+        let of_token = self.open.values().filter(|offer| offer.started.give.token == *token);
+        of_token.fold(Units::ZERO, |sum, offer| {
+            // Offers fit 127 bits each, and their number is bounded: the sum fits 256.
+            sum.plus(offer.started.give.amount).unwrap_or(sum)
+        })
+    }
+
+    /// Notional of the open offers in one direction.
+    #[must_use]
+    pub fn open_notional(&self, direction: Direction) -> Units {
+        let same_way = self.open.values().filter(|offer| offer.started.direction == direction);
+        same_way.fold(Units::ZERO, |sum, offer| sum.plus(offer.started.notional).unwrap_or(sum))
+    }
+
+    /// Base that the open offers in one direction would move.
+    #[must_use]
+    pub fn open_base(&self, direction: Direction) -> Units {
+        let same_way = self.open.values().filter(|offer| offer.started.direction == direction);
+        same_way.fold(Units::ZERO, |sum, offer| {
+            let base = match direction {
+                Direction::BuyBase => offer.started.receive.amount,
+                Direction::SellBase => offer.started.give.amount,
+            };
+            sum.plus(base).unwrap_or(sum)
+        })
+    }
+
+    /// How many open offers answer takers of a partner.
+    #[must_use]
+    pub fn open_of_partner(&self, partner: &str) -> usize {
+        self.open.values().filter(|offer| offer.started.partner_id.as_deref() == Some(partner)).count()
+    }
+
+    /// How many outcomes are unknown.
+    #[must_use]
+    pub fn uncertain(&self) -> usize {
+        self.open.values().filter(|offer| offer.phase == Phase::Uncertain).count()
+    }
+
+    /// The open offer with this hash.
+    #[must_use]
+    pub fn by_hash(&self, hash: &QuoteHash) -> Option<&OpenOffer> {
+        self.open.values().find(|offer| offer.started.prepared.quote_hash == *hash)
+    }
+
+    /// Every signature that could still be executed.
+    #[must_use]
+    pub fn open_signatures(&self) -> Vec<OpenSignature> {
+        let signature = |(command_id, offer): (&CommandId, &OpenOffer)| OpenSignature {
+            command_id: *command_id,
+            quote_hash: offer.started.prepared.quote_hash.clone(),
+            give: offer.started.give.clone(),
+            offer_deadline: offer.started.offer_deadline,
+        };
+        self.open.iter().map(signature).collect()
+    }
+}

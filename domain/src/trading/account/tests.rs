@@ -1,0 +1,11 @@
+//! The safety rules of the signing account, each as a sentence.
+
+mod arming;
+mod execute;
+mod laws;
+mod lease;
+mod limits;
+mod outcomes;
+mod refusals;
+mod release;
+mod story;

@@ -1,0 +1,27 @@
+//! The messages of the REST door: plain types with serde, and nothing else. Names here are public and stay.
+//!
+//! Amounts are base units and rates are decimals, both as strings; moments are RFC 3339 in UTC with microseconds;
+//! log positions are whole numbers. Requests refuse unknown fields; readers of answers pass over them.
+
+mod account;
+mod filter;
+mod limits;
+mod log;
+mod problem;
+mod status;
+mod tables;
+mod trace;
+mod write;
+
+pub use account::{Account, AccountAnswer, Armed, Arming, Lease, OpenOffer, Reserved, TokenAmount};
+pub use filter::{Filter, FilterMode, SetFilter};
+pub use limits::{Limits, LimitsAnswer, LimitsVersion, SetLimits};
+pub use log::{CheckpointAnswer, Event, EventsPage, FollowLine, LogStat};
+pub use problem::{FieldError, Problem};
+pub use status::{
+    Alert, Balance, Check, Counters, Health, Inventory, LogStatus, Price, PriceSource, Projection, Projections,
+    Ready, Reads, Relay, ServiceState, ServiceStatus, Status, Statusz,
+};
+pub use tables::{Column, DumpPage, DumpRow, ProofLine, TableInfo, TablePage, TablesAnswer};
+pub use trace::{CommandStory, DecisionStory, Moment, Trace};
+pub use write::{Arm, Killed, Mode, OpenSignature, Outcome, Reason, ReasonOrNone, Refreshed, Written};

@@ -1,0 +1,80 @@
+//! One quote's whole story. Rows are objects by column name, as the tables have them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use stele_domain::time::Timestamp;
+use uuid::Uuid;
+
+/// One quote's whole story, found by any id that belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// The id that was asked for.
+    pub asked: String,
+    /// What it is: `quote`, `decision`, `command`, `quote_hash` or `transaction`.
+    pub found_by: String,
+    /// The auction.
+    pub quote_id: String,
+    /// What every event of the story carries.
+    pub correlation_id: Uuid,
+    /// Tables that no longer have their oldest rows: what is missing here may still be in the log.
+    pub cut_tables: Vec<String>,
+    /// The request and its repeats: rows of `quotes`.
+    pub requests: Vec<Value>,
+    /// What it meant: a row of `demands`.
+    pub demand: Option<Value>,
+    /// What was decided.
+    pub decisions: Vec<DecisionStory>,
+    /// What was commanded, and what became of it.
+    pub commands: Vec<CommandStory>,
+    /// All of it, in the order of the log.
+    pub timeline: Vec<Moment>,
+    /// Everything up to here is told.
+    pub as_of: u64,
+    /// The last position of the log.
+    pub head: u64,
+}
+
+/// A decision and what it saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionStory {
+    /// The decision with every gate's answer: a row of `decisions`.
+    pub decision: Value,
+    /// The price that it saw: a row of `reference_prices`.
+    pub price: Option<Value>,
+    /// The balances that it saw: a row of `inventory`.
+    pub inventory: Option<Value>,
+    /// The limits that it was held against: a row of `limits_history`.
+    pub limits: Option<Value>,
+}
+
+/// A command and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandStory {
+    /// The command: a row of `commands`.
+    pub command: Option<Value>,
+    /// Its result as of now: a row of `results`.
+    pub result: Option<Value>,
+    /// Every step on the way: rows of `result_history`.
+    pub steps: Vec<Value>,
+    /// What the relay said of it: rows of `settlement_notices`.
+    pub notices: Vec<Value>,
+    /// The balances that prove its end: a row of `inventory`.
+    pub proof: Option<Value>,
+}
+
+/// One event of the story.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// Its place in the log.
+    pub position: u64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// When the log wrote it down.
+    pub recorded_at: Timestamp,
+    /// What: `request`, `demand`, `price`, `inventory`, `decision`, `command`, `notice`, `proof`, or a result's step.
+    pub what: String,
+    /// The table that has all of it.
+    pub table: String,
+    /// The heart of it, in a word or the venue's own words.
+    pub detail: String,
+}

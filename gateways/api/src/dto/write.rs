@@ -1,0 +1,111 @@
+//! Wishes, and what came of them.
+
+use super::account::TokenAmount;
+use serde::{Deserialize, Serialize};
+use stele_domain::time::Timestamp;
+use uuid::Uuid;
+
+/// A wish that needs nothing but a reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// Why, in 3 to 500 characters. It is kept for ever beside the act.
+    pub reason: String,
+}
+
+/// A wish to stop, which is never refused for want of words.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReasonOrNone {
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// How far an arming goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Both directions.
+    Full,
+    /// Only towards the base target.
+    Reducing,
+}
+
+/// Let offers be made, for a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// Why, in 3 to 500 characters.
+    pub reason: String,
+    /// How far.
+    pub mode: Mode,
+    /// How long from now, in milliseconds; this or `until`. At most a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_ms: Option<u64>,
+    /// Until when; this or `for_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// The limits that the person was shown: refused when others are in force by now. Without it, whatever is
+    /// in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits_version: Option<u64>,
+}
+
+/// What came of a wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is so now, and the log says so.
+    Recorded,
+    /// It was so already; nothing was recorded.
+    AlreadySo,
+}
+
+/// The answer to a wish. Asking again with the same `Idempotency-Key` gives the same answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// The wish: the `Idempotency-Key` that was sent, or one that was made here.
+    pub command_id: Uuid,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The facts stand up to here: send it as `Min-Log-Position` to read your own write. None when nothing was
+    /// recorded.
+    pub log_position: Option<u64>,
+}
+
+/// The answer to a kill, and the proof that it took effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Killed {
+    /// The wish.
+    pub command_id: Uuid,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Where the kill stands in the log.
+    pub log_position: Option<u64>,
+    /// True when no frame of this process can leave any more. False when one was being written for too long:
+    /// look at the open signatures.
+    pub fenced: bool,
+    /// Every signature that could still be executed, as of this answer.
+    pub open_signatures: Vec<OpenSignature>,
+}
+
+/// A signature that is out and could still be executed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenSignature {
+    /// The command.
+    pub command_id: Uuid,
+    /// Base58 digest of what was signed.
+    pub quote_hash: String,
+    /// What it could cost us.
+    pub give: TokenAmount,
+    /// Until when.
+    pub offer_deadline: Timestamp,
+}
+
+/// The answer to a refresh. What the service then reads is a fact; the asking is not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refreshed {
+    /// Which service was asked to look now.
+    pub service: String,
+}

@@ -1,0 +1,93 @@
+//! How current an answer must be: `Min-Log-Position` and `Prefer: wait=<seconds>`, so that whoever wrote can read
+//! their own write.
+
+use crate::api::Api;
+use crate::dto::Problem;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use std::time::Duration;
+use stele_domain::port::event_log::Position;
+use stele_domain::port::read_store::StoreError;
+
+/// Longest wait for a position.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(5);
+/// The header that asks for a position.
+pub(crate) const MIN_LOG_POSITION: &str = "min-log-position";
+/// The header that says how current an answer is.
+pub(crate) const LOG_POSITION: &str = "log-position";
+
+/// How current an answer must be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    min: Option<Position>,
+    wait: Duration,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Reading {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self { min: min(&parts.headers)?, wait: wait(&parts.headers)? })
+    }
+}
+
+fn min(headers: &HeaderMap) -> Result<Option<Position>, Problem> {
+    let Some(value) = headers.get(MIN_LOG_POSITION) else { return Ok(None) };
+    let position = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    position.map(|at| Some(Position(at))).ok_or_else(|| Problem::field("Min-Log-Position", "must be a log position"))
+}
+
+/// Other preferences are for others; RFC 7240 says to pass over what one does not know.
+fn wait(headers: &HeaderMap) -> Result<Duration, Problem> {
+    let given = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let wait = given.flat_map(|text| text.split(',')).find_map(|part| part.trim().strip_prefix("wait="));
+    let Some(seconds) = wait else { return Ok(Duration::ZERO) };
+    let seconds: u64 = seconds.trim().parse().map_err(|_| Problem::field("Prefer", "wait must be whole seconds"))?;
+    Ok(Duration::from_secs(seconds).min(WAIT_MAX))
+}
+
+impl Reading {
+    /// Waits until one projection has come far enough; all of them when `projection` is `None`.
+    pub(crate) async fn ready(&self, api: &Api, projection: Option<&str>) -> Result<(), Problem> {
+        let Some(min) = self.min else { return Ok(()) };
+        let head = api.log.head().await?;
+        if min > head {
+            let detail = format!("the log ends at position {head}: {min} is of another log, or not yet durable");
+            return Err(Problem::new(StatusCode::CONFLICT, "position-beyond-head", detail).at(head.0));
+        }
+        let names: Vec<&str> = match projection {
+            Some(name) => vec![name],
+            None => api.store.schemas().iter().filter(|schema| !schema.shared).map(|s| s.projection).collect(),
+        };
+        let deadline = tokio::time::Instant::now() + self.wait;
+        for name in names {
+            reached(api, name, min, deadline).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn reached(api: &Api, name: &str, min: Position, deadline: tokio::time::Instant) -> Result<(), Problem> {
+    if api.store.checkpoint(name).await?.position >= min {
+        return Ok(());
+    }
+    if let Some(status) = api.projections.as_ref().map(stele_projections::runner::Handle::status)
+        && !status.state.is_working()
+    {
+        let at = status.position();
+        let detail = format!("the tables are at position {at} and don't move ({:?})", status.state);
+        return Err(Problem::unavailable("projection-unavailable", detail).at(at.0));
+    }
+    match tokio::time::timeout_at(deadline, api.store.reached(name, min)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(Problem::from(error)),
+        Err(_) => Err(behind(api, name, min).await?),
+    }
+}
+
+async fn behind(api: &Api, name: &str, min: Position) -> Result<Problem, StoreError> {
+    let at = api.store.checkpoint(name).await?.position;
+    let detail = format!("projection {name} is at position {at} and {min} was asked for: wait longer (Prefer: wait=5)");
+    Ok(Problem::unavailable("projection-behind", detail).at(at.0))
+}

@@ -1,0 +1,140 @@
+//! Every row of every table as of one position, so that somebody else can fold the log and compare.
+//!
+//! The projections stand still while this is sent. Trading does not: no decision reads a table.
+
+use super::tables::dump_page;
+use crate::api::{Api, Visitor};
+use crate::dto::{DumpPage, Problem, ProofLine};
+use crate::guard::{Gate, Seat};
+use crate::observe;
+use crate::params::Params;
+use crate::reading::Reading;
+use crate::routes::follow::MEDIA_TYPE;
+use crate::translate::tables::cursor_in;
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use stele_commands::stop::Stop;
+use stele_domain::port::read_store::{Cursor, Table};
+use stele_projections::runner::Hold;
+use tokio::time::Instant;
+
+/// Longest time for which the projections are held still for one proof.
+const HOLD_MAX: Duration = Duration::from_secs(60);
+/// Longest wait for the projections to come to rest.
+const REST_WAIT: Duration = Duration::from_secs(10);
+
+struct Proving {
+    api: Arc<Api>,
+    hold: Hold,
+    stop: Stop,
+    until: Instant,
+    tables: std::vec::IntoIter<Table>,
+    /// The table that is being sent, and where to go on in it.
+    at: Option<(Table, Option<String>)>,
+    position: u64,
+    rows: u64,
+    ended: bool,
+    _seat: Seat,
+}
+
+pub(crate) async fn proof(
+    State(api): State<Arc<Api>>,
+    Extension(gate): Extension<Gate>,
+    visitor: Option<Extension<Visitor>>,
+    params: Params,
+    reading: Reading,
+) -> Result<Response, Problem> {
+    params.finish()?;
+    let Some(Extension(visitor)) = visitor else {
+        return Err(Problem::internal("no door has told when it closes"));
+    };
+    let Some(runner) = &api.projections else {
+        return Err(Problem::unavailable("projection-unavailable", "the projections run in another process"));
+    };
+    let seat = gate.proof()?;
+    reading.ready(&api, None).await?;
+    let Ok(hold) = tokio::time::timeout(REST_WAIT, runner.hold()).await else {
+        return Err(Problem::unavailable("projection-behind", "the projections did not come to rest in time"));
+    };
+    let position = hold.status.position();
+    if let Some(other) = hold.status.projections.iter().find(|projection| projection.position != position) {
+        let detail = format!("{} is at {} and others at {position}: ask again", other.name, other.position);
+        return Err(Problem::unavailable("projection-behind", detail).at(position.0));
+    }
+    let tables: Vec<Table> = api.store.schemas().iter().flat_map(|schema| schema.tables).copied().collect();
+    let proving = Proving {
+        hold,
+        stop: visitor.stop,
+        until: Instant::now() + HOLD_MAX,
+        tables: tables.into_iter(),
+        at: None,
+        position: position.0,
+        rows: 0,
+        ended: false,
+        _seat: seat,
+        api: Arc::clone(&api),
+    };
+    let lines = stream::unfold(proving, |mut proving| async move {
+        if proving.ended {
+            return None;
+        }
+        let line = proving.next().await;
+        Some((Ok::<Bytes, Infallible>(line), proving))
+    });
+    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], Body::from_stream(lines)).into_response())
+}
+
+impl Proving {
+    async fn next(&mut self) -> Bytes {
+        let line = if self.stop.is_requested() {
+            ProofLine::Failed { detail: "the desk stops".to_owned() }
+        } else if Instant::now() >= self.until {
+            let detail = format!("not read within {} s: the projections go on", HOLD_MAX.as_secs());
+            ProofLine::Failed { detail }
+        } else {
+            match self.page().await {
+                Ok(Some(page)) => ProofLine::Page(page),
+                Ok(None) => ProofLine::End { position: self.position, rows: self.rows },
+                Err(problem) => ProofLine::Failed { detail: problem.detail },
+            }
+        };
+        self.ended = !matches!(line, ProofLine::Page(_));
+        let mut text = serde_json::to_vec(&line).unwrap_or_else(|error| {
+            observe::unwritable(&error);
+            Vec::new()
+        });
+        text.push(b'\n');
+        Bytes::from(text)
+    }
+
+    /// The next page; `None` after the last.
+    async fn page(&mut self) -> Result<Option<DumpPage>, Problem> {
+        let (table, after) = match self.at.take() {
+            Some(at) => at,
+            None => match self.tables.next() {
+                Some(table) => (table, None),
+                None => return Ok(None),
+            },
+        };
+        let page = dump_page(&*self.api.store, &table, after.as_deref()).await?;
+        debug_assert!(self.hold.status.position().0 == self.position, "a held runner has moved");
+        if page.position != self.position {
+            let detail = format!("table {} is at position {} and not at {}", table.name, page.position, self.position);
+            return Err(Problem::internal(detail));
+        }
+        self.rows = self.rows.saturating_add(u64::try_from(page.rows.len()).unwrap_or(u64::MAX));
+        if let Some(next) = &page.next {
+            let cursor = cursor_in(&table, "key", next)?;
+            self.at = Some((table, Some(Cursor::to_text(&cursor))));
+        }
+        Ok(Some(page))
+    }
+}

@@ -1,0 +1,336 @@
+//! The desk on one page, put together from the account, the services and the tables.
+
+use crate::api::RoleHealth;
+use crate::dto::{self, Reads, ServiceState};
+use serde::Serialize;
+use serde_json::Value;
+use stele_domain::ids::PairId;
+use stele_domain::operations::service::event::Service;
+use stele_domain::operations::service::state::{Phase, State as Lifecycle};
+use stele_domain::time::Timestamp;
+use stele_domain::trading::limits::Limits;
+use stele_projections::models::alerts::AlertRow;
+use stele_projections::models::decisions::DecisionRow;
+use stele_projections::models::inventory::{BalanceRow, IncidentRow, InventoryRow};
+use stele_projections::models::prices::{PriceSourceRow, ReferencePriceRow};
+use stele_projections::models::quotes::QuoteRow;
+use stele_projections::models::relay::RelayRow;
+use stele_projections::models::results::ResultStepRow;
+use stele_projections::runner;
+use stele_projections::status::Summary;
+
+/// A live runner says so every second; after this long it is not believed any more.
+const HEARTBEAT_AGE_MS_MAX: i64 = 10_000;
+
+/// What the page is made of.
+pub(crate) struct Seen {
+    pub(crate) now: Timestamp,
+    pub(crate) limits: Option<Limits>,
+    pub(crate) account: dto::Account,
+    pub(crate) services: Vec<(Service, Lifecycle)>,
+    pub(crate) health: Vec<RoleHealth>,
+    pub(crate) summary: Summary,
+    /// The last reference price of every configured pair.
+    pub(crate) prices: Vec<(PairId, Option<ReferencePriceRow>)>,
+    pub(crate) last_inventory: Option<InventoryRow>,
+    pub(crate) last_incident: Option<IncidentRow>,
+    pub(crate) last_quote: Option<QuoteRow>,
+    pub(crate) last_step: Option<ResultStepRow>,
+    pub(crate) projections: dto::Projections,
+}
+
+/// What a service knows: how far it can be relied on, since when, and what is in its way.
+struct Knows {
+    input: &'static str,
+    reads: Reads,
+    last_success_at: Option<Timestamp>,
+    blocked: Option<String>,
+}
+
+impl Seen {
+    pub(crate) fn services(&self) -> Vec<dto::ServiceStatus> {
+        self.services.iter().map(|(service, state)| self.service(*service, state)).collect()
+    }
+
+    fn service(&self, service: Service, lifecycle: &Lifecycle) -> dto::ServiceStatus {
+        let knows = match service {
+            Service::Ingest => self.ingest(),
+            Service::Market => self.market(),
+            Service::Inventory => self.inventory(),
+            Service::Strategy => self.strategy(),
+            Service::Executor => self.executor(),
+            Service::Projections => self.projections(),
+        };
+        let (state, reason, since) = phase(lifecycle.phase());
+        let here = self.health.iter().find(|health| health.service == service);
+        let dead = here.filter(|health| !health.running).map(|health| health.why.clone());
+        let started = lifecycle.started();
+        dto::ServiceStatus {
+            service: service.name().to_owned(),
+            state,
+            reason,
+            since: since.or_else(|| started.filter(|_| state == ServiceState::Running).map(|started| started.at)),
+            version: started.map(|started| started.version.clone()),
+            instance: started.map(|started| started.instance.clone()),
+            runs_here: here.is_some_and(|health| health.running),
+            input: knows.input.to_owned(),
+            reads: knows.reads,
+            last_success_at: knows.last_success_at,
+            blocked: dead.map(|why| format!("not running: {why}")).or(knows.blocked),
+        }
+    }
+
+    fn ingest(&self) -> Knows {
+        let down = self.summary.relays.iter().find(|relay| !relay.connected);
+        let reads = match (self.summary.relays.is_empty(), down) {
+            (true, _) => Reads::Nothing,
+            (false, None) => Reads::Authoritative,
+            (false, Some(_)) => Reads::Stale,
+        };
+        Knows {
+            input: "relay",
+            reads,
+            last_success_at: self.last_quote.as_ref().map(|quote| quote.received_at),
+            blocked: down.map(|relay| format!("{} is not connected: {}", relay.venue, relay.reason)),
+        }
+    }
+
+    fn market(&self) -> Knows {
+        let newest = self.prices.iter().filter_map(|(_, row)| row.as_ref());
+        let blocked = newest.clone().find_map(|row| row.block.as_ref().map(|block| (row, named(block))));
+        let priced = newest.clone().filter(|row| row.block.is_none());
+        let oldest = self.prices.iter().map(|(_, row)| row.as_ref().and_then(|row| row.as_of)).min().flatten();
+        let age_ms_max = self.limits.as_ref().map(|limits| limits.price_age_ms_max.max(limits.fallback_age_ms_max));
+        Knows {
+            input: "price sources",
+            reads: self.fresh(oldest.filter(|_| blocked.is_none()), newest.count() > 0, age_ms_max),
+            last_success_at: priced.map(|row| row.priced_at).max(),
+            blocked: blocked.map(|(row, block)| format!("{}: {block}", row.pair)),
+        }
+    }
+
+    fn inventory(&self) -> Knows {
+        let read = self.last_inventory.as_ref();
+        let age_ms_max = self.limits.as_ref().map(|limits| limits.inventory_age_ms_max);
+        let failed = self.last_incident.as_ref().filter(|incident| {
+            incident.kind == "unavailable" && read.is_none_or(|read| incident.position > read.position)
+        });
+        let refuses = read.map(|read| read.blocked.iter().map(named).collect::<Vec<_>>().join(", "));
+        Knows {
+            input: "verifier",
+            reads: self.fresh(read.map(|read| read.observed_at), read.is_some(), age_ms_max),
+            last_success_at: read.map(|read| read.observed_at),
+            blocked: failed
+                .map(|incident| incident.detail.clone())
+                .or_else(|| refuses.filter(|why| !why.is_empty()).map(|why| format!("the venue would refuse: {why}"))),
+        }
+    }
+
+    fn strategy(&self) -> Knows {
+        let last = self.summary.last_decision.as_ref();
+        Knows {
+            input: "event log: demands, prices, balances",
+            reads: if last.is_some() { Reads::Authoritative } else { Reads::Nothing },
+            last_success_at: last.map(|row: &DecisionRow| row.decided_at),
+            blocked: None,
+        }
+    }
+
+    fn executor(&self) -> Knows {
+        let account = &self.account;
+        let lapsed = account.lease.as_ref().is_none_or(|lease| lease.lapsed);
+        let blocked = match account.arming {
+            dto::Arming::Killed => Some("killed"),
+            dto::Arming::Disarmed if lapsed => Some("nobody holds the signing lease"),
+            dto::Arming::Disarmed => Some("disarmed"),
+            dto::Arming::Armed | dto::Arming::Reducing => None,
+        };
+        Knows {
+            input: "event log: commands, balances",
+            reads: if account.lease.is_some() { Reads::Authoritative } else { Reads::Nothing },
+            last_success_at: self.last_step.as_ref().map(|step| step.at),
+            blocked: blocked.map(str::to_owned),
+        }
+    }
+
+    fn projections(&self) -> Knows {
+        let heartbeat = self.projections.heartbeat_at;
+        let silent = heartbeat.is_some_and(|at| self.now.millis_since(at) > HEARTBEAT_AGE_MS_MAX);
+        let behind = self.projections.projections.iter().any(|projection| projection.lag_events > 0);
+        let why = match self.projections.state.as_str() {
+            "paused" | "ended" => Some(self.projections.state.clone()),
+            "blocked" | "faulted" => Some(self.projections.why.clone()),
+            _ if silent => Some("no heartbeat".to_owned()),
+            _ => None,
+        };
+        Knows {
+            input: "event log",
+            reads: if behind || why.is_some() { Reads::Stale } else { Reads::Authoritative },
+            last_success_at: heartbeat,
+            blocked: why,
+        }
+    }
+
+    fn fresh(&self, at: Option<Timestamp>, known: bool, age_ms_max: Option<u64>) -> Reads {
+        let Some(at) = at else { return if known { Reads::Stale } else { Reads::Nothing } };
+        let age_ms = u64::try_from(self.now.millis_since(at)).unwrap_or(0);
+        if age_ms_max.is_some_and(|max| age_ms > max) { Reads::Stale } else { Reads::Authoritative }
+    }
+
+    pub(crate) fn prices(&self) -> Vec<dto::Price> {
+        let price = |(pair, row): &(PairId, Option<ReferencePriceRow>)| price(self.now, pair, row.as_ref(), self.sources(pair));
+        self.prices.iter().map(price).collect()
+    }
+
+    fn sources(&self, pair: &PairId) -> Vec<dto::PriceSource> {
+        let of_pair = self.summary.price_sources.iter().filter(|row| row.pair == pair.as_str());
+        of_pair.map(|row| source(self.now, row)).collect()
+    }
+
+    pub(crate) fn holdings(&self) -> dto::Inventory {
+        let read = self.last_inventory.as_ref();
+        dto::Inventory {
+            balances: self.summary.balances.iter().map(balance).collect(),
+            height: read.map(|read| read.height),
+            observed_at: read.map(|read| read.observed_at),
+            age_ms: read.map(|read| self.now.millis_since(read.observed_at)),
+            blocked: read.map(|read| read.blocked.iter().map(named).collect()).unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> dto::Counters {
+        dto::Counters {
+            quotes: self.summary.quotes,
+            decisions: self.summary.decisions,
+            skipped: self.summary.skipped.clone(),
+            commands: self.summary.commands,
+            submissions: self.summary.submissions,
+            results: self.summary.results.clone(),
+            events: self.summary.events.clone(),
+        }
+    }
+
+    pub(crate) fn relays(&self) -> Vec<dto::Relay> {
+        self.summary.relays.iter().map(relay).collect()
+    }
+
+    pub(crate) fn alerts(&self) -> Vec<dto::Alert> {
+        self.summary.alerts.iter().map(alert).collect()
+    }
+}
+
+/// The runner's own account; `None` when it runs elsewhere.
+pub(crate) fn projections(status: Option<runner::Status>) -> dto::Projections {
+    let Some(status) = status else {
+        let (state, why) = ("elsewhere".to_owned(), String::new());
+        return dto::Projections { state, why, heartbeat_at: None, parked: 0, projections: vec![] };
+    };
+    let (state, why) = match &status.state {
+        runner::State::Starting => ("starting", ""),
+        runner::State::CatchingUp => ("catching_up", ""),
+        runner::State::Live => ("live", ""),
+        runner::State::Paused => ("paused", ""),
+        runner::State::Draining => ("draining", ""),
+        runner::State::Blocked { why } => ("blocked", why.as_str()),
+        runner::State::Ended => ("ended", ""),
+        runner::State::Faulted { why } => ("faulted", why.as_str()),
+    };
+    let projection = |projection: &runner::ProjectionStatus| dto::Projection {
+        name: projection.name.to_owned(),
+        version: projection.version,
+        position: projection.position.0,
+        lag_events: projection.lag_events,
+        lag_ms: projection.lag_ms,
+    };
+    dto::Projections {
+        state: state.to_owned(),
+        why: why.to_owned(),
+        heartbeat_at: Some(status.heartbeat_at),
+        parked: status.parked,
+        projections: status.projections.iter().map(projection).collect(),
+    }
+}
+
+fn phase(phase: &Phase) -> (ServiceState, String, Option<Timestamp>) {
+    match phase {
+        Phase::NeverStarted => (ServiceState::NeverStarted, String::new(), None),
+        Phase::Running => (ServiceState::Running, String::new(), None),
+        Phase::Paused { reason, since } => (ServiceState::Paused, reason.clone(), Some(*since)),
+        Phase::Draining { reason, since } => (ServiceState::Draining, reason.clone(), Some(*since)),
+        Phase::Drained { since } => (ServiceState::Drained, String::new(), Some(*since)),
+    }
+}
+
+fn price(
+    now: Timestamp,
+    pair: &PairId,
+    row: Option<&ReferencePriceRow>,
+    sources: Vec<dto::PriceSource>,
+) -> dto::Price {
+    let text = |rate: Option<stele_domain::money::Rate>| rate.map(|rate| rate.to_string());
+    let price_at = row.and_then(|row| row.as_of);
+    dto::Price {
+        pair: pair.to_string(),
+        status: row.map_or("none", |row| row.status.as_str()).to_owned(),
+        block: row.and_then(|row| row.block.as_ref().map(named)),
+        rate: text(row.and_then(|row| row.rate)),
+        bid: text(row.and_then(|row| row.bid)),
+        ask: text(row.and_then(|row| row.ask)),
+        spread_bps: row.and_then(|row| row.spread_bps),
+        disagreement_bps: row.and_then(|row| row.disagreement_bps),
+        basis_mode: row.and_then(|row| row.basis_mode.as_ref().map(named)),
+        basis_rate: text(row.and_then(|row| row.basis_rate)),
+        price_at,
+        age_ms: price_at.map(|at| now.millis_since(at)),
+        priced_at: row.map(|row| row.priced_at),
+        sources,
+    }
+}
+
+fn source(now: Timestamp, row: &PriceSourceRow) -> dto::PriceSource {
+    dto::PriceSource {
+        source: row.source.name().to_owned(),
+        link: row.link.as_ref().map(named),
+        healthy: row.healthy,
+        reason: row.reason.clone(),
+        bid: row.bid.map(|rate| rate.to_string()),
+        ask: row.ask.map(|rate| rate.to_string()),
+        received_at: row.received_at,
+        age_ms: row.received_at.map(|at| now.millis_since(at)),
+    }
+}
+
+fn balance(row: &BalanceRow) -> dto::Balance {
+    dto::Balance {
+        account: row.account.clone(),
+        token: row.token.to_string(),
+        credited: row.credited.to_string(),
+        reserved: row.reserved.to_string(),
+        pending_in: row.pending_in.to_string(),
+        pending_out: row.pending_out.to_string(),
+    }
+}
+
+fn relay(row: &RelayRow) -> dto::Relay {
+    dto::Relay {
+        venue: row.venue.clone(),
+        connected: row.connected,
+        since: row.since,
+        reason: row.reason.clone(),
+        connects: row.connects,
+        frames_rejected: row.frames_rejected,
+    }
+}
+
+fn alert(row: &AlertRow) -> dto::Alert {
+    dto::Alert { kind: row.kind.name().to_owned(), detail: row.detail.clone(), raised_at: row.raised_at }
+}
+
+/// The name under which an enum without content is stored.
+fn named<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(Value::String(name)) => name,
+        Ok(other) => other.to_string(),
+        Err(_) => String::new(),
+    }
+}

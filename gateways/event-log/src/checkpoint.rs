@@ -1,0 +1,193 @@
+//! Checkpoints: the size and root of the tree, signed (C2SP `tlog-checkpoint`), and the file that keeps them.
+//!
+//! The file is text, one note per 512 bytes, padded with newlines: a block is a sector, so that an append to the
+//! file is there whole or not at all.
+
+use crate::format::{SECTOR_BYTES, to_u64};
+use crate::frame::sectors::is_blank;
+use crate::note::{self, NoteError, NoteSigner, NoteVerifier};
+use crate::tree::{Frontier, Hash};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use uuid::Uuid;
+
+/// What a checkpoint says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Whose tree it is; also the name of the signing key.
+    pub origin: String,
+    /// Number of commits.
+    pub size: u64,
+    /// Hash of the tree over them.
+    pub root: Hash,
+}
+
+/// The origin of a log's checkpoints, and the name of its key.
+#[must_use]
+pub fn origin_of(log: Uuid) -> String {
+    format!("stele.log/{log}")
+}
+
+/// The log that an origin names; `None` when it is not one of ours.
+#[must_use]
+pub fn log_of(origin: &str) -> Option<Uuid> {
+    let log = Uuid::parse_str(origin.strip_prefix("stele.log/")?).ok()?;
+    (origin_of(log) == origin).then_some(log)
+}
+
+impl Checkpoint {
+    /// Signs the state of a tree.
+    #[must_use]
+    pub fn sign(tree: &Frontier, signer: &NoteSigner) -> String {
+        let text = format!("{}\n{}\n{}\n", signer.name(), tree.size(), STANDARD.encode(tree.root()));
+        note::sign(&text, signer)
+    }
+
+    /// Reads a signed note, which must be signed by `verifier` for its own origin.
+    pub fn open(text: &str, verifier: &NoteVerifier) -> Result<Self, NoteError> {
+        let checkpoint = Self::parse(note::open(text, verifier)?)?;
+        if checkpoint.origin == verifier.name() {
+            Ok(checkpoint)
+        } else {
+            Err(NoteError::Malformed("the checkpoint is of another origin than its key"))
+        }
+    }
+
+    /// Reads the text of a note. Lines after the third are extensions, which we don't use.
+    fn parse(text: &str) -> Result<Self, NoteError> {
+        let mut lines = text.lines();
+        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
+            return Err(NoteError::Malformed("a checkpoint has three lines"));
+        };
+        let decimal = NoteError::Malformed("the checkpoint's size is not a decimal number");
+        let size_number: u64 = size.parse().map_err(|_| decimal.clone())?;
+        if size_number.to_string() != size {
+            return Err(decimal);
+        }
+        let root = STANDARD.decode(root).ok().and_then(|bytes| Hash::try_from(bytes).ok());
+        let root = root.ok_or(NoteError::Malformed("the checkpoint's root is not a hash"))?;
+        Ok(Self { origin: origin.to_owned(), size: size_number, root })
+    }
+}
+
+/// A note as a block of the file.
+///
+/// # Panics
+///
+/// When the note is longer than a block, which no checkpoint of ours is.
+#[must_use]
+pub fn to_block(note: &str) -> Vec<u8> {
+    let mut block = note.as_bytes().to_vec();
+    assert!(block.len() <= SECTOR_BYTES, "a checkpoint of {} bytes doesn't fit in a sector", block.len());
+    block.resize(SECTOR_BYTES, b'\n');
+    block
+}
+
+/// What a checkpoints file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The checkpoints in order, each with its offset in the file.
+    pub checkpoints: Vec<(u64, Checkpoint)>,
+    /// Where the next one belongs, in bytes.
+    pub end: u64,
+}
+
+/// Damage in a checkpoints file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Offset of the block in bytes.
+    pub offset: u64,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// Reads a checkpoints file. A last block that is cut short or blank is a write that did not finish.
+pub fn read_blocks(file: &[u8], verifier: &NoteVerifier) -> Result<Stored, Fault> {
+    let mut stored = Stored { checkpoints: vec![], end: 0 };
+    let blocks = file.chunks(SECTOR_BYTES).count();
+    let mut before = 0;
+    for (nth, block) in file.chunks(SECTOR_BYTES).enumerate() {
+        let offset = to_u64(nth * SECTOR_BYTES);
+        if nth + 1 == blocks && (block.len() < SECTOR_BYTES || is_blank(block)) {
+            break;
+        }
+        let fault = |what: String| Fault { offset, what };
+        let text = std::str::from_utf8(block).map_err(|_| fault("the checkpoint is not text".to_owned()))?;
+        let note = format!("{}\n", text.trim_end_matches('\n'));
+        let checkpoint = Checkpoint::open(&note, verifier).map_err(|error| fault(error.to_string()))?;
+        let padding = block.get(note.len()..).unwrap_or_default();
+        if !block.starts_with(note.as_bytes()) || padding.iter().any(|byte| *byte != b'\n') {
+            return Err(fault("the checkpoint doesn't end with newlines".to_owned()));
+        }
+        if checkpoint.size < before {
+            return Err(fault(format!("the checkpoint has size {}, after one of {before}", checkpoint.size)));
+        }
+        before = checkpoint.size;
+        stored.checkpoints.push((offset, checkpoint));
+        stored.end = offset + to_u64(SECTOR_BYTES);
+    }
+    Ok(stored)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Checkpoint, log_of, origin_of, read_blocks, to_block};
+    use crate::note::NoteSigner;
+    use crate::tree::{Frontier, leaf_hash};
+    use uuid::Uuid;
+
+    fn signer() -> NoteSigner {
+        NoteSigner::from_seed(&origin_of(Uuid::from_u128(9)), &[3; 32])
+    }
+
+    fn tree(leaves: u8) -> Frontier {
+        let mut tree = Frontier::default();
+        (0..leaves).for_each(|leaf| tree.push(leaf_hash(&[&[leaf]])));
+        tree
+    }
+
+    #[test]
+    fn a_checkpoint_says_size_and_root_and_belongs_to_its_log() {
+        let note = Checkpoint::sign(&tree(5), &signer());
+        let checkpoint = Checkpoint::open(&note, signer().verifier()).unwrap();
+        assert_eq!((checkpoint.size, checkpoint.root), (5, tree(5).root()));
+        assert_eq!(log_of(&checkpoint.origin), Some(Uuid::from_u128(9)));
+        assert_eq!(log_of("stele.log/nonsense"), None);
+        let other = NoteSigner::from_seed("other", &[4; 32]);
+        assert!(Checkpoint::open(&note, other.verifier()).is_err());
+    }
+
+    #[test]
+    fn the_largest_checkpoint_fits_in_a_sector() {
+        let huge = Frontier::from_parts(u64::MAX, vec![[0xff; 32]; 64]).unwrap();
+        assert_eq!(to_block(&Checkpoint::sign(&huge, &signer())).len(), 512);
+    }
+
+    #[test]
+    fn every_flipped_bit_of_the_file_is_named_with_its_block() {
+        let mut file = to_block(&Checkpoint::sign(&tree(1), &signer()));
+        file.extend(to_block(&Checkpoint::sign(&tree(2), &signer())));
+        assert_eq!(read_blocks(&file, signer().verifier()).unwrap().checkpoints.len(), 2);
+        for bit in 0..file.len() * 8 {
+            let mut flipped = file.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let fault = read_blocks(&flipped, signer().verifier()).unwrap_err();
+            assert_eq!(
+                fault.offset,
+                u64::try_from(bit / 8 / 512 * 512).unwrap(),
+                "bit {bit}: {}",
+                fault.what
+            );
+        }
+    }
+
+    #[test]
+    fn a_block_that_was_not_finished_is_left_out() {
+        let whole = to_block(&Checkpoint::sign(&tree(1), &signer()));
+        for tail in [vec![], vec![0; 512], whole[..100].to_vec()] {
+            let file = [whole.clone(), tail].concat();
+            let stored = read_blocks(&file, signer().verifier()).unwrap();
+            assert_eq!((stored.checkpoints.len(), stored.end), (1, 512));
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Proofs that the log makes and anyone can check, with nothing but the log's public key.
+
+use super::EmbeddedLog;
+use crate::checkpoint::Checkpoint;
+use crate::errors::damaged;
+use crate::frame::payload::leaf_of;
+use crate::note::{NoteError, NoteVerifier};
+use crate::segment;
+use crate::shared::{Shared, off_thread};
+use crate::tree::{self, Hash, ProofError};
+use crate::walk::Walk;
+use crate::window::LOOK_CHUNK_BYTES;
+use std::ops::Range;
+use std::sync::Arc;
+use stele_domain::port::event_log::{LogError, Position};
+
+/// Shows that a commit is in the tree that a checkpoint signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InclusionProof {
+    /// Position of the commit's first record.
+    pub first: Position,
+    /// The commit's number: how many commits are before it.
+    pub index: u64,
+    /// The commit's payload, as `FORMAT.md` describes it.
+    pub payload: Vec<u8>,
+    /// Hashes from the leaf up.
+    pub path: Vec<Hash>,
+    /// The signed checkpoint.
+    pub checkpoint: String,
+}
+
+/// Shows that the tree of a checkpoint begins with the tree of an older one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsistencyProof {
+    /// Number of commits of the older tree.
+    pub old_size: u64,
+    /// Number of commits of the newer tree.
+    pub new_size: u64,
+    /// Hashes as RFC 9162 §2.1.4 orders them.
+    pub path: Vec<Hash>,
+}
+
+/// Why a proof is not believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidProof {
+    /// The checkpoint is not signed by the log.
+    #[error("the checkpoint is not believed")]
+    Checkpoint(#[from] NoteError),
+    /// The path doesn't lead there.
+    #[error("the path is not believed")]
+    Path(#[from] ProofError),
+}
+
+impl InclusionProof {
+    /// Checks the proof against the log's key; returns the checkpoint that it leads to.
+    pub fn verify(&self, verifier: &NoteVerifier) -> Result<Checkpoint, InvalidProof> {
+        let checkpoint = Checkpoint::open(&self.checkpoint, verifier)?;
+        let leaf = leaf_of(self.first, &self.payload);
+        tree::verify_inclusion(&leaf, self.index, checkpoint.size, &self.path, &checkpoint.root)?;
+        Ok(checkpoint)
+    }
+}
+
+impl ConsistencyProof {
+    /// Checks that `new` continues `old`.
+    pub fn verify(&self, old: &Checkpoint, new: &Checkpoint) -> Result<(), InvalidProof> {
+        let path = &self.path;
+        tree::verify_consistency(old.size, new.size, path, &old.root, &new.root).map_err(InvalidProof::from)
+    }
+}
+
+impl EmbeddedLog {
+    /// Proves that the commit with the record at `position` is in the log as it stands.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Invalid`] when there is no such position yet; otherwise as reading.
+    pub async fn inclusion_proof(&self, position: Position) -> Result<InclusionProof, LogError> {
+        let shared = Arc::clone(&self.shared);
+        off_thread(move || inclusion(&shared, position)).await
+    }
+
+    /// Proves that the first `new_size` commits begin with the first `old_size`.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Invalid`] when the log has fewer commits, or the sizes are in the wrong order.
+    pub async fn consistency_proof(
+        &self,
+        old_size: u64,
+        new_size: u64,
+    ) -> Result<ConsistencyProof, LogError> {
+        let shared = Arc::clone(&self.shared);
+        off_thread(move || consistency(&shared, old_size, new_size)).await
+    }
+}
+
+fn inclusion(shared: &Shared, position: Position) -> Result<InclusionProof, LogError> {
+    let index = shared.index();
+    if position.0 == 0 || position.0 > index.head() {
+        let what = format!("there is no position {position}: the log ends at {}", index.head());
+        return Err(LogError::Invalid(what));
+    }
+    let size = index.commits();
+    let checkpoint = Checkpoint::sign(index.tree().frontier(), &shared.signer);
+    let Some((segment, mark)) = index.locate(position.0) else {
+        return Err(damaged(&segment::file_name(position.0), 0, "the position is in no segment"));
+    };
+    let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), segment, mark, LOOK_CHUNK_BYTES);
+    drop(index);
+    walk.skip_to(position.0)?;
+    let segment = walk.segment();
+    let Some(commit) = walk.next()? else {
+        return Err(damaged(
+            &segment::file_name(segment),
+            0,
+            format!("position {position} is not there any more"),
+        ));
+    };
+    let (first, number, payload) = (Position(commit.at.position), commit.at.commit, commit.bytes.to_vec());
+    let path = tree::inclusion_path(number, size, &mut |range| root_of(shared, range))?;
+    Ok(InclusionProof { first, index: number, payload, path, checkpoint })
+}
+
+fn consistency(shared: &Shared, old_size: u64, new_size: u64) -> Result<ConsistencyProof, LogError> {
+    let size = shared.index().commits();
+    if old_size > new_size || new_size > size {
+        let what = format!("there is no proof from {old_size} to {new_size} commits in a log of {size}");
+        return Err(LogError::Invalid(what));
+    }
+    let path = tree::consistency_path(old_size, new_size, &mut |range| root_of(shared, range))?;
+    Ok(ConsistencyProof { old_size, new_size, path })
+}
+
+fn root_of(shared: &Shared, range: Range<u64>) -> Result<Hash, LogError> {
+    let mut stored = |range: &Range<u64>| shared.index().tree().stored_root(range);
+    tree::root_of(range, &mut stored, &mut |range| leaves(shared, range))
+}
+
+/// Reads the commits of `range` again and hashes them.
+fn leaves(shared: &Shared, range: Range<u64>) -> Result<Vec<Hash>, LogError> {
+    let mut leaves = Vec::new();
+    let mut next = range.start;
+    while next < range.end {
+        let index = shared.index();
+        let Some((segment, mark)) = index.locate_commit(next) else {
+            return Err(damaged("the log", 0, format!("commit {next} is in no segment")));
+        };
+        let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), segment, mark, LOOK_CHUNK_BYTES);
+        drop(index);
+        let before = next;
+        while let Some(commit) = walk.next()? {
+            if commit.at.commit >= range.end {
+                break;
+            }
+            if commit.at.commit >= next {
+                leaves.push(leaf_of(Position(commit.at.position), commit.bytes));
+                next = commit.at.commit + 1;
+            }
+        }
+        assert!(next > before, "commit {before} was located and not found");
+    }
+    Ok(leaves)
+}

@@ -1,0 +1,250 @@
+//! What the log knows of itself without looking at the disk: where streams are, where positions lie, and the
+//! tree. Payloads stay on disk.
+
+use crate::format::{SEGMENT_HEADER_BYTES, to_u64, to_usize};
+use crate::recent::{RecentIds, StreamNumber};
+use crate::segment::SegmentHeader;
+use crate::storage::StorageFile;
+use crate::tree::{Hash, SubtreeStore};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use stele_domain::ids::EventId;
+use stele_domain::port::event_log::{Position, Revision, StreamId};
+use stele_domain::time::Timestamp;
+use uuid::Uuid;
+
+/// Between two marks of a segment lie at least this many bytes; a look-up walks about as many.
+const MARK_EVERY_BYTES: u64 = 4_096;
+
+/// A commit whose place is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Position of its first record.
+    pub position: u64,
+    /// Its number: how many commits are before it.
+    pub commit: u64,
+    /// Where its frame lies in the segment.
+    pub offset: u64,
+}
+
+/// One segment, as far as it is durable.
+pub struct Segment {
+    /// Position of the first record.
+    pub first: u64,
+    /// How many commits are before it.
+    pub first_commit: u64,
+    /// Offset after its last commit.
+    pub end: u64,
+    /// The file.
+    pub file: Arc<dyn StorageFile>,
+    marks: Vec<Mark>,
+}
+
+/// A commit to be entered.
+#[derive(Debug, Clone, Copy)]
+pub struct CommitEntry {
+    /// Where its frame lies.
+    pub offset: u64,
+    /// Offset after its frame.
+    pub end: u64,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// Its leaf in the tree.
+    pub leaf: Hash,
+}
+
+/// A record of a commit to be entered.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordEntry<'a> {
+    /// Its stream.
+    pub stream: &'a StreamId,
+    /// Its place there.
+    pub revision: u64,
+    /// Its id.
+    pub event_id: EventId,
+}
+
+/// The index.
+pub struct Index {
+    log: Uuid,
+    numbers: HashMap<StreamId, StreamNumber>,
+    positions: Vec<Vec<u64>>,
+    categories: BTreeMap<String, u64>,
+    recent: RecentIds,
+    segments: Vec<Segment>,
+    tree: SubtreeStore,
+    head: u64,
+    recorded_at: Timestamp,
+}
+
+impl Index {
+    /// The index of a log without segments.
+    #[must_use]
+    pub fn new(log: Uuid) -> Self {
+        Self {
+            log,
+            numbers: HashMap::new(),
+            positions: vec![],
+            categories: BTreeMap::new(),
+            recent: RecentIds::default(),
+            segments: vec![],
+            tree: SubtreeStore::default(),
+            head: 0,
+            recorded_at: Timestamp::default(),
+        }
+    }
+
+    /// The header of the segment that would follow.
+    #[must_use]
+    pub fn next_segment(&self) -> SegmentHeader {
+        let previous = self.segments.last();
+        SegmentHeader {
+            log: self.log,
+            first: self.head + 1,
+            previous_first: previous.map_or(0, |segment| segment.first),
+            previous_end: previous.map_or(0, |segment| segment.end),
+            recorded_before: self.recorded_at,
+            tree: self.tree.frontier().clone(),
+        }
+    }
+
+    /// Enters a segment that has a header and no commits yet.
+    pub fn add_segment(&mut self, file: Arc<dyn StorageFile>) {
+        self.segments.push(Segment {
+            first: self.head + 1,
+            first_commit: self.commits(),
+            end: to_u64(SEGMENT_HEADER_BYTES),
+            file,
+            marks: vec![],
+        });
+    }
+
+    /// Enters a commit of the last segment. The records come one by one, by [`Self::add_record`], after it.
+    pub fn add_commit(&mut self, entry: CommitEntry) {
+        let mark = Mark { position: self.head + 1, commit: self.commits(), offset: entry.offset };
+        self.tree.push(entry.leaf);
+        self.recorded_at = entry.recorded_at;
+        if let Some(segment) = self.segments.last_mut() {
+            assert!(entry.offset >= segment.end, "a commit at {} before {}", entry.offset, segment.end);
+            segment.end = entry.end;
+            let far = |last: &Mark| entry.offset - last.offset >= MARK_EVERY_BYTES;
+            if segment.marks.last().is_none_or(far) {
+                segment.marks.push(mark);
+            }
+        }
+    }
+
+    /// Enters the next record. False, and nothing is entered, when its revision is not the stream's next.
+    pub fn add_record(&mut self, entry: RecordEntry<'_>) -> bool {
+        let number = self.number_or_new(entry.stream);
+        let Some(positions) = self.positions.get_mut(to_usize(number.into())) else {
+            return false;
+        };
+        if entry.revision != to_u64(positions.len()) {
+            return false;
+        }
+        self.head += 1;
+        positions.push(self.head);
+        self.recent.push(self.head, number, entry.revision, entry.event_id);
+        if let Some(count) = self.categories.get_mut(entry.stream.category()) {
+            *count += 1;
+        } else {
+            self.categories.insert(entry.stream.category().to_owned(), 1);
+        }
+        true
+    }
+
+    /// The last position; 0 when there is none.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// Number of commits.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.tree.frontier().size()
+    }
+
+    /// The tree over all commits.
+    #[must_use]
+    pub fn tree(&self) -> &SubtreeStore {
+        &self.tree
+    }
+
+    /// When the last commit was recorded; the epoch when there is none.
+    #[must_use]
+    pub fn recorded_at(&self) -> Timestamp {
+        self.recorded_at
+    }
+
+    /// All segments in order.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// How many streams have records.
+    #[must_use]
+    pub fn streams(&self) -> u64 {
+        to_u64(self.positions.len())
+    }
+
+    /// How many records each category has.
+    #[must_use]
+    pub fn categories(&self) -> &BTreeMap<String, u64> {
+        &self.categories
+    }
+
+    /// The positions of a stream's records, by revision.
+    #[must_use]
+    pub fn positions(&self, stream: &StreamId) -> &[u64] {
+        let number = self.numbers.get(stream).map(|number| to_usize((*number).into()));
+        number.and_then(|number| self.positions.get(number)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The revision of a stream's last record with this id, when it is a recent one.
+    #[must_use]
+    pub fn recent(&self, stream: &StreamId, id: EventId) -> Option<Revision> {
+        self.recent.revision(*self.numbers.get(stream)?, id).map(Revision)
+    }
+
+    /// The id at a position, when it is a recent one.
+    #[must_use]
+    pub fn recent_id(&self, position: Position) -> Option<EventId> {
+        self.recent.id_at(position.0)
+    }
+
+    /// The segment with a position, and a commit at or before it.
+    #[must_use]
+    pub fn locate(&self, position: u64) -> Option<(&Segment, Mark)> {
+        self.find(|segment| segment.first <= position, |mark| mark.position <= position)
+    }
+
+    /// The segment with a commit, and a commit at or before it.
+    #[must_use]
+    pub fn locate_commit(&self, commit: u64) -> Option<(&Segment, Mark)> {
+        self.find(|segment| segment.first_commit <= commit, |mark| mark.commit <= commit)
+    }
+
+    fn find(
+        &self,
+        begins: impl Fn(&Segment) -> bool,
+        stands: impl Fn(&Mark) -> bool,
+    ) -> Option<(&Segment, Mark)> {
+        let after = self.segments.partition_point(begins);
+        let segment = self.segments.get(after.checked_sub(1)?)?;
+        let after = segment.marks.partition_point(stands);
+        segment.marks.get(after.checked_sub(1)?).map(|mark| (segment, *mark))
+    }
+
+    fn number_or_new(&mut self, stream: &StreamId) -> StreamNumber {
+        if let Some(number) = self.numbers.get(stream) {
+            return *number;
+        }
+        let number = crate::format::to_u32(to_u64(self.positions.len()));
+        self.numbers.insert(stream.clone(), number);
+        self.positions.push(vec![]);
+        number
+    }
+}

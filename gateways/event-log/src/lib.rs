@@ -1,0 +1,52 @@
+//! The event log: one order of facts for everyone, appended to and never changed.
+//!
+//! [`EmbeddedLog`] keeps it in files that one process owns; [`MemoryLog`] keeps it nowhere. Both are
+//! `domain::port::event_log::EventLog`, whose documentation is their contract. `FORMAT.md` describes every byte
+//! on disk. This crate decodes no event: what a record means is for others.
+#![forbid(unsafe_code)]
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("the event log counts bytes in 64 bits");
+
+mod embedded;
+mod memory;
+mod options;
+mod recovery;
+mod stat;
+mod verify;
+
+pub mod checkpoint;
+pub mod note;
+pub mod simulated_disk;
+pub mod storage;
+pub mod tree;
+
+mod plan;
+mod validate;
+
+mod follow;
+mod read;
+mod shared;
+mod writer;
+
+mod cache;
+mod index;
+mod recent;
+mod scan;
+mod walk;
+mod window;
+
+mod errors;
+mod format;
+mod frame;
+mod observe;
+mod segment;
+
+pub use embedded::{ConsistencyProof, EmbeddedLog, InclusionProof, InvalidProof};
+pub use memory::MemoryLog;
+pub use options::{
+    CACHE_BYTES_DEFAULT, Options, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+};
+pub use recovery::{CutTail, OpenReport};
+pub use stat::Stat;
+pub use verify::{VerifyError, VerifyOptions, VerifyReport, verify, verify_on};

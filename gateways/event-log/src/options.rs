@@ -1,0 +1,48 @@
+//! How a log is opened.
+
+use std::sync::Arc;
+use stele_domain::port::clock::Clock;
+
+/// Segment size where nothing else is asked for: 64 MiB.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+
+/// Smallest segment size, for tests.
+pub const SEGMENT_BYTES_MIN: u64 = 8 * 1024;
+
+/// Largest segment size: offsets within a group are kept in 32 bits.
+pub const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Cache size where nothing else is asked for: 32 MiB.
+pub const CACHE_BYTES_DEFAULT: usize = 32 * 1024 * 1024;
+
+/// How a log is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// Tells when a commit is recorded.
+    pub clock: Arc<dyn Clock>,
+    /// A segment is sealed when the next group would make it longer than this, in bytes. Held between
+    /// [`SEGMENT_BYTES_MIN`] and [`SEGMENT_BYTES_MAX`].
+    pub segment_bytes: u64,
+    /// Memory for the last records, in bytes.
+    pub cache_bytes: usize,
+}
+
+impl Options {
+    /// The defaults, with a clock.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, segment_bytes: SEGMENT_BYTES_DEFAULT, cache_bytes: CACHE_BYTES_DEFAULT }
+    }
+
+    /// With segments of about this many bytes.
+    #[must_use]
+    pub fn with_segment_bytes(self, segment_bytes: u64) -> Self {
+        Self { segment_bytes: segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX), ..self }
+    }
+
+    /// With a cache of this many bytes.
+    #[must_use]
+    pub fn with_cache_bytes(self, cache_bytes: usize) -> Self {
+        Self { cache_bytes, ..self }
+    }
+}

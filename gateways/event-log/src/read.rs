@@ -1,0 +1,139 @@
+//! Reading pages and streams, from the cache where they are recent and from the disk where they are not.
+
+mod stream;
+
+pub use stream::{id_at, stream};
+
+use crate::cache::page_bytes;
+use crate::shared::{Shared, off_thread};
+use crate::walk::Walk;
+use crate::window::{LOOK_CHUNK_BYTES, SCAN_CHUNK_BYTES};
+use std::sync::Arc;
+use stele_domain::port::event_log::{APPEND_BYTES_MAX, Filter, LogError, Page, Position, Record};
+
+/// Bytes of log that one page looks through when little of it matches: 16 MiB.
+const PAGE_SCAN_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Records that a page has room for from the start; it grows as it must.
+const PAGE_RECORDS_EXPECTED: usize = 256;
+
+/// A page being filled.
+struct Filling {
+    records: Vec<Record>,
+    bytes: usize,
+    limit: usize,
+}
+
+impl Filling {
+    fn new(limit: usize) -> Self {
+        Self { records: Vec::with_capacity(limit.min(PAGE_RECORDS_EXPECTED)), bytes: 0, limit }
+    }
+
+    /// Whether a record of this size still belongs on the page. The first always does.
+    fn takes(&self, bytes: usize) -> bool {
+        let fits = self.records.is_empty() || self.bytes.saturating_add(bytes) <= APPEND_BYTES_MAX;
+        self.records.len() < self.limit && fits
+    }
+
+    fn add(&mut self, record: Record) {
+        self.bytes += page_bytes(&record);
+        self.records.push(record);
+    }
+}
+
+/// Reads the log from a position.
+pub async fn page(
+    shared: &Arc<Shared>,
+    from: Position,
+    filter: &Filter,
+    limit: usize,
+) -> Result<Page, LogError> {
+    let head = shared.head();
+    let from = from.0.max(1);
+    if from > head || limit == 0 {
+        return Ok(Page { records: vec![], next: Position(from), head: Position(head) });
+    }
+    if let Some(page) = page_from_cache(shared, from, head, filter, limit) {
+        return Ok(page);
+    }
+    let (shared, filter) = (Arc::clone(shared), filter.clone());
+    off_thread(move || page_from_disk(&shared, from, head, &filter, limit)).await
+}
+
+fn page_from_cache(shared: &Shared, from: u64, head: u64, filter: &Filter, limit: usize) -> Option<Page> {
+    let cache = shared.cache();
+    let mut filling = Filling::new(limit);
+    let mut next = from;
+    for record in cache.range(from..=head)? {
+        if filter.wants(&record.stream, &record.event_type) {
+            if !filling.takes(page_bytes(record)) {
+                break;
+            }
+            filling.add(record.clone());
+        }
+        next = record.position.0 + 1;
+    }
+    Some(Page { records: filling.records, next: Position(next), head: Position(head) })
+}
+
+fn page_from_disk(
+    shared: &Shared,
+    from: u64,
+    head: u64,
+    filter: &Filter,
+    limit: usize,
+) -> Result<Page, LogError> {
+    let mut filling = Filling::new(limit);
+    let mut next = from;
+    let mut scanned = 0;
+    'segments: while next <= head && scanned < PAGE_SCAN_BYTES_MAX {
+        // A page of a few records needs no megabyte.
+        let chunk = limit.saturating_mul(512).clamp(LOOK_CHUNK_BYTES, SCAN_CHUNK_BYTES);
+        let mut walk = walk_to(shared, next, chunk)?;
+        let segment = walk.segment();
+        while let Some(commit) = walk.next()? {
+            scanned += commit.end - commit.at.offset;
+            for entry in commit.records(segment) {
+                let (position, raw) = entry?;
+                if position.0 < next {
+                    continue;
+                }
+                if position.0 > head {
+                    break 'segments;
+                }
+                if wants(filter, raw.stream, raw.event_type) {
+                    if !filling.takes(raw.data.len() + raw.metadata.len()) {
+                        break 'segments;
+                    }
+                    filling.add(commit.owned(segment, position, &raw)?);
+                }
+                next = position.0 + 1;
+            }
+            if scanned >= PAGE_SCAN_BYTES_MAX {
+                break 'segments;
+            }
+        }
+    }
+    Ok(Page { records: filling.records, next: Position(next), head: Position(head) })
+}
+
+/// As [`Filter::wants`], for names that are not worth an allocation yet.
+fn wants(filter: &Filter, stream: &str, event_type: &str) -> bool {
+    let category = stream.split_once('-').map_or(stream, |(category, _)| category);
+    (filter.categories.is_empty() || filter.categories.iter().any(|name| name == category))
+        && (filter.event_types.is_empty() || filter.event_types.iter().any(|name| name == event_type))
+}
+
+fn walk_to(shared: &Shared, position: u64, chunk_bytes: usize) -> Result<Walk, LogError> {
+    let index = shared.index();
+    let found = index.locate(position);
+    assert!(
+        found.is_some(),
+        "position {position} is durable and in no segment; the head is {}",
+        index.head()
+    );
+    let walk = found.map(|(segment, mark)| {
+        Walk::new(shared.log, Arc::clone(&shared.directory), segment, mark, chunk_bytes)
+    });
+    walk.ok_or_else(|| LogError::Stopped(format!("position {position} is in no segment")))
+}

@@ -1,0 +1,107 @@
+//! What recovery changes: a write that did not finish is moved aside, and what was kept is made durable.
+
+use super::{CutTail, unborn};
+use crate::errors::{damaged, storage as failed};
+use crate::format::{CHECKPOINTS_FILE, SECTOR_BYTES, SEGMENT_HEADER_BYTES, to_u64, to_usize};
+use crate::scan::{Scanned, Tail};
+use crate::storage::{Access, Secrecy, Storage, StorageFile, read_all, write_all_at};
+use crate::window::{SCAN_CHUNK_BYTES, Window};
+use std::io;
+use std::sync::Arc;
+use stele_domain::port::event_log::LogError;
+
+/// Names that are tried for one cut; more cuts at one place mean that something else is wrong.
+const QUARANTINE_NAMES_MAX: u32 = 1_000;
+
+/// Cuts what did not finish. What was cut stays in a quarantine file, which is durable before the cut is made.
+pub fn mend(storage: &dyn Storage, scanned: &Scanned) -> Result<Option<CutTail>, LogError> {
+    let directory = storage.describe();
+    if let Some(file) = unborn(&scanned.tail) {
+        // It holds a part of a header that follows from the log, and nothing else.
+        let removed = storage.remove(file).and_then(|()| storage.sync_directory());
+        removed.map_err(|error| failed("removing", file, &directory, error))?;
+        return Ok(None);
+    }
+    let Tail::Torn { file, offset, bytes } = &scanned.tail else {
+        return Ok(None);
+    };
+    let failure = |action| move |error| failed(action, file, &storage.describe(), error);
+    let segment = storage.open(file, Access::Write).map_err(failure("opening"))?;
+    let mut window = Window::new(Arc::clone(&segment), to_usize(*bytes));
+    let tail = window.slice(*offset, to_usize(*bytes)).map_err(failure("reading"))?;
+    let quarantine = quarantine(storage, file, *offset, tail)?;
+    segment.set_len(*offset).and_then(|()| segment.sync()).map_err(failure("cutting"))?;
+    Ok(Some(CutTail { file: file.clone(), offset: *offset, bytes: *bytes, quarantine }))
+}
+
+/// Writes again and syncs what may have been seen in the operating system's memory only.
+///
+/// After a failed fsync, Linux takes the pages for clean: they read well, a second fsync succeeds, and they were
+/// never written. Writing the same bytes again makes that impossible. Everything before the last known durable
+/// end is left alone.
+pub fn make_durable(storage: &dyn Storage, scanned: &Scanned) -> Result<(), LogError> {
+    let directory = storage.describe();
+    if let Some(last) = scanned.index.segments().last() {
+        let header = to_u64(SEGMENT_HEADER_BYTES);
+        let from = if scanned.durable <= header { 0 } else { scanned.durable };
+        let name = super::active_name(&scanned.index);
+        rewrite(&*last.file, &last.file, from, last.end)
+            .map_err(|error| failed("making durable", &name, &directory, error))?;
+    }
+    if let Some(stored) = &scanned.stored {
+        let failure = |error| failed("making durable", CHECKPOINTS_FILE, &directory, error);
+        let file = storage.open(CHECKPOINTS_FILE, Access::Write).map_err(failure)?;
+        rewrite(&*file, &file, stored.end.saturating_sub(to_u64(SECTOR_BYTES)), stored.end)
+            .map_err(failure)?;
+    }
+    storage.sync_directory().map_err(|error| failed("syncing", "the directory", &directory, error))
+}
+
+fn rewrite(file: &dyn StorageFile, shared: &Arc<dyn StorageFile>, from: u64, to: u64) -> io::Result<()> {
+    let mut window = Window::new(Arc::clone(shared), SCAN_CHUNK_BYTES);
+    let mut at = from;
+    while at < to {
+        let piece = window.slice(at, to_usize(to - at).min(SCAN_CHUNK_BYTES))?;
+        if piece.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        write_all_at(file, piece, at)?;
+        at += to_u64(piece.len());
+    }
+    file.sync()
+}
+
+/// Keeps `tail` in a file of its own. A crash between this and the cut finds the same file with the same bytes.
+fn quarantine(storage: &dyn Storage, segment: &str, offset: u64, tail: &[u8]) -> Result<String, LogError> {
+    let directory = storage.describe();
+    let first = segment.trim_end_matches(".seg");
+    for attempt in 0..QUARANTINE_NAMES_MAX {
+        let name = format!("quarantine-{first}-{offset}-{attempt}");
+        let failure = |error| failed("writing", &name, &directory, error);
+        let file = match storage.create(&name, Secrecy::Shared) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let file = storage.open(&name, Access::Write).map_err(failure)?;
+                let there = read_all(&*file, u64::MAX).map_err(failure)?;
+                if !is_unfinished_copy(&there, tail) {
+                    continue;
+                }
+                file
+            }
+            Err(error) => return Err(failure(error)),
+        };
+        let kept =
+            write_all_at(&*file, tail, 0).and_then(|()| file.sync()).and_then(|()| storage.sync_directory());
+        return kept.map(|()| name.clone()).map_err(failure);
+    }
+    Err(damaged(segment, offset, format!("{QUARANTINE_NAMES_MAX} unfinished writes were cut here already")))
+}
+
+/// Whether a file may be what a crash left of writing `tail` to it.
+fn is_unfinished_copy(there: &[u8], tail: &[u8]) -> bool {
+    there.len() <= tail.len()
+        && there
+            .chunks(SECTOR_BYTES)
+            .zip(tail.chunks(SECTOR_BYTES))
+            .all(|(there, whole)| whole.starts_with(there) || crate::frame::sectors::is_blank(there))
+}

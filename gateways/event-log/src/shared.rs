@@ -1,0 +1,98 @@
+//! What the writer publishes and readers read. Readers never wait for the disk on an asynchronous thread.
+
+use crate::cache::Cache;
+use crate::index::Index;
+use crate::note::NoteSigner;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use stele_domain::port::event_log::LogError;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// State that the writer and all readers of one log have in common.
+pub struct Shared {
+    /// The log's identity.
+    pub log: Uuid,
+    /// Where it lives, for messages.
+    pub directory: Arc<str>,
+    /// Signs checkpoints.
+    pub signer: NoteSigner,
+    index: RwLock<Index>,
+    cache: RwLock<Cache>,
+    head: watch::Sender<u64>,
+    stopped: OnceLock<String>,
+}
+
+impl Shared {
+    /// The state after recovery.
+    pub fn new(directory: Arc<str>, signer: NoteSigner, index: Index, cache_bytes: usize, log: Uuid) -> Self {
+        let head = watch::Sender::new(index.head());
+        Self {
+            log,
+            directory,
+            signer,
+            index: RwLock::new(index),
+            cache: RwLock::new(Cache::new(cache_bytes)),
+            head,
+            stopped: OnceLock::new(),
+        }
+    }
+
+    /// The index, to read. Held for look-ups only, never over a read of the disk.
+    pub fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The index, for the writer to enter what has become durable.
+    pub fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last records, to read.
+    pub fn cache(&self) -> RwLockReadGuard<'_, Cache> {
+        self.cache.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last records, for the writer to add to.
+    pub fn cache_mut(&self) -> RwLockWriteGuard<'_, Cache> {
+        self.cache.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last durable position. Everything up to it is in the index.
+    pub fn head(&self) -> u64 {
+        *self.head.borrow()
+    }
+
+    /// Wakes whenever the head moves.
+    pub fn watch_head(&self) -> watch::Receiver<u64> {
+        self.head.subscribe()
+    }
+
+    /// Lets readers see everything up to `head`.
+    pub fn publish(&self, head: u64) {
+        self.head.send_replace(head);
+    }
+
+    /// Ends appends for good; the first reason stays.
+    pub fn stop(&self, why: String) {
+        // A second reason is a consequence of the first.
+        self.stopped.set(why).ok();
+    }
+
+    /// Why appends have ended, when they have.
+    pub fn stopped(&self) -> Option<LogError> {
+        self.stopped.get().map(|why| LogError::Stopped(why.clone()))
+    }
+}
+
+/// Runs work that may wait for the disk where it holds up nobody.
+pub async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, LogError> + Send + 'static,
+) -> Result<T, LogError> {
+    // Outside of a runtime nobody else is held up either.
+    let Ok(runtime) = Handle::try_current() else {
+        return work();
+    };
+    let done = runtime.spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(LogError::Unreachable(Box::new(error))))
+}

@@ -1,0 +1,157 @@
+//! A directory of the operating system.
+
+use super::{Access, OwnError, Ownership, Secrecy, Storage, StorageFile, write_all_at};
+use crate::format::LOCK_FILE;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Longest text of an owner that is believed, in bytes.
+const OWNER_BYTES_MAX: u64 = 256;
+
+/// Files in one directory of the machine.
+#[derive(Debug, Clone)]
+pub struct DirectoryStorage {
+    directory: PathBuf,
+}
+
+impl DirectoryStorage {
+    /// The directory at `path`, which must exist.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        if std::fs::metadata(path)?.is_dir() {
+            Ok(Self { directory: path.to_owned() })
+        } else {
+            Err(io::ErrorKind::NotADirectory.into())
+        }
+    }
+
+    /// The directory at `path`, made (durably) when it does not exist.
+    pub fn open_or_create(path: &Path) -> io::Result<Self> {
+        if !path.exists() {
+            std::fs::create_dir_all(path)?;
+            // Every new name on the way is an entry in its parent; syncing all the way up is cheap and rare.
+            for parent in path.canonicalize()?.ancestors().skip(1) {
+                if let Ok(parent) = File::open(parent) {
+                    parent.sync_all().ok();
+                }
+            }
+        }
+        Self::open(path)
+    }
+
+    fn lock_file(&self) -> io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.directory.join(LOCK_FILE))
+    }
+}
+
+/// The lock goes with the open file.
+struct Lock {
+    _file: File,
+}
+
+impl Ownership for Lock {}
+
+impl Storage for DirectoryStorage {
+    fn describe(&self) -> String {
+        self.directory.display().to_string()
+    }
+
+    fn own(&self) -> Result<Box<dyn Ownership>, OwnError> {
+        let file = self.lock_file()?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let text = super::read_all(&file, OWNER_BYTES_MAX).unwrap_or_default();
+                let owner = String::from_utf8_lossy(&text).trim().to_owned();
+                return Err(OwnError::Owned(if owner.is_empty() { "unknown".to_owned() } else { owner }));
+            }
+            Err(TryLockError::Error(error)) => return Err(OwnError::Io(error)),
+        }
+        // Who holds the lock is a courtesy to the next process; it need not be durable.
+        file.set_len(0)?;
+        write_all_at(&file, format!("pid {}\n", std::process::id()).as_bytes(), 0)?;
+        Ok(Box::new(Lock { _file: file }))
+    }
+
+    fn is_owned(&self) -> io::Result<bool> {
+        let file = match File::open(self.directory.join(LOCK_FILE)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = vec![];
+        for entry in std::fs::read_dir(&self.directory)? {
+            // A name that is not text is none of ours.
+            if let Ok(name) = entry?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>> {
+        let write = access == Access::Write;
+        let file = OpenOptions::new().read(true).write(write).open(self.directory.join(name))?;
+        Ok(Arc::new(file))
+    }
+
+    fn create(&self, name: &str, secrecy: Secrecy) -> io::Result<Arc<dyn StorageFile>> {
+        let mode = match secrecy {
+            Secrecy::Shared => 0o644,
+            Secrecy::Private => 0o600,
+        };
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(mode);
+        Ok(Arc::new(options.open(self.directory.join(name))?))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.directory.join(from), self.directory.join(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        std::fs::remove_file(self.directory.join(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.directory)?.sync_all()
+    }
+}
+
+impl StorageFile for File {
+    fn len(&self) -> io::Result<u64> {
+        self.metadata().map(|metadata| metadata.len())
+    }
+
+    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(self, into, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        FileExt::write_at(self, bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        Self::set_len(self, len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+}

@@ -1,0 +1,75 @@
+//! Roots of perfect subtrees of 256 leaves, kept in memory so that a proof re-reads 256 commits at most twice
+//! and not the whole log. 32 bytes per 256 commits: 1.25 MB for ten million.
+
+use super::{Frontier, Hash, node_hash};
+use crate::format::{to_u64, to_usize};
+use std::ops::Range;
+
+/// Leaves under one stored root.
+pub const SUBTREE_LEAVES: u64 = 256;
+
+/// The stored roots, and the edge of the tree that is still growing.
+#[derive(Debug, Clone, Default)]
+pub struct SubtreeStore {
+    roots: Vec<Hash>,
+    open: Frontier,
+    whole: Frontier,
+}
+
+impl SubtreeStore {
+    /// Adds a leaf by its hash.
+    pub fn push(&mut self, leaf: Hash) {
+        self.whole.push(leaf);
+        self.open.push(leaf);
+        if self.open.size() == SUBTREE_LEAVES {
+            self.roots.push(self.open.root());
+            self.open = Frontier::default();
+        }
+    }
+
+    /// The edge of the whole tree.
+    #[must_use]
+    pub fn frontier(&self) -> &Frontier {
+        &self.whole
+    }
+
+    /// The hash of the leaves in `range`, when it is one of the stored roots.
+    #[must_use]
+    pub fn stored_root(&self, range: &Range<u64>) -> Option<Hash> {
+        let aligned = range.start.is_multiple_of(SUBTREE_LEAVES) && range.end - range.start == SUBTREE_LEAVES;
+        self.roots.get(to_usize(range.start / SUBTREE_LEAVES)).filter(|_| aligned).copied()
+    }
+
+    /// How many roots are stored.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        to_u64(self.roots.len())
+    }
+}
+
+/// The hash of the leaves in `range`, which must not be empty: from `stored` roots where there are any, and from
+/// the hashes of at most [`SUBTREE_LEAVES`] `leaves` at a time elsewhere.
+pub fn root_of<E>(
+    range: Range<u64>,
+    stored: &mut impl FnMut(&Range<u64>) -> Option<Hash>,
+    leaves: &mut impl FnMut(Range<u64>) -> Result<Vec<Hash>, E>,
+) -> Result<Hash, E> {
+    if let Some(root) = stored(&range) {
+        return Ok(root);
+    }
+    let width = range.end - range.start;
+    if width <= SUBTREE_LEAVES {
+        let mut part = Frontier::default();
+        leaves(range)?.into_iter().for_each(|leaf| part.push(leaf));
+        return Ok(part.root());
+    }
+    let middle = range.start + split(width);
+    let left = root_of(range.start..middle, stored, leaves)?;
+    let right = root_of(middle..range.end, stored, leaves)?;
+    Ok(node_hash(&left, &right))
+}
+
+/// The largest power of two below `width`, which must be at least two.
+pub(super) fn split(width: u64) -> u64 {
+    1 << (width - 1).ilog2()
+}

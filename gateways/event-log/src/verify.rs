@@ -1,0 +1,163 @@
+//! Checks a log without owning it: every checksum, every chain, every signature. Changes nothing and cuts nothing.
+
+use crate::checkpoint::{Checkpoint, log_of};
+use crate::format::{PUBLIC_KEY_FILE, to_u64};
+use crate::note::{NoteError, NoteVerifier};
+use crate::recovery::read_text;
+use crate::scan::{Scan, Tail};
+use crate::stat::Stat;
+use crate::storage::{Access, DirectoryStorage, Storage};
+use crate::tree::Hash;
+use std::io;
+use std::path::Path;
+use stele_domain::port::event_log::LogError;
+
+/// What to hold a log against.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VerifyOptions {
+    /// A checkpoint that was kept outside: the log must still begin with what it signs.
+    pub against: Option<String>,
+    /// The key to believe, when it is not to be taken from the directory.
+    pub key: Option<NoteVerifier>,
+}
+
+/// What a verified log consists of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Size and content in numbers.
+    pub stat: Stat,
+    /// Hash of the tree over all commits.
+    pub root: Hash,
+    /// How many stored checkpoints were checked.
+    pub checkpoints: u64,
+    /// Size of the last stored checkpoint, in commits.
+    pub checkpointed: u64,
+    /// Bytes of a write that did not finish, or has not finished yet, at the end of the log.
+    pub unfinished_bytes: u64,
+    /// Whether somebody was writing to the log meanwhile.
+    pub owned: bool,
+}
+
+/// Why a log is not verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// There is no log.
+    #[error("there is no log in {directory}: {file} is missing")]
+    NotALog {
+        /// The directory.
+        directory: String,
+        /// What a log would have.
+        file: String,
+    },
+    /// What is stored is not what was written.
+    #[error("the event log is damaged: {file} at byte {offset}: {what}")]
+    Damaged {
+        /// File name within the log directory.
+        file: String,
+        /// Offset of the damage in bytes.
+        offset: u64,
+        /// What is wrong there.
+        what: String,
+    },
+    /// The given checkpoint can't be used.
+    #[error("the given checkpoint is not one of this log")]
+    Checkpoint(#[source] NoteError),
+    /// The log has fewer commits than were signed.
+    #[error("the log was cut: the given checkpoint signs {signed} commits, and {found} are there")]
+    Truncated {
+        /// Commits under the checkpoint.
+        signed: u64,
+        /// Commits that are there.
+        found: u64,
+    },
+    /// The log has other commits than were signed.
+    #[error(
+        "the log was rewritten: its first {signed} commits are not those that the given checkpoint signs"
+    )]
+    Rewritten {
+        /// Commits under the checkpoint.
+        signed: u64,
+    },
+    /// A file can't be read.
+    #[error("the log can't be read")]
+    Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Verifies the log in a directory, whether or not somebody owns it.
+pub fn verify(directory: &Path, options: &VerifyOptions) -> Result<VerifyReport, VerifyError> {
+    let missing = || VerifyError::NotALog {
+        directory: directory.display().to_string(),
+        file: "the directory".to_owned(),
+    };
+    let storage = DirectoryStorage::open(directory).map_err(|error| {
+        let nothing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+        if nothing { missing() } else { VerifyError::Unreadable(Box::new(error)) }
+    })?;
+    verify_on(&storage, options)
+}
+
+/// Verifies the log on any storage.
+pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<VerifyReport, VerifyError> {
+    let verifier = match &options.key {
+        Some(key) => key.clone(),
+        None => stored_key(storage)?,
+    };
+    let log = log_of(verifier.name());
+    let log = log.ok_or_else(|| damaged_key("the key is not named after a log"))?;
+    let against = options.against.as_deref().map(|note| Checkpoint::open(note, &verifier));
+    let against = against.transpose().map_err(VerifyError::Checkpoint)?;
+    let owned = storage.is_owned().map_err(|error| VerifyError::Unreadable(Box::new(error)))?;
+    let at_size = against.as_ref().map(|against| against.size);
+    let scan =
+        Scan { storage, access: Access::Read, log, verifier: &verifier, being_written: owned, at_size };
+    let scanned = scan.run().map_err(of_scan)?;
+    if let Some(signed) = against {
+        match scanned.root_at_size {
+            None => {
+                return Err(VerifyError::Truncated { signed: signed.size, found: scanned.index.commits() });
+            }
+            Some(root) if root != signed.root => return Err(VerifyError::Rewritten { signed: signed.size }),
+            Some(_) => {}
+        }
+    }
+    let stored = scanned.stored.map(|stored| stored.checkpoints).unwrap_or_default();
+    Ok(VerifyReport {
+        stat: Stat::of(log, &scanned.index),
+        root: scanned.index.tree().frontier().root(),
+        checkpoints: to_u64(stored.len()),
+        checkpointed: stored.last().map_or(0, |(_, checkpoint)| checkpoint.size),
+        unfinished_bytes: match scanned.tail {
+            Tail::Torn { bytes, .. } => bytes,
+            Tail::Clean | Tail::Unborn { .. } => 0,
+        },
+        owned,
+    })
+}
+
+fn stored_key(storage: &dyn Storage) -> Result<NoteVerifier, VerifyError> {
+    let text = match read_text(storage, PUBLIC_KEY_FILE) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let (directory, file) = (storage.describe(), PUBLIC_KEY_FILE.to_owned());
+            return Err(VerifyError::NotALog { directory, file });
+        }
+        Err(error) => return Err(VerifyError::Unreadable(Box::new(error))),
+    };
+    NoteVerifier::parse(&text).map_err(|error| damaged_key(&error.to_string()))
+}
+
+fn damaged_key(what: &str) -> VerifyError {
+    VerifyError::Damaged { file: PUBLIC_KEY_FILE.to_owned(), offset: 0, what: what.to_owned() }
+}
+
+fn of_scan(error: LogError) -> VerifyError {
+    match error {
+        LogError::Damaged { file, offset, what } => VerifyError::Damaged { file, offset, what },
+        LogError::Unreachable(source) => VerifyError::Unreadable(source),
+        other @ (LogError::Conflict { .. }
+        | LogError::Invalid(_)
+        | LogError::Full
+        | LogError::Stopped(_)
+        | LogError::Owned { .. }) => VerifyError::Unreadable(Box::new(other)),
+    }
+}

@@ -1,0 +1,130 @@
+//! Walks the commits of a segment whose place and number are known, verifying each.
+
+use crate::errors::{damaged, storage};
+use crate::format::frame_start;
+use crate::frame::Place;
+use crate::frame::inspect::{Found, inspect};
+use crate::frame::payload::{Payload, RawRecord};
+use crate::index::{Mark, Segment};
+use crate::segment;
+use crate::window::Window;
+use std::sync::Arc;
+use stele_domain::port::event_log::{LogError, Position, Record, Revision, StreamId};
+use stele_domain::time::Timestamp;
+use uuid::Uuid;
+
+/// A walk through the commits of one segment, up to what was durable when it began.
+pub struct Walk {
+    window: Window,
+    directory: Arc<str>,
+    log: Uuid,
+    segment: u64,
+    end: u64,
+    at: Mark,
+}
+
+/// A commit on the way.
+pub struct Commit<'a> {
+    /// Where it is.
+    pub at: Mark,
+    /// Offset after it, in the segment.
+    pub end: u64,
+    /// Its payload's bytes.
+    pub bytes: &'a [u8],
+    /// Its payload.
+    pub payload: Payload<'a>,
+}
+
+impl Walk {
+    /// A walk that begins with the commit at `from`, reading `chunk_bytes` at a time.
+    pub fn new(log: Uuid, directory: Arc<str>, segment: &Segment, from: Mark, chunk_bytes: usize) -> Self {
+        let window = Window::new(Arc::clone(&segment.file), chunk_bytes);
+        Self { window, directory, log, segment: segment.first, end: segment.end, at: from }
+    }
+
+    /// First position of the segment.
+    #[must_use]
+    pub fn segment(&self) -> u64 {
+        self.segment
+    }
+
+    /// Position of the first record that comes next.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.at.position
+    }
+
+    /// Goes to another commit of the same segment, which may have grown since.
+    pub fn seek(&mut self, to: Mark, end: u64) {
+        self.at = to;
+        self.end = end;
+    }
+
+    /// Passes over commits, so that what comes next is the one with `position`.
+    pub fn skip_to(&mut self, position: u64) -> Result<(), LogError> {
+        loop {
+            let before = self.at;
+            let Some(commit) = self.next()? else {
+                return Ok(());
+            };
+            if before.position + commit.payload.count > position {
+                self.at = before;
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next commit; `None` at the end of what was durable.
+    pub fn next(&mut self) -> Result<Option<Commit<'_>>, LogError> {
+        if self.at.offset >= self.end {
+            return Ok(None);
+        }
+        let at = self.at;
+        let place = Place { log: self.log, segment: self.segment, offset: at.offset };
+        let name = segment::file_name(self.segment);
+        let directory = Arc::clone(&self.directory);
+        let found =
+            inspect(&mut self.window, place).map_err(|error| storage("reading", &name, &directory, error))?;
+        let (bytes, end) = match found {
+            Found::Commit { payload, end, .. } => (payload, end),
+            Found::Blank | Found::Unfinished => {
+                return Err(damaged(&name, at.offset, "a commit that was durable is not there any more"));
+            }
+            Found::Damaged(what) => return Err(damaged(&name, at.offset, what)),
+        };
+        let payload = Payload::read(bytes).map_err(|what| damaged(&name, at.offset, what))?;
+        self.at =
+            Mark { position: at.position + payload.count, commit: at.commit + 1, offset: frame_start(end) };
+        Ok(Some(Commit { at, end, bytes, payload }))
+    }
+}
+
+impl Commit<'_> {
+    /// The records with their positions; a record that can't be read is damage.
+    pub fn records(&self, segment: u64) -> impl Iterator<Item = Result<(Position, RawRecord<'_>), LogError>> {
+        let (first, offset) = (self.at.position, self.at.offset);
+        (first..).zip(self.payload.records()).map(move |(position, record)| match record {
+            Ok(record) => Ok((Position(position), record)),
+            Err(what) => Err(damaged(&segment::file_name(segment), offset, what)),
+        })
+    }
+
+    /// A record as the port tells it.
+    pub fn owned(&self, segment: u64, position: Position, raw: &RawRecord<'_>) -> Result<Record, LogError> {
+        owned(raw, position, self.payload.recorded_at)
+            .map_err(|what| damaged(&segment::file_name(segment), self.at.offset, what))
+    }
+}
+
+fn owned(raw: &RawRecord<'_>, position: Position, recorded_at: Timestamp) -> Result<Record, String> {
+    Ok(Record {
+        position,
+        stream: StreamId::new(raw.stream).map_err(|error| error.to_string())?,
+        revision: Revision(raw.revision),
+        event_id: raw.event_id,
+        event_type: raw.event_type.into(),
+        data: raw.data.into(),
+        metadata: raw.metadata.into(),
+        recorded_at,
+    })
+}

@@ -1,0 +1,278 @@
+//! A group: appends that are decided one after the other, as if those before had been written, and then are
+//! written together. Nobody is answered before what the answer rests on is durable.
+
+use super::Reply;
+use super::active::{Failure, Written};
+use crate::format::to_u64;
+use crate::frame::payload::{Encoder, leaf_of};
+use crate::index::{CommitEntry, Index, RecordEntry};
+use crate::plan::{History, checked};
+use crate::read;
+use crate::shared::Shared;
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::RwLockReadGuard;
+use stele_domain::ids::EventId;
+use stele_domain::port::event_log::{
+    Appended, LogError, NewRecord, Position, Record, Revision, StreamAppend, StreamId,
+};
+use stele_domain::time::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Appends that will be durable together.
+pub struct Group {
+    recorded_at: Timestamp,
+    payloads: Vec<u8>,
+    commits: Vec<StagedCommit>,
+    records: Vec<Record>,
+    streams: HashMap<StreamId, StagedStream>,
+    waiting: Vec<Waiting>,
+}
+
+/// One commit of the group.
+struct StagedCommit {
+    payload: Range<usize>,
+    records: Range<usize>,
+}
+
+/// What the group adds to a stream.
+#[derive(Default)]
+struct StagedStream {
+    /// Places in the group's records, by revision.
+    records: Vec<usize>,
+    /// The last revision of each id.
+    revisions: HashMap<EventId, u64>,
+}
+
+/// Someone who gets an answer when the group is durable.
+struct Waiting {
+    reply: Reply,
+    _room: OwnedSemaphorePermit,
+    answer: Answer,
+}
+
+/// What someone will be told.
+pub enum Answer {
+    /// The records were written as part of the group.
+    Written(Vec<Appended>),
+    /// Nothing was written for this one.
+    Known {
+        /// The answer.
+        result: Result<Vec<Appended>, LogError>,
+        /// Whether it would be another one without the group.
+        uses_group: bool,
+    },
+}
+
+impl Group {
+    /// A group whose commits are recorded at `recorded_at`.
+    pub fn begin(recorded_at: Timestamp) -> Self {
+        Self {
+            recorded_at,
+            payloads: vec![],
+            commits: vec![],
+            records: vec![],
+            streams: HashMap::new(),
+            waiting: vec![],
+        }
+    }
+
+    /// Bytes of its payloads.
+    pub fn bytes(&self) -> usize {
+        self.payloads.len()
+    }
+
+    /// Number of its records.
+    pub fn records(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.commits.is_empty()
+    }
+
+    /// The payloads in order.
+    pub fn commits(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        self.commits.iter().map(|commit| self.payloads.get(commit.payload.clone()).unwrap_or_default())
+    }
+
+    /// Adds a commit of `appends`, which may be written; returns the answers for when it is durable.
+    pub fn stage(&mut self, shared: &Shared, appends: Vec<StreamAppend>) -> Vec<Appended> {
+        let index = shared.index();
+        let (payload_start, records_start) = (self.payloads.len(), self.records.len());
+        let count = appends.iter().map(|append| append.records.len()).sum::<usize>();
+        let head = index.head() + to_u64(records_start + count);
+        let mut encoder = Encoder::begin(&mut self.payloads, self.recorded_at, to_u64(count));
+        let mut answers = Vec::with_capacity(appends.len());
+        for append in appends {
+            if append.records.is_empty() {
+                answers.push(checked(Position(head), last_of(&index, &self.streams, &append.stream)));
+                continue;
+            }
+            let before = index.positions(&append.stream).len();
+            let staged = self.streams.entry(append.stream.clone()).or_default();
+            let first = index.head() + to_u64(self.records.len()) + 1;
+            for (nth, offer) in append.records.into_iter().enumerate() {
+                let revision = to_u64(before + staged.records.len());
+                encoder.record((nth == 0).then_some((append.stream.as_str(), revision)), &offer);
+                staged.records.push(self.records.len());
+                staged.revisions.insert(offer.event_id, revision);
+                self.records.push(Record {
+                    position: Position(index.head() + to_u64(self.records.len()) + 1),
+                    stream: append.stream.clone(),
+                    revision: Revision(revision),
+                    event_id: offer.event_id,
+                    event_type: offer.event_type,
+                    data: offer.data,
+                    metadata: offer.metadata,
+                    recorded_at: self.recorded_at,
+                });
+            }
+            answers.push(Appended {
+                first: Position(first),
+                last: Position(index.head() + to_u64(self.records.len())),
+                revision: Revision(to_u64(before + staged.records.len()) - 1),
+                repeated: false,
+            });
+        }
+        let (payload, records) = (payload_start..self.payloads.len(), records_start..self.records.len());
+        self.commits.push(StagedCommit { payload, records });
+        answers
+    }
+
+    /// Has `reply` answered with the group.
+    pub fn remember(&mut self, reply: Reply, room: OwnedSemaphorePermit, answer: Answer) {
+        self.waiting.push(Waiting { reply, _room: room, answer });
+    }
+
+    /// Enters what has been written into the index and the cache, and lets readers see it.
+    pub fn publish(mut self, shared: &Shared, written: &Written) -> Self {
+        let mut index = shared.index_mut();
+        for (commit, (offset, end)) in self.commits.iter().zip(&written.frames) {
+            let payload = self.payloads.get(commit.payload.clone()).unwrap_or_default();
+            let leaf = leaf_of(Position(index.head() + 1), payload);
+            index.add_commit(CommitEntry { offset: *offset, end: *end, recorded_at: self.recorded_at, leaf });
+            for record in self.records.get(commit.records.clone()).unwrap_or_default() {
+                let (stream, event_id) = (&record.stream, record.event_id);
+                let entered = index.add_record(RecordEntry { stream, revision: record.revision.0, event_id });
+                assert!(entered, "revision {} of {stream} was written and is not the next", record.revision);
+            }
+        }
+        let head = index.head();
+        drop(index);
+        let mut cache = shared.cache_mut();
+        self.records.drain(..).for_each(|record| cache.push(record));
+        drop(cache);
+        shared.publish(head);
+        self
+    }
+
+    /// Answers everyone: with what was decided, or with the failure where the answer rested on the group.
+    pub fn answer(self, failure: Option<&Failure>) {
+        for waiting in self.waiting {
+            let (decided, uses_group) = match waiting.answer {
+                Answer::Written(answers) => (Ok(answers), true),
+                Answer::Known { result, uses_group } => (result, uses_group),
+            };
+            let result = match failure {
+                Some(failure) if uses_group => Err(failure.clone().into_error()),
+                Some(_) | None => decided,
+            };
+            // Whoever asked may have gone away; what was written stays.
+            drop(waiting.reply.send(result));
+        }
+    }
+}
+
+fn last_of(index: &Index, streams: &HashMap<StreamId, StagedStream>, stream: &StreamId) -> Option<Revision> {
+    let staged = streams.get(stream).map_or(0, |staged| staged.records.len());
+    (index.positions(stream).len() + staged).checked_sub(1).map(|last| Revision(to_u64(last)))
+}
+
+/// The log as it will be when the group is durable.
+pub struct View<'a> {
+    shared: &'a Shared,
+    index: RwLockReadGuard<'a, Index>,
+    group: &'a Group,
+    looked: Cell<bool>,
+}
+
+impl<'a> View<'a> {
+    /// The durable log with the group on top.
+    pub fn new(shared: &'a Shared, group: &'a Group) -> Self {
+        Self { shared, index: shared.index(), group, looked: Cell::new(false) }
+    }
+
+    /// Whether anything that was asked for lay in the group.
+    pub fn looked_into_group(&self) -> bool {
+        self.looked.get()
+    }
+
+    fn staged(&self, stream: &StreamId) -> Option<&StagedStream> {
+        let staged = self.group.streams.get(stream);
+        if staged.is_some() {
+            self.looked.set(true);
+        }
+        staged
+    }
+
+    fn staged_record(&self, stream: &StreamId, revision: u64) -> Option<&Record> {
+        let durable = to_u64(self.index.positions(stream).len());
+        let nth = usize::try_from(revision.checked_sub(durable)?).ok()?;
+        self.group.records.get(*self.staged(stream)?.records.get(nth)?)
+    }
+
+    fn id_at(&self, stream: &StreamId, revision: u64) -> Result<Option<EventId>, LogError> {
+        if let Some(record) = self.staged_record(stream, revision) {
+            return Ok(Some(record.event_id));
+        }
+        let nth = usize::try_from(revision).ok();
+        let Some(position) = nth.and_then(|nth| self.index.positions(stream).get(nth)) else {
+            return Ok(None);
+        };
+        match self.index.recent_id(Position(*position)) {
+            Some(id) => Ok(Some(id)),
+            None => read::id_at(self.shared, &self.index, *position).map(Some),
+        }
+    }
+}
+
+impl History for View<'_> {
+    fn head(&self) -> Position {
+        if !self.group.records.is_empty() {
+            self.looked.set(true);
+        }
+        Position(self.index.head() + to_u64(self.group.records.len()))
+    }
+
+    fn last(&self, stream: &StreamId) -> Option<Revision> {
+        self.staged(stream);
+        last_of(&self.index, &self.group.streams, stream)
+    }
+
+    fn position(&self, stream: &StreamId, revision: Revision) -> Position {
+        if let Some(record) = self.staged_record(stream, revision.0) {
+            return record.position;
+        }
+        let nth = usize::try_from(revision.0).ok();
+        let position = nth.and_then(|nth| self.index.positions(stream).get(nth)).copied();
+        assert!(position.is_some(), "revision {revision} of {stream} has no position");
+        Position(position.unwrap_or_default())
+    }
+
+    fn carries(&self, stream: &StreamId, first: Revision, records: &[NewRecord]) -> Result<bool, LogError> {
+        for (revision, record) in (first.0..).zip(records) {
+            if self.id_at(stream, revision)? != Some(record.event_id) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn recent(&self, stream: &StreamId, id: EventId) -> Option<Revision> {
+        let staged = self.staged(stream).and_then(|staged| staged.revisions.get(&id).copied());
+        staged.map(Revision).or_else(|| self.index.recent(stream, id))
+    }
+}

@@ -1,0 +1,172 @@
+//! The power fails, or the process dies, in the middle of every single change of a recorded workload; then the
+//! log is opened again, on every one of many disks that the failure may have left behind.
+
+mod workload;
+
+use crate::support::{options, record, stream, try_open};
+use stele_domain::port::event_log::{EventLog, Expected};
+use stele_event_log::simulated_disk::SimulatedDisk;
+use stele_event_log::{VerifyOptions, verify_on};
+use workload::{Past, run, run_alone};
+
+/// Disks that are tried per failure.
+const SEEDS: u64 = 12;
+
+/// Opens the log on what a failure left, and holds it against the past.
+async fn check(disk: &SimulatedDisk, past: &Past) -> Result<(), String> {
+    let before = verify_on(disk, &VerifyOptions::default());
+    let (log, report) = try_open(disk).map_err(|error| format!("it doesn't open: {error}"))?;
+    // A verification before recovery sees the same log, unless its creation had not got that far.
+    if let Ok(before) = before {
+        if before.stat.commits != report.commits {
+            return Err(format!("verify saw {} commits, recovery {}", before.stat.commits, report.commits));
+        }
+        let cut = report.cut.as_ref().map_or(0, |cut| cut.bytes);
+        if before.unfinished_bytes != cut {
+            return Err(format!(
+                "verify saw {} unfinished bytes, recovery cut {cut}",
+                before.unfinished_bytes
+            ));
+        }
+    } else if past.acknowledged() > 0 {
+        return Err(format!("it isn't verified before recovery: {before:?}"));
+    }
+    past.compare_with(&log).await?;
+    past.try_again(&log).await?;
+    let more = log.append(&stream("after-1"), Expected::NoStream, vec![record(900_000)]).await;
+    more.map_err(|error| format!("it takes no more appends: {error}"))?;
+    log.close().await.map_err(|error| format!("it doesn't close: {error}"))?;
+    drop(log);
+    let after = verify_on(disk, &VerifyOptions::default());
+    let after = after.map_err(|error| format!("it isn't verified after recovery: {error}"))?;
+    if after.checkpointed != after.stat.commits || after.unfinished_bytes != 0 {
+        return Err(format!("it was not closed cleanly: {after:?}"));
+    }
+    let (_, again) = try_open(disk).map_err(|error| format!("it doesn't open again: {error}"))?;
+    if again.cut.is_some() || again.commits != after.stat.commits {
+        return Err(format!("opening it again cut {:?}", again.cut));
+    }
+    Ok(())
+}
+
+/// Fails at the `nth` change; `None` when the workload has fewer.
+async fn fail_at(disk: &SimulatedDisk, nth: u64) -> Option<Past> {
+    disk.cut_power_at(nth);
+    let past = run(disk).await;
+    (disk.changes() >= nth).then_some(past)
+}
+
+#[tokio::test]
+async fn a_power_failure_in_any_change_loses_nothing_acknowledged() {
+    let mut disks = 0;
+    let mut cuts = 0;
+    for nth in 1.. {
+        let disk = SimulatedDisk::new();
+        let Some(past) = fail_at(&disk, nth).await else {
+            break;
+        };
+        for seed in 0..SEEDS {
+            let after = disk.after_power_loss(seed * 1_000 + nth);
+            let checked = check(&after, &past).await;
+            assert_eq!(checked, Ok(()), "power failed in change {nth}, seed {seed}");
+            cuts += after.names().iter().filter(|name| name.starts_with("quarantine-")).count();
+            disks += 1;
+        }
+    }
+    assert!(disks > 1_000, "the workload has only {disks} failures");
+    assert!(cuts > 50, "only {cuts} of {disks} failures left an unfinished write");
+}
+
+#[tokio::test]
+async fn a_second_power_failure_while_recovering_loses_nothing_acknowledged() {
+    for nth in (5..).step_by(7) {
+        let disk = SimulatedDisk::new();
+        let Some(past) = fail_at(&disk, nth).await else {
+            break;
+        };
+        let after = disk.after_power_loss(nth);
+        for again in 1.. {
+            let second = after.copy();
+            second.cut_power_at(again);
+            if try_open(&second).is_ok() {
+                break;
+            }
+            let checked = check(&second.after_power_loss(again), &past).await;
+            assert_eq!(checked, Ok(()), "power failed in change {nth} and in change {again} of recovery");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_dies_in_any_change_loses_nothing_acknowledged() {
+    for nth in 1.. {
+        let disk = SimulatedDisk::new();
+        let Some(past) = fail_at(&disk, nth).await else {
+            break;
+        };
+        disk.kill_process();
+        assert_eq!(check(&disk, &past).await, Ok(()), "the process died in change {nth}");
+    }
+}
+
+#[tokio::test]
+async fn the_suite_notices_when_fdatasync_is_taken_out() {
+    let mut noticed = 0;
+    for nth in (20..).step_by(5) {
+        let disk = SimulatedDisk::that_ignores_sync_of(".seg");
+        let Some(past) = fail_at(&disk, nth).await else {
+            break;
+        };
+        for seed in 0..SEEDS {
+            noticed += u32::from(check(&disk.after_power_loss(seed), &past).await.is_err());
+        }
+    }
+    assert!(noticed > 50, "only {noticed} failures were noticed");
+}
+
+#[tokio::test]
+async fn a_log_that_was_seen_after_a_failed_fsync_is_durable_once_it_is_open() {
+    use stele_event_log::simulated_disk::{Fault, Operation};
+    let disk = SimulatedDisk::new();
+    let mut past = run_alone(&disk).await;
+    let (log, _) = try_open(&disk).unwrap();
+    disk.inject(Operation::Sync, 1, Fault::InputOutput);
+    let offer = vec![record(800_000), record(800_001)];
+    let refused = log.append(&stream("late-1"), Expected::NoStream, offer.clone()).await;
+    assert!(refused.is_err());
+    // The process starts again on the same machine: what was never written still reads well.
+    disk.kill_process();
+    drop(log);
+    let (log, _) = try_open(&disk).unwrap();
+    let answer = log.append(&stream("late-1"), Expected::NoStream, offer.clone()).await.unwrap();
+    assert!(answer.repeated, "the records were read back, so they are acknowledged now");
+    past.acknowledge("late-1", offer, answer);
+    drop(log);
+    for seed in 0..SEEDS {
+        assert_eq!(check(&disk.after_power_loss(seed), &past).await, Ok(()), "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_cut_is_kept_aside_byte_for_byte() {
+    let mut kept = 0;
+    for nth in 30..90 {
+        let disk = SimulatedDisk::new();
+        if fail_at(&disk, nth).await.is_none() {
+            break;
+        }
+        let after = disk.after_power_loss(nth * 31);
+        let as_found = after.copy();
+        let (_, report) =
+            stele_event_log::EmbeddedLog::open_on(std::sync::Arc::new(after.clone()), options()).unwrap();
+        let Some(cut) = report.cut else {
+            continue;
+        };
+        let whole = as_found.contents(&cut.file).unwrap();
+        let tail = &whole[usize::try_from(cut.offset).unwrap()..];
+        assert_eq!(after.contents(&cut.quarantine).unwrap(), tail);
+        assert_eq!(u64::try_from(tail.len()).unwrap(), cut.bytes);
+        kept += 1;
+    }
+    assert!(kept > 0, "nothing was cut");
+}

@@ -1,0 +1,216 @@
+//! Bits flip, sectors vanish, files are swapped or lost: each is refused by name, and nothing is changed.
+
+use crate::support::{open, record, sized, stream, try_open};
+use std::collections::BTreeMap;
+use stele_domain::port::event_log::{EventLog, Expected, LogError, NewRecord};
+use stele_event_log::simulated_disk::SimulatedDisk;
+use stele_event_log::{VerifyError, VerifyOptions, verify_on};
+
+/// A log of a few commits whose process died after the last one was acknowledged.
+async fn log_ending_with(last: Vec<NewRecord>) -> SimulatedDisk {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    for number in 1..5 {
+        log.append(&stream("order-1"), Expected::Any, vec![record(number)]).await.unwrap();
+    }
+    log.append(&stream("order-2"), Expected::NoStream, last).await.unwrap();
+    disk.kill_process();
+    disk
+}
+
+/// A log of several segments, closed.
+async fn log_of_segments() -> SimulatedDisk {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    for number in 1..40 {
+        log.append(&stream("order-1"), Expected::Any, vec![sized(number, 500)]).await.unwrap();
+    }
+    log.close().await.unwrap();
+    disk
+}
+
+fn everything(disk: &SimulatedDisk) -> BTreeMap<String, Vec<u8>> {
+    disk.names().into_iter().map(|name| (name.clone(), disk.contents(&name).unwrap())).collect()
+}
+
+fn flipped(disk: &SimulatedDisk, name: &str, bit: usize) -> SimulatedDisk {
+    let copy = disk.copy();
+    let mut bytes = copy.contents(name).unwrap();
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    copy.put(name, &bytes);
+    copy
+}
+
+/// Opening and verifying both refuse, naming the file, and change nothing; returns the offset.
+fn refused(disk: &SimulatedDisk, file: &str, why: &str) -> u64 {
+    let before = everything(disk);
+    let Err(LogError::Damaged { file: named, offset, .. }) = try_open(disk) else {
+        panic!("{why}: opened");
+    };
+    assert_eq!(named, file, "{why}");
+    assert!(everything(disk) == before, "{why}: something was changed");
+    match verify_on(disk, &VerifyOptions::default()) {
+        Err(VerifyError::Damaged { file: named, offset: at, .. }) => {
+            assert_eq!((named.as_str(), at), (file, offset))
+        }
+        other => panic!("{why}: {other:?}"),
+    }
+    offset
+}
+
+fn segment_names(disk: &SimulatedDisk) -> Vec<String> {
+    disk.names().into_iter().filter(|name| name.ends_with(".seg")).collect()
+}
+
+#[tokio::test]
+async fn every_flipped_bit_of_the_last_acknowledged_commit_is_refused() {
+    let zeros = NewRecord { data: vec![0; 1_100].into(), metadata: [].into(), ..record(9) };
+    for last in [vec![sized(9, 600)], vec![zeros], vec![sized(9, 470)]] {
+        let disk = log_ending_with(last).await;
+        let [name] = segment_names(&disk).try_into().unwrap();
+        let bytes = disk.contents(&name).unwrap();
+        let begin = bytes.windows(4).rposition(|four| four[0] == 0xd7 && four[1] == 1).unwrap() - 4;
+        assert!(bytes.len() > begin + 500, "the last commit is at {begin} of {}", bytes.len());
+        for bit in begin * 8..bytes.len() * 8 {
+            let offset = refused(&flipped(&disk, &name, bit), &name, &format!("bit {bit}"));
+            assert_eq!(offset, u64::try_from(begin).unwrap(), "bit {bit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_flipped_bit_anywhere_is_refused_or_changes_nothing_that_is_read() {
+    let disk = log_of_segments().await;
+    assert!(segment_names(&disk).len() > 2);
+    let whole = verify_on(&disk, &VerifyOptions::default()).unwrap();
+    for name in disk.names() {
+        let bits = disk.contents(&name).unwrap().len() * 8;
+        // A stride that is prime to everything visits all bytes of small files and all parts of large ones.
+        for bit in (0..bits).step_by(if bits < 20_000 { 7 } else { 61 }) {
+            let damaged = flipped(&disk, &name, bit);
+            match try_open(&damaged) {
+                Err(LogError::Damaged { file, offset, .. }) => {
+                    assert_eq!(
+                        file,
+                        if name == "key" { "key.pub".to_owned() } else { name.clone() },
+                        "bit {bit}"
+                    );
+                    assert!(
+                        offset <= u64::try_from(bit / 8).unwrap(),
+                        "bit {bit} of {name} is named at {offset}"
+                    );
+                }
+                Err(LogError::Unreachable(_)) if name.starts_with("key") => {}
+                Err(other) => panic!("bit {bit} of {name}: {other}"),
+                Ok(_) => panic!("bit {bit} of {name}: opened"),
+            }
+        }
+    }
+    assert_eq!(verify_on(&disk, &VerifyOptions::default()).unwrap(), whole);
+}
+
+#[tokio::test]
+async fn a_sector_that_vanished_from_a_commit_before_the_last_is_refused() {
+    let disk = log_ending_with(vec![sized(9, 2_000)]).await;
+    let log = open(&disk);
+    log.append(&stream("order-1"), Expected::Any, vec![record(10)]).await.unwrap();
+    disk.kill_process();
+    drop(log);
+    let [name] = segment_names(&disk).try_into().unwrap();
+    let bytes = disk.contents(&name).unwrap();
+    // All sectors from the first commit's to the one before the last commit's.
+    for sector in 8..(bytes.len() - 200) / 512 {
+        let damaged = disk.copy();
+        let mut bytes = bytes.clone();
+        bytes[sector * 512..(sector + 1) * 512].fill(0);
+        damaged.put(&name, &bytes);
+        refused(&damaged, &name, &format!("sector {sector}"));
+    }
+}
+
+#[tokio::test]
+async fn after_a_clean_end_even_a_vanished_tail_is_refused() {
+    let disk = log_of_segments().await;
+    let names = segment_names(&disk);
+    let last = names.last().unwrap();
+    let bytes = disk.contents(last).unwrap();
+    for len in [4_096, bytes.len() - 700, bytes.len() - 1] {
+        let cut = disk.copy();
+        cut.put(last, &bytes[..len]);
+        refused(&cut, last, &format!("cut to {len}"));
+    }
+    let lost = disk.copy();
+    lost.take(last);
+    refused(&lost, &names[names.len() - 2], "the last segment is lost");
+    let lost = disk.copy();
+    lost.take(&names[1]);
+    refused(&lost, &names[2], "the second segment is lost");
+}
+
+#[tokio::test]
+async fn a_sealed_segment_that_lost_its_last_commits_is_named() {
+    let disk = log_of_segments().await;
+    let names = segment_names(&disk);
+    let bytes = disk.contents(&names[0]).unwrap();
+    let cut = bytes.windows(4).rposition(|four| four[0] == 0xd7 && four[1] == 1).unwrap() - 4;
+    disk.put(&names[0], &bytes[..cut]);
+    let before = everything(&disk);
+    let Err(LogError::Damaged { file, what, .. }) = try_open(&disk) else {
+        panic!("opened");
+    };
+    // The next segment's name says which positions should have been before it.
+    assert_eq!(file, names[1], "{what}");
+    assert!(what.contains("missing"), "{what}");
+    assert!(everything(&disk) == before);
+}
+
+#[tokio::test]
+async fn foreign_and_lost_files_are_named() {
+    let (disk, other) = (log_of_segments().await, log_of_segments().await);
+    let names = segment_names(&disk);
+    let foreign = disk.copy();
+    foreign.put(&names[1], &other.contents(&names[1]).unwrap());
+    refused(&foreign, &names[1], "a segment of another log");
+    let foreign = disk.copy();
+    foreign.put("checkpoints", &other.contents("checkpoints").unwrap());
+    refused(&foreign, "checkpoints", "checkpoints of another log");
+    let odd = disk.copy();
+    odd.put("1.seg", b"");
+    refused(&odd, "1.seg", "a segment that is named like none");
+
+    let without = |name: &str| {
+        let copy = disk.copy();
+        copy.take(name);
+        match try_open(&copy) {
+            Err(LogError::Damaged { file, .. }) => file,
+            Err(other) => panic!("without {name}: {other}"),
+            Ok(_) => panic!("without {name}: opened"),
+        }
+    };
+    assert_eq!(without("key"), "key");
+    assert_eq!(without("checkpoints"), "checkpoints");
+    let copy = disk.copy();
+    copy.take("key.pub");
+    drop(open(&copy));
+    assert_eq!(copy.contents("key.pub"), disk.contents("key.pub"), "the public key follows from the key");
+}
+
+#[tokio::test]
+async fn damage_that_comes_while_the_log_is_open_is_refused_by_reads_and_the_rest_goes_on() {
+    use stele_domain::port::event_log::{Direction, Filter, Position, Revision};
+    let disk = SimulatedDisk::new();
+    let options = crate::support::options().with_cache_bytes(0);
+    let (log, _) = stele_event_log::EmbeddedLog::open_on(std::sync::Arc::new(disk.clone()), options).unwrap();
+    for number in 0..40 {
+        log.append(&stream("order-1"), Expected::Any, vec![sized(number, 500)]).await.unwrap();
+    }
+    let name = &segment_names(&disk)[0];
+    disk.flip_bit(name, 5_000 * 8);
+    let page = log.read_all(Position(1), &Filter::all(), 100).await;
+    assert!(matches!(&page, Err(LogError::Damaged { file, .. }) if file == name), "{page:?}");
+    let read = log.read_stream(&stream("order-1"), Revision(0), Direction::Forward, 100).await;
+    assert!(matches!(read, Err(LogError::Damaged { .. })), "{read:?}");
+    let last = log.read_stream(&stream("order-1"), Revision(u64::MAX), Direction::Backward, 5).await.unwrap();
+    assert_eq!(last.len(), 5);
+    log.append(&stream("order-1"), Expected::Any, vec![record(1_000)]).await.unwrap();
+}

@@ -1,0 +1,317 @@
+//! The read store in memory: rows packed into bytes, history tables cut to their newest part.
+//!
+//! One lock around everything makes a batch atomic for its readers. Rows are packed before it is taken and
+//! unpacked after it is given back, so that neither side holds it for longer than some pointers take.
+
+mod packed;
+mod shelf;
+
+use packed::Packed;
+use shelf::Shelf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use stele_domain::port::PortFuture;
+use stele_domain::port::event_log::Position;
+use stele_domain::port::read_store::{
+    Answer, Batch, Change, Checkpoint, Cursor, Key, Misfit, Page, ReadStore, Retention, Row, RowKey, ScanQuery,
+    Schema, StoreError, Table,
+};
+use tokio::sync::watch;
+
+/// Tables in memory.
+pub struct MemoryStore {
+    schemas: Vec<Schema>,
+    /// Which projection's checkpoint a table's rows are as of; `None` for shared tables.
+    owners: BTreeMap<&'static str, Option<&'static str>>,
+    contents: RwLock<Contents>,
+    reached: BTreeMap<&'static str, watch::Sender<Position>>,
+}
+
+struct Contents {
+    shelves: BTreeMap<&'static str, Shelf>,
+    checkpoints: BTreeMap<&'static str, Checkpoint>,
+}
+
+/// How much one table holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// The table.
+    pub table: &'static str,
+    /// Rows that are there.
+    pub rows: usize,
+    /// Their packed size in bytes, without the trees around them.
+    pub bytes: usize,
+    /// Old rows that were dropped.
+    pub cut_rows: u64,
+}
+
+/// A change that was checked and packed, ready to be put in place.
+enum Step {
+    Put { table: &'static str, row: Row, packed: Packed },
+    Delete(RowKey),
+}
+
+impl MemoryStore {
+    /// An empty store for these projections.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Misfit`] when a definition makes no sense, [`StoreError::Invalid`] when two share a name.
+    pub fn new(schemas: &[Schema]) -> Result<Self, StoreError> {
+        let mut owners = BTreeMap::new();
+        let mut contents = Contents { shelves: BTreeMap::new(), checkpoints: BTreeMap::new() };
+        let mut reached = BTreeMap::new();
+        for schema in schemas {
+            let start = Checkpoint { version: 0, position: Position::START };
+            if !schema.shared && contents.checkpoints.insert(schema.projection, start).is_some() {
+                return Err(StoreError::Invalid(format!("two projections are called {}", schema.projection)));
+            }
+            reached.insert(schema.projection, watch::Sender::new(Position::START));
+            for table in schema.tables {
+                check(table)?;
+                owners.insert(table.name, (!schema.shared).then_some(schema.projection));
+                if contents.shelves.insert(table.name, Shelf::new(*table)).is_some() {
+                    return Err(StoreError::Invalid(format!("two tables are called {}", table.name)));
+                }
+            }
+        }
+        Ok(Self { schemas: schemas.to_vec(), owners, contents: RwLock::new(contents), reached })
+    }
+
+    /// How much every table holds.
+    #[must_use]
+    pub fn usage(&self) -> Vec<Usage> {
+        self.read().shelves.values().map(Shelf::usage).collect()
+    }
+
+    // A panic while the lock is held is a bug that the process does not survive in good order; the data itself
+    // is only ever changed after every check has passed.
+    fn read(&self) -> RwLockReadGuard<'_, Contents> {
+        self.contents.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Contents> {
+        self.contents.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn schema(&self, projection: &str) -> Result<&Schema, StoreError> {
+        let found = self.schemas.iter().find(|schema| !schema.shared && schema.projection == projection);
+        found.ok_or_else(|| StoreError::UnknownProjection(projection.to_owned()))
+    }
+
+    fn keep(&self, batch: Batch) -> Result<(), StoreError> {
+        let schema = self.schema(batch.projection)?;
+        if batch.checkpoint < batch.expected {
+            let why = format!("its checkpoint {} is before {}", batch.checkpoint, batch.expected);
+            return Err(StoreError::Invalid(why));
+        }
+        let steps = self.prepared(schema, batch.changes)?;
+        {
+            let mut contents = self.write();
+            let at = contents.checkpoint(batch.projection)?;
+            if at.version != 0 && at.version != batch.version {
+                return Err(StoreError::OtherVersion {
+                    projection: batch.projection.to_owned(),
+                    stored: at.version,
+                    offered: batch.version,
+                });
+            }
+            if at.position != batch.expected {
+                return Err(StoreError::Conflict {
+                    projection: batch.projection.to_owned(),
+                    expected: batch.expected,
+                    actual: at.position,
+                });
+            }
+            contents.put_in_place(steps)?;
+            let moved = Checkpoint { version: batch.version, position: batch.checkpoint };
+            contents.checkpoints.insert(batch.projection, moved);
+        }
+        if let Some(reached) = self.reached.get(batch.projection) {
+            reached.send_if_modified(|at| {
+                let later = batch.checkpoint > *at;
+                *at = (*at).max(batch.checkpoint);
+                later
+            });
+        }
+        Ok(())
+    }
+
+    /// Everything that can be checked and packed without the lock.
+    fn prepared(&self, schema: &Schema, changes: Vec<Change>) -> Result<Vec<Step>, StoreError> {
+        let mut named = BTreeSet::new();
+        let mut steps = Vec::with_capacity(changes.len());
+        for change in changes {
+            let (table, row) = match &change {
+                Change::Put { table, row } => (self.table(table)?, Some(row)),
+                Change::Delete(gone) => (self.table(gone.table)?, None),
+            };
+            let shared = self.owners.get(table.name) == Some(&None);
+            if !shared && schema.tables.iter().all(|own| own.name != table.name) {
+                let why = format!("{} writes table {}, which is not its own", schema.projection, table.name);
+                return Err(StoreError::Invalid(why));
+            }
+            if let Some(row) = row {
+                table.admits(row)?;
+            } else if table.append_only || table.retention != Retention::All {
+                return Err(StoreError::Invalid(format!("table {} knows no deletion", table.name)));
+            }
+            let (key, step) = match change {
+                Change::Put { row, .. } => {
+                    let packed = Packed::of(&row);
+                    (table.key_of(&row), Step::Put { table: table.name, row, packed })
+                }
+                Change::Delete(gone) => (gone.key.clone(), Step::Delete(gone)),
+            };
+            if !named.insert((table.name, key)) {
+                return Err(StoreError::Invalid(format!("a row of {} is changed twice", table.name)));
+            }
+            steps.push(step);
+        }
+        Ok(steps)
+    }
+
+    fn table(&self, name: &str) -> Result<&Table, StoreError> {
+        let mut tables = self.schemas.iter().flat_map(|schema| schema.tables);
+        tables.find(|table| table.name == name).ok_or_else(|| StoreError::UnknownTable(name.to_owned()))
+    }
+
+    fn answer<T>(
+        &self,
+        table: &str,
+        ask: impl FnOnce(&Shelf) -> Result<T, StoreError>,
+    ) -> Result<Answer<T>, StoreError> {
+        let contents = self.read();
+        let shelf = contents.shelf(table)?;
+        let as_of = match self.owners.get(table).copied().flatten() {
+            Some(projection) => contents.checkpoint(projection)?.position,
+            None => contents.checkpoints.values().map(|c| c.position).min().unwrap_or_default(),
+        };
+        Ok(Answer { value: ask(shelf)?, as_of, cut_rows: shelf.usage().cut_rows })
+    }
+
+    fn found(&self, keys: &[RowKey]) -> Result<Vec<Option<Row>>, StoreError> {
+        let packed: Vec<Option<Packed>> = {
+            let contents = self.read();
+            keys.iter().map(|k| Ok(contents.shelf(k.table)?.get(&k.key))).collect::<Result<_, StoreError>>()?
+        };
+        Ok(packed.into_iter().map(|row| row.map(|packed| packed.row())).collect())
+    }
+
+    fn row(&self, table: &str, key: &Key) -> Result<Answer<Option<Row>>, StoreError> {
+        let answer = self.answer(table, |shelf| Ok(shelf.get(key)))?;
+        let Answer { value, as_of, cut_rows } = answer;
+        Ok(Answer { value: value.map(|packed| packed.row()), as_of, cut_rows })
+    }
+
+    fn page(&self, table: &str, query: &ScanQuery) -> Result<Answer<Page>, StoreError> {
+        let definition = *self.table(table)?;
+        let Answer { value: (packed, more), as_of, cut_rows } = self.answer(table, |shelf| shelf.scan(query))?;
+        let rows: Vec<Row> = packed.iter().map(Packed::row).collect();
+        let next = rows.last().filter(|_| more).map(|row| Cursor::of(&definition, row));
+        Ok(Answer { value: Page { rows, next }, as_of, cut_rows })
+    }
+}
+
+impl Contents {
+    fn shelf(&self, table: &str) -> Result<&Shelf, StoreError> {
+        self.shelves.get(table).ok_or_else(|| StoreError::UnknownTable(table.to_owned()))
+    }
+
+    fn checkpoint(&self, projection: &str) -> Result<Checkpoint, StoreError> {
+        let at = self.checkpoints.get(projection).copied();
+        at.ok_or_else(|| StoreError::UnknownProjection(projection.to_owned()))
+    }
+
+    /// All steps, or none when one would change a row of an append-only table.
+    fn put_in_place(&mut self, steps: Vec<Step>) -> Result<(), StoreError> {
+        for step in &steps {
+            if let Step::Put { table, row, packed } = step
+                && self.shelf(table)?.forbids(row, packed)
+            {
+                let why = format!("table {table} is append-only and a written row would change");
+                return Err(StoreError::Invalid(why));
+            }
+        }
+        for step in steps {
+            match step {
+                Step::Put { table, row, packed } => {
+                    if let Some(shelf) = self.shelves.get_mut(table) {
+                        shelf.put(&row, packed);
+                    }
+                }
+                Step::Delete(gone) => {
+                    if let Some(shelf) = self.shelves.get_mut(gone.table) {
+                        shelf.delete(&gone.key);
+                    }
+                }
+            }
+        }
+        self.shelves.values_mut().for_each(Shelf::cut);
+        Ok(())
+    }
+}
+
+/// Refuses definitions that this store can't keep to.
+fn check(table: &Table) -> Result<(), Misfit> {
+    table.check()?;
+    match table.retention {
+        Retention::All => Ok(()),
+        Retention::Newest { rows, bytes } if rows > 0 && (table.append_only || bytes == usize::MAX) => Ok(()),
+        Retention::Newest { .. } => Err(Misfit {
+            table: table.name,
+            column: "retention".to_owned(),
+            why: "at least one row, and a bound in bytes only for append-only tables".to_owned(),
+        }),
+    }
+}
+
+impl ReadStore for MemoryStore {
+    fn schemas(&self) -> &[Schema] {
+        &self.schemas
+    }
+
+    fn checkpoint<'a>(&'a self, projection: &'a str) -> PortFuture<'a, Result<Checkpoint, StoreError>> {
+        Box::pin(ready(self.read().checkpoint(projection)))
+    }
+
+    fn reached<'a>(
+        &'a self,
+        projection: &'a str,
+        position: Position,
+    ) -> PortFuture<'a, Result<Position, StoreError>> {
+        Box::pin(async move {
+            self.schema(projection)?;
+            let reached = self.reached.get(projection);
+            let reached = reached.ok_or_else(|| StoreError::UnknownProjection(projection.to_owned()))?;
+            let mut watch = reached.subscribe();
+            let at = watch.wait_for(|at| *at >= position).await;
+            at.map(|at| *at).map_err(|closed| StoreError::Unavailable(Box::new(closed)))
+        })
+    }
+
+    fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {
+        Box::pin(ready(self.found(keys)))
+    }
+
+    fn apply(&self, batch: Batch) -> PortFuture<'_, Result<(), StoreError>> {
+        Box::pin(ready(self.keep(batch)))
+    }
+
+    fn get<'a>(
+        &'a self,
+        table: &'a str,
+        key: &'a Key,
+    ) -> PortFuture<'a, Result<Answer<Option<Row>>, StoreError>> {
+        Box::pin(ready(self.row(table, key)))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        table: &'a str,
+        query: &'a ScanQuery,
+    ) -> PortFuture<'a, Result<Answer<Page>, StoreError>> {
+        Box::pin(ready(self.page(table, query)))
+    }
+}

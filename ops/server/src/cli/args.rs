@@ -1,0 +1,325 @@
+//! The command line: every verb, its arguments and their descriptions. What they do is elsewhere.
+
+use crate::amounts;
+use crate::wiring::Role;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use stele_domain::operations::service::event::Service;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done                                  5  somebody else has it, or was first
+  1  an error                              6  not allowed
+  2  wrong arguments or configuration      7  the desk does not answer, or not in time
+  3  refused by a rule of the desk         8  what is stored is not what was written
+  4  needs a second person (reserved)
+
+Answers go to standard output, everything else to standard error. NO_COLOR is respected.
+To see it work with nothing installed and nothing at stake: stele demo";
+
+/// A trading desk that can prove every decision.
+#[derive(Debug, Parser)]
+#[command(name = "stele", version, after_help = AFTER_HELP, propagate_version = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every verb understands.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Global {
+    /// Configuration file [default: $STELE_CONFIG, else ./stele.toml when it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data directory: event log and socket [default: desk.data_dir]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Unix socket of the desk [default: stele.sock in the data directory]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Answer in JSON, for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the whole loop on this machine: simulated venue, real sockets, a real log, a crash and its proof
+    Demo(DemoArgs),
+    /// Run the desk
+    Serve(ServeArgs),
+    /// Run a simulated venue and simulated price sources, to point a desk at
+    Simulator(SimulatorArgs),
+    /// Show the desk on one page
+    Status,
+    /// Allow offers for a time
+    Arm(ArmArgs),
+    /// Allow no more offers; also the way back after a kill
+    Disarm(ReasonArgs),
+    /// Let a service take no new work
+    Pause(ServiceArgs),
+    /// Let a service take work again
+    Resume(ServiceArgs),
+    /// Let a service finish what is in flight and take nothing new
+    Drain(ServiceArgs),
+    /// Make a reading service look now
+    Refresh(RefreshArgs),
+    /// Stop all offers at once, from any state, and list the signatures that are still out
+    Kill(KillArgs),
+    /// Show or change the limits
+    #[command(subcommand)]
+    Limits(LimitsCommand),
+    /// Show or change which requests are listened to
+    #[command(subcommand)]
+    Filter(FilterCommand),
+    /// Tell the whole story of one quote
+    Trace(TraceArgs),
+    /// Show a read model, or which ones there are
+    Table(TableArgs),
+    /// Look at the event log, or verify it
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// Show or check the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DemoArgs {
+    /// How long to trade
+    #[arg(long = "for", value_name = "SPAN", default_value = "30s", value_parser = amounts::span_ms)]
+    pub for_ms: u64,
+    /// Where chance comes from: the same seed is the same market
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServeArgs {
+    /// Run only these parts [default: all]
+    #[arg(long, value_delimiter = ',', value_name = "ROLE,…")]
+    pub roles: Vec<Role>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SimulatorArgs {
+    /// Where to listen; loopback only. Port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:4100", value_name = "ADDR:PORT")]
+    pub listen: SocketAddr,
+    /// Where chance comes from
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Quotes a minute that takers ask for; 0 is quiet
+    #[arg(long, default_value_t = 240, value_name = "N")]
+    pub quotes_per_minute: u32,
+    /// An account at the simulated verifier, funded with 1 BTC and 50,000 EURe
+    #[arg(long, default_value = "paper-desk.near", value_name = "ACCOUNT")]
+    pub account: String,
+    /// Public keys that may sign for the account (`ed25519:…`)
+    #[arg(long, value_name = "KEY")]
+    pub public_key: Vec<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ArmArgs {
+    /// Why; it is kept for ever beside the act
+    #[arg(long)]
+    pub reason: String,
+    /// For how long, at most a day: 15m, 2h
+    #[arg(long = "for", value_name = "SPAN", value_parser = amounts::span_ms)]
+    pub for_ms: u64,
+    /// How far
+    #[arg(long, value_enum, default_value_t = Mode::Full)]
+    pub mode: Mode,
+    /// Refuse when other limits than these are in force by now
+    #[arg(long, value_name = "N")]
+    pub limits_version: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Both directions
+    Full,
+    /// Only towards the base target
+    Reducing,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReasonArgs {
+    /// Why; it is kept for ever beside the act
+    #[arg(long)]
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct KillArgs {
+    /// Why; a kill without words is no less a kill
+    #[arg(long, default_value = "")]
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServiceArgs {
+    /// Which
+    #[arg(value_enum)]
+    pub service: Which,
+    /// Why; it is kept for ever beside the act
+    #[arg(long)]
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RefreshArgs {
+    /// Which: market or inventory
+    #[arg(value_enum)]
+    pub service: Which,
+    /// Why
+    #[arg(long, default_value = "asked on the command line")]
+    pub reason: String,
+}
+
+/// A service, or all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Which {
+    Ingest,
+    Market,
+    Inventory,
+    Strategy,
+    Executor,
+    Projections,
+    All,
+}
+
+impl Which {
+    /// The services that are meant.
+    pub(crate) fn services(self) -> Vec<Service> {
+        match self {
+            Self::Ingest => vec![Service::Ingest],
+            Self::Market => vec![Service::Market],
+            Self::Inventory => vec![Service::Inventory],
+            Self::Strategy => vec![Service::Strategy],
+            Self::Executor => vec![Service::Executor],
+            Self::Projections => vec![Service::Projections],
+            Self::All => Service::ALL.to_vec(),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LimitsCommand {
+    /// Show the limits in force
+    Get,
+    /// Change some limits; the others stay as they are
+    Set(LimitsSetArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LimitsSetArgs {
+    /// Limits and their values: notional_max=5 (whole tokens), edge_bps_min=2%, cooldown_ms=10s,
+    /// floor.TOKEN=0.001
+    #[arg(value_name = "LIMIT=VALUE")]
+    pub changes: Vec<String>,
+    /// Begin with the limits of the configuration
+    #[arg(long)]
+    pub from_config: bool,
+    /// Begin with the limits in this file: JSON as `limits get --json` prints it
+    #[arg(long, value_name = "FILE", conflicts_with = "from_config")]
+    pub file: Option<PathBuf>,
+    /// Why; it is kept for ever beside the act
+    #[arg(long)]
+    pub reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FilterCommand {
+    /// Show the filter in force
+    Get,
+    /// Listen only to these
+    Set {
+        /// A pair (btc-eure), or one token against another (TOKEN_IN->TOKEN_OUT). None: listen to nothing
+        #[arg(value_name = "ENTRY")]
+        entries: Vec<String>,
+        /// Why; it is kept for ever beside the act
+        #[arg(long)]
+        reason: String,
+    },
+    /// Listen to the configured pairs again
+    Reset(ReasonArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TraceArgs {
+    /// Id of a quote, a decision or a command, or a quote hash
+    pub id: String,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TableArgs {
+    /// Its name; without one, all tables are listed
+    pub name: Option<String>,
+    /// Most rows
+    #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub limit: u32,
+    /// Only rows with this value in a column
+    #[arg(long = "where", value_name = "COLUMN=VALUE")]
+    pub filters: Vec<String>,
+    /// Oldest first
+    #[arg(long)]
+    pub oldest: bool,
+    /// Only these columns
+    #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
+    pub columns: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// Show the log in numbers
+    Stat,
+    /// Show the newest events
+    Tail {
+        /// How many
+        #[arg(short = 'n', long, default_value_t = 20)]
+        lines: u32,
+        /// Go on with what comes, until Ctrl-C
+        #[arg(short, long)]
+        follow: bool,
+        /// Only this category: quote, price, inventory, account, strategy …
+        #[arg(long)]
+        category: Option<String>,
+        /// Only this type: trading.Decided …
+        #[arg(long = "type", value_name = "TYPE")]
+        event_type: Option<String>,
+    },
+    /// Show one event
+    Get {
+        /// Its position
+        position: u64,
+    },
+    /// Check every checksum, every chain and every signature, whether or not a desk is running
+    Verify {
+        /// Directory of the log [default: log in the data directory]
+        directory: Option<PathBuf>,
+        /// A checkpoint that was kept elsewhere: the log must still begin with what it signs
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
+    },
+    /// Print a freshly signed checkpoint, to be kept where nobody can change it
+    Checkpoint,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every value in force and where it comes from
+    Print,
+    /// Say whether the configuration can be run
+    Check,
+}

@@ -1,0 +1,84 @@
+//! The two lines at the foot of a live terminal: whether the desk may trade, what a bitcoin costs, what it holds,
+//! and how often it did what.
+
+use super::paint::{Line, Tone, sparkline};
+use super::words;
+use crate::demo::story::{Arming, Fate, Story, fair};
+use crate::render::units::number;
+use std::time::Duration;
+use stele_domain::money::Units;
+use stele_domain::time::Timestamp;
+use stele_simulator::{BTC_LEGACY, EURE, NBTC};
+
+/// Prices in the sparkline.
+const SPARK: usize = 24;
+/// Steps of the bar that shows how much of the time has gone.
+const BAR: u128 = 20;
+
+/// What the foot shows besides the story.
+pub(crate) struct Clock {
+    pub now: Timestamp,
+    pub elapsed: Duration,
+    pub planned: Duration,
+    /// Whether the desk's process lives.
+    pub alive: bool,
+    pub lost_to_rival: u64,
+}
+
+/// The two lines.
+pub(crate) fn lines(story: &Story, clock: &Clock) -> [Line; 2] {
+    let (tone, state) = state(story, clock);
+    let mids: Vec<i128> = story.mids.iter().copied().collect();
+    let price = story.price.as_ref().and_then(fair).map(|fair| number(&fair.rate.decimal().to_string()));
+    let first = Line::new()
+        .column(tone, &format!("● {state}"), 20)
+        .column(Tone::Strong, &price.unwrap_or_else(|| "no price".to_owned()), 10)
+        .column(Tone::Act, &sparkline(&mids, SPARK), SPARK)
+        .with(Tone::Plain, holdings(story))
+        .with(Tone::Faint, format!("  {} open", story.open()));
+    let second = Line::new()
+        .column(Tone::Faint, &bar(clock), 30)
+        .with(Tone::Faint, "quotes ")
+        .with(Tone::Strong, story.quotes.to_string())
+        .with(Tone::Faint, "  offers ")
+        .with(Tone::Act, story.offers.len().to_string())
+        .with(Tone::Faint, "  settled ")
+        .with(Tone::Good, story.count(Fate::Settled).to_string())
+        .with(Tone::Faint, "  unfilled ")
+        .with(Tone::Plain, story.count(Fate::Expired).to_string())
+        .with(Tone::Faint, "  lost to a rival ")
+        .with(Tone::Plain, clock.lost_to_rival.to_string())
+        .with(Tone::Faint, "  refused ")
+        .with(Tone::Plain, story.skipped.values().sum::<u64>().to_string());
+    [first, second]
+}
+
+fn state(story: &Story, clock: &Clock) -> (Tone, String) {
+    if !clock.alive {
+        return (Tone::Bad, "THE DESK IS DOWN".to_owned());
+    }
+    match story.arming {
+        Arming::Disarmed => (Tone::Warn, "DISARMED".to_owned()),
+        Arming::Killed => (Tone::Bad, "KILLED".to_owned()),
+        Arming::Armed(until) => {
+            let left = until.millis_since(clock.now).max(0) / 1_000;
+            (Tone::Good, format!("ARMED {}:{:02} left", left / 60, left % 60))
+        }
+    }
+}
+
+fn holdings(story: &Story) -> String {
+    let held = |token: &str| {
+        let found = story.credited.iter().find(|(name, _)| name.as_str() == token);
+        found.map_or(Units::ZERO, |(_, units)| *units)
+    };
+    let base = held(NBTC).plus(held(BTC_LEGACY)).unwrap_or_default();
+    format!("{}  {}", words::bitcoin(base), words::euro(held(EURE)))
+}
+
+fn bar(clock: &Clock) -> String {
+    let planned = clock.planned.as_millis().max(1);
+    let gone = (clock.elapsed.as_millis().saturating_mul(BAR) / planned).min(BAR);
+    let cells = |count: u128, cell: &str| cell.repeat(usize::try_from(count).unwrap_or(0));
+    format!("{}{} {:>3} s", cells(gone, "━"), cells(BAR.saturating_sub(gone), "─"), clock.elapsed.as_secs())
+}

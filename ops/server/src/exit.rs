@@ -1,0 +1,109 @@
+//! How a run of the binary ends: the exit codes that scripts may rely on, and the words for people.
+
+use std::error::Error;
+use std::fmt;
+use std::process::ExitCode;
+
+/// The exit codes. They are a public promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Code {
+    /// Something went wrong that no other code names.
+    Error = 1,
+    /// Wrong arguments or a wrong configuration.
+    Usage = 2,
+    /// A rule of the desk said no.
+    Refused = 3,
+    /// A second person has to agree. Reserved.
+    #[expect(dead_code, reason = "reserved: approvals by a second person come with roles")]
+    NeedsApproval = 4,
+    /// Somebody else has it, or was first.
+    Conflict = 5,
+    /// Not allowed to.
+    Unauthorised = 6,
+    /// The desk or what it needs does not answer.
+    Unavailable = 7,
+    /// What is stored is not what was written.
+    Mismatch = 8,
+}
+
+/// The end of a run that came to nothing.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub code: Code,
+    /// What happened, and where.
+    pub what: String,
+    /// What to do about it.
+    pub advice: Option<String>,
+}
+
+/// What every command of the binary returns.
+pub(crate) type Outcome = Result<(), Failure>;
+
+impl Failure {
+    pub(crate) fn new(code: Code, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), advice: None }
+    }
+
+    pub(crate) fn usage(what: impl Into<String>) -> Self {
+        Self::new(Code::Usage, what)
+    }
+
+    /// An error of which nothing more is known than its words.
+    pub(crate) fn error(error: &(dyn Error + 'static)) -> Self {
+        Self::new(Code::Error, chain(error))
+    }
+
+    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stele: {}", self.what)?;
+        match &self.advice {
+            Some(advice) => write!(f, "\n  {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new(Code::Error, format!("{error:#}"))
+    }
+}
+
+impl From<crate::config::Problem> for Failure {
+    fn from(problem: crate::config::Problem) -> Self {
+        Self::usage(format!("configuration: {}", chain(&problem)))
+    }
+}
+
+/// Ends the run: words to stderr, code to the caller.
+pub(crate) fn end(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.code as u8)
+        }
+    }
+}
+
+/// An error with its causes in one line, each said once.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let more = cause.to_string();
+        if !words.ends_with(&more) {
+            words.push_str(": ");
+            words.push_str(&more);
+        }
+        source = cause.source();
+    }
+    words
+}

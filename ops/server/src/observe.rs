@@ -1,0 +1,78 @@
+//! Everything the binary itself says out loud. Wording and fields are reviewed here and nowhere else.
+
+use stele_domain::operations::service::event::Service;
+use stele_domain::port::event_log::LogError;
+use stele_event_log::OpenReport;
+use std::path::Path;
+
+/// The process begins.
+pub(crate) fn starting(instance: &str, roles: &str, version: &str) {
+    tracing::info!(event = "desk.starting", instance, roles, version, "desk starting");
+}
+
+/// The log is open.
+pub(crate) fn log_opened(directory: &Path, report: &OpenReport) {
+    let directory = directory.display().to_string();
+    let (created, head, commits) = (report.created, report.head.0, report.commits);
+    tracing::info!(event = "log.opened", directory, log = %report.log, created, head, commits, "event log open");
+    if let Some(cut) = &report.cut {
+        tracing::warn!(
+            event = "log.unfinished_write_cut",
+            directory,
+            file = cut.file,
+            offset = cut.offset,
+            bytes = cut.bytes,
+            quarantine = cut.quarantine,
+            "a write that had not finished was cut; nothing of it was acknowledged"
+        );
+    }
+}
+
+/// The desk can't sign.
+pub(crate) fn no_signing_key(why: &str) {
+    tracing::warn!(event = "executor.no_signing_key", why, "no signing key: the desk watches and can't sign");
+}
+
+/// The desk can sign.
+pub(crate) fn signing_key(public_key: &str) {
+    tracing::info!(event = "executor.signing_key", public_key, "signing key loaded");
+}
+
+/// The desk answers, and its tables show everything that was in the log when it started.
+pub(crate) fn ready(socket: Option<&Path>, instance: &str, head: u64, start_ms: u64) {
+    let socket = socket.map(|path| path.display().to_string()).unwrap_or_default();
+    tracing::info!(event = "desk.ready", socket, instance, head, start_ms, "desk ready");
+}
+
+/// The desk is told to end.
+pub(crate) fn stopping(why: &str) {
+    tracing::info!(event = "desk.stopping", why, "desk stopping");
+}
+
+/// A part has ended.
+pub(crate) fn part_ended(part: &str, error: Option<&str>) {
+    match error {
+        None => tracing::debug!(event = "desk.part_ended", part, "part ended"),
+        Some(error) => tracing::error!(event = "desk.part_failed", part, error, "part failed"),
+    }
+}
+
+/// Parts did not end in time.
+pub(crate) fn parts_cut_off(count: usize) {
+    tracing::error!(event = "desk.parts_cut_off", count, "parts did not end in time and were cut off");
+}
+
+/// The log was closed in good order.
+pub(crate) fn log_closed() {
+    tracing::info!(event = "log.closed", "event log closed");
+}
+
+/// The log was not closed in good order; the next start recovers it.
+pub(crate) fn log_not_closed(error: &LogError) {
+    tracing::error!(event = "log.not_closed", %error, "event log not closed in good order");
+}
+
+/// The runner of the projections follows its switch.
+pub(crate) fn projections_switched(phase: &str) {
+    tracing::info!(event = "projections.switched", phase, service = Service::Projections.name(), "projections switched");
+}

@@ -1,0 +1,10 @@
+//! Words and tables for people. Nothing here asks the desk anything.
+
+pub(crate) mod gates;
+pub(crate) mod limits;
+pub(crate) mod log;
+pub(crate) mod reasons;
+pub(crate) mod status;
+pub(crate) mod table;
+pub(crate) mod trace;
+pub(crate) mod units;

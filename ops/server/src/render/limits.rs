@@ -1,0 +1,34 @@
+//! The limits for people.
+
+use super::table;
+use super::units::moment;
+use crate::config::LIMIT_FIELDS;
+use stele_api::dto::{LimitsAnswer, LimitsVersion};
+use stele_domain::pair::Pair;
+
+/// The limits in force, and those that will be.
+pub(crate) fn limits(answer: &LimitsAnswer, pair: &Pair) -> String {
+    let mut parts = vec![match &answer.in_force {
+        Some(version) => one("In force", version, pair),
+        None => "No limits are in force: nothing is offered without them.\n\
+                 Set them with: stele limits set --from-config --reason \"…\""
+            .to_owned(),
+    }];
+    parts.extend(answer.upcoming.as_ref().map(|version| one("Set, and not in force yet", version, pair)));
+    parts.join("\n\n")
+}
+
+fn one(title: &str, version: &LimitsVersion, pair: &Pair) -> String {
+    let values = serde_json::to_value(&version.limits).unwrap_or_default();
+    let mut table = table::framed(&["limit", "value", "meaning"]);
+    for field in LIMIT_FIELDS {
+        let value = values.get(field.name).map(|value| field.show(value, pair)).unwrap_or_default();
+        table.add_row([field.name.to_owned(), value, field.words.to_owned()]);
+    }
+    format!(
+        "{title}: version {}, from {}\nReason: {}\n{table}",
+        version.version,
+        moment(version.effective_from),
+        version.reason
+    )
+}

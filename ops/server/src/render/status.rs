@@ -1,0 +1,214 @@
+//! The desk on one page.
+
+use super::table;
+use super::units::{clock, moment, number, of_token};
+use crate::amounts::span;
+use stele_api::dto::{Account, Arming, Counters, Price, PriceSource, Reads, ServiceState, ServiceStatus, Status};
+use stele_domain::money::{BasisPoints, Units};
+use stele_domain::pair::Pair;
+use stele_domain::time::Timestamp;
+
+/// The page.
+pub(crate) fn page(status: &Status, pair: &Pair) -> String {
+    let mut parts = vec![heading(status), arming(&status.account, status.at, pair)];
+    parts.push(services(&status.services));
+    parts.extend(status.prices.iter().map(|one| price(one, pair)));
+    parts.push(inventory(status, pair));
+    parts.extend(open_offers(&status.account, pair));
+    parts.push(alerts(status));
+    parts.push(counters(&status.counters));
+    parts.push(tables(status));
+    parts.join("\n\n")
+}
+
+fn heading(status: &Status) -> String {
+    format!("Desk {}, Stele {}, {}", status.instance, status.version, moment(status.at))
+}
+
+/// Whether offers may be made, in the first lines that anybody reads.
+fn arming(account: &Account, at: Timestamp, pair: &Pair) -> String {
+    let state = match account.arming {
+        Arming::Disarmed => match &account.armed {
+            Some(armed) if armed.expired => format!("DISARMED (armed until {}, which has passed)", clock(armed.until)),
+            Some(_) => "DISARMED (the lease of the executor has run out)".to_owned(),
+            None => "DISARMED: no offers are made".to_owned(),
+        },
+        Arming::Killed => "KILLED: no offers are made. Look at what is open, then: stele disarm --reason …".to_owned(),
+        Arming::Armed => armed("ARMED for both directions", account, at),
+        Arming::Reducing => armed("REDUCING: only towards the base target", account, at),
+    };
+    let limits = match (account.limits_version, account.limits_version_newest) {
+        (Some(version), _) => format!("version {version}"),
+        (None, Some(newest)) => format!("version {newest} is set, and not in force yet"),
+        (None, None) => "none: nothing is offered without them (stele limits set --from-config --reason …)".to_owned(),
+    };
+    let lease = match &account.lease {
+        Some(lease) if lease.lapsed => format!("lapsed; last held by {} (epoch {})", lease.holder, lease.epoch),
+        Some(lease) => format!("{} (epoch {})", lease.holder, lease.epoch),
+        None => "nobody".to_owned(),
+    };
+    let reserved = account.reserved.iter().map(|held| amount(&held.amount, &held.token, pair));
+    let reserved = match account.reserved.len() {
+        0 => "nothing".to_owned(),
+        _ => reserved.collect::<Vec<_>>().join(", "),
+    };
+    table::facts([
+        ("offers", state),
+        ("limits", limits),
+        ("may sign", lease),
+        ("open offers", format!("{}, {} of them with an unknown outcome", account.open_offers.len(), account.uncertain_offers)),
+        ("reserved", reserved),
+    ])
+}
+
+fn armed(how: &str, account: &Account, at: Timestamp) -> String {
+    match &account.armed {
+        Some(armed) => {
+            format!("{how}, until {} ({} left). Reason: {}", clock(armed.until), span(armed.until.millis_since(at)), armed.reason)
+        }
+        None => how.to_owned(),
+    }
+}
+
+fn services(services: &[ServiceStatus]) -> String {
+    let mut table = table::framed(&["service", "state", "what it knows", "last success", "in its way"]);
+    for service in services {
+        let state = match service.state {
+            ServiceState::NeverStarted => "never started",
+            ServiceState::Running if service.runs_here => "running",
+            ServiceState::Running => "running elsewhere",
+            ServiceState::Paused => "paused",
+            ServiceState::Draining => "draining",
+            ServiceState::Drained => "drained",
+        };
+        let state = if service.reason.is_empty() { state.to_owned() } else { format!("{state}: {}", service.reason) };
+        let reads = match service.reads {
+            Reads::Authoritative => "newest",
+            Reads::Stale => "STALE",
+            Reads::Nothing => "nothing yet",
+        };
+        let last = service.last_success_at.map_or_else(|| "never".to_owned(), clock);
+        let blocked = service.blocked.clone().unwrap_or_default();
+        table.add_row([service.service.clone(), state, reads.to_owned(), last, blocked]);
+    }
+    table.to_string()
+}
+
+fn price(price: &Price, pair: &Pair) -> String {
+    let quote = &pair.quote.asset.symbol;
+    let verdict = match (&price.rate, &price.block) {
+        (Some(rate), _) => {
+            let spread = price.spread_bps.map_or_else(String::new, |bps| format!(", spread {}", BasisPoints(bps)));
+            let age = price.age_ms.map_or_else(String::new, |ms| format!(", {} old", span(ms)));
+            format!("{} {quote} ({}{spread}{age})", number(rate), price.status)
+        }
+        (None, Some(block)) => format!("BLOCKED: {block}"),
+        (None, None) => "none yet".to_owned(),
+    };
+    let mut table = table::framed(&["source", "connection", "healthy", "bid", "ask", "age"]);
+    for source in &price.sources {
+        table.add_row(source_row(source));
+    }
+    format!("Price of {}: {verdict}\n{table}", price.pair)
+}
+
+fn source_row(source: &PriceSource) -> [String; 6] {
+    let healthy = match source.healthy {
+        Some(true) => "yes".to_owned(),
+        Some(false) => format!("no: {}", source.reason),
+        None => String::new(),
+    };
+    let shown = |rate: &Option<String>| rate.as_deref().map(number).unwrap_or_default();
+    [
+        source.source.clone(),
+        source.link.clone().unwrap_or_else(|| "unknown".to_owned()),
+        healthy,
+        shown(&source.bid),
+        shown(&source.ask),
+        source.age_ms.map(span).unwrap_or_default(),
+    ]
+}
+
+fn inventory(status: &Status, pair: &Pair) -> String {
+    let inventory = &status.inventory;
+    let when = match (inventory.height, inventory.age_ms) {
+        (Some(height), Some(age)) => format!("block {height}, read {} ago", span(age)),
+        (_, _) => "not read yet".to_owned(),
+    };
+    let blocked = if inventory.blocked.is_empty() {
+        String::new()
+    } else {
+        format!("; the venue would refuse our signature: {}", inventory.blocked.join(", "))
+    };
+    let mut table = table::framed(&["token", "credited", "reserved", "on its way in"]);
+    for balance in &inventory.balances {
+        let of = |units: &str| amount(units, &balance.token, pair);
+        table.add_row([balance.token.clone(), of(&balance.credited), of(&balance.reserved), of(&balance.pending_in)]);
+    }
+    format!("Balances: {when}{blocked}\n{table}")
+}
+
+fn open_offers(account: &Account, pair: &Pair) -> Option<String> {
+    if account.open_offers.is_empty() {
+        return None;
+    }
+    let mut table = table::framed(&["command", "phase", "give", "receive", "can be executed until"]);
+    for offer in &account.open_offers {
+        table.add_row([
+            offer.command_id.to_string(),
+            offer.phase.clone(),
+            amount(&offer.give.amount, &offer.give.token, pair),
+            amount(&offer.receive.amount, &offer.receive.token, pair),
+            clock(offer.offer_deadline),
+        ]);
+    }
+    Some(format!("Open offers\n{table}"))
+}
+
+fn alerts(status: &Status) -> String {
+    if status.alerts.is_empty() {
+        return "Alerts: none".to_owned();
+    }
+    let lines = status.alerts.iter().map(|alert| {
+        let since = alert.raised_at.map_or_else(String::new, |at| format!(" (since {})", clock(at)));
+        format!("  {}: {}{since}", alert.kind, alert.detail)
+    });
+    format!("ALERTS\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn counters(counters: &Counters) -> String {
+    let listed = |counts: &std::collections::BTreeMap<String, u64>| {
+        let mut counts: Vec<_> = counts.iter().filter(|(_, count)| **count > 0).collect();
+        counts.sort_by(|a, b| b.1.cmp(a.1));
+        let words = counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ");
+        if words.is_empty() { "none".to_owned() } else { words }
+    };
+    table::facts([
+        ("quotes", counters.quotes.to_string()),
+        ("decisions", format!("{}, skipped: {}", counters.decisions, listed(&counters.skipped))),
+        ("commands", format!("{}, offers fixed: {}", counters.commands, counters.submissions)),
+        ("results", listed(&counters.results)),
+    ])
+}
+
+fn tables(status: &Status) -> String {
+    let behind = status.head.saturating_sub(status.as_of);
+    let relay = status.relays.iter().map(|relay| {
+        let state = if relay.connected { "connected".to_owned() } else { format!("NOT CONNECTED: {}", relay.reason) };
+        format!("{} {state}", relay.venue)
+    });
+    let relay = relay.collect::<Vec<_>>().join(", ");
+    let log = if status.log.reachable { "" } else { ", which does NOT ANSWER" };
+    let behind = if behind == 0 { "up to date".to_owned() } else { format!("{behind} events behind") };
+    let why = if status.projections.why.is_empty() { String::new() } else { format!(": {}", status.projections.why) };
+    table::facts([
+        ("relay", if relay.is_empty() { "never connected".to_owned() } else { relay }),
+        ("log", format!("{} events{log}", status.head)),
+        ("tables", format!("{}{why}, {behind}", status.projections.state)),
+    ])
+}
+
+/// Base units as text, in whole tokens.
+fn amount(units: &str, token: &str, pair: &Pair) -> String {
+    units.parse::<Units>().map_or_else(|_| units.to_owned(), |units| of_token(units, token, pair))
+}

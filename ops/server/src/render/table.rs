@@ -1,0 +1,50 @@
+//! Tables for a terminal: no colours, as wide as the terminal.
+
+use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
+use comfy_table::{ContentArrangement, Table};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Most characters of one cell; a page of JSON in a cell is no table any more.
+const CELL_CHARS_MAX: usize = 80;
+
+/// A table with a frame.
+pub(crate) fn framed<S: ToString>(header: &[S]) -> Table {
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header.iter().map(ToString::to_string));
+    table
+}
+
+/// Two columns without a frame: name and value.
+pub(crate) fn facts<'r>(rows: impl IntoIterator<Item = (&'r str, String)>) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    for (name, value) in rows {
+        table.add_row([name.to_owned(), value]);
+    }
+    table.to_string()
+}
+
+/// Rows of a read model, all columns or those that were asked for.
+pub(crate) fn rows(columns: &[String], rows: &[Box<RawValue>]) -> String {
+    let mut table = framed(columns);
+    for row in rows {
+        let row: Value = serde_json::from_str(row.get()).unwrap_or_default();
+        table.add_row(columns.iter().map(|column| cell(row.get(column))));
+    }
+    table.to_string()
+}
+
+fn cell(value: Option<&Value>) -> String {
+    let text = match value {
+        None | Some(Value::Null) => return String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_))) => other.to_string(),
+    };
+    if text.chars().count() <= CELL_CHARS_MAX {
+        return text;
+    }
+    let cut: String = text.chars().take(CELL_CHARS_MAX).collect();
+    format!("{cut}…")
+}

@@ -1,0 +1,18 @@
+//! `stele serve`: the desk as a process.
+
+use crate::cli::args::ServeArgs;
+use crate::config::Config;
+use crate::exit::{Failure, Outcome};
+use crate::telemetry;
+use crate::wiring::{self, Roles};
+
+/// Runs the desk until it is told to end.
+pub(crate) fn run(config: &Config, args: &ServeArgs) -> Outcome {
+    let metrics = telemetry::start(&config.telemetry).map_err(|error| Failure::error(&error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::error(&error))?;
+    let outcome = runtime.block_on(wiring::serve(config, &Roles::of(&args.roles), metrics));
+    // Everything that matters has ended; a look-up that hangs in a system call must not hold the process.
+    runtime.shutdown_background();
+    outcome
+}

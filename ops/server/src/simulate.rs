@@ -1,0 +1,89 @@
+//! `stele simulator`: the outside world on loopback, for a desk of one's own.
+
+use crate::cli::args::SimulatorArgs;
+use crate::cli::{say, say_json};
+use crate::exit::{Code, Failure, Outcome, chain};
+use stele_simulator::{
+    AccountOptions, Balance, EURE, Endpoints, NBTC, Options, Simulator, StartError, Traffic,
+};
+
+/// One BTC in satoshi.
+const BASE_UNITS: u128 = 100_000_000;
+/// 50,000 EURe in wei.
+const QUOTE_UNITS: u128 = 50_000_000_000_000_000_000_000;
+
+/// Runs a simulated world until Ctrl-C.
+pub(crate) fn run(args: &SimulatorArgs, json: bool) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::error(&error))?;
+    runtime.block_on(async {
+        let simulator = Simulator::start(options(args)).await.map_err(|error| not_started(&error))?;
+        let endpoints = simulator.endpoints();
+        if json {
+            say_json(&described(&endpoints))?;
+        } else {
+            say(&words(args, &endpoints))?;
+        }
+        tokio::signal::ctrl_c().await.map_err(|error| Failure::error(&error))?;
+        simulator.shutdown().await;
+        Ok(())
+    })
+}
+
+fn options(args: &SimulatorArgs) -> Options {
+    let balances = vec![Balance::new(NBTC, BASE_UNITS), Balance::new(EURE, QUOTE_UNITS)];
+    let account =
+        AccountOptions { account_id: args.account.clone(), public_keys: args.public_key.clone(), balances };
+    Options {
+        seed: args.seed,
+        bind: args.listen,
+        accounts: vec![account],
+        traffic: Traffic { quotes_per_minute: args.quotes_per_minute, ..Traffic::default() },
+        ..Options::default()
+    }
+}
+
+fn not_started(error: &StartError) -> Failure {
+    match error {
+        StartError::NotLoopback(_) => Failure::usage(chain(error)),
+        StartError::Bind { .. } => {
+            Failure::new(Code::Conflict, chain(error)).advise("choose another one with --listen, or port 0 for a free one")
+        }
+        StartError::Closes(_) => Failure::error(error),
+    }
+}
+
+fn described(endpoints: &Endpoints) -> serde_json::Value {
+    serde_json::json!({
+        "relay_ws": endpoints.relay_ws,
+        "relay_rpc": endpoints.relay_rpc,
+        "near": [endpoints.near, endpoints.near2],
+        "kraken_ws": endpoints.kraken_ws,
+        "kraken_rest": endpoints.kraken_rest,
+        "coin_gecko": endpoints.coingecko,
+        "admin": endpoints.admin,
+    })
+}
+
+fn words(args: &SimulatorArgs, endpoints: &Endpoints) -> String {
+    let snippet = config_snippet(&args.account, endpoints);
+    let Endpoints { admin, .. } = endpoints;
+    format!(
+        "The simulated world is running, from seed {}. Stop it with Ctrl-C.\n\
+         Journal of every frame: {admin}/sim/journal   State: {admin}/sim/state\n\n\
+         Point a desk at it with this in stele.toml, then run `stele serve`:\n\n{snippet}",
+        args.seed
+    )
+}
+
+/// What a desk needs to know to meet this world.
+pub(crate) fn config_snippet(account: &str, endpoints: &Endpoints) -> String {
+    let Endpoints { relay_ws, near, near2, kraken_ws, kraken_rest, coingecko, .. } = endpoints;
+    format!(
+        "[account]\nid = \"{account}\"\n\n\
+         [relay]\nurl = \"{relay_ws}\"\n\n\
+         [verifier]\nurls = [\"{near}\", \"{near2}\"]\n\n\
+         [market.kraken]\nws_url = \"{kraken_ws}\"\nrest_url = \"{kraken_rest}\"\n\n\
+         [market.coin_gecko]\nurl = \"{coingecko}\"\n"
+    )
+}

@@ -1,0 +1,112 @@
+//! What every part of the desk shares: the log, the streams' ledgers, the fence and the bells.
+
+use super::clock::SystemClock;
+use crate::config::Config;
+use crate::exit::{Code, Failure, chain};
+use crate::observe;
+use std::path::Path;
+use std::sync::Arc;
+use stele_commands::control::Bells;
+use stele_commands::fence::Fence;
+use stele_commands::ledger::Ledger;
+use stele_commands::service::Board;
+use stele_commands::{streams, strategy};
+use stele_domain::ids::AccountId;
+use stele_domain::intents::filter::Filter;
+use stele_domain::operations::service::event::Service;
+use stele_domain::port::clock::Clock;
+use stele_domain::port::event_log::{EventLog, InvalidStream, LogError};
+use stele_domain::trading::account::Account;
+use stele_event_log::EmbeddedLog;
+
+/// Shared by all parts.
+pub(crate) struct Core {
+    pub owned_log: Arc<EmbeddedLog>,
+    pub log: Arc<dyn EventLog>,
+    pub clock: Arc<dyn Clock>,
+    pub account_id: AccountId,
+    pub account: Arc<Ledger<Account>>,
+    pub filter: Arc<Ledger<Filter>>,
+    pub board: Arc<Board>,
+    pub fence: Fence,
+    pub bells: Bells,
+    pub streams: strategy::Streams,
+}
+
+impl Core {
+    /// Opens the log, which this process owns from here on.
+    pub(crate) async fn open(config: &Config) -> Result<Self, Failure> {
+        let account_id = config.account.clone().ok_or_else(no_account)?;
+        own_directory(&config.data_dir)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let owned_log = Arc::new(open_log(config, &clock).await?);
+        let log: Arc<dyn EventLog> = Arc::<EmbeddedLog>::clone(&owned_log);
+        let named = |error: InvalidStream| Failure::usage(format!("configuration: {error}"));
+        let streams = strategy::Streams {
+            quote: streams::quote(&config.pair.id).map_err(named)?,
+            price: streams::price(&config.pair.id).map_err(named)?,
+            inventory: streams::inventory(&account_id).map_err(named)?,
+            account: streams::account(&account_id).map_err(named)?,
+            service: streams::service(Service::Strategy).map_err(named)?,
+        };
+        let account = Arc::new(Ledger::new(Arc::clone(&log), streams.account.clone()));
+        let filter = Arc::new(Ledger::new(Arc::clone(&log), streams::filter().map_err(named)?));
+        let board = Arc::new(Board::new(&log).map_err(named)?);
+        let (fence, bells) = (Fence::default(), Bells::default());
+        Ok(Self { owned_log, log, clock, account_id, account, filter, board, fence, bells, streams })
+    }
+
+    /// Leaves a signed checkpoint and gives the directory up.
+    pub(crate) async fn close(&self) {
+        match self.owned_log.close().await {
+            Ok(()) => observe::log_closed(),
+            Err(error) => observe::log_not_closed(&error),
+        }
+    }
+}
+
+fn no_account() -> Failure {
+    Failure::usage("configuration: `account.id` is empty: the desk does not know whose balances to read")
+        .advise("set account.id in your stele.toml, or STELE__ACCOUNT__ID; no key is needed to watch. To try it: stele demo")
+}
+
+async fn open_log(config: &Config, clock: &Arc<dyn Clock>) -> Result<EmbeddedLog, Failure> {
+    let options = stele_event_log::Options::new(Arc::clone(clock))
+        .with_segment_bytes(config.segment_bytes)
+        .with_cache_bytes(config.cache_bytes);
+    let directory = config.log_dir();
+    let opened = tokio::task::spawn_blocking(move || EmbeddedLog::open(&directory, options)).await;
+    match opened {
+        Ok(Ok((log, report))) => {
+            observe::log_opened(&config.log_dir(), &report);
+            Ok(log)
+        }
+        Ok(Err(error)) => Err(log_failure(&error)),
+        Err(error) => Err(Failure::error(&error)),
+    }
+}
+
+/// A log's no as the end of a run.
+pub(crate) fn log_failure(error: &LogError) -> Failure {
+    let words = chain(error);
+    match error {
+        LogError::Owned { .. } | LogError::Conflict { .. } => Failure::new(Code::Conflict, words),
+        LogError::Damaged { .. } => Failure::new(Code::Mismatch, words).advise(
+            "nothing was changed. Keep the directory as it is, and restore the newest copy that `stele log verify` accepts",
+        ),
+        LogError::Full | LogError::Unreachable(_) => Failure::new(Code::Unavailable, words),
+        LogError::Invalid(_) | LogError::Stopped(_) => Failure::new(Code::Error, words),
+    }
+}
+
+/// Makes the data directory for its owner only, where there is none.
+fn own_directory(path: &Path) -> Result<(), Failure> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| {
+        Failure::new(Code::Error, format!("the data directory {} can't be made: {error}", path.display()))
+            .advise("name another one with --data or desk.data_dir")
+    })
+}

@@ -1,0 +1,218 @@
+//! Starts the services of the chosen roles, each as one task.
+
+use super::core::Core;
+use super::health::Health;
+use super::parts::Parts;
+use super::roles::{Role, Roles};
+use crate::config::Config;
+use crate::exit::{Failure, chain};
+use crate::observe;
+use std::sync::Arc;
+use std::time::Duration;
+use stele_commands::alerts::AlertWatch;
+use stele_commands::executor::Executor;
+use stele_commands::ingest::Ingest;
+use stele_commands::inventory::InventoryReader;
+use stele_commands::ledger::Ledger;
+use stele_commands::market::Market;
+use stele_commands::strategy::StrategyReactor;
+use stele_commands::streams;
+use stele_domain::operations::service::event::Service;
+use stele_domain::port::event_log::InvalidStream;
+use stele_intents::key::{BearerToken, KeyError, SigningKey};
+use stele_intents::relay::{RelayStream, RelayVenue};
+use stele_intents::verifier::NearVerifier;
+
+/// Starts what the roles name. Every service says on the log that it started.
+pub(crate) async fn start(
+    config: &Config,
+    core: &Core,
+    roles: &Roles,
+    health: &Health,
+    parts: &mut Parts,
+) -> Result<(), Failure> {
+    for service in roles.services() {
+        let started = core.board.start(service, crate::VERSION, &config.instance, core.clock.as_ref()).await;
+        started.map_err(|error| Failure::error(&error))?;
+        health.runs(service, String::new());
+    }
+    let key = signing_key(config, roles, health);
+    let public_key = key.as_ref().ok().map(|key| key.public_key().to_owned());
+    if roles.has(Role::Market) {
+        market(config, core, parts)?;
+    }
+    if roles.has(Role::Inventory) {
+        inventory(config, core, public_key, parts)?;
+    }
+    if roles.has(Role::Ingest) || roles.has(Role::Executor) {
+        let (venue, stream) = relay(config, core, roles, key)?;
+        if roles.has(Role::Ingest) {
+            ingest(config, core, stream, parts)?;
+        }
+        if roles.has(Role::Executor) {
+            executor(config, core, venue, parts);
+        }
+    }
+    if roles.has(Role::Strategy) {
+        strategy(config, core, parts)?;
+    }
+    if roles.has(Role::Alerts) {
+        alerts(config, core, parts)?;
+    }
+    Ok(())
+}
+
+/// Without a key the desk reads and decides; what is in the way stands in the executor's status.
+fn signing_key(config: &Config, roles: &Roles, health: &Health) -> Result<SigningKey, KeyError> {
+    let key = config.signing_key.as_ref().map_or(Err(KeyError::NotConfigured), SigningKey::load);
+    match &key {
+        Ok(key) => observe::signing_key(key.public_key()),
+        Err(error) => {
+            let why = chain(error);
+            observe::no_signing_key(&why);
+            if roles.has(Role::Executor) {
+                health.runs(Service::Executor, format!("can't sign: {why}"));
+            }
+        }
+    }
+    key
+}
+
+fn market(config: &Config, core: &Core, parts: &mut Parts) -> Result<(), Failure> {
+    let feed = stele_market::Prices::start(&config.market, &core.clock).map_err(|error| misconfigured(&error))?;
+    let service = Market {
+        feed: Box::new(feed),
+        ledger: ledger(core, streams::price(&config.pair.id))?,
+        policy: config.policy,
+        clock: Arc::clone(&core.clock),
+        board: Arc::clone(&core.board),
+        refresh: Arc::clone(&core.bells.market),
+        tick: Duration::from_millis(config.market_tick_ms),
+    };
+    let stop = parts.stop();
+    parts.spawn_service(Service::Market, service.run(stop));
+    Ok(())
+}
+
+fn inventory(config: &Config, core: &Core, public_key: Option<String>, parts: &mut Parts) -> Result<(), Failure> {
+    let clock = Arc::clone(&core.clock);
+    let verifier = NearVerifier::new(&config.verifier, clock).map_err(|error| misconfigured(&error))?;
+    let service = InventoryReader {
+        verifier: Arc::new(verifier),
+        account_id: core.account_id.clone(),
+        tokens: config.pair.tokens().cloned().collect(),
+        public_key,
+        ledger: ledger(core, streams::inventory(&core.account_id))?,
+        account: Arc::clone(&core.account),
+        clock: Arc::clone(&core.clock),
+        board: Arc::clone(&core.board),
+        refresh: Arc::clone(&core.bells.inventory),
+        every: Duration::from_millis(config.verifier_poll_ms),
+    };
+    let stop = parts.stop();
+    parts.spawn_service(Service::Inventory, service.run(stop));
+    Ok(())
+}
+
+/// One connection for both directions: what is read must be subscribed to, what is offered goes out on it.
+fn relay(
+    config: &Config,
+    core: &Core,
+    roles: &Roles,
+    key: Result<SigningKey, KeyError>,
+) -> Result<(RelayVenue, RelayStream), Failure> {
+    let mut options = config.relay.clone();
+    options.token = match &config.relay_token {
+        Some(source) => Some(BearerToken::load(source).map_err(|error| misconfigured(&error))?),
+        None => None,
+    };
+    if !roles.has(Role::Ingest) {
+        options.streams.quotes = false;
+        options.streams.settlements = false;
+        options.streams.settlements_extended = false;
+    }
+    stele_intents::relay::connect(options, key, Arc::clone(&core.clock)).map_err(|error| misconfigured(&error))
+}
+
+fn ingest(config: &Config, core: &Core, feed: RelayStream, parts: &mut Parts) -> Result<(), Failure> {
+    let service = Ingest {
+        feed: Box::new(feed),
+        pair: config.pair.clone(),
+        intake: ledger(core, streams::quote(&config.pair.id))?,
+        relay: ledger(core, streams::relay())?,
+        filter: Arc::clone(&core.filter),
+        account: Arc::clone(&core.account),
+        board: Arc::clone(&core.board),
+        default_window_ms: config.default_window_ms,
+    };
+    let stop = parts.stop();
+    parts.spawn_service(Service::Ingest, service.run(stop));
+    Ok(())
+}
+
+fn executor(config: &Config, core: &Core, venue: RelayVenue, parts: &mut Parts) {
+    let service = Executor {
+        log: Arc::clone(&core.log),
+        account: Arc::clone(&core.account),
+        account_id: core.account_id.clone(),
+        pair: config.pair.clone(),
+        venue: Arc::new(venue),
+        fence: core.fence.clone(),
+        board: Arc::clone(&core.board),
+        clock: Arc::clone(&core.clock),
+        refresh_inventory: Arc::clone(&core.bells.inventory),
+        options: config.executor.clone(),
+    };
+    let stop = parts.stop();
+    parts.spawn_service(Service::Executor, service.run(stop));
+}
+
+fn strategy(config: &Config, core: &Core, parts: &mut Parts) -> Result<(), Failure> {
+    let service = StrategyReactor {
+        log: Arc::clone(&core.log),
+        ledger: ledger(core, streams::strategy(&config.pair.id))?,
+        account: Arc::clone(&core.account),
+        pair: config.pair.clone(),
+        decimals: config.decimals,
+        pricing: config.pricing,
+        finality_lag_ms: config.finality_lag_ms,
+        streams: core.streams.clone(),
+        clock: Arc::clone(&core.clock),
+    };
+    let stop = parts.stop();
+    parts.spawn_service(Service::Strategy, service.run(stop));
+    Ok(())
+}
+
+fn alerts(config: &Config, core: &Core, parts: &mut Parts) -> Result<(), Failure> {
+    let relay = streams::relay().map_err(|error| Failure::error(&error))?;
+    let service = AlertWatch {
+        log: Arc::clone(&core.log),
+        watched: vec![core.streams.price.clone(), relay, core.streams.inventory.clone()],
+        clock: Arc::clone(&core.clock),
+        inventory_age_ms_max: config.limits.inventory_age_ms_max,
+    };
+    let stop = parts.stop();
+    parts.spawn("alerts", async move { Ok(service.run(stop).await?) });
+    Ok(())
+}
+
+fn ledger<D>(
+    core: &Core,
+    stream: Result<stele_domain::port::event_log::StreamId, InvalidStream>,
+) -> Result<Arc<Ledger<D>>, Failure>
+where
+    D: stele_commands::aggregate::Aggregate,
+    D::State: Clone + Send + Sync,
+    D::Event: Clone + Send + Sync,
+    D::Command: Clone + Send,
+    D::Rejection: Send,
+{
+    let stream = stream.map_err(|error| Failure::usage(format!("configuration: {error}")))?;
+    Ok(Arc::new(Ledger::new(Arc::clone(&core.log), stream)))
+}
+
+/// What no later attempt could heal.
+fn misconfigured(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::usage(format!("configuration: {}", chain(error)))
+}

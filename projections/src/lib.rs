@@ -1,0 +1,25 @@
+//! Read models: tables that follow from the log, and nothing else. A projection is a pure fold; the runner is
+//! the only part that touches the log and the store.
+//!
+//! No decision is ever made from a table. A table can be dropped and folded again at any time.
+
+#![forbid(unsafe_code)]
+
+pub mod projection;
+pub mod row;
+pub mod rows;
+
+#[expect(missing_docs, reason = "a field of a row is a column, and the table's definition says what it is")]
+pub mod models;
+
+mod fold;
+pub mod runner;
+
+pub mod compare;
+pub mod read;
+pub mod status;
+pub mod trace;
+
+mod observe;
+
+pub use fold::{FoldError, schemas};

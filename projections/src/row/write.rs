@@ -1,0 +1,203 @@
+//! A struct as cells.
+
+use super::Unfit;
+use serde::ser::{Error, Impossible, Serialize, SerializeStruct, Serializer};
+use stele_domain::port::read_store::{Cell, Column, ColumnKind, Row, Table};
+
+pub fn row<T: Serialize>(table: &Table, value: &T) -> Result<Row, Unfit> {
+    let mut cells = Vec::with_capacity(table.columns.len());
+    value.serialize(Writer { columns: table.columns, kind: None, cells: &mut cells })?;
+    Ok(Row(cells))
+}
+
+/// Writes a whole row, or one cell of it when `kind` says which.
+struct Writer<'w> {
+    columns: &'static [Column],
+    kind: Option<ColumnKind>,
+    cells: &'w mut Vec<Cell>,
+}
+
+impl Writer<'_> {
+    fn put(self, cell: Cell) -> Result<(), Unfit> {
+        if self.kind.is_none() {
+            return Err(unexpected("a bare value"));
+        }
+        self.cells.push(cell);
+        Ok(())
+    }
+}
+
+fn unexpected(what: &str) -> Unfit {
+    Unfit::custom(format!("{what} is no cell; a column of kind Json could hold it"))
+}
+
+impl SerializeStruct for Writer<'_> {
+    type Ok = ();
+    type Error = Unfit;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Unfit> {
+        let place = self.cells.len();
+        let column = self.columns.get(place).filter(|column| column.name == name);
+        let column = column.ok_or_else(|| {
+            let expected = self.columns.get(place).map_or("the end", |column| column.name);
+            Unfit::custom(format!("field {name} stands where the table has {expected}"))
+        })?;
+        if column.kind == ColumnKind::Json {
+            let text = serde_json::to_string(value).map_err(Unfit::custom)?;
+            let empty = column.nullable && text == "null";
+            self.cells.push(if empty { Cell::Null } else { Cell::Json(text.into()) });
+            return Ok(());
+        }
+        value.serialize(Writer { columns: self.columns, kind: Some(column.kind), cells: self.cells })
+    }
+
+    fn end(self) -> Result<(), Unfit> {
+        let (fields, columns) = (self.cells.len(), self.columns.len());
+        if fields == columns { Ok(()) } else { Err(Unfit(format!("{fields} fields for {columns} columns"))) }
+    }
+}
+
+impl Serializer for Writer<'_> {
+    type Ok = ();
+    type Error = Unfit;
+    type SerializeSeq = Impossible<(), Unfit>;
+    type SerializeTuple = Impossible<(), Unfit>;
+    type SerializeTupleStruct = Impossible<(), Unfit>;
+    type SerializeTupleVariant = Impossible<(), Unfit>;
+    type SerializeMap = Impossible<(), Unfit>;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = Impossible<(), Unfit>;
+
+    fn serialize_bool(self, yes: bool) -> Result<(), Unfit> {
+        self.put(Cell::Bool(yes))
+    }
+
+    fn serialize_i8(self, number: i8) -> Result<(), Unfit> {
+        self.put(Cell::Int(number.into()))
+    }
+
+    fn serialize_i16(self, number: i16) -> Result<(), Unfit> {
+        self.put(Cell::Int(number.into()))
+    }
+
+    fn serialize_i32(self, number: i32) -> Result<(), Unfit> {
+        self.put(Cell::Int(number.into()))
+    }
+
+    fn serialize_i64(self, number: i64) -> Result<(), Unfit> {
+        self.put(Cell::Int(number))
+    }
+
+    fn serialize_u8(self, number: u8) -> Result<(), Unfit> {
+        self.put(Cell::Int(number.into()))
+    }
+
+    fn serialize_u16(self, number: u16) -> Result<(), Unfit> {
+        self.put(Cell::Int(number.into()))
+    }
+
+    fn serialize_u32(self, number: u32) -> Result<(), Unfit> {
+        self.put(Cell::Int(number.into()))
+    }
+
+    fn serialize_u64(self, number: u64) -> Result<(), Unfit> {
+        self.put(Cell::count(number))
+    }
+
+    fn serialize_f32(self, _: f32) -> Result<(), Unfit> {
+        Err(unexpected("a float"))
+    }
+
+    fn serialize_f64(self, _: f64) -> Result<(), Unfit> {
+        Err(unexpected("a float"))
+    }
+
+    fn serialize_char(self, letter: char) -> Result<(), Unfit> {
+        self.serialize_str(letter.encode_utf8(&mut [0; 4]))
+    }
+
+    fn serialize_str(self, text: &str) -> Result<(), Unfit> {
+        let kind = self.kind.unwrap_or(ColumnKind::Text);
+        let cell = Cell::parse(kind, text);
+        let cell = cell.ok_or_else(|| Unfit(format!("{:?} is no {kind:?}", text.chars().take(80).collect::<String>())));
+        self.put(cell?)
+    }
+
+    fn serialize_bytes(self, _: &[u8]) -> Result<(), Unfit> {
+        Err(unexpected("a byte string"))
+    }
+
+    fn serialize_none(self) -> Result<(), Unfit> {
+        self.put(Cell::Null)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unfit> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Unfit> {
+        self.put(Cell::Null)
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Unfit> {
+        Err(unexpected("an empty struct"))
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Unfit> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Unfit> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: &T,
+    ) -> Result<(), Unfit> {
+        Err(unexpected(variant))
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, Unfit> {
+        Err(unexpected("a list"))
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, Unfit> {
+        Err(unexpected("a tuple"))
+    }
+
+    fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Unfit> {
+        Err(unexpected(name))
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, Unfit> {
+        Err(unexpected(variant))
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Self::SerializeMap, Unfit> {
+        Err(unexpected("a map"))
+    }
+
+    fn serialize_struct(self, name: &'static str, _: usize) -> Result<Self, Unfit> {
+        if self.kind.is_some() { Err(unexpected(name)) } else { Ok(self) }
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, Unfit> {
+        Err(unexpected(variant))
+    }
+}

@@ -1,0 +1,351 @@
+//! Follows the log and keeps every projection up to date: the only part of this crate that does I/O.
+//!
+//! All projections of a runner take the same pages in the same order, so between two pages they stand at one
+//! position; each has its own checkpoint all the same, and one that starts behind the others catches up first.
+//! A runner that finds somebody else at work on its projections stops.
+
+mod handle;
+mod state;
+
+pub use handle::{Handle, Hold, Waited};
+pub use state::{ProjectionStatus, State, Status};
+
+use crate::fold::{self, FoldError, Item};
+use crate::observe;
+use crate::projection::Registered;
+use handle::Wish;
+use std::sync::Arc;
+use std::time::Duration;
+use stele_domain::port::clock::Clock;
+use stele_domain::port::event_log::{EventLog, Filter, LogError, Page, Position};
+use stele_domain::port::read_store::{ReadStore, StoreError};
+use stele_domain::time::Timestamp;
+use tokio::sync::{Mutex, watch};
+use tokio::time::MissedTickBehavior;
+
+/// How a runner works.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Most records that are folded between two checkpoints.
+    pub batch_records_max: usize,
+    /// How often the runner says that it is alive, and looks at the log's head.
+    pub heartbeat: Duration,
+    /// First wait after the log or the store did not answer; doubles each time.
+    pub retry_first: Duration,
+    /// Longest such wait.
+    pub retry_max: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            batch_records_max: 256,
+            heartbeat: Duration::from_secs(1),
+            retry_first: Duration::from_millis(50),
+            retry_max: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why a runner ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// The log is gone for good.
+    #[error("the projections can't read the log")]
+    Log(#[from] LogError),
+    /// A batch can't be kept, or another runner is at work.
+    #[error("the projections can't be kept")]
+    Fold(#[from] FoldError),
+    /// The store does not know a projection, or has rows of another version.
+    #[error("the projections can't be taken up")]
+    Store(#[from] StoreError),
+    /// The log ends before the tables do: it is another log, or an older copy.
+    #[error("projection {projection} is at position {at} and the log ends at {head}: these tables are not of this log")]
+    AheadOfLog {
+        /// Which.
+        projection: &'static str,
+        /// Where its tables are.
+        at: Position,
+        /// Where the log ends.
+        head: Position,
+    },
+}
+
+/// The runner. [`Runner::run`] works until it is told to end.
+pub struct Runner {
+    log: Arc<dyn EventLog>,
+    store: Arc<dyn ReadStore>,
+    clock: Arc<dyn Clock>,
+    options: Options,
+    /// Projections and where they are.
+    projections: Vec<(Registered, Position)>,
+    head: Position,
+    /// When the log wrote down the last record that was folded.
+    folded_recorded_at: Option<Timestamp>,
+    parked: u64,
+    wish: watch::Receiver<Wish>,
+    status: watch::Sender<Status>,
+    /// Held while a page is folded; whoever else holds it sees all projections at rest.
+    turn: Arc<Mutex<()>>,
+    /// Keeps the wishes open when every handle is gone: the runner works on then.
+    _own: Handle,
+}
+
+/// What came of a wait that a wish may cut short.
+#[derive(PartialEq, Eq)]
+enum Waiting {
+    Over,
+    ToldToStop,
+}
+
+impl Runner {
+    /// A runner for these projections, and what it is steered by. Nothing happens before [`Runner::run`].
+    #[must_use]
+    pub fn new(
+        log: Arc<dyn EventLog>,
+        store: Arc<dyn ReadStore>,
+        clock: Arc<dyn Clock>,
+        projections: &[Registered],
+        options: Options,
+    ) -> (Self, Handle) {
+        let projections: Vec<_> = projections.iter().map(|p| (*p, Position::START)).collect();
+        let status = watch::Sender::new(Status::starting(&projections, clock.now()));
+        let (wishes, wish) = watch::channel(Wish::Run);
+        let turn = Arc::new(Mutex::new(()));
+        let handle = Handle::new(wishes, status.subscribe(), turn.clone());
+        let runner = Self {
+            log,
+            store,
+            clock,
+            options,
+            projections,
+            head: Position::START,
+            folded_recorded_at: None,
+            parked: 0,
+            wish,
+            status,
+            turn,
+            _own: handle.clone(),
+        };
+        (runner, handle)
+    }
+
+    /// Follows the log until [`Handle::stop`], or until [`Handle::drain`] and the head as of then.
+    ///
+    /// # Errors
+    ///
+    /// [`RunnerError`] when going on makes no sense; what is stored is in order all the same.
+    pub async fn run(mut self) -> Result<(), RunnerError> {
+        let outcome = self.work().await;
+        match &outcome {
+            Ok(()) => {
+                observe::ended(self.least());
+                self.publish(State::Ended);
+            }
+            Err(error) => {
+                observe::faulted(error);
+                self.publish(State::Faulted { why: error.to_string() });
+            }
+        }
+        outcome
+    }
+
+    async fn work(&mut self) -> Result<(), RunnerError> {
+        self.take_up().await?;
+        observe::started(self.projections.len(), self.least());
+        let mut follow = self.log.follow(self.least().next(), Filter::all());
+        let mut beat = tokio::time::interval(self.options.heartbeat);
+        beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut wait = self.options.retry_first;
+        let mut drain_to = None;
+        loop {
+            let wish = *self.wish.borrow_and_update();
+            match wish {
+                Wish::Stop => return Ok(()),
+                Wish::Drain => {
+                    let target = drain_to.get_or_insert(self.log.head().await.unwrap_or(self.head));
+                    if self.least() >= *target {
+                        return Ok(());
+                    }
+                }
+                Wish::Run | Wish::Pause => drain_to = None,
+            }
+            tokio::select! {
+                biased;
+                _ = self.wish.changed() => self.heard(),
+                _ = beat.tick() => self.beat().await,
+                page = follow.next(self.options.batch_records_max), if wish != Wish::Pause => match page {
+                    Ok(page) => {
+                        wait = self.options.retry_first;
+                        if self.take(page, wish).await? == Waiting::ToldToStop {
+                            return Ok(());
+                        }
+                    }
+                    Err(error) if error.is_transient() => {
+                        observe::log_unavailable(&error, millis(wait));
+                        self.publish(State::Blocked { why: error.to_string() });
+                        if self.pause_for(&mut wait).await == Waiting::ToldToStop {
+                            return Ok(());
+                        }
+                    }
+                    Err(error) => return Err(error.into()),
+                },
+            }
+        }
+    }
+
+    /// Finds out where every projection is.
+    async fn take_up(&mut self) -> Result<(), RunnerError> {
+        self.head = self.log.head().await?;
+        for (projection, position) in &mut self.projections {
+            let at = self.store.checkpoint(projection.name).await?;
+            if at.version != 0 && at.version != projection.version {
+                return Err(RunnerError::Store(StoreError::OtherVersion {
+                    projection: projection.name.to_owned(),
+                    stored: at.version,
+                    offered: projection.version,
+                }));
+            }
+            if at.position > self.head {
+                let (at, head) = (at.position, self.head);
+                return Err(RunnerError::AheadOfLog { projection: projection.name, at, head });
+            }
+            *position = at.position;
+        }
+        self.publish(State::CatchingUp);
+        Ok(())
+    }
+
+    fn heard(&self) {
+        let at = self.least();
+        match *self.wish.borrow() {
+            Wish::Pause => {
+                observe::paused(at);
+                self.publish(State::Paused);
+            }
+            Wish::Run => {
+                observe::resumed(at);
+                self.publish(self.working());
+            }
+            Wish::Drain => self.publish(State::Draining),
+            Wish::Stop => {}
+        }
+    }
+
+    /// Says that the runner is alive, with the head that the log has now.
+    async fn beat(&mut self) {
+        observe::heartbeat(self.clock.now().millis().div_euclid(1_000));
+        let state = self.status.borrow().state.clone();
+        let head = self.log.head().await;
+        let answers = head.is_ok();
+        self.head = head.unwrap_or(self.head);
+        self.publish(match state {
+            State::CatchingUp | State::Live => self.working(),
+            // Only the log can block between two pages, and an idle log brings no page to say that it is back.
+            State::Blocked { .. } if answers => self.working(),
+            State::Starting
+            | State::Paused
+            | State::Draining
+            | State::Blocked { .. }
+            | State::Ended
+            | State::Faulted { .. } => state,
+        });
+    }
+
+    /// Folds a page into every projection.
+    async fn take(&mut self, page: Page, wish: Wish) -> Result<Waiting, RunnerError> {
+        let to = Position(page.next.0.saturating_sub(1));
+        let recorded_at = page.records.last().map(|record| record.recorded_at);
+        let items = fold::read(page.records);
+        let turn = self.turn.clone();
+        let _turn = turn.lock().await;
+        for i in 0..self.projections.len() {
+            if self.advance(i, &items, to).await? == Waiting::ToldToStop {
+                return Ok(Waiting::ToldToStop);
+            }
+            // Folding from zero is long work; others on this thread get their turn.
+            tokio::task::yield_now().await;
+        }
+        self.head = page.head.max(self.head);
+        self.folded_recorded_at = recorded_at.or(self.folded_recorded_at);
+        let state = if wish == Wish::Drain { State::Draining } else { self.working() };
+        if state == State::Live {
+            observe::caught_up(self.head);
+        }
+        self.publish(state);
+        Ok(Waiting::Over)
+    }
+
+    /// Brings one projection to `to`, however often the store has to be asked.
+    async fn advance(&mut self, i: usize, items: &[Item], to: Position) -> Result<Waiting, RunnerError> {
+        let (projection, from) = self.projections[i];
+        let mut wait = self.options.retry_first;
+        while self.projections[i].1 < to {
+            match fold::advance(&*self.store, &projection, items, from, to).await {
+                Ok(parked) => {
+                    self.parked = self.parked.saturating_add(u64::try_from(parked).unwrap_or(u64::MAX));
+                    self.projections[i].1 = to;
+                }
+                Err(error) if error.is_transient() => {
+                    observe::store_unavailable(&error, millis(wait));
+                    self.publish(State::Blocked { why: error.to_string() });
+                    if self.pause_for(&mut wait).await == Waiting::ToldToStop {
+                        return Ok(Waiting::ToldToStop);
+                    }
+                    // The batch may have been kept although nobody said so.
+                    if let Ok(at) = self.store.checkpoint(projection.name).await
+                        && at.position == to
+                    {
+                        self.projections[i].1 = to;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Waiting::Over)
+    }
+
+    /// Waits before trying again, and twice as long the next time.
+    async fn pause_for(&mut self, wait: &mut Duration) -> Waiting {
+        let until = tokio::time::Instant::now() + *wait;
+        *wait = (*wait * 2).min(self.options.retry_max);
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.wish.changed() => if *self.wish.borrow() == Wish::Stop {
+                    return Waiting::ToldToStop;
+                },
+                () = tokio::time::sleep_until(until) => return Waiting::Over,
+            }
+        }
+    }
+
+    /// Everything up to here is in every table.
+    fn least(&self) -> Position {
+        self.projections.iter().map(|(_, position)| *position).min().unwrap_or(self.head)
+    }
+
+    fn working(&self) -> State {
+        if self.least() >= self.head { State::Live } else { State::CatchingUp }
+    }
+
+    fn publish(&self, state: State) {
+        let behind_ms = |at: Timestamp| u64::try_from(self.clock.now().millis_since(at)).unwrap_or(0);
+        let lag_ms = self.folded_recorded_at.map_or(0, behind_ms);
+        let status = |(projection, position): &(Registered, Position)| ProjectionStatus {
+            name: projection.name,
+            version: projection.version,
+            position: *position,
+            lag_events: self.head.0.saturating_sub(position.0),
+            lag_ms: if *position >= self.head { 0 } else { lag_ms },
+        };
+        let projections: Vec<_> = self.projections.iter().map(status).collect();
+        observe::progress(self.head, &projections);
+        let (head, heartbeat_at, parked) = (self.head, self.clock.now(), self.parked);
+        self.status.send_replace(Status { state, head, heartbeat_at, parked, projections });
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}

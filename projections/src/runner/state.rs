@@ -1,0 +1,96 @@
+//! What a runner says of itself.
+
+use crate::projection::Registered;
+use serde::Serialize;
+use stele_domain::port::event_log::Position;
+use stele_domain::time::Timestamp;
+
+/// What a runner does right now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum State {
+    /// It has not found out yet where it is.
+    Starting,
+    /// There is more in the log than in the tables.
+    CatchingUp,
+    /// Everything in the log is in the tables.
+    Live,
+    /// It was told to wait.
+    Paused,
+    /// It was told to end after what is in the log now.
+    Draining,
+    /// The log or the store does not answer; it tries again and again.
+    Blocked {
+        /// Why.
+        why: String,
+    },
+    /// It has ended as it was told.
+    Ended,
+    /// It has ended by itself, and somebody must look.
+    Faulted {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A runner's account of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// What it does.
+    #[serde(flatten)]
+    pub state: State,
+    /// The log's last position, as last seen.
+    pub head: Position,
+    /// When this was written. A live runner writes at every heartbeat, whether anything happens or not.
+    pub heartbeat_at: Timestamp,
+    /// How many times a projection parked an event since the runner started.
+    pub parked: u64,
+    /// Every projection.
+    pub projections: Vec<ProjectionStatus>,
+}
+
+/// How far one projection is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProjectionStatus {
+    /// Its name.
+    pub name: &'static str,
+    /// Its version.
+    pub version: u32,
+    /// Everything up to here is in its tables.
+    pub position: Position,
+    /// How many records of the log are not.
+    pub lag_events: u64,
+    /// How long ago the log wrote down what was folded last, in milliseconds; zero when nothing is missing.
+    pub lag_ms: u64,
+}
+
+impl State {
+    /// Whether waiting for progress makes sense.
+    #[must_use]
+    pub fn is_working(&self) -> bool {
+        match self {
+            Self::Starting | Self::CatchingUp | Self::Live | Self::Draining => true,
+            Self::Paused | Self::Blocked { .. } | Self::Ended | Self::Faulted { .. } => false,
+        }
+    }
+}
+
+impl Status {
+    pub(super) fn starting(projections: &[(Registered, Position)], now: Timestamp) -> Self {
+        let status = |(projection, position): &(Registered, Position)| ProjectionStatus {
+            name: projection.name,
+            version: projection.version,
+            position: *position,
+            lag_events: 0,
+            lag_ms: 0,
+        };
+        let projections = projections.iter().map(status).collect();
+        Self { state: State::Starting, head: Position::START, heartbeat_at: now, parked: 0, projections }
+    }
+
+    /// Everything up to here is in every table.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.projections.iter().map(|p| p.position).min().unwrap_or(self.head)
+    }
+}

@@ -1,0 +1,6 @@
+//! The shape of the house, held by tests: arrows, folders, files and the promises of the documents.
+
+mod aggregates;
+mod arrows;
+mod documents;
+mod files;
