@@ -106,7 +106,7 @@ impl Ingest {
                 RelayNews::Frame { raw, bytes, received_at, word } => match word {
                     RelayWord::Quote(request) => {
                         if filter.lets_through(&self.pair, &request.token_in, &request.token_out) {
-                            requests.push(self.request(who, request, raw, received_at));
+                            requests.push(self.request(who, *request, raw, received_at));
                         } else {
                             filtered = filtered.saturating_add(1);
                         }

@@ -169,13 +169,20 @@ pub struct Asset {
 }
 
 impl Rate {
+    /// One for one.
+    pub const ONE: Self = Self(Decimal::ONE);
+
     /// A rate above zero.
     ///
     /// # Errors
     ///
     /// [`InvalidMoney::Rate`] at or below zero.
     pub fn new(rate: Decimal) -> Result<Self, InvalidMoney> {
-        if rate > Decimal::ZERO { Ok(Self(rate.normalize())) } else { Err(InvalidMoney::Rate(rate.to_string())) }
+        if rate > Decimal::ZERO {
+            Ok(Self(rate.normalize()))
+        } else {
+            Err(InvalidMoney::Rate(rate.to_string()))
+        }
     }
 
     /// The number.
@@ -205,7 +212,8 @@ impl Rate {
     /// This rate moved by a share: `+100` basis points make it one percent higher.
     #[must_use]
     pub fn moved(self, by: BasisPoints) -> Option<Self> {
-        let factor = Decimal::from(BasisPoints::ONE.checked_add(by.0)?).checked_div(Decimal::from(BasisPoints::ONE))?;
+        let factor = Decimal::from(BasisPoints::ONE.checked_add(by.0)?)
+            .checked_div(Decimal::from(BasisPoints::ONE))?;
         self.times(factor)
     }
 
@@ -254,7 +262,9 @@ impl Rate {
         let below = product(&[U512::from(base.0), ten_to(pair.quote)?])?;
         let scaled = divide(above, below, Rounding::Down)?;
         let mantissa = i128::try_from(scaled.0).ok()?;
-        Decimal::try_from_i128_with_scale(mantissa, u32::from(SHOWN)).ok().and_then(|rate| Self::new(rate).ok())
+        Decimal::try_from_i128_with_scale(mantissa, u32::from(SHOWN))
+            .ok()
+            .and_then(|rate| Self::new(rate).ok())
     }
 }
 

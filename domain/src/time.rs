@@ -115,7 +115,8 @@ mod tests {
             let at = Timestamp::from_micros(micros.rem_euclid(4_102_444_800_000_000));
             Timestamp::parse(&at.to_string()) == Ok(at)
         }
-        quickcheck::quickcheck(law as fn(i64) -> bool);
+        let law: fn(i64) -> bool = law;
+        quickcheck::quickcheck(law);
     }
 
     #[test]

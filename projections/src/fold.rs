@@ -203,14 +203,14 @@ impl Item {
             event_id,
             event_type,
             stream: stream.to_string(),
-            error: why.chars().take(PARKED_ERROR_CHARS_MAX).collect(),
+            error: why[..why.floor_char_boundary(PARKED_ERROR_BYTES_MAX)].to_owned(),
             recorded_at,
         }
     }
 }
 
-/// Longest account of what was wrong with an event, in characters.
-const PARKED_ERROR_CHARS_MAX: usize = 1_000;
+/// Longest account of what was wrong with an event, in bytes.
+const PARKED_ERROR_BYTES_MAX: usize = 1_000;
 
 /// An error and what led to it, in one line.
 fn words(error: &dyn std::error::Error) -> String {

@@ -76,9 +76,9 @@ mod prelude {
         name.split_once('-').map_or(name, |(_, subject)| subject).to_owned()
     }
 
-    /// A text from outside, cut to a length that a row can bear.
-    pub fn cut(text: &str, chars_max: usize) -> String {
-        text.chars().take(chars_max).collect()
+    /// A text from outside, cut to as many bytes as a row can bear.
+    pub fn cut(text: &str, bytes_max: usize) -> String {
+        text[..text.floor_char_boundary(bytes_max)].to_owned()
     }
 
     /// The stored word for a value of an enum without fields.

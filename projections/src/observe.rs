@@ -2,7 +2,7 @@
 
 use crate::fold::FoldError;
 use crate::models::parked_events::ParkedRow;
-use crate::runner::{ProjectionStatus, RunnerError};
+use crate::runner::{RunnerError, Status};
 use metrics::{counter, gauge};
 use stele_domain::port::event_log::{LogError, Position, Record};
 
@@ -50,7 +50,11 @@ pub fn log_unavailable(error: &LogError, wait_ms: u64) {
 
 pub fn store_unavailable(error: &FoldError, wait_ms: u64) {
     counter!("projection_retries_total", "on" => "store").increment(1);
-    tracing::warn!(error = error as &dyn std::error::Error, wait_ms, "the read store does not answer, trying again");
+    tracing::warn!(
+        error = error as &dyn std::error::Error,
+        wait_ms,
+        "the read store does not answer, trying again"
+    );
 }
 
 pub fn faulted(error: &RunnerError) {
@@ -60,9 +64,9 @@ pub fn faulted(error: &RunnerError) {
 
 /// Positions and lags pass 2^53 in no lifetime of ours, so the metrics' floats hold them exactly.
 #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
-pub fn progress(head: Position, projections: &[ProjectionStatus]) {
-    gauge!("log_head_position").set(head.0 as f64);
-    for p in projections {
+pub fn progress(status: &Status) {
+    gauge!("log_head_position").set(status.head.0 as f64);
+    for p in &status.projections {
         gauge!("projection_position", "projection" => p.name).set(p.position.0 as f64);
         gauge!("projection_lag_events", "projection" => p.name).set(p.lag_events as f64);
         gauge!("projection_lag_seconds", "projection" => p.name).set(p.lag_ms as f64 / 1_000.0);

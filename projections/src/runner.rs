@@ -17,17 +17,19 @@ use handle::Wish;
 use std::sync::Arc;
 use std::time::Duration;
 use stele_domain::port::clock::Clock;
-use stele_domain::port::event_log::{EventLog, Filter, LogError, Page, Position};
+use stele_domain::port::event_log::{EventLog, Filter, Follow, LogError, Page, Position};
 use stele_domain::port::read_store::{ReadStore, StoreError};
 use stele_domain::time::Timestamp;
 use tokio::sync::{Mutex, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// How a runner works.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Most records that are folded between two checkpoints.
     pub batch_records_max: usize,
+    /// How long the runner lets records gather once it has caught up: fewer checkpoints, rows a little later.
+    pub gather: Duration,
     /// How often the runner says that it is alive, and looks at the log's head.
     pub heartbeat: Duration,
     /// First wait after the log or the store did not answer; doubles each time.
@@ -40,6 +42,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             batch_records_max: 256,
+            gather: Duration::from_millis(2),
             heartbeat: Duration::from_secs(1),
             retry_first: Duration::from_millis(50),
             retry_max: Duration::from_secs(5),
@@ -60,7 +63,9 @@ pub enum RunnerError {
     #[error("the projections can't be taken up")]
     Store(#[from] StoreError),
     /// The log ends before the tables do: it is another log, or an older copy.
-    #[error("projection {projection} is at position {at} and the log ends at {head}: these tables are not of this log")]
+    #[error(
+        "projection {projection} is at position {at} and the log ends at {head}: these tables are not of this log"
+    )]
     AheadOfLog {
         /// Which.
         projection: &'static str,
@@ -158,6 +163,7 @@ impl Runner {
         beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut wait = self.options.retry_first;
         let mut drain_to = None;
+        let mut not_before = Instant::now();
         loop {
             let wish = *self.wish.borrow_and_update();
             match wish {
@@ -174,9 +180,14 @@ impl Runner {
                 biased;
                 _ = self.wish.changed() => self.heard(),
                 _ = beat.tick() => self.beat().await,
-                page = follow.next(self.options.batch_records_max), if wish != Wish::Pause => match page {
+                page = next(&mut *follow, not_before, self.options.batch_records_max),
+                    if wish != Wish::Pause => match page
+                {
                     Ok(page) => {
                         wait = self.options.retry_first;
+                        if page.caught_up() {
+                            not_before = Instant::now() + self.options.gather;
+                        }
                         if self.take(page, wish).await? == Waiting::ToldToStop {
                             return Ok(());
                         }
@@ -250,6 +261,7 @@ impl Runner {
             | State::Ended
             | State::Faulted { .. } => state,
         });
+        observe::progress(&self.status.borrow());
     }
 
     /// Folds a page into every projection.
@@ -307,7 +319,7 @@ impl Runner {
 
     /// Waits before trying again, and twice as long the next time.
     async fn pause_for(&mut self, wait: &mut Duration) -> Waiting {
-        let until = tokio::time::Instant::now() + *wait;
+        let until = Instant::now() + *wait;
         *wait = (*wait * 2).min(self.options.retry_max);
         loop {
             tokio::select! {
@@ -340,10 +352,15 @@ impl Runner {
             lag_ms: if *position >= self.head { 0 } else { lag_ms },
         };
         let projections: Vec<_> = self.projections.iter().map(status).collect();
-        observe::progress(self.head, &projections);
         let (head, heartbeat_at, parked) = (self.head, self.clock.now(), self.parked);
         self.status.send_replace(Status { state, head, heartbeat_at, parked, projections });
     }
+}
+
+/// The next page, not asked for before a moment. Cancelling it loses nothing.
+async fn next(follow: &mut dyn Follow, not_before: Instant, limit: usize) -> Result<Page, LogError> {
+    tokio::time::sleep_until(not_before).await;
+    follow.next(limit).await
 }
 
 fn millis(span: Duration) -> u64 {

@@ -11,11 +11,12 @@ use crate::models::prices::{PriceSourceRow, ReferencePriceRow};
 use crate::models::relay::RelayRow;
 use crate::models::results::ResultRow;
 use crate::models::services::ServiceRow;
+use crate::projection::TableRow;
 use crate::read::{ReadError, Reader};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stele_domain::port::event_log::Position;
-use stele_domain::port::read_store::{ReadStore, ScanQuery};
+use stele_domain::port::read_store::{ReadStore, Row, ScanQuery};
 
 /// The desk at a glance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,7 +82,8 @@ pub async fn summary(store: &dyn ReadStore) -> Result<Summary, ReadError> {
     let skip = |row: SkipCountRow| *skipped.entry(row.reason.code().to_owned()).or_default() += row.count;
     reader.all(skip).await?;
     let mut results: BTreeMap<String, u64> = BTreeMap::new();
-    reader.all(|row: ResultRow| *results.entry(row.state.code().to_owned()).or_default() += 1).await?;
+    let state = |row: &Row| ResultRow::TABLE.cell(row, "state").map_or_else(String::new, ToString::to_string);
+    reader.all_rows::<ResultRow>(|row| *results.entry(state(row)).or_default() += 1).await?;
 
     let newest = ScanQuery::newest(1);
     let last_decision = reader.scan(&newest).await?.pop();
@@ -122,7 +124,7 @@ pub async fn summary(store: &dyn ReadStore) -> Result<Summary, ReadError> {
     })
 }
 
-async fn every<R: crate::projection::TableRow>(reader: &mut Reader<'_>) -> Result<Vec<R>, ReadError> {
+async fn every<R: TableRow>(reader: &mut Reader<'_>) -> Result<Vec<R>, ReadError> {
     let mut rows = vec![];
     reader.all(|row| rows.push(row)).await?;
     Ok(rows)

@@ -215,11 +215,23 @@ impl Trace {
     fn moments(&self) -> Vec<Moment> {
         let mut moments = vec![];
         for row in &self.requests {
-            moments.push(moment::<QuoteRow>(row.position, row.received_at, row.recorded_at, "request", &row.detail));
+            moments.push(moment::<QuoteRow>(
+                row.position,
+                row.received_at,
+                row.recorded_at,
+                "request",
+                &row.detail,
+            ));
         }
         if let Some(row) = &self.demand {
             let detail = row.direction.name();
-            moments.push(moment::<DemandRow>(row.position, row.received_at, row.recorded_at, "demand", detail));
+            moments.push(moment::<DemandRow>(
+                row.position,
+                row.received_at,
+                row.recorded_at,
+                "demand",
+                detail,
+            ));
         }
         self.decisions.iter().for_each(|story| story.moments(&mut moments));
         self.commands.iter().for_each(|story| story.moments(&mut moments));
@@ -233,14 +245,26 @@ impl DecisionStory {
     fn moments(&self, moments: &mut Vec<Moment>) {
         if let Some(row) = &self.price {
             let at = row.priced_at;
-            moments.push(moment::<ReferencePriceRow>(row.position, at, row.recorded_at, "price", &row.status));
+            moments.push(moment::<ReferencePriceRow>(
+                row.position,
+                at,
+                row.recorded_at,
+                "price",
+                &row.status,
+            ));
         }
         if let Some(row) = &self.inventory {
             moments.push(inventory(row, "inventory"));
         }
         let row = &self.decision;
         let detail = row.decision_reason.map_or(row.decision.as_str(), |reason| reason.code());
-        moments.push(moment::<DecisionRow>(row.position, row.decided_at, row.recorded_at, "decision", detail));
+        moments.push(moment::<DecisionRow>(
+            row.position,
+            row.decided_at,
+            row.recorded_at,
+            "decision",
+            detail,
+        ));
     }
 }
 
@@ -248,7 +272,13 @@ impl CommandStory {
     fn moments(&self, moments: &mut Vec<Moment>) {
         if let Some(row) = &self.command {
             let at = row.commanded_at;
-            moments.push(moment::<CommandRow>(row.position, at, row.recorded_at, "command", row.direction.name()));
+            moments.push(moment::<CommandRow>(
+                row.position,
+                at,
+                row.recorded_at,
+                "command",
+                row.direction.name(),
+            ));
         }
         for row in &self.steps {
             let detail = row.refusal.map_or(row.detail.as_str(), |refusal| refusal.code());
@@ -256,7 +286,13 @@ impl CommandStory {
         }
         for row in &self.notices {
             let detail = row.tx_hash.as_deref().unwrap_or_default();
-            moments.push(moment::<SettlementRow>(row.position, row.received_at, row.recorded_at, "notice", detail));
+            moments.push(moment::<SettlementRow>(
+                row.position,
+                row.received_at,
+                row.recorded_at,
+                "notice",
+                detail,
+            ));
         }
         if let Some(row) = &self.proof {
             moments.push(inventory(row, "proof"));

@@ -1,15 +1,21 @@
 //! Projections from outside: the laws of folding, the runner with its bad luck, the trace, and the comparison.
 
+#[cfg(test)]
 #[path = "projections/support.rs"]
 mod support;
 
+#[cfg(test)]
 #[path = "projections/comparison.rs"]
 mod comparison;
+#[cfg(test)]
 #[path = "projections/laws.rs"]
 mod laws;
+#[cfg(test)]
 #[path = "projections/running.rs"]
 mod running;
+#[cfg(test)]
 #[path = "projections/story.rs"]
 mod story;
+#[cfg(test)]
 #[path = "projections/toy.rs"]
 mod toy;

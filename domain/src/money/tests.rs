@@ -81,7 +81,8 @@ fn buying_back_what_it_was_worth_never_gives_more() {
         let back = price.buys(there, btc_eure(), Share::WHOLE, Rounding::Down).unwrap();
         back <= base
     }
-    quickcheck::quickcheck(law as fn(u64, u32, u8) -> bool);
+    let law: fn(u64, u32, u8) -> bool = law;
+    quickcheck::quickcheck(law);
 }
 
 #[test]
@@ -94,7 +95,8 @@ fn rounding_up_and_down_are_at_most_one_apart() {
         let up = price.worth(base, btc_eure(), share, Rounding::Up).unwrap();
         up == down || Some(up) == down.plus(Units::new(1))
     }
-    quickcheck::quickcheck(law as fn(u64, u32, u16) -> bool);
+    let law: fn(u64, u32, u16) -> bool = law;
+    quickcheck::quickcheck(law);
 }
 
 #[test]
@@ -103,5 +105,6 @@ fn text_and_back_is_the_same_amount() {
         let amount = units(&high.to_string()).plus(Units::new(low)).unwrap();
         amount.to_string().parse() == Ok(amount)
     }
-    quickcheck::quickcheck(law as fn(u128, u128) -> bool);
+    let law: fn(u128, u128) -> bool = law;
+    quickcheck::quickcheck(law);
 }

@@ -297,7 +297,9 @@ pub enum LogError {
         what: String,
     },
     /// Somebody else owns the log.
-    #[error("the event log in {directory} belongs to another process ({owner}): stop it, or use another directory")]
+    #[error(
+        "the event log in {directory} belongs to another process ({owner}): stop it, or use another directory"
+    )]
     Owned {
         /// The directory.
         directory: String,

@@ -85,7 +85,7 @@ pub struct SettlementNotice {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RelayWord {
     /// A taker asks for a price.
-    Quote(QuoteRequest),
+    Quote(Box<QuoteRequest>),
     /// An offer was settled, or failed to.
     Settlement(SettlementNotice),
     /// The frame could not be read; the text says why.

@@ -8,7 +8,7 @@ pub mod query;
 pub mod table;
 
 pub use cell::{Cell, Key, Row};
-pub use query::{Answer, Cursor, Order, Page, PAGE_ROWS_MAX, ScanQuery};
+pub use query::{Answer, Cursor, Order, PAGE_ROWS_MAX, Page, ScanQuery};
 pub use table::{Column, ColumnKind, Misfit, POSITION_COLUMN, Retention, Schema, Table};
 
 use super::PortFuture;
@@ -65,7 +65,9 @@ pub struct Batch {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Somebody else moved the projection. Two runners are at work: this one must stop.
-    #[error("projection {projection} is at position {actual} and not at {expected}: another runner is at work; stop one of them")]
+    #[error(
+        "projection {projection} is at position {actual} and not at {expected}: another runner is at work; stop one of them"
+    )]
     Conflict {
         /// Which.
         projection: String,
@@ -75,7 +77,9 @@ pub enum StoreError {
         actual: Position,
     },
     /// The stored rows were made by another definition: rebuild.
-    #[error("the rows of projection {projection} were made by version {stored} and this is version {offered}: rebuild it")]
+    #[error(
+        "the rows of projection {projection} were made by version {stored} and this is version {offered}: rebuild it"
+    )]
     OtherVersion {
         /// Which.
         projection: String,

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Everything an operator can bound. Notionals are base units of the quote asset.
+///
+/// It is part of a stored event: a field that is added later needs a default, and unknown ones are passed over. Who
+/// reads limits from a person refuses unknown names there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Least gross edge of an offer against the less favourable reference.
     pub edge_min: BasisPoints,

@@ -16,7 +16,6 @@ use crate::money::{BasisPoints, Decimals, Rate, Rounding, Share, Units, gross_ed
 use crate::pair::Direction;
 use crate::port::venue::{ExactSide, TokenAmount};
 use crate::trading::strategy::event::{Margin, Proposal};
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 /// What the margin is made of.
@@ -89,9 +88,7 @@ pub fn margin(policy: &PricingPolicy, quote: &Quote<'_>) -> Margin {
     let fallback = if quote.fallback { policy.fallback } else { BasisPoints(0) };
     let basis = match quote.basis.mode {
         BasisMode::AssumedParity => policy.assumed_parity,
-        BasisMode::Observed => {
-            Rate::new(Decimal::ONE).map_or(BasisPoints(0), |par| par.distance(quote.basis.rate))
-        }
+        BasisMode::Observed => Rate::ONE.distance(quote.basis.rate),
     };
     let total = policy.base.plus(age).plus(spread).plus(fallback).plus(basis);
     Margin { base: policy.base, age, spread, fallback, basis, total }

@@ -1,7 +1,7 @@
 //! A person's request to change something: its body, its key and who asks.
 
 use crate::api::Visitor;
-use crate::dto::Problem;
+use crate::problem::Problem;
 use axum::extract::{FromRequest, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -58,10 +58,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Asked<T> {
     }
 }
 
-/// Who asks. A request that no door has vouched for is refused.
-pub(crate) fn visitor(parts: &Parts) -> Result<Visitor, Problem> {
+fn visitor(parts: &Parts) -> Result<Visitor, Problem> {
     let found = parts.extensions.get::<Visitor>().cloned();
-    found.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "no-credential", "nobody vouches for this request"))
+    found.ok_or_else(|| {
+        Problem::new(StatusCode::UNAUTHORIZED, "no-credential", "nobody vouches for this request")
+    })
 }
 
 fn key(headers: &HeaderMap) -> Result<Uuid, Problem> {
@@ -93,7 +94,12 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &Bytes) -> Result<(T, 
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail));
     };
     // As JSON first: what is no JSON at all has no field to name.
-    let value: Value = serde_json::from_slice(bytes).map_err(|e| Problem::bad_request(format!("no JSON: {e}")))?;
+    let value: Value =
+        serde_json::from_slice(bytes).map_err(|e| Problem::bad_request(format!("no JSON: {e}")))?;
+    if !value.is_object() {
+        // Serde would take an array for an object whose names were left out.
+        return Err(Problem::field("body", "must be a JSON object"));
+    }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let body = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
@@ -104,7 +110,8 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &Bytes) -> Result<(T, 
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")
 }
@@ -124,7 +131,9 @@ fn digest(parts: &Parts, body: &Value) -> String {
 /// JSON without spaces and with sorted names, whatever order the map at hand keeps.
 fn canonical(value: &Value, out: &mut String) {
     match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => out.push_str(&value.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            out.push_str(&value.to_string());
+        }
         Value::Array(items) => {
             out.push('[');
             for (i, item) in items.iter().enumerate() {

@@ -116,7 +116,11 @@ impl Client {
     }
 
     /// Sets all limits.
-    pub async fn set_limits(&self, key: Uuid, wish: &dto::SetLimits) -> Result<Reply<dto::Written>, ClientError> {
+    pub async fn set_limits(
+        &self,
+        key: Uuid,
+        wish: &dto::SetLimits,
+    ) -> Result<Reply<dto::Written>, ClientError> {
         self.wish(Method::PUT, "/v1/limits", key, wish).await
     }
 
@@ -126,7 +130,11 @@ impl Client {
     }
 
     /// Sets the pair filter.
-    pub async fn set_filter(&self, key: Uuid, wish: &dto::SetFilter) -> Result<Reply<dto::Written>, ClientError> {
+    pub async fn set_filter(
+        &self,
+        key: Uuid,
+        wish: &dto::SetFilter,
+    ) -> Result<Reply<dto::Written>, ClientError> {
         self.wish(Method::PUT, "/v1/filter", key, wish).await
     }
 
@@ -136,17 +144,32 @@ impl Client {
     }
 
     /// Lets a service take no new work.
-    pub async fn pause(&self, key: Uuid, service: &str, reason: &str) -> Result<Reply<dto::Written>, ClientError> {
+    pub async fn pause(
+        &self,
+        key: Uuid,
+        service: &str,
+        reason: &str,
+    ) -> Result<Reply<dto::Written>, ClientError> {
         self.wish(Method::POST, &of_service(service, "pause"), key, &why(reason)).await
     }
 
     /// Lets a service take work again.
-    pub async fn resume(&self, key: Uuid, service: &str, reason: &str) -> Result<Reply<dto::Written>, ClientError> {
+    pub async fn resume(
+        &self,
+        key: Uuid,
+        service: &str,
+        reason: &str,
+    ) -> Result<Reply<dto::Written>, ClientError> {
         self.wish(Method::POST, &of_service(service, "resume"), key, &why(reason)).await
     }
 
     /// Lets a service finish what is in flight, and take nothing new.
-    pub async fn drain(&self, key: Uuid, service: &str, reason: &str) -> Result<Reply<dto::Written>, ClientError> {
+    pub async fn drain(
+        &self,
+        key: Uuid,
+        service: &str,
+        reason: &str,
+    ) -> Result<Reply<dto::Written>, ClientError> {
         self.wish(Method::POST, &of_service(service, "drain"), key, &why(reason)).await
     }
 
@@ -173,7 +196,8 @@ impl Client {
 
     /// A page of rows for the proof.
     pub async fn dump_page(&self, table: &str, after: Option<&str>) -> Result<dto::DumpPage, ClientError> {
-        let params: Vec<(&str, String)> = after.map(|after| ("after", after.to_owned())).into_iter().collect();
+        let params: Vec<(&str, String)> =
+            after.map(|after| ("after", after.to_owned())).into_iter().collect();
         self.read(&format!("/v1/tables/{}/dump", transport::encoded(table)), &params).await
     }
 
@@ -255,7 +279,11 @@ impl Client {
         call
     }
 
-    async fn read<T: DeserializeOwned>(&self, path: &str, params: &[(&str, String)]) -> Result<T, ClientError> {
+    async fn read<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        params: &[(&str, String)],
+    ) -> Result<T, ClientError> {
         self.transport.ask(self.call(Method::GET, path, params)).await?.json()
     }
 
@@ -266,7 +294,7 @@ impl Client {
         key: Uuid,
         wish: &(impl Serialize + Sync),
     ) -> Result<Reply<T>, ClientError> {
-        let call = Call::new(method, path, &[]).header("idempotency-key", &key.to_string()).json(wish)?;
+        let call = Call::new(method, path, &[]).header("idempotency-key", &key.to_string()).json(wish);
         let answer: Answer = self.transport.ask(call).await?;
         let replayed = answer.header("idempotent-replayed") == Some("true");
         Ok(Reply { answer: answer.json()?, replayed })

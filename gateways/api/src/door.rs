@@ -33,7 +33,9 @@ const USERS_FILE: &str = "/etc/passwd";
 #[derive(Debug, thiserror::Error)]
 pub enum DoorError {
     /// Unix sockets have short names.
-    #[error("the socket path {path} has {bytes} bytes, and a Unix socket's has at most {max}: choose a shorter one")]
+    #[error(
+        "the socket path {path} has {bytes} bytes, and a Unix socket's has at most {max}: choose a shorter one"
+    )]
     TooLong {
         /// The path.
         path: PathBuf,
@@ -147,7 +149,9 @@ impl UnixDoor {
             return None;
         };
         let name = self.names.get(&uid).cloned().unwrap_or_else(|| uid.to_string());
-        Actor::try_from(format!("operator:{name}")).or_else(|_| Actor::try_from(format!("operator:{uid}"))).ok()
+        Actor::try_from(format!("operator:{name}"))
+            .or_else(|_| Actor::try_from(format!("operator:{uid}")))
+            .ok()
     }
 }
 
@@ -191,7 +195,9 @@ mod tests {
 
     #[test]
     fn a_user_without_a_readable_line_has_no_name() {
-        let names = users("root:x:0:0::/root:/bin/sh\nbroken\n:x:7:7\nalice:x:1000:1000\nsecond:x:1000:1000\nx:y:z\n");
+        let names = users(
+            "root:x:0:0::/root:/bin/sh\nbroken\n:x:7:7\nalice:x:1000:1000\nsecond:x:1000:1000\nx:y:z\n",
+        );
         let alice = names.get(&1_000).map(String::as_str);
         assert_eq!((names.get(&0).map(String::as_str), alice, names.len()), (Some("root"), Some("alice"), 2));
     }

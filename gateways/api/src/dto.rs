@@ -19,8 +19,8 @@ pub use limits::{Limits, LimitsAnswer, LimitsVersion, SetLimits};
 pub use log::{CheckpointAnswer, Event, EventsPage, FollowLine, LogStat};
 pub use problem::{FieldError, Problem};
 pub use status::{
-    Alert, Balance, Check, Counters, Health, Inventory, LogStatus, Price, PriceSource, Projection, Projections,
-    Ready, Reads, Relay, ServiceState, ServiceStatus, Status, Statusz,
+    Alert, Balance, Check, Counters, Health, Inventory, LogStatus, Price, PriceSource, Projection,
+    Projections, Reads, Ready, Relay, ServiceState, ServiceStatus, Status, Statusz,
 };
 pub use tables::{Column, DumpPage, DumpRow, ProofLine, TableInfo, TablePage, TablesAnswer};
 pub use trace::{CommandStory, DecisionStory, Moment, Trace};

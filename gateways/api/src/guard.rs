@@ -1,14 +1,15 @@
 //! What protects the desk from its callers: bounds on time and number. Stopping has its own room, so that reads
 //! can't keep a kill waiting.
 
-use crate::dto::Problem;
+use crate::api::Visitor;
 use crate::observe;
+use crate::problem::Problem;
 use axum::extract::{MatchedPath, Request, State};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use std::time::Duration;
-use axum::http::StatusCode;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -38,7 +39,12 @@ pub(crate) type Seat = OwnedSemaphorePermit;
 impl Gate {
     pub(crate) fn new() -> Self {
         let room = |places| Arc::new(Semaphore::new(places));
-        Self { reads: room(READS_MAX), wishes: room(WISHES_MAX), streams: room(STREAMS_MAX), proofs: room(PROOFS_MAX) }
+        Self {
+            reads: room(READS_MAX),
+            wishes: room(WISHES_MAX),
+            streams: room(STREAMS_MAX),
+            proofs: room(PROOFS_MAX),
+        }
     }
 
     pub(crate) fn stream(&self) -> Result<Seat, Problem> {
@@ -69,13 +75,19 @@ async fn bounded(room: &Arc<Semaphore>, request: Request, next: Next) -> Respons
         Ok(seat) => seat,
         Err(problem) => return problem.into_response(),
     };
-    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => {
-            let detail = format!("not answered within {} s; a command may have been done", REQUEST_TIMEOUT.as_secs());
-            Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail).into_response()
-        }
+    tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
+        let detail =
+            format!("not answered within {} s; a command may have been done", REQUEST_TIMEOUT.as_secs());
+        Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail).into_response()
+    })
+}
+
+/// Refuses what no door vouches for.
+pub(crate) async fn vouched(request: Request, next: Next) -> Response {
+    if request.extensions().get::<Visitor>().is_some() {
+        return next.run(request).await;
     }
+    Problem::new(StatusCode::UNAUTHORIZED, "no-credential", "nobody vouches for this request").into_response()
 }
 
 /// Says what was asked and answered.
@@ -84,6 +96,11 @@ pub(crate) async fn observed(request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let response = next.run(request).await;
-    observe::answered(&method, route.as_deref().unwrap_or("none"), response.status().as_u16(), began.elapsed());
+    observe::answered(
+        &method,
+        route.as_deref().unwrap_or("none"),
+        response.status().as_u16(),
+        began.elapsed(),
+    );
     response
 }

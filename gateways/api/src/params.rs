@@ -1,7 +1,7 @@
 //! Query parameters: each is asked for by name, and what nobody asked for is refused by name.
 
-use crate::dto::Problem;
-use axum::extract::{FromRequestParts, Query};
+use crate::problem::Problem;
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use std::str::FromStr;
 
@@ -73,5 +73,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
             return Err(Problem::bad_request(format!("more than {PARAMS_MAX} parameters")));
         }
         Ok(Self { left })
+    }
+}
+
+/// The one variable part of a path.
+#[derive(Debug)]
+pub(crate) struct Segment(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(text) = path.map_err(|error| Problem::bad_request(error.body_text()))?;
+        Ok(Self(text))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Codes with underscores are the desk's own rules, as they stand in the log; codes with dashes are the door's.
 
-use crate::dto::{FieldError, Problem};
+use crate::dto;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use stele_commands::control::Refused;
@@ -17,9 +17,13 @@ pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 const RULES_ON_CONTENT: [&str; 6] =
     ["reason_missing", "limits_invalid", "bad_expiry", "unknown_pair", "unknown_tokens", "too_many_entries"];
 
+/// A no on its way out. Boxed, because it travels in every result.
+#[derive(Debug)]
+pub(crate) struct Problem(Box<dto::Problem>);
+
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(dto::Problem {
             kind: format!("urn:stele:problem:{code}"),
             title: status.canonical_reason().unwrap_or("Problem").to_owned(),
             status: status.as_u16(),
@@ -28,14 +32,14 @@ impl Problem {
             errors: vec![],
             log_position: None,
             command_id: None,
-        }
+        }))
     }
 
     /// A field, a parameter or a header that can't be read.
     pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
         let message = message.into();
         let mut problem = Self::new(StatusCode::BAD_REQUEST, "bad-request", format!("{field}: {message}"));
-        problem.errors.push(FieldError { field: field.to_owned(), message });
+        problem.0.errors.push(dto::FieldError { field: field.to_owned(), message });
         problem
     }
 
@@ -55,13 +59,18 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
+    /// The words for a stream that can't send a problem any more.
+    pub(crate) fn into_detail(self) -> String {
+        self.0.detail
+    }
+
     pub(crate) fn of_command(mut self, command_id: Uuid) -> Self {
-        self.command_id = Some(command_id);
+        self.0.command_id = Some(command_id);
         self
     }
 
     pub(crate) fn at(mut self, log_position: u64) -> Self {
-        self.log_position = Some(log_position);
+        self.0.log_position = Some(log_position);
         self
     }
 
@@ -97,9 +106,10 @@ impl From<LogError> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::UnknownTable(name) => {
-                Self::not_found("unknown-table", format!("there is no table {name:?}: GET /v1/tables lists them"))
-            }
+            StoreError::UnknownTable(name) => Self::not_found(
+                "unknown-table",
+                format!("there is no table {name:?}: GET /v1/tables lists them"),
+            ),
             StoreError::BadQuery { column, why, .. } => Self::field(column, *why),
             StoreError::Unavailable(_)
             | StoreError::Conflict { .. }
@@ -113,9 +123,9 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // A problem is strings and numbers: it always has a JSON form.
-        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));

@@ -2,13 +2,15 @@
 //! their own write.
 
 use crate::api::Api;
-use crate::dto::Problem;
+use crate::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use std::time::Duration;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::StoreError;
+use stele_projections::runner::{State, Waited};
+use tokio::time::Instant;
 
 /// Longest wait for a position.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(5);
@@ -35,7 +37,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Reading {
 fn min(headers: &HeaderMap) -> Result<Option<Position>, Problem> {
     let Some(value) = headers.get(MIN_LOG_POSITION) else { return Ok(None) };
     let position = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    position.map(|at| Some(Position(at))).ok_or_else(|| Problem::field("Min-Log-Position", "must be a log position"))
+    position
+        .map(|at| Some(Position(at)))
+        .ok_or_else(|| Problem::field("Min-Log-Position", "must be a log position"))
 }
 
 /// Other preferences are for others; RFC 7240 says to pass over what one does not know.
@@ -43,7 +47,8 @@ fn wait(headers: &HeaderMap) -> Result<Duration, Problem> {
     let given = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let wait = given.flat_map(|text| text.split(',')).find_map(|part| part.trim().strip_prefix("wait="));
     let Some(seconds) = wait else { return Ok(Duration::ZERO) };
-    let seconds: u64 = seconds.trim().parse().map_err(|_| Problem::field("Prefer", "wait must be whole seconds"))?;
+    let seconds: u64 =
+        seconds.trim().parse().map_err(|_| Problem::field("Prefer", "wait must be whole seconds"))?;
     Ok(Duration::from_secs(seconds).min(WAIT_MAX))
 }
 
@@ -53,14 +58,17 @@ impl Reading {
         let Some(min) = self.min else { return Ok(()) };
         let head = api.log.head().await?;
         if min > head {
-            let detail = format!("the log ends at position {head}: {min} is of another log, or not yet durable");
+            let detail =
+                format!("the log ends at position {head}: {min} is of another log, or not yet durable");
             return Err(Problem::new(StatusCode::CONFLICT, "position-beyond-head", detail).at(head.0));
         }
         let names: Vec<&str> = match projection {
             Some(name) => vec![name],
-            None => api.store.schemas().iter().filter(|schema| !schema.shared).map(|s| s.projection).collect(),
+            None => {
+                api.store.schemas().iter().filter(|schema| !schema.shared).map(|s| s.projection).collect()
+            }
         };
-        let deadline = tokio::time::Instant::now() + self.wait;
+        let deadline = Instant::now() + self.wait;
         for name in names {
             reached(api, name, min, deadline).await?;
         }
@@ -68,26 +76,54 @@ impl Reading {
     }
 }
 
-async fn reached(api: &Api, name: &str, min: Position, deadline: tokio::time::Instant) -> Result<(), Problem> {
+async fn reached(api: &Api, name: &str, min: Position, deadline: Instant) -> Result<(), Problem> {
     if api.store.checkpoint(name).await?.position >= min {
         return Ok(());
     }
-    if let Some(status) = api.projections.as_ref().map(stele_projections::runner::Handle::status)
-        && !status.state.is_working()
-    {
-        let at = status.position();
-        let detail = format!("the tables are at position {at} and don't move ({:?})", status.state);
-        return Err(Problem::unavailable("projection-unavailable", detail).at(at.0));
+    let reached = tokio::time::timeout_at(deadline, api.store.reached(name, min));
+    tokio::select! {
+        biased;
+        reached = reached => match reached {
+            Ok(reached) => reached.map(|_| ()).map_err(Problem::from),
+            Err(_) => Err(behind(api, name, min).await?),
+        },
+        stuck = stuck(api, min) => Err(stuck),
     }
-    match tokio::time::timeout_at(deadline, api.store.reached(name, min)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(Problem::from(error)),
-        Err(_) => Err(behind(api, name, min).await?),
+}
+
+/// Ends when waiting makes no sense any more; never while the runner works, or when it is another process's.
+async fn stuck(api: &Api, min: Position) -> Problem {
+    if let Some(runner) = &api.projections
+        && let Err(Waited::Unavailable { at, state }) = runner.reached(min, WAIT_MAX).await
+    {
+        let detail = format!("the tables are at position {at} and don't move: {}", words(&state));
+        return Problem::unavailable("projection-unavailable", detail).at(at.0);
+    }
+    std::future::pending().await
+}
+
+fn words(state: &State) -> String {
+    match state {
+        State::Starting => "the projections start".to_owned(),
+        State::CatchingUp | State::Live => "the projections work".to_owned(),
+        State::Paused => "the projections are paused (stele resume projections)".to_owned(),
+        State::Draining => "the projections are draining".to_owned(),
+        State::Ended => "the projections have ended".to_owned(),
+        State::Blocked { why } => format!("the projections are blocked: {why}"),
+        State::Faulted { why } => format!("the projections have failed: {why}"),
     }
 }
 
 async fn behind(api: &Api, name: &str, min: Position) -> Result<Problem, StoreError> {
+    // A runner that does not work at all is the better answer, even to those who can't wait.
+    if let Some(runner) = &api.projections
+        && !runner.status().state.is_working()
+    {
+        return Ok(stuck(api, min).await);
+    }
     let at = api.store.checkpoint(name).await?.position;
-    let detail = format!("projection {name} is at position {at} and {min} was asked for: wait longer (Prefer: wait=5)");
+    let detail = format!(
+        "projection {name} is at position {at} and {min} was asked for: wait longer (Prefer: wait=5)"
+    );
     Ok(Problem::unavailable("projection-behind", detail).at(at.0))
 }

@@ -1,8 +1,8 @@
 //! Every route. Names under `/v1` stay for ever; `README.md` lists them.
 
 use crate::api::Api;
-use crate::dto::Problem;
 use crate::guard::{self, Gate};
+use crate::problem::Problem;
 use crate::routes::{control, follow, health, log, proof, reads, status, tables};
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -16,15 +16,12 @@ pub fn router(api: Api) -> Router {
     let gate = Gate::new();
     let reads = reads_of().layer(middleware::from_fn_with_state(gate.clone(), guard::read));
     let wishes = wishes_of().layer(middleware::from_fn_with_state(gate.clone(), guard::wish));
-    let streams = Router::new()
-        .route("/v1/log/follow", get(follow::follow))
-        .route("/v1/proof", get(proof::proof));
+    let streams =
+        Router::new().route("/v1/log/follow", get(follow::follow)).route("/v1/proof", get(proof::proof));
     // A probe must be answered when everything else is full.
     let probes = Router::new().route("/livez", get(health::livez));
     Router::new()
-        .merge(reads)
-        .merge(wishes)
-        .merge(streams)
+        .merge(reads.merge(wishes).merge(streams).layer(middleware::from_fn(guard::vouched)))
         .merge(probes)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
@@ -69,6 +66,7 @@ async fn no_route(request: Request) -> Problem {
 }
 
 async fn no_method(request: Request) -> Problem {
-    let detail = format!("{} is not for {}: the Allow header says what is", request.method(), request.uri().path());
+    let detail =
+        format!("{} is not for {}: the Allow header says what is", request.method(), request.uri().path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }

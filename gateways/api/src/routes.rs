@@ -9,7 +9,7 @@ pub(crate) mod reads;
 pub(crate) mod status;
 pub(crate) mod tables;
 
-use crate::dto::Problem;
+use crate::problem::Problem;
 use crate::reading::LOG_POSITION;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -17,7 +17,8 @@ use serde::Serialize;
 
 /// A JSON answer, with the position it is as of where there is one.
 pub(crate) fn json<T: Serialize>(answer: &T, position: Option<u64>) -> Result<Response, Problem> {
-    let body = serde_json::to_vec(answer).map_err(|error| Problem::internal(format!("no JSON form: {error}")))?;
+    let body =
+        serde_json::to_vec(answer).map_err(|error| Problem::internal(format!("no JSON form: {error}")))?;
     let mut response = ([(header::CONTENT_TYPE, "application/json")], body).into_response();
     if let Some(position) = position {
         response.headers_mut().insert(LOG_POSITION, HeaderValue::from(position));

@@ -76,11 +76,11 @@ pub enum InvalidVerifier {
     /// None, or more than can be compared within reason.
     #[error("{0} providers are configured, 1 to {PROVIDERS_MAX} are possible")]
     Providers(usize),
-    /// Not an address.
-    #[error("provider {url:?} is not an http:// or https:// address")]
+    /// Not an address. Its text is not shown, because addresses of providers may hold access keys.
+    #[error("the address of provider #{number} is not http:// or https://")]
     Url {
-        /// The configured text.
-        url: String,
+        /// Which one, counted from 1.
+        number: usize,
     },
     /// The HTTP client can't be built; TLS is missing or broken.
     #[error("no HTTP client for the verifier")]

@@ -14,8 +14,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
-    Answer, Batch, Change, Checkpoint, Cursor, Key, Misfit, Page, ReadStore, Retention, Row, RowKey, ScanQuery,
-    Schema, StoreError, Table,
+    Answer, Batch, Change, Checkpoint, Cursor, Key, Misfit, Page, ReadStore, Retention, Row, RowKey,
+    ScanQuery, Schema, StoreError, Table,
 };
 use tokio::sync::watch;
 
@@ -183,18 +183,20 @@ impl MemoryStore {
         ask: impl FnOnce(&Shelf) -> Result<T, StoreError>,
     ) -> Result<Answer<T>, StoreError> {
         let contents = self.read();
-        let shelf = contents.shelf(table)?;
+        let found = contents.shelf(table)?;
         let as_of = match self.owners.get(table).copied().flatten() {
             Some(projection) => contents.checkpoint(projection)?.position,
             None => contents.checkpoints.values().map(|c| c.position).min().unwrap_or_default(),
         };
-        Ok(Answer { value: ask(shelf)?, as_of, cut_rows: shelf.usage().cut_rows })
+        Ok(Answer { value: ask(found)?, as_of, cut_rows: found.usage().cut_rows })
     }
 
     fn found(&self, keys: &[RowKey]) -> Result<Vec<Option<Row>>, StoreError> {
         let packed: Vec<Option<Packed>> = {
             let contents = self.read();
-            keys.iter().map(|k| Ok(contents.shelf(k.table)?.get(&k.key))).collect::<Result<_, StoreError>>()?
+            keys.iter()
+                .map(|k| Ok(contents.shelf(k.table)?.get(&k.key)))
+                .collect::<Result<_, StoreError>>()?
         };
         Ok(packed.into_iter().map(|row| row.map(|packed| packed.row())).collect())
     }
@@ -207,7 +209,8 @@ impl MemoryStore {
 
     fn page(&self, table: &str, query: &ScanQuery) -> Result<Answer<Page>, StoreError> {
         let definition = *self.table(table)?;
-        let Answer { value: (packed, more), as_of, cut_rows } = self.answer(table, |shelf| shelf.scan(query))?;
+        let Answer { value: (packed, more), as_of, cut_rows } =
+            self.answer(table, |shelf| shelf.scan(query))?;
         let rows: Vec<Row> = packed.iter().map(Packed::row).collect();
         let next = rows.last().filter(|_| more).map(|row| Cursor::of(&definition, row));
         Ok(Answer { value: Page { rows, next }, as_of, cut_rows })

@@ -1,28 +1,15 @@
-//! The contract of the read store, one rule per function, and the stores that keep it. A new store adds an
-//! [`Open`] and one test; a new rule adds a line to [`suite::RULES`].
+//! The contract of the read store, one rule per function, and the stores that keep it. A new store adds a file
+//! like `conformance/memory.rs`; a new rule adds a line to `suite::RULES`.
 
+#[cfg(test)]
 #[path = "conformance/fixture.rs"]
 mod fixture;
+#[cfg(test)]
+#[path = "conformance/memory.rs"]
+mod memory;
+#[cfg(test)]
 #[path = "conformance/queries.rs"]
 mod queries;
+#[cfg(test)]
 #[path = "conformance/suite.rs"]
 mod suite;
-
-use fixture::{Open, Opened};
-use std::sync::Arc;
-use stele_domain::port::read_store::Schema;
-use stele_read_store::MemoryStore;
-
-struct Memory;
-
-impl Open for Memory {
-    fn open(&self, schemas: &[Schema]) -> Opened {
-        let store = MemoryStore::new(schemas);
-        Box::pin(async move { Arc::new(store.unwrap()) as _ })
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_memory_store_keeps_the_contract() {
-    suite::hold(&Memory).await;
-}

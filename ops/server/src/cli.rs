@@ -42,8 +42,9 @@ fn act(command: Command, global: &Global) -> Outcome {
         Command::Simulator(args) => simulate::run(&args, global.json),
         Command::Config(command) => configuration(&command, global),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "stele", &mut std::io::stdout());
-            Ok(())
+            let mut script = vec![];
+            clap_complete::generate(shell, &mut Cli::command(), "stele", &mut script);
+            say(String::from_utf8_lossy(&script).trim_end())
         }
         Command::Log(command) => log::run(command, &config()?, global.json),
         Command::Status => show::status(&config()?, global.json),

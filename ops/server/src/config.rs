@@ -9,7 +9,6 @@ mod print;
 mod problem;
 mod raw;
 
-pub(crate) use layers::{DEFAULTS, ENV_PREFIX};
 pub(crate) use limits::{FIELDS as LIMIT_FIELDS, Field as LimitField};
 pub(crate) use problem::Problem;
 

@@ -1,10 +1,119 @@
-//! `stele demo`: the supervisor and the simulator around a desk that runs as a child process.
+//! `stele demo`: the whole loop on one machine. This process is the supervisor and the simulated market; the desk is
+//! a child process of the same binary, and they meet over real sockets.
+
+mod desk;
+mod ending;
+mod feed;
+mod journal;
+mod operator;
+mod place;
+mod proof;
+mod report;
+mod script;
+mod settings;
+mod stage;
+mod story;
+mod summary;
+mod view;
+mod world;
 
 use crate::cli::args::{DemoArgs, Global};
-use crate::exit::{self, Failure};
+use crate::cli::say_json;
+use crate::exit::{self, Code, Failure, Outcome};
+use desk::Desk;
+use place::Place;
+use report::Report;
+use stage::{Ended, Stage};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
+use view::View;
+use world::World;
+
+/// Longest run: what the tables in memory keep whole.
+const PLANNED_MAX: Duration = Duration::from_secs(20 * 60);
 
 /// Runs the demo.
-pub(crate) fn run(_args: &DemoArgs, _global: &Global) -> ExitCode {
-    exit::end(Err(Failure::usage("the demo is not part of this build")))
+pub(crate) fn run(args: &DemoArgs, global: &Global) -> ExitCode {
+    exit::end(act(args, global))
+}
+
+fn act(args: &DemoArgs, global: &Global) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::error(&error))?;
+    let outcome = match &args.compare {
+        Some(tables) => runtime.block_on(ending::compare_only(&log_of(global)?, tables, global.json)),
+        None => runtime.block_on(demo(args, global)),
+    };
+    runtime.shutdown_background();
+    outcome
+}
+
+fn log_of(global: &Global) -> Result<PathBuf, Failure> {
+    let data = global.data.as_deref().ok_or_else(|| Failure::usage("--compare needs --data, the directory of the log"))?;
+    Ok(data.join("log"))
+}
+
+async fn demo(args: &DemoArgs, global: &Global) -> Outcome {
+    let planned = Duration::from_millis(args.for_ms);
+    allowed(planned, global)?;
+    let place = Place::make(global.data.as_deref())?;
+    let world = World::start(args.seed, &place).await?;
+    place.write(&place.config_file(), settings::text(&place, &world.endpoints()).as_bytes())?;
+    let desk = Desk::new(&place)?;
+    let mut stage = Stage::new(place, world, desk, View::new(global.json), planned)?;
+    let outcome = play(&mut stage, args.seed).await;
+    stage.view.close();
+    let outcome = match outcome {
+        Ok(report) => told(&mut stage, &report, global.json),
+        Err(ended) => Err(cut_short(&mut stage, ended).await),
+    };
+    stage.leave().await;
+    outcome
+}
+
+fn allowed(planned: Duration, global: &Global) -> Outcome {
+    if planned > PLANNED_MAX {
+        let minutes = PLANNED_MAX.as_secs() / 60;
+        return Err(Failure::usage(format!("--for: a demo runs for {minutes} minutes at most")));
+    }
+    let own: [(&str, &Option<PathBuf>); 2] = [("--config", &global.config), ("--socket", &global.socket)];
+    match own.iter().find(|(_, given)| given.is_some()) {
+        Some((flag, _)) => Err(Failure::usage(format!("{flag}: a demo writes its own configuration, for its own socket"))),
+        None => Ok(()),
+    }
+}
+
+async fn play(stage: &mut Stage, seed: u64) -> Result<Report, Ended> {
+    let played = script::play(stage, seed).await?;
+    ending::end(stage, seed, played).await
+}
+
+fn told(stage: &mut Stage, report: &Report, json: bool) -> Outcome {
+    if json {
+        say_json(&report.json())?;
+    } else {
+        summary::show(stage, report);
+    }
+    report.verdict()
+}
+
+/// Ends what runs. A directory that stays is left in good order.
+async fn cut_short(stage: &mut Stage, ended: Ended) -> Failure {
+    let graceful = stage.place.kept && matches!(ended, Ended::Interrupted);
+    // The first reason is the one to tell; the desk's process is gone either way.
+    let _ = if graceful { stage.desk.end().await } else { stage.desk.kill().await };
+    match ended {
+        Ended::Interrupted => Failure::new(Code::Error, "interrupted: the desk and its market were stopped").advise(kept(stage)),
+        Ended::Failed(failure) if failure.advice.is_none() => failure.advise(kept(stage)),
+        Ended::Failed(failure) => failure,
+    }
+}
+
+fn kept(stage: &Stage) -> String {
+    if stage.place.kept {
+        format!("what it wrote is in {}", Path::new(&stage.place.shown()).display())
+    } else {
+        "nothing was left behind; --data DIR keeps what a demo writes".to_owned()
+    }
 }

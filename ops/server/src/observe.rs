@@ -2,30 +2,11 @@
 
 use stele_domain::operations::service::event::Service;
 use stele_domain::port::event_log::LogError;
-use stele_event_log::OpenReport;
 use std::path::Path;
 
 /// The process begins.
 pub(crate) fn starting(instance: &str, roles: &str, version: &str) {
     tracing::info!(event = "desk.starting", instance, roles, version, "desk starting");
-}
-
-/// The log is open.
-pub(crate) fn log_opened(directory: &Path, report: &OpenReport) {
-    let directory = directory.display().to_string();
-    let (created, head, commits) = (report.created, report.head.0, report.commits);
-    tracing::info!(event = "log.opened", directory, log = %report.log, created, head, commits, "event log open");
-    if let Some(cut) = &report.cut {
-        tracing::warn!(
-            event = "log.unfinished_write_cut",
-            directory,
-            file = cut.file,
-            offset = cut.offset,
-            bytes = cut.bytes,
-            quarantine = cut.quarantine,
-            "a write that had not finished was cut; nothing of it was acknowledged"
-        );
-    }
 }
 
 /// The desk can't sign.

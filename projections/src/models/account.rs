@@ -106,7 +106,11 @@ impl TableRow for AccountRow {
             optional("armed_until", Kind::Timestamp, "When the arming runs out."),
             optional("armed_limits_version", Kind::Int64, "The limits that were in force when it was armed."),
             optional("disarm_cause", Kind::Text, "operator, expired, unexpected_drop or venue_blocked."),
-            optional("open_at_kill", Kind::Json, "Every signature that could still be executed when it was killed."),
+            optional(
+                "open_at_kill",
+                Kind::Json,
+                "Every signature that could still be executed when it was killed.",
+            ),
             optional("limits_version", Kind::Int64, "The limits that were set last."),
             optional("limits_effective_from", Kind::Timestamp, "From when those hold."),
             optional("lease_epoch", Kind::Int64, "The lease, which rises by one each time it is taken."),
@@ -204,10 +208,14 @@ impl Projection for Account {
     fn apply(event: &Recorded, rows: &mut Rows<'_>) -> Result<(), Poison> {
         let Event::Trading(Trading::Account(desk)) = &event.event else { return Ok(()) };
         beside(event, desk, rows)?;
-        rows.upsert::<AccountRow>(subject(event), || fresh(event), |row| {
-            row.last_position = event.position;
-            change(event, desk, row)
-        })
+        rows.upsert::<AccountRow>(
+            subject(event),
+            || fresh(event),
+            |row| {
+                row.last_position = event.position;
+                change(event, desk, row)
+            },
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! People's commands that a rule refused.
 
+use super::outcome::REPLY_BYTES_MAX;
 use super::prelude::*;
-use super::outcome::REPLY_CHARS_MAX;
 use stele_domain::ids::CommandId;
 use stele_domain::operations::event::Event as Operations;
 
@@ -59,7 +59,7 @@ impl Projection for Attempts {
             actor: event.meta.actor.to_string(),
             action: refused.action.clone(),
             code: refused.code.clone(),
-            detail: cut(&refused.detail, REPLY_CHARS_MAX),
+            detail: cut(&refused.detail, REPLY_BYTES_MAX),
             reason: cut(&refused.reason, 1_000),
             at: refused.at,
             recorded_at: event.recorded_at,

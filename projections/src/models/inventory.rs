@@ -83,7 +83,11 @@ impl TableRow for InventoryRow {
             column("pending_out", Kind::Json, "Withdrawals asked for and not debited, base units by token."),
             column("salt", Kind::Text, "Current salt of the verifier."),
             column("fee_pips", Kind::Int64, "Protocol fee in millionths."),
-            column("blocked", Kind::Json, "Why the venue would refuse our signature; empty when it would not."),
+            column(
+                "blocked",
+                Kind::Json,
+                "Why the venue would refuse our signature; empty when it would not.",
+            ),
             column("nonces", Kind::Json, "The nonces of our open offers, and whether they were used."),
             column("providers", Kind::Int64, "How many providers agreed."),
             column("observed_at", Kind::Timestamp, "When the answer came in."),
@@ -149,7 +153,9 @@ impl Projection for Inventory {
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         if let Event::Treasury(Treasury::Inventory(Balances::BalancesObserved(seen))) = &event.event {
-            tokens(seen).into_iter().for_each(|token| keys.add::<BalanceRow>((subject(event), token)));
+            for token in tokens(seen) {
+                keys.add::<BalanceRow>((subject(event), token));
+            }
         }
         if let Some((amount, _)) = reservation(&event.event) {
             keys.add::<BalanceRow>((subject(event), &amount.token));
@@ -160,7 +166,8 @@ impl Projection for Inventory {
         if let Some((amount, reserves)) = reservation(&event.event) {
             return change(event, rows, &amount.token, |row| {
                 let reserved = row.reserved;
-                let after = if reserves { reserved.plus(amount.amount) } else { reserved.minus(amount.amount) };
+                let after =
+                    if reserves { reserved.plus(amount.amount) } else { reserved.minus(amount.amount) };
                 row.reserved = after.ok_or(Poison::OutOfRange { what: "the reserved amount" })?;
                 Ok(())
             });

@@ -6,8 +6,8 @@ use stele_domain::ids::CommandId;
 use stele_domain::trading::account::event::{Event as Desk, RefusalCode};
 use stele_domain::trading::event::Event as Trading;
 
-/// Longest text of a venue's reply that a row keeps, in characters. The log has all of it.
-pub const REPLY_CHARS_MAX: usize = 2_000;
+/// Longest text of a venue's reply that a row keeps, in bytes. The log has all of it.
+pub const REPLY_BYTES_MAX: usize = 2_000;
 
 /// How far a command is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,7 +74,7 @@ pub(crate) fn outcome(event: &Event) -> Option<Outcome<'_>> {
     let of = |command_id, state, detail: &str, at| Outcome {
         command_id,
         state: Some(state),
-        detail: cut(detail, REPLY_CHARS_MAX),
+        detail: cut(detail, REPLY_BYTES_MAX),
         refusal: None,
         tx_hash: None,
         at,

@@ -2,11 +2,11 @@
 
 use super::prelude::*;
 use stele_domain::ids::EventId;
+use stele_domain::market::event::Event as Market;
 use stele_domain::market::reference::event::{
     BasisMode, Block, Event as Reference, Fair, Link, PriceObserved, ReferencePriced, Source,
     SourceStateChanged, SourceUse, Verdict,
 };
-use stele_domain::market::event::Event as Market;
 use stele_domain::money::Rate;
 
 /// `ref.market_price` of the trade loop.
@@ -68,7 +68,11 @@ impl TableRow for ReferencePriceRow {
             optional("spread_bps", Kind::Int64, "Distance of bid and ask in basis points of the mid."),
             optional("as_of", Kind::Timestamp, "The moment that the price's age counts from."),
             optional("disagreement_bps", Kind::Int64, "How far the sources are apart, in basis points."),
-            optional("basis_mode", Kind::Text, "assumed_parity or observed; empty when EURe was asked for and not known."),
+            optional(
+                "basis_mode",
+                Kind::Text,
+                "assumed_parity or observed; empty when EURe was asked for and not known.",
+            ),
             optional("basis_rate", Kind::Decimal, "Euro per EURe."),
             optional("basis_age_ms", Kind::Int64, "Age of the basis observation in milliseconds."),
             column("sources", Kind::Json, "Every configured source and its part."),

@@ -61,7 +61,11 @@ impl TableRow for RelayRow {
             optional("since", Kind::Timestamp, "Since when it is so."),
             column("reason", Kind::Text, "Why it is not; empty while it is."),
             column("connects", Kind::Int64, "How often it was connected."),
-            column("frames_rejected", Kind::Int64, "Frames that could not be read, those of a storm included."),
+            column(
+                "frames_rejected",
+                Kind::Int64,
+                "Frames that could not be read, those of a storm included.",
+            ),
             column("settlements_reported", Kind::Int64, "How often it spoke of our own offers."),
         ],
         key: &["venue"],

@@ -5,9 +5,7 @@ use super::prelude::*;
 use stele_domain::ids::{CommandId, DecisionId, EventId, PairId, QuoteHash, QuoteId, TokenId};
 use stele_domain::money::Units;
 use stele_domain::pair::Direction;
-use stele_domain::trading::account::event::{
-    Event as Desk, RefusalCode, ReleaseCause, SubmissionStarted,
-};
+use stele_domain::trading::account::event::{Event as Desk, RefusalCode, ReleaseCause, SubmissionStarted};
 use stele_domain::trading::event::Event as Trading;
 
 /// `exec.trade_result` of the trade loop.
@@ -108,15 +106,19 @@ const RESULT_COLUMNS: &[Column] = &[
         "refused, expired, started, abandoned, accepted, rejected, uncertain, settled, settle_failed, expired_unfilled.",
     ),
     column("state_at", Kind::Timestamp, "Since when."),
-    optional("answer", Kind::Text, "What the relay said: accepted, rejected or uncertain, whatever came after."),
+    optional(
+        "answer",
+        Kind::Text,
+        "What the relay said: accepted, rejected or uncertain, whatever came after.",
+    ),
     optional("answered_at", Kind::Timestamp, "When it said so."),
-    column("detail", Kind::Text, "The relay's reply word for word (cut to 2,000 characters), or why."),
+    column("detail", Kind::Text, "The relay's reply word for word (cut to 2,000 bytes), or why."),
     optional("refusal", Kind::Text, "Stable code of a refusal."),
     optional("tx_hash", Kind::Text, "The settlement transaction, when the relay named it."),
     optional("quote_hash", Kind::Text, "Base58 digest of what was signed."),
     optional("nonce", Kind::Text, "The nonce, 32 bytes in base64."),
     optional("salt", Kind::Text, "The salt in the nonce."),
-    optional("message", Kind::Text, "The text that is signed, cut to 4,000 characters."),
+    optional("message", Kind::Text, "The text that is signed, cut to 2,000 bytes."),
     optional("epoch", Kind::Int64, "The lease under which it was signed."),
     optional("receive_token", Kind::Text, "What we receive."),
     optional("receive_amount", Kind::Units, "How much of it, in base units."),
@@ -296,7 +298,7 @@ fn submitted(event: &Recorded, outcome: &Outcome<'_>, started: &SubmissionStarte
         quote_hash: Some(started.prepared.quote_hash.clone()),
         nonce: Some(started.prepared.nonce.clone()),
         salt: Some(started.salt.clone()),
-        message: Some(cut(&started.prepared.message, 4_000)),
+        message: Some(cut(&started.prepared.message, 2_000)),
         epoch: Some(started.epoch),
         receive_token: Some(started.receive.token.clone()),
         receive_amount: Some(started.receive.amount),

@@ -14,7 +14,7 @@ pub fn row<T: DeserializeOwned>(table: &Table, row: &Row) -> Result<T, Unfit> {
 
 struct Reader<'r>(&'r Cell);
 
-impl<'r> IntoDeserializer<'_, Unfit> for Reader<'r> {
+impl IntoDeserializer<'_, Unfit> for Reader<'_> {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -42,7 +42,11 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         if *self.0 == Cell::Null { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Unfit> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Unfit> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -52,10 +56,10 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unfit> {
-        match self.0 {
-            Cell::Json(text) => value(text)?.deserialize_enum(name, variants, visitor).map_err(Unfit::custom),
-            other => visitor.visit_enum(other.to_string().into_deserializer()),
+        if let Cell::Json(text) = self.0 {
+            return value(text)?.deserialize_enum(name, variants, visitor).map_err(Unfit::custom);
         }
+        visitor.visit_enum(self.0.to_string().into_deserializer())
     }
 
     forward_to_deserialize_any! {

@@ -62,15 +62,8 @@ fn thing() -> Thing {
 
 #[test]
 fn a_struct_survives_the_way_through_a_row() {
-    let empty = Thing {
-        direction: None,
-        at: None,
-        units: None,
-        rate: None,
-        list: vec![],
-        map: None,
-        ..thing()
-    };
+    let empty =
+        Thing { direction: None, at: None, units: None, rate: None, list: vec![], map: None, ..thing() };
     for thing in [thing(), empty] {
         let row = to_row(&TABLE, &thing).unwrap();
         assert_eq!(from_row::<Thing>(&TABLE, &row).unwrap(), thing);

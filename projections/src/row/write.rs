@@ -119,7 +119,8 @@ impl Serializer for Writer<'_> {
     fn serialize_str(self, text: &str) -> Result<(), Unfit> {
         let kind = self.kind.unwrap_or(ColumnKind::Text);
         let cell = Cell::parse(kind, text);
-        let cell = cell.ok_or_else(|| Unfit(format!("{:?} is no {kind:?}", text.chars().take(80).collect::<String>())));
+        let cell = cell
+            .ok_or_else(|| Unfit(format!("{:?} is no {kind:?}", text.chars().take(80).collect::<String>())));
         self.put(cell?)
     }
 
@@ -147,7 +148,11 @@ impl Serializer for Writer<'_> {
         self.serialize_str(variant)
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Unfit> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Unfit> {
         value.serialize(self)
     }
 
@@ -169,7 +174,11 @@ impl Serializer for Writer<'_> {
         Err(unexpected("a tuple"))
     }
 
-    fn serialize_tuple_struct(self, name: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, Unfit> {
+    fn serialize_tuple_struct(
+        self,
+        name: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleStruct, Unfit> {
         Err(unexpected(name))
     }
 

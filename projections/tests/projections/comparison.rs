@@ -26,8 +26,13 @@ async fn a_rebuild_equals_the_live_tables() {
     acts.extend(settled_story(1).into_iter().take(12));
     let log = log_of(&acts).await;
     let live = empty_store(ALL);
-    let (runner, handle) =
-        Runner::new(log.clone(), live.clone(), clock(), ALL, Options { batch_records_max: 4, ..Options::default() });
+    let (runner, handle) = Runner::new(
+        log.clone(),
+        live.clone(),
+        clock(),
+        ALL,
+        Options { batch_records_max: 4, ..Options::default() },
+    );
     handle.drain();
     runner.run().await.unwrap();
     let live = dump(&*live).await.unwrap();
@@ -124,7 +129,10 @@ async fn tables_that_moved_meanwhile_are_not_compared() {
 async fn a_log_that_ends_too_early_is_named() {
     let log = log_of(&[act("intents.QuoteReceived", 0)]).await;
     let short = fold_to(&*log, &*empty_store(ALL), ALL, Position(9), |_| {}).await;
-    assert!(matches!(short, Err(CompareError::Short { head: Position(1), position: Position(9) })), "{short:?}");
+    assert!(
+        matches!(short, Err(CompareError::Short { head: Position(1), position: Position(9) })),
+        "{short:?}"
+    );
 }
 
 #[tokio::test]
@@ -136,8 +144,8 @@ async fn a_held_runner_shows_one_position_while_the_log_grows() {
     handle.reached(Position(15), std::time::Duration::from_secs(10)).await.unwrap();
     let hold = handle.hold().await;
     let more = append(&*log, &act("intents.QuoteReceived", 3)).await;
-    let held = dump(&*store).await.unwrap();
-    assert_eq!((held.position, hold.status.position()), (Some(Position(15)), Position(15)));
+    let shown = dump(&*store).await.unwrap();
+    assert_eq!((shown.position, hold.status.position()), (Some(Position(15)), Position(15)));
     drop(hold);
     handle.reached(more, std::time::Duration::from_secs(10)).await.unwrap();
     handle.stop();

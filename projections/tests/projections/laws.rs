@@ -1,10 +1,9 @@
 //! What holds for every projection of the desk, whatever the history.
 
-use crate::support::{ALL, Act, Flaw, append, act, block_on, empty_log, empty_store, folded, log_of};
+use crate::support::{ALL, Act, Flaw, act, append, block_on, empty_log, empty_store, folded, log_of};
 use std::collections::BTreeSet;
 use stele_domain::codec;
 use stele_domain::port::event_log::Position;
-use stele_domain::port::read_store::ReadStore;
 use stele_projections::compare::{dump, fold_to};
 use stele_projections::models;
 
@@ -13,7 +12,7 @@ fn any_batching_gives_the_same_tables() {
     fn law(acts: Vec<Act>, ends: Vec<u8>) -> bool {
         let mut ends: Vec<u64> = ends.into_iter().map(|end| u64::from(end) % 100).collect();
         ends.sort_unstable();
-        block_on(async {
+        block_on(async move {
             let log = log_of(&acts).await;
             let at_once = folded(&*log, ALL, &[]).await;
             at_once == folded(&*log, ALL, &ends).await
@@ -25,7 +24,7 @@ fn any_batching_gives_the_same_tables() {
 #[test]
 fn projections_may_start_from_different_places() {
     fn law(acts: Vec<Act>, ahead: usize, end: u8) -> bool {
-        block_on(async {
+        block_on(async move {
             let log = log_of(&acts).await;
             let head = log.head().await.unwrap();
             let store = empty_store(ALL);
@@ -44,7 +43,8 @@ async fn every_sample_event_leaves_a_row() {
     for event_type in codec::EVENT_TYPES {
         let log = log_of(&[act(event_type, 0)]).await;
         let dump = folded(&*log, ALL, &[]).await;
-        let touched: Vec<_> = dump.tables.iter().filter(|(_, rows)| !rows.is_empty()).map(|(t, _)| t).collect();
+        let touched: Vec<_> =
+            dump.tables.iter().filter(|(_, rows)| !rows.is_empty()).map(|(t, _)| t).collect();
         // Counts are kept of everything, so they prove nothing. What follows on a submission changes rows that
         // are not there here, and leaves its step.
         let own = touched.iter().filter(|table| *table.as_str() != *"event_counts").count();
@@ -74,7 +74,11 @@ fn every_table_is_well_defined_and_named_once() {
         table.check().unwrap();
         assert!(table.columns.iter().all(|column| column.doc.ends_with('.')), "{}", table.name);
         assert_eq!(models::table(table.name), Some(table));
-        assert!(!table.append_only || table.key_is_position(), "{}: a history is keyed by position", table.name);
+        assert!(
+            !table.append_only || table.key_is_position(),
+            "{}: a history is keyed by position",
+            table.name
+        );
     }
     let store = empty_store(ALL);
     assert_eq!(store.schemas().len(), ALL.len() + 1);

@@ -1,6 +1,8 @@
 //! The runner and its bad luck.
 
-use crate::support::{ALL, act, append, clock, empty_log, empty_store, folded, later_clock, log_of, settled_story};
+use crate::support::{
+    ALL, act, append, clock, empty_log, empty_store, folded, later_clock, log_of, settled_story,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -19,6 +21,7 @@ const SOON: Duration = Duration::from_secs(10);
 fn options() -> Options {
     Options {
         batch_records_max: 3,
+        gather: Duration::ZERO,
         heartbeat: Duration::from_millis(2),
         retry_first: Duration::from_millis(1),
         retry_max: Duration::from_millis(2),
@@ -51,7 +54,9 @@ async fn a_live_runner_follows_the_log() {
     until(&handle, |state| *state == State::Live).await;
     let status = handle.status();
     assert_eq!((status.head, status.parked), (Position(16), 0));
-    assert!(status.projections.iter().all(|p| p.position == Position(16) && p.lag_events == 0 && p.lag_ms == 0));
+    assert!(
+        status.projections.iter().all(|p| p.position == Position(16) && p.lag_events == 0 && p.lag_ms == 0)
+    );
     handle.stop();
     running.await.unwrap().unwrap();
     assert_eq!(handle.status().state, State::Ended);
@@ -150,7 +155,10 @@ async fn tables_of_another_log_are_not_taken_up() {
     let short = log_of(&settled_story(0)[..3]).await;
     let (running, _handle) = run(&short, &store);
     let outcome = running.await.unwrap();
-    assert!(matches!(outcome, Err(RunnerError::AheadOfLog { at: Position(15), head: Position(3), .. })), "{outcome:?}");
+    assert!(
+        matches!(outcome, Err(RunnerError::AheadOfLog { at: Position(15), head: Position(3), .. })),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -173,7 +181,12 @@ async fn a_store_that_does_not_answer_is_asked_again_and_no_batch_is_kept_twice(
     for lost_after in [false, true] {
         let log = log_of(&settled_story(0)).await;
         let inner = empty_store(ALL);
-        let flaky = Arc::new(Flaky { inner: inner.clone(), calls: AtomicU32::new(0), silences: AtomicU32::new(0), lost_after });
+        let flaky = Arc::new(Flaky {
+            inner: inner.clone(),
+            calls: AtomicU32::new(0),
+            silences: AtomicU32::new(0),
+            lost_after,
+        });
         let store: Arc<dyn ReadStore> = flaky.clone();
         let (running, handle) = run(&log, &store);
         let reached = async {

@@ -1,8 +1,6 @@
 //! One quote's whole story, from any of its ids, and the desk at a glance.
 
-use crate::support::{
-    ALL, Act, act, command_id, decision_id, empty_store, log_of, quote_id, settled_story,
-};
+use crate::support::{ALL, Act, act, command_id, decision_id, empty_store, log_of, quote_id, settled_story};
 use std::sync::Arc;
 use stele_domain::port::read_store::ReadStore;
 use stele_projections::compare::fold_to;
@@ -38,7 +36,10 @@ async fn every_id_of_a_story_leads_to_all_of_it() {
         let positions: Vec<u64> = trace.timeline.iter().map(|moment| moment.position.0).collect();
         assert!(positions.is_sorted(), "{positions:?}");
         let whats: Vec<&str> = trace.timeline.iter().map(|moment| moment.what.as_str()).collect();
-        for what in ["request", "demand", "decision", "command", "started", "accepted", "notice", "settled", "released"] {
+        for what in [
+            "request", "demand", "decision", "command", "started", "accepted", "notice", "settled",
+            "released",
+        ] {
             assert!(whats.contains(&what), "{what} is missing in {whats:?}");
         }
     }
@@ -56,23 +57,32 @@ async fn a_trace_has_the_gates_the_result_and_the_coin() {
     assert_eq!(result.tx_hash.as_deref(), Some("tx0"));
     assert_eq!(trace.commands[0].notices.len(), 1);
     let json = serde_json::to_string(&trace).unwrap();
-    assert_eq!(serde_json::from_str::<Trace>(&json).unwrap(), trace, "it survives the way to the command line");
+    assert_eq!(
+        serde_json::from_str::<Trace>(&json).unwrap(),
+        trace,
+        "it survives the way to the command line"
+    );
 }
 
 #[tokio::test]
 async fn a_trace_in_the_middle_of_things_tells_what_there_is() {
     let store = store_of(&settled_story(0)[..11]).await;
     let trace = trace(&*store, "hash0").await.unwrap().unwrap();
-    let story = &trace.commands[0];
-    let result = story.result.as_ref().unwrap();
+    let first = &trace.commands[0];
+    let result = first.result.as_ref().unwrap();
     assert_eq!((result.state, result.reservation), (CommandState::Started, Reservation::Held));
-    assert_eq!(story.command.as_ref().unwrap().status, CommandState::Started);
+    assert_eq!(first.command.as_ref().unwrap().status, CommandState::Started);
     assert_eq!(trace.as_of.0, 11);
 }
 
 #[tokio::test]
 async fn a_refused_command_has_a_story_too() {
-    let acts = ["intents.QuoteReceived", "trading.Decided", "trading.ExecutionCommanded", "trading.ExecutionRefused"];
+    let acts = [
+        "intents.QuoteReceived",
+        "trading.Decided",
+        "trading.ExecutionCommanded",
+        "trading.ExecutionRefused",
+    ];
     let store = store_of(&acts.map(|event_type| act(event_type, 2))).await;
     let trace = trace(&*store, &command_id(2).to_string()).await.unwrap().unwrap();
     let result = trace.commands[0].result.as_ref().unwrap();
@@ -82,7 +92,8 @@ async fn a_refused_command_has_a_story_too() {
 
 #[tokio::test]
 async fn a_late_state_overwrites_and_the_history_keeps_all() {
-    let steps = ["SubmissionStarted", "SubmissionUncertain", "SubmissionSettleFailed", "SubmissionExpiredUnfilled"];
+    let steps =
+        ["SubmissionStarted", "SubmissionUncertain", "SubmissionSettleFailed", "SubmissionExpiredUnfilled"];
     let acts = steps.map(|step| act(&format!("trading.{step}"), 1));
     let store = store_of(&acts).await;
     let trace = trace(&*store, "quote-1").await.unwrap().unwrap();

@@ -3,8 +3,8 @@
 
 use quickcheck::{Arbitrary, Gen};
 use serde_json::{Map, Value};
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use stele_domain::codec;
 use stele_domain::event::{Event, Meta};
 use stele_domain::ids::{Actor, CommandId, CorrelationId, DecisionId, EventId, QuoteId, derived};

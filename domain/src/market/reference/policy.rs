@@ -12,7 +12,6 @@ use super::event::{
 use super::state::State;
 use crate::money::{BasisPoints, Rate};
 use crate::time::Timestamp;
-use rust_decimal::Decimal;
 
 /// What the operator has configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,7 +136,7 @@ impl Policy {
     fn in_pair_terms(&self, euro: Usable, peg: &Quote, basis: Option<&Basis>) -> Option<Fair> {
         let basis = basis?;
         let band_holds = match &peg.usable {
-            Ok(peg) => parity().distance(peg.mid) <= self.peg_band,
+            Ok(peg) => Rate::ONE.distance(peg.mid) <= self.peg_band,
             Err(_) => basis.mode == BasisMode::AssumedParity,
         };
         if !band_holds {
@@ -152,7 +151,7 @@ impl Policy {
     /// What one EURe is taken to be worth; `None` when it is to be observed and never was.
     fn basis_of(&self, peg: &Quote) -> Option<Basis> {
         match self.basis {
-            BasisMode::AssumedParity => Some(Basis { mode: self.basis, rate: parity(), age_ms: None }),
+            BasisMode::AssumedParity => Some(Basis { mode: self.basis, rate: Rate::ONE, age_ms: None }),
             BasisMode::Observed => Some(Basis { mode: self.basis, rate: peg.mid?, age_ms: peg.age_ms }),
         }
     }
@@ -299,10 +298,4 @@ fn as_of(observed: &PriceObserved) -> Timestamp {
 fn spread(mid: Rate, bid: Rate, ask: Rate) -> Option<BasisPoints> {
     let width = ask.decimal().checked_sub(bid.decimal())?;
     Some(mid.distance(Rate::new(mid.decimal().checked_add(width)?).ok()?))
-}
-
-/// One EURe is one euro.
-#[expect(clippy::expect_used, reason = "one is above zero, which is all that a rate must be")]
-fn parity() -> Rate {
-    Rate::new(Decimal::ONE).expect("one is above zero")
 }

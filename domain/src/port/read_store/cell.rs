@@ -42,7 +42,11 @@ impl Cell {
     /// Text; U+0000, which PostgreSQL can't hold, becomes U+FFFD.
     #[must_use]
     pub fn text(text: &str) -> Self {
-        if text.contains('\0') { Self::Text(text.replace('\0', "\u{fffd}").into()) } else { Self::Text(text.into()) }
+        if text.contains('\0') {
+            Self::Text(text.replace('\0', "\u{fffd}").into())
+        } else {
+            Self::Text(text.into())
+        }
     }
 
     /// A count or a span; past 63 bits it stays at the largest value.

@@ -145,7 +145,8 @@ impl Table {
         if let Some(name) = self.key.iter().find(|name| self.column(name).is_none_or(|c| c.nullable)) {
             return Err(self.misfit(name, "part of the key, and may be empty"));
         }
-        let twice = self.columns.iter().find(|c| self.columns.iter().filter(|d| d.name == c.name).count() > 1);
+        let twice =
+            self.columns.iter().find(|c| self.columns.iter().filter(|d| d.name == c.name).count() > 1);
         twice.map_or(Ok(()), |c| Err(self.misfit(c.name, "there are two of it")))
     }
 

@@ -25,7 +25,9 @@ pub enum ClientError {
         source: std::io::Error,
     },
     /// The request may have arrived and the answer did not: look, or ask again with the same key.
-    #[error("the desk on {path} broke off: {what}; whether it was done is not known, so ask again with the same key")]
+    #[error(
+        "the desk on {path} broke off: {what}; whether it was done is not known, so ask again with the same key"
+    )]
     Lost {
         /// The socket.
         path: PathBuf,
@@ -57,7 +59,9 @@ impl ClientError {
     pub fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Problem(problem) => Some(problem),
-            Self::Unreachable { .. } | Self::Forbidden { .. } | Self::Lost { .. } | Self::Protocol { .. } => None,
+            Self::Unreachable { .. } | Self::Forbidden { .. } | Self::Lost { .. } | Self::Protocol { .. } => {
+                None
+            }
         }
     }
 

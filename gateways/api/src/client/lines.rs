@@ -90,7 +90,8 @@ impl Lines {
         while let Some(line) = self.next::<ProofLine>().await? {
             match line {
                 ProofLine::Page(page) => {
-                    let rows = page.rows.into_iter().map(|row| DumpRow { key: row.key, row: row.row }).collect();
+                    let rows =
+                        page.rows.into_iter().map(|row| DumpRow { key: row.key, row: row.row }).collect();
                     let (table, position) = (page.table, Position(page.position));
                     let page = DumpPage { table, position, cut_rows: page.cut_rows, rows, next: page.next };
                     dump.add(page).map_err(|error| self.misunderstood(&error))?;

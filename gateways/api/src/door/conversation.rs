@@ -45,12 +45,11 @@ pub(super) async fn converse(
         ended = connection.as_mut() => Some(ended),
         () = stop.requested() => None,
     };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+    let ended = if let Some(ended) = ended {
+        ended
+    } else {
+        connection.as_mut().graceful_shutdown();
+        connection.await
     };
     if let Err(error) = ended {
         observe::connection_failed(&error);

@@ -81,7 +81,8 @@ fn lock(path: &Path) -> Result<File, DoorError> {
     name.push(".lock");
     let what = "lock the file beside it";
     let io = |source| DoorError::Io { what, path: path.to_owned(), source };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(name).map_err(io)?;
+    let file =
+        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(name).map_err(io)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(DoorError::Taken { path: path.to_owned() }),

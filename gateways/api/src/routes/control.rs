@@ -3,9 +3,11 @@
 use super::json;
 use crate::api::Api;
 use crate::asked::Asked;
-use crate::dto::{self, Outcome, Problem, Written};
+use crate::dto::{self, Outcome, Written};
+use crate::params::Segment;
+use crate::problem::Problem;
 use crate::translate;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderValue;
 use axum::response::Response;
 use std::future::Future;
@@ -75,7 +77,7 @@ pub(crate) async fn reset_filter(State(api): State<Arc<Api>>, asked: Asked<dto::
 
 pub(crate) async fn pause(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Segment(service): Segment,
     asked: Asked<dto::Reason>,
 ) -> Answer {
     let service = service_of(&service)?;
@@ -85,7 +87,7 @@ pub(crate) async fn pause(
 
 pub(crate) async fn resume(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Segment(service): Segment,
     asked: Asked<dto::Reason>,
 ) -> Answer {
     let service = service_of(&service)?;
@@ -95,7 +97,7 @@ pub(crate) async fn resume(
 
 pub(crate) async fn drain(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Segment(service): Segment,
     asked: Asked<dto::Reason>,
 ) -> Answer {
     let service = service_of(&service)?;
@@ -105,7 +107,7 @@ pub(crate) async fn drain(
 
 pub(crate) async fn refresh(
     State(api): State<Arc<Api>>,
-    Path(service): Path<String>,
+    Segment(service): Segment,
     asked: Asked<dto::ReasonOrNone>,
 ) -> Answer {
     let service = service_of(&service)?;
@@ -132,8 +134,10 @@ impl No {
     fn problem(&self, command_id: Uuid) -> Problem {
         match self {
             Self::Refused(refused) => Problem::refused(refused, command_id),
-            Self::Lost => Problem::internal("the command ended by itself; ask again with the same Idempotency-Key")
-                .of_command(command_id),
+            Self::Lost => {
+                Problem::internal("the command ended by itself; ask again with the same Idempotency-Key")
+                    .of_command(command_id)
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The log as it grows: one line of JSON per event, for as long as somebody listens.
 
 use crate::api::{Api, Visitor};
-use crate::dto::{FollowLine, Problem};
+use crate::dto::FollowLine;
 use crate::guard::{Gate, Seat};
 use crate::observe;
 use crate::params::Params;
+use crate::problem::Problem;
 use crate::routes::log::filter;
 use crate::translate;
 use axum::Extension;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stele_commands::stop::Stop;
 use stele_domain::port::event_log::{Follow, LogError, Page, Position};
+use tokio::time::Instant;
 
 /// One JSON value per line.
 pub(crate) const MEDIA_TYPE: &str = "application/x-ndjson";
@@ -36,6 +38,7 @@ struct Following {
     head: Position,
     caught_up: bool,
     ended: bool,
+    silent_until: Instant,
     _seat: Seat,
 }
 
@@ -48,12 +51,9 @@ enum Heard {
 pub(crate) async fn follow(
     State(api): State<Arc<Api>>,
     Extension(gate): Extension<Gate>,
-    visitor: Option<Extension<Visitor>>,
+    Extension(visitor): Extension<Visitor>,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let Some(Extension(visitor)) = visitor else {
-        return Err(Problem::internal("no door has told when it closes"));
-    };
     let filter = filter(&mut params)?;
     let from = params.parse("from", "a position")?;
     params.finish()?;
@@ -61,8 +61,16 @@ pub(crate) async fn follow(
     let head = api.log.head().await?;
     let next = from.map_or(head.next(), |from: u64| Position(from.max(1)));
     let follow = api.log.follow(next, filter);
-    let following =
-        Following { follow, stop: visitor.stop, next, head, caught_up: false, ended: false, _seat: seat };
+    let following = Following {
+        follow,
+        stop: visitor.stop,
+        next,
+        head,
+        caught_up: false,
+        ended: false,
+        silent_until: Instant::now() + HEARTBEAT,
+        _seat: seat,
+    };
     let lines = stream::unfold(following, |mut following| async move {
         if following.ended {
             return None;
@@ -77,20 +85,29 @@ impl Following {
     /// What is to be said next: one line at least.
     async fn lines(&mut self) -> Bytes {
         let mut text = Vec::new();
+        if !self.caught_up && self.next > self.head {
+            // Nothing to read yet, so no page will come to say so.
+            self.caught_up = true;
+            line(&mut text, &FollowLine::CaughtUp { head: self.head.0 });
+        }
         while text.is_empty() {
             let heard = tokio::select! {
                 biased;
                 () = self.stop.requested() => Heard::Stop,
+                // Before the page: pages that match nothing must not keep a heartbeat from being sent.
+                () = tokio::time::sleep_until(self.silent_until) => Heard::Nothing,
                 page = self.follow.next(PAGE) => Heard::Page(page),
-                () = tokio::time::sleep(HEARTBEAT) => Heard::Nothing,
             };
             match heard {
                 Heard::Page(Ok(page)) => self.take(&page, &mut text),
-                Heard::Page(Err(error)) => self.end(&mut text, &FollowLine::Failed { detail: error.to_string(), next: self.next.0 }),
+                Heard::Page(Err(error)) => {
+                    self.end(&mut text, &FollowLine::Failed { detail: error.to_string(), next: self.next.0 })
+                }
                 Heard::Nothing => line(&mut text, &FollowLine::Heartbeat { head: self.head.0 }),
                 Heard::Stop => self.end(&mut text, &FollowLine::Closing { next: self.next.0 }),
             }
         }
+        self.silent_until = Instant::now() + HEARTBEAT;
         Bytes::from(text)
     }
 

@@ -2,36 +2,34 @@
 
 use super::json;
 use crate::api::Api;
-use crate::dto::{Check, Health, LogStatus, Problem, Ready, Statusz};
+use crate::dto::{Check, Health, LogStatus, Ready, Statusz};
+use crate::problem::Problem;
 use crate::translate::status::projections;
-use axum::extract::State;
+use axum::extract;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
-use stele_projections::runner::Handle;
+use stele_projections::runner::{Handle, State, Status};
 
 /// The text form that Prometheus reads.
 const METRICS_MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// Most events that the tables of a ready desk may lack.
+const READY_LAG_EVENTS_MAX: u64 = 1_000;
+
 /// The process answers; nothing else is asked.
-pub(crate) async fn livez(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+pub(crate) async fn livez(extract::State(api): extract::State<Arc<Api>>) -> Result<Response, Problem> {
     let (version, instance) = (api.build.version.clone(), api.build.instance.clone());
     json(&Health { status: "live".to_owned(), version, instance }, None)
 }
 
 /// Everything that the desk needs works.
-pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+pub(crate) async fn readyz(extract::State(api): extract::State<Arc<Api>>) -> Result<Response, Problem> {
     let mut checks = vec![];
     let head = api.log.head().await;
     checks.push(check("event_log", head.err().map(|error| error.to_string())));
     if let Some(status) = api.projections.as_ref().map(Handle::status) {
-        let told = projections(Some(status.clone()));
-        let still = matches!(
-            status.state,
-            stele_projections::runner::State::Live | stele_projections::runner::State::Draining
-        );
-        let why = if told.why.is_empty() { told.state } else { format!("{}: {}", told.state, told.why) };
-        checks.push(check("projections", (!still && status.position() < status.head).then_some(why)));
+        checks.push(check("projections", lagging(&status)));
     }
     for role in (api.health)() {
         checks.push(check(role.service.name(), (!role.running).then_some(role.why)));
@@ -42,12 +40,26 @@ pub(crate) async fn readyz(State(api): State<Arc<Api>>) -> Result<Response, Prob
     Ok((status, response).into_response())
 }
 
+/// Why the tables can't be relied on. A few events behind is the life of a busy desk.
+fn lagging(status: &Status) -> Option<String> {
+    let lag = status.head.0.saturating_sub(status.position().0);
+    match &status.state {
+        State::Live | State::CatchingUp | State::Draining if lag <= READY_LAG_EVENTS_MAX => None,
+        State::Live | State::CatchingUp | State::Draining => Some(format!("{lag} events behind")),
+        State::Starting => Some("starting".to_owned()),
+        State::Paused => Some("paused".to_owned()),
+        State::Ended => Some("ended".to_owned()),
+        State::Blocked { why } => Some(format!("blocked: {why}")),
+        State::Faulted { why } => Some(format!("faulted: {why}")),
+    }
+}
+
 fn check(name: &str, why: Option<String>) -> Check {
     Check { name: name.to_owned(), ok: why.is_none(), detail: why.unwrap_or_default() }
 }
 
 /// Positions.
-pub(crate) async fn statusz(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
+pub(crate) async fn statusz(extract::State(api): extract::State<Arc<Api>>) -> Result<Response, Problem> {
     let head = api.log.head().await;
     let statusz = Statusz {
         version: api.build.version.clone(),
@@ -58,6 +70,6 @@ pub(crate) async fn statusz(State(api): State<Arc<Api>>) -> Result<Response, Pro
     json(&statusz, None)
 }
 
-pub(crate) async fn metrics(State(api): State<Arc<Api>>) -> Response {
+pub(crate) async fn metrics(extract::State(api): extract::State<Arc<Api>>) -> Response {
     ([(header::CONTENT_TYPE, METRICS_MEDIA_TYPE)], (api.metrics)()).into_response()
 }

@@ -2,14 +2,17 @@
 
 use super::json;
 use crate::api::Api;
-use crate::dto::{CheckpointAnswer, EventsPage, Problem};
-use crate::params::Params;
+use crate::dto::{CheckpointAnswer, EventsPage};
+use crate::params::{Params, Segment};
+use crate::problem::Problem;
 use crate::translate;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use std::sync::Arc;
-use stele_domain::port::event_log::{Direction, EventLog, Filter, LogError, Position, Record, Revision, StreamId};
+use stele_domain::port::event_log::{
+    Direction, EventLog, Filter, LogError, Position, Record, Revision, StreamId,
+};
 
 /// Events of a page when nobody says how many.
 const LIMIT_DEFAULT: usize = 50;
@@ -55,21 +58,21 @@ pub(crate) async fn checkpoint(State(api): State<Arc<Api>>, params: Params) -> R
 
 pub(crate) async fn event(
     State(api): State<Arc<Api>>,
-    Path(position): Path<String>,
+    Segment(position): Segment,
     params: Params,
 ) -> Result<Response, Problem> {
     params.finish()?;
     let parsed = position.parse().ok().filter(|position| *position > 0);
-    let position: u64 = parsed.ok_or_else(|| Problem::field("position", "must be a log position, from 1 on"))?;
+    let position: u64 =
+        parsed.ok_or_else(|| Problem::field("position", "must be a log position, from 1 on"))?;
     let page = api.log.read_all(Position(position), &Filter::all(), 1).await?;
     let head = page.head.0;
-    match page.records.first().filter(|record| record.position.0 == position) {
-        Some(record) => json(&translate::log::event(record), Some(head)),
-        None => {
-            let detail = format!("there is no event at position {position}: the log ends at {head}");
-            Err(Problem::not_found("unknown-position", detail).at(head))
-        }
-    }
+    let record = page.records.first().filter(|record| record.position.0 == position);
+    let record = record.ok_or_else(|| {
+        let detail = format!("there is no event at position {position}: the log ends at {head}");
+        Problem::not_found("unknown-position", detail).at(head)
+    })?;
+    json(&translate::log::event(record), Some(head))
 }
 
 pub(crate) async fn events(State(api): State<Arc<Api>>, params: Params) -> Result<Response, Problem> {
@@ -159,7 +162,12 @@ async fn backward(log: &dyn EventLog, head: Position, question: &Question) -> Re
 }
 
 /// Everything wanted between two positions, both included.
-async fn stretch(log: &dyn EventLog, first: u64, last: u64, filter: &Filter) -> Result<Vec<Record>, LogError> {
+async fn stretch(
+    log: &dyn EventLog,
+    first: u64,
+    last: u64,
+    filter: &Filter,
+) -> Result<Vec<Record>, LogError> {
     let mut records = vec![];
     let mut from = Position(first);
     let length = usize::try_from(WINDOW).unwrap_or(usize::MAX);

@@ -4,10 +4,11 @@
 
 use super::tables::dump_page;
 use crate::api::{Api, Visitor};
-use crate::dto::{DumpPage, Problem, ProofLine};
+use crate::dto::{DumpPage, ProofLine};
 use crate::guard::{Gate, Seat};
 use crate::observe;
 use crate::params::Params;
+use crate::problem::Problem;
 use crate::reading::Reading;
 use crate::routes::follow::MEDIA_TYPE;
 use crate::translate::tables::cursor_in;
@@ -27,7 +28,7 @@ use stele_projections::runner::Hold;
 use tokio::time::Instant;
 
 /// Longest time for which the projections are held still for one proof.
-const HOLD_MAX: Duration = Duration::from_secs(60);
+const HOLD_MAX: Duration = Duration::from_mins(1);
 /// Longest wait for the projections to come to rest.
 const REST_WAIT: Duration = Duration::from_secs(10);
 
@@ -48,21 +49,21 @@ struct Proving {
 pub(crate) async fn proof(
     State(api): State<Arc<Api>>,
     Extension(gate): Extension<Gate>,
-    visitor: Option<Extension<Visitor>>,
+    Extension(visitor): Extension<Visitor>,
     params: Params,
     reading: Reading,
 ) -> Result<Response, Problem> {
     params.finish()?;
-    let Some(Extension(visitor)) = visitor else {
-        return Err(Problem::internal("no door has told when it closes"));
-    };
     let Some(runner) = &api.projections else {
         return Err(Problem::unavailable("projection-unavailable", "the projections run in another process"));
     };
     let seat = gate.proof()?;
     reading.ready(&api, None).await?;
     let Ok(hold) = tokio::time::timeout(REST_WAIT, runner.hold()).await else {
-        return Err(Problem::unavailable("projection-behind", "the projections did not come to rest in time"));
+        return Err(Problem::unavailable(
+            "projection-behind",
+            "the projections did not come to rest in time",
+        ));
     };
     let position = hold.status.position();
     if let Some(other) = hold.status.projections.iter().find(|projection| projection.position != position) {
@@ -103,7 +104,7 @@ impl Proving {
             match self.page().await {
                 Ok(Some(page)) => ProofLine::Page(page),
                 Ok(None) => ProofLine::End { position: self.position, rows: self.rows },
-                Err(problem) => ProofLine::Failed { detail: problem.detail },
+                Err(problem) => ProofLine::Failed { detail: problem.into_detail() },
             }
         };
         self.ended = !matches!(line, ProofLine::Page(_));
@@ -127,7 +128,8 @@ impl Proving {
         let page = dump_page(&*self.api.store, &table, after.as_deref()).await?;
         debug_assert!(self.hold.status.position().0 == self.position, "a held runner has moved");
         if page.position != self.position {
-            let detail = format!("table {} is at position {} and not at {}", table.name, page.position, self.position);
+            let detail =
+                format!("table {} is at position {} and not at {}", table.name, page.position, self.position);
             return Err(Problem::internal(detail));
         }
         self.rows = self.rows.saturating_add(u64::try_from(page.rows.len()).unwrap_or(u64::MAX));

@@ -2,8 +2,9 @@
 
 use super::json;
 use crate::api::Api;
-use crate::dto::{AccountAnswer, Filter, LimitsAnswer, Problem};
+use crate::dto::{AccountAnswer, Filter, LimitsAnswer};
 use crate::params::Params;
+use crate::problem::Problem;
 use crate::translate;
 use axum::extract::State;
 use axum::response::Response;
@@ -30,7 +31,8 @@ pub(crate) async fn limits(State(api): State<Arc<Api>>, params: Params) -> Answe
     let head = api.log.head().await?.0;
     let state = api.control.account().await.map_err(|refused| control(&refused))?;
     let in_force = state.limits_at(api.clock.now());
-    let newest = state.newest_limits().filter(|newest| in_force.is_none_or(|set| set.version != newest.version));
+    let newest =
+        state.newest_limits().filter(|newest| in_force.is_none_or(|set| set.version != newest.version));
     let answer = LimitsAnswer {
         in_force: in_force.map(|set| translate::limits::version(set)),
         upcoming: newest.map(|set| translate::limits::version(set)),

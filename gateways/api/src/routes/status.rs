@@ -2,12 +2,13 @@
 
 use super::json;
 use crate::api::Api;
-use crate::dto::{LogStatus, Problem, Status};
-use crate::params::Params;
+use crate::dto::{LogStatus, Status};
+use crate::params::{Params, Segment};
+use crate::problem::Problem;
 use crate::reading::Reading;
 use crate::translate;
 use crate::translate::status::{Seen, projections};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use std::sync::Arc;
 use stele_domain::operations::service::event::Service;
@@ -28,7 +29,7 @@ fn unread(error: ReadError) -> Problem {
 
 pub(crate) async fn trace(
     State(api): State<Arc<Api>>,
-    Path(id): Path<String>,
+    Segment(id): Segment,
     params: Params,
     reading: Reading,
 ) -> Result<Response, Problem> {

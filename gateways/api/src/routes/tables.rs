@@ -2,16 +2,19 @@
 
 use super::json;
 use crate::api::Api;
-use crate::dto::{DumpPage, DumpRow, Problem, TablePage, TablesAnswer};
-use crate::params::Params;
+use crate::dto::{DumpPage, DumpRow, TablePage, TablesAnswer};
+use crate::params::{Params, Segment};
+use crate::problem::Problem;
 use crate::reading::Reading;
 use crate::translate::tables::{cursor_in, cursor_out, info, kind};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use stele_domain::port::event_log::Direction;
-use stele_domain::port::read_store::{Cell, Column, Cursor, Order, PAGE_ROWS_MAX, ReadStore, Row, ScanQuery, Schema, StoreError, Table};
+use stele_domain::port::read_store::{
+    Cell, Column, Cursor, Order, PAGE_ROWS_MAX, ReadStore, Row, ScanQuery, Schema, StoreError, Table,
+};
 use stele_projections::compare::{self, CompareError};
 
 /// Rows of a page when nobody says how many.
@@ -36,7 +39,7 @@ pub(crate) async fn list(
 
 pub(crate) async fn page(
     State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     mut params: Params,
     reading: Reading,
 ) -> Result<Response, Problem> {
@@ -65,7 +68,7 @@ pub(crate) async fn page(
 /// A page for the proof. Pages of one dump show one position only while the projections stand still: see the proof.
 pub(crate) async fn dump(
     State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
+    Segment(name): Segment,
     mut params: Params,
     reading: Reading,
 ) -> Result<Response, Problem> {
@@ -102,7 +105,8 @@ pub(crate) async fn dump_page(
 }
 
 fn found<'s>(store: &'s dyn ReadStore, name: &str) -> Result<(&'s Schema, &'s Table), Problem> {
-    let mut tables = store.schemas().iter().flat_map(|schema| schema.tables.iter().map(move |table| (schema, table)));
+    let mut tables =
+        store.schemas().iter().flat_map(|schema| schema.tables.iter().map(move |table| (schema, table)));
     let found = tables.find(|(_, table)| table.name == name);
     found.ok_or_else(|| Problem::from(StoreError::UnknownTable(name.chars().take(80).collect())))
 }

@@ -1,12 +1,12 @@
 //! The account, as it is told.
 
 use crate::dto::{self, TokenAmount};
+use std::collections::BTreeMap;
 use stele_domain::port::venue;
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::State;
 use stele_domain::trading::account::event::{self, LeaseTaken, Mode};
 use stele_domain::trading::account::state::{Arming, OpenOffer};
-use std::collections::BTreeMap;
 
 /// The account as of `now`: an arming that has run out, or whose lease has, lets no offer out.
 pub(crate) fn account(stream: &str, state: &State, now: Timestamp) -> dto::Account {
@@ -66,7 +66,12 @@ fn armed(terms: &event::Armed, now: Timestamp) -> dto::Armed {
 }
 
 fn lease(taken: &LeaseTaken, now: Timestamp) -> dto::Lease {
-    dto::Lease { epoch: taken.epoch, holder: taken.holder.clone(), until: taken.until, lapsed: taken.until <= now }
+    dto::Lease {
+        epoch: taken.epoch,
+        holder: taken.holder.clone(),
+        until: taken.until,
+        lapsed: taken.until <= now,
+    }
 }
 
 fn open_offer(offer: &OpenOffer) -> dto::OpenOffer {

@@ -1,6 +1,7 @@
 //! The pair filter, both ways.
 
-use crate::dto::{FilterMode, Problem};
+use crate::dto::FilterMode;
+use crate::problem::Problem;
 use stele_domain::ids::{PairId, TokenId};
 use stele_domain::intents::filter::State;
 use stele_domain::intents::filter::event::Entry;

@@ -1,6 +1,7 @@
 //! Limits, both ways.
 
-use crate::dto::{self, Problem};
+use crate::dto;
+use crate::problem::Problem;
 use std::collections::BTreeMap;
 use stele_domain::ids::TokenId;
 use stele_domain::money::{BasisPoints, Units};
@@ -80,6 +81,9 @@ pub(crate) fn inward(limits: dto::Limits) -> Result<Limits, Problem> {
 fn units(field: &str, text: &str) -> Result<Units, Problem> {
     text.parse().map_err(|_| {
         let short: String = text.chars().take(80).collect();
-        Problem::field(field, format!("{short:?} is no amount: base units, decimal digits only, at most 256 bits"))
+        Problem::field(
+            field,
+            format!("{short:?} is no amount: base units, decimal digits only, at most 256 bits"),
+        )
     })
 }

@@ -69,7 +69,8 @@ impl Seen {
             service: service.name().to_owned(),
             state,
             reason,
-            since: since.or_else(|| started.filter(|_| state == ServiceState::Running).map(|started| started.at)),
+            since: since
+                .or_else(|| started.filter(|_| state == ServiceState::Running).map(|started| started.at)),
             version: started.map(|started| started.version.clone()),
             instance: started.map(|started| started.instance.clone()),
             runs_here: here.is_some_and(|health| health.running),
@@ -99,8 +100,10 @@ impl Seen {
         let newest = self.prices.iter().filter_map(|(_, row)| row.as_ref());
         let blocked = newest.clone().find_map(|row| row.block.as_ref().map(|block| (row, named(block))));
         let priced = newest.clone().filter(|row| row.block.is_none());
-        let oldest = self.prices.iter().map(|(_, row)| row.as_ref().and_then(|row| row.as_of)).min().flatten();
-        let age_ms_max = self.limits.as_ref().map(|limits| limits.price_age_ms_max.max(limits.fallback_age_ms_max));
+        let oldest =
+            self.prices.iter().map(|(_, row)| row.as_ref().and_then(|row| row.as_of)).min().flatten();
+        let age_ms_max =
+            self.limits.as_ref().map(|limits| limits.price_age_ms_max.max(limits.fallback_age_ms_max));
         Knows {
             input: "price sources",
             reads: self.fresh(oldest.filter(|_| blocked.is_none()), newest.count() > 0, age_ms_max),
@@ -120,9 +123,9 @@ impl Seen {
             input: "verifier",
             reads: self.fresh(read.map(|read| read.observed_at), read.is_some(), age_ms_max),
             last_success_at: read.map(|read| read.observed_at),
-            blocked: failed
-                .map(|incident| incident.detail.clone())
-                .or_else(|| refuses.filter(|why| !why.is_empty()).map(|why| format!("the venue would refuse: {why}"))),
+            blocked: failed.map(|incident| incident.detail.clone()).or_else(|| {
+                refuses.filter(|why| !why.is_empty()).map(|why| format!("the venue would refuse: {why}"))
+            }),
         }
     }
 
@@ -178,7 +181,9 @@ impl Seen {
     }
 
     pub(crate) fn prices(&self) -> Vec<dto::Price> {
-        let price = |(pair, row): &(PairId, Option<ReferencePriceRow>)| price(self.now, pair, row.as_ref(), self.sources(pair));
+        let price = |(pair, row): &(PairId, Option<ReferencePriceRow>)| {
+            price(self.now, pair, row.as_ref(), self.sources(pair))
+        };
         self.prices.iter().map(price).collect()
     }
 

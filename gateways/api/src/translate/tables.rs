@@ -1,6 +1,7 @@
 //! Table definitions, and cursors that know whose they are.
 
-use crate::dto::{self, Problem};
+use crate::dto;
+use crate::problem::Problem;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use stele_domain::port::read_store::{ColumnKind, Cursor, Retention, Schema, Table};
@@ -53,7 +54,11 @@ pub(crate) fn cursor_in(table: &Table, order: &str, text: &str) -> Result<Cursor
         return Err(Problem::field("after", "not a cursor of this API"));
     };
     if of != table.name || by != order {
-        return Err(Problem::field("after", format!("a cursor of table {of} by {by}, not of {} by {order}", table.name)));
+        return Err(Problem::field(
+            "after",
+            format!("a cursor of table {of} by {by}, not of {} by {order}", table.name),
+        ));
     }
-    Cursor::parse(table, cursor).ok_or_else(|| Problem::field("after", "a cursor of another version of this table"))
+    Cursor::parse(table, cursor)
+        .ok_or_else(|| Problem::field("after", "a cursor of another version of this table"))
 }

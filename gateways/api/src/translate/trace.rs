@@ -1,6 +1,7 @@
 //! One quote's story, as it is told.
 
-use crate::dto::{self, Problem};
+use crate::dto;
+use crate::problem::Problem;
 use serde::Serialize;
 use serde_json::Value;
 use stele_projections::trace::{CommandStory, DecisionStory, FoundBy, Moment, Trace};

@@ -9,15 +9,27 @@ use crate::format::{FRAME_HEADER_BYTES, SECTOR_BYTES, sector_end, to_u64, to_usi
 /// The smallest mask under which every whole sector of `payload` has two bits set, for a frame at `offset`.
 #[must_use]
 pub fn mask_for(offset: u64, payload: &[u8]) -> u16 {
-    // A mask fails a sector only where the sector repeats it (but for a bit); a payload has fewer sectors than
-    // there are masks, so one of them fits all.
-    let fits = |mask: &u16| whole_sectors(offset, payload).all(|(at, sector)| !is_sparse(sector, at, *mask));
-    let mask = (0..=u16::MAX).find(fits);
+    if !whole_sectors(offset, payload).any(|(at, sector)| is_sparse(sector, at, 0)) {
+        return 0;
+    }
+    // A sector rules out the one mask that it repeats, but for a bit: which is then its first word or its second.
+    // A payload has fewer sectors than there are masks, so one is left.
+    let mut ruled_out = vec![false; usize::from(u16::MAX) + 1];
+    for (at, sector) in whole_sectors(offset, payload) {
+        let even = sector.get(at % 2..).unwrap_or_default();
+        for word in even.chunks_exact(2).take(2) {
+            let mask = u16::from_le_bytes([word[0], word[1]]);
+            if is_sparse(sector, at, mask) {
+                ruled_out[usize::from(mask)] = true;
+            }
+        }
+    }
+    let mask = (0..=u16::MAX).find(|mask| !ruled_out[usize::from(*mask)]);
     assert!(mask.is_some(), "no mask fits a payload of {} bytes", payload.len());
     mask.unwrap_or_default()
 }
 
-/// XORs `payload` with the two bytes of `mask` in turn. Doing it twice undoes it.
+/// Combines `payload` with the two bytes of `mask` in turn, by exclusive or. Doing it twice undoes it.
 pub fn apply_mask(payload: &mut [u8], mask: u16) {
     if mask == 0 {
         return;

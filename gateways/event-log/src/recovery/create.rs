@@ -63,10 +63,10 @@ pub fn segment(storage: &dyn Storage, index: &mut Index) -> Result<(), LogError>
     Ok(())
 }
 
-/// Reads a text that must be there.
+/// Reads a text that must be there; what is not text becomes something that no key contains.
 pub fn read_text(storage: &dyn Storage, name: &str) -> io::Result<String> {
     let file = storage.open(name, Access::Read)?;
-    String::from_utf8(read_all(&*file, KEY_FILE_BYTES_MAX)?).map_err(io::Error::other)
+    Ok(String::from_utf8_lossy(&read_all(&*file, KEY_FILE_BYTES_MAX)?).into_owned())
 }
 
 fn is_unfinished(name: &str, of: &str) -> bool {
@@ -75,7 +75,11 @@ fn is_unfinished(name: &str, of: &str) -> bool {
 
 fn read_key(storage: &dyn Storage, directory: &str) -> Result<NoteSigner, LogError> {
     let text = read_text(storage, KEY_FILE).map_err(|error| failed("reading", KEY_FILE, directory, error))?;
-    NoteSigner::parse(&text).map_err(|error| damaged(KEY_FILE, 0, error.to_string()))
+    let signer = NoteSigner::parse(&text).map_err(|error| damaged(KEY_FILE, 0, error.to_string()))?;
+    if text.trim_end_matches('\n') != signer.to_secret_text() {
+        return Err(damaged(KEY_FILE, 0, "the key is not written as it should be"));
+    }
+    Ok(signer)
 }
 
 fn make_key(storage: &dyn Storage, directory: &str) -> Result<NoteSigner, LogError> {

@@ -1,4 +1,5 @@
 //! The event log's tests on its public surface: the port's contract, crashes, damage, faults and proofs.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on has failed")]
 
 mod suite;
 mod support;
@@ -6,3 +7,6 @@ mod support;
 mod conformance;
 mod crash;
 mod damage;
+mod faults;
+mod golden;
+mod proofs;

@@ -98,7 +98,7 @@ fn read(raw: &str) -> Result<Meaning, String> {
     let params: wire::Params<'_> = parse("params", whole.get())?;
     let data: wire::Data<'_> = parse("data", params.data.unwrap_or(whole).get())?;
     let word = match (&data.quote_id, &data.quote_hash) {
-        (Some(_), None) => RelayWord::Quote(quote(data, params.metadata)?),
+        (Some(_), None) => RelayWord::Quote(Box::new(quote(data, params.metadata)?)),
         (None, Some(_)) => RelayWord::Settlement(settlement(data)?),
         (Some(_), Some(_)) => return Err("an event with both quote_id and quote_hash".into()),
         (None, None) => return Err("an event with neither quote_id nor quote_hash".into()),

@@ -5,7 +5,7 @@ use super::{InvalidVerifier, Options, wire};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use reqwest::{Client, Url, redirect};
+use reqwest::{Client, StatusCode, Url, redirect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -89,7 +89,7 @@ impl Provider {
         http: Client,
         options: &Options,
     ) -> Result<Self, InvalidVerifier> {
-        let invalid = || InvalidVerifier::Url { url: url.to_owned() };
+        let invalid = || InvalidVerifier::Url { number };
         let parsed = Url::parse(url).map_err(|_| invalid())?;
         let host =
             parsed.host_str().filter(|_| matches!(parsed.scheme(), "http" | "https")).ok_or_else(invalid)?;
@@ -223,6 +223,11 @@ impl Provider {
             // NEAR words its errors in the body, whatever the status; anything else is a proxy's page.
             Err(Failure::Misshapen(_)) if !status.is_success() => {
                 Err(Failure::NoAnswer(format!("HTTP {status}")))
+            }
+            Err(Failure::Refused(text))
+                if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS =>
+            {
+                Err(Failure::NotNow(format!("HTTP {status}: {text}")))
             }
             answer => answer,
         }

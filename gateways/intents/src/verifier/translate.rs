@@ -14,8 +14,9 @@ use stele_domain::time::Timestamp;
 const QUOTED_CHARS_MAX: usize = 300;
 
 /// Causes that the same question may outlive: another node behind the same name, or the next second, may know better.
-const PASSING_CAUSES: [&str; 6] = [
+const PASSING_CAUSES: [&str; 7] = [
     "UNKNOWN_BLOCK",
+    "GARBAGE_COLLECTED_BLOCK",
     "UNAVAILABLE_SHARD",
     "NO_SYNCED_BLOCKS",
     "NOT_SYNCED_YET",

@@ -41,6 +41,7 @@ struct Book {
 enum Instead {
     Text(&'static str),
     Status(u16),
+    Busy,
     Elsewhere,
     Huge,
     Hang,
@@ -87,6 +88,9 @@ async fn answer(State(book): State<Shared>, body: Bytes) -> Response {
     match instead {
         Some(Instead::Text(text)) => text.into_response(),
         Some(Instead::Status(status)) => (StatusCode::from_u16(status).unwrap(), "<html>").into_response(),
+        Some(Instead::Busy) => {
+            (StatusCode::TOO_MANY_REQUESTS, r#"{"error":"too many requests"}"#).into_response()
+        }
         Some(Instead::Elsewhere) => Redirect::temporary("/elsewhere").into_response(),
         Some(Instead::Huge) => "x".repeat(200_000).into_response(),
         Some(Instead::Hang) => std::future::pending().await,
@@ -245,6 +249,8 @@ async fn a_block_that_is_too_old_is_no_news_and_one_at_the_limit_is() {
 async fn what_may_pass_is_asked_again_and_what_may_not_is_not() {
     let mut passing = book();
     passing.instead = vec![Instead::Status(503), Instead::Text(UNKNOWN_BLOCK)];
+    assert_eq!(look_at(vec![passing.clone()]).await.unwrap().providers, 1);
+    passing.instead = vec![Instead::Busy];
     assert_eq!(look_at(vec![passing]).await.unwrap().providers, 1);
     let lasting = Book { instead: vec![Instead::Text(r#"{"error":"no such method"}"#)], ..book() };
     let (url, shared) = provider(lasting).await;

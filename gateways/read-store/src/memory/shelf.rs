@@ -153,7 +153,9 @@ impl Shelf {
                 Box::new(keys.into_iter().filter(move |key| is_after(key, direction, after)))
             }
             (Order::Key(direction), None) => self.by_key(direction, after),
-            (Order::Position(direction), None) if self.table.key_is_position() => self.by_key(direction, after),
+            (Order::Position(direction), None) if self.table.key_is_position() => {
+                self.by_key(direction, after)
+            }
             (Order::Position(direction), None) => {
                 let place = after.map(|cursor| (cursor.position, Arc::new(cursor.key.clone())));
                 match direction {

@@ -63,10 +63,7 @@ pub const STEPS_KEPT: usize = 5;
 pub const OTHERS: Table = Table {
     name: "others",
     doc: "Of another projection.",
-    columns: &[
-        column("name", ColumnKind::Text, "Which."),
-        column("position", ColumnKind::Int64, "Where."),
-    ],
+    columns: &[column("name", ColumnKind::Text, "Which."), column("position", ColumnKind::Int64, "Where.")],
     key: &["name"],
     indexes: &[],
     retention: Retention::All,
@@ -99,7 +96,11 @@ pub fn awkward() -> Row {
         Cell::from(""),
         Cell::Int(i64::MIN),
         Cell::Bool(false),
-        Cell::Units("115792089237316195423570985008687907853269984665640564039457584007913129639935".parse::<Units>().unwrap()),
+        Cell::Units(
+            "115792089237316195423570985008687907853269984665640564039457584007913129639935"
+                .parse::<Units>()
+                .unwrap(),
+        ),
         Cell::Decimal(Decimal::from_str_exact("-0.0000000000000000000000000001").unwrap()),
         Cell::Time(Timestamp::parse("1969-12-31T23:59:59.999999Z").unwrap()),
         Cell::Json("{\"b\": [1, 2],\"a\":\"\\u0000 word for word\"}".into()),

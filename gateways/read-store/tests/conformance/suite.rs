@@ -1,7 +1,8 @@
 //! The rules.
 
 use crate::fixture::{
-    NOTES, OTHERS, Open, SCHEMAS, STEPS, STEPS_KEPT, THINGS, awkward, batch, gone, key, named, put, step, thing,
+    NOTES, OTHERS, Open, SCHEMAS, STEPS, STEPS_KEPT, THINGS, awkward, batch, gone, key, named, put, step,
+    thing,
 };
 use crate::queries;
 use std::future::Future;
@@ -21,7 +22,9 @@ pub const RULES: &[(&str, Rule)] = &[
     ("a_second_runner_is_told_and_changes_nothing", |s| {
         Box::pin(a_second_runner_is_told_and_changes_nothing(s))
     }),
-    ("of_two_runners_at_once_one_wins_every_time", |s| Box::pin(of_two_runners_at_once_one_wins_every_time(s))),
+    ("of_two_runners_at_once_one_wins_every_time", |s| {
+        Box::pin(of_two_runners_at_once_one_wins_every_time(s))
+    }),
     ("another_version_is_refused", |s| Box::pin(another_version_is_refused(s))),
     ("a_projection_writes_its_own_and_shared_tables_only", |s| {
         Box::pin(a_projection_writes_its_own_and_shared_tables_only(s))
@@ -98,7 +101,9 @@ async fn of_two_runners_at_once_one_wins_every_time(store: Store) {
     for round in 0..50 {
         let race = |id: &'static str| {
             let store = store.clone();
-            tokio::spawn(async move { put(&*store, round, round + 1, vec![thing(id, 1, None)]).await.is_ok() })
+            tokio::spawn(
+                async move { put(&*store, round, round + 1, vec![thing(id, 1, None)]).await.is_ok() },
+            )
         };
         let (a, b) = (race("a"), race("b"));
         let won = [a.await.unwrap(), b.await.unwrap()];

@@ -101,6 +101,10 @@ pub(crate) struct DemoArgs {
     /// Where chance comes from: the same seed is the same market
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Only compare the copy of live tables in this file with a fold of the log in --data; the demo starts itself
+    /// so for its proof
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub compare: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -224,7 +228,7 @@ pub(crate) enum LimitsCommand {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LimitsSetArgs {
-    /// Limits and their values: notional_max=5 (whole tokens), edge_bps_min=2%, cooldown_ms=10s,
+    /// Limits and their values: notional_max=5 (whole tokens), edge_min_bps=2%, cooldown_ms=10s,
     /// floor.TOKEN=0.001
     #[arg(value_name = "LIMIT=VALUE")]
     pub changes: Vec<String>,

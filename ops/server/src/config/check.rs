@@ -332,7 +332,7 @@ impl Check<'_> {
             floor.insert(id, amount(&key, text, side.asset.decimals)?);
         }
         let limits = Limits {
-            edge_min: BasisPoints(raw.edge_bps_min),
+            edge_min: BasisPoints(raw.edge_min_bps),
             notional_min: quote("notional_min", &raw.notional_min)?,
             notional_max: quote("notional_max", &raw.notional_max)?,
             fallback_notional_max: quote("fallback_notional_max", &raw.fallback_notional_max)?,
@@ -344,7 +344,7 @@ impl Check<'_> {
             cooldown_ms: raw.cooldown_ms,
             price_age_ms_max: raw.price_age_ms_max,
             fallback_age_ms_max: raw.fallback_age_ms_max,
-            spread_max: BasisPoints(raw.spread_bps_max),
+            spread_max: BasisPoints(raw.spread_max_bps),
             inventory_age_ms_max: raw.inventory_age_ms_max,
             window_ms_min: raw.window_ms_min,
             deadline_ms_max: raw.deadline_ms_max,
@@ -360,7 +360,7 @@ impl Check<'_> {
                 // The rule names its limit; the key that it is about is the first one that it mentions.
                 let words = error.to_string();
                 let mentioned = |field: &&super::LimitField| words.contains(&field.name.replace("_bps", ""));
-                let name = super::LIMIT_FIELDS.iter().find(mentioned).map_or("edge_bps_min", |field| field.name);
+                let name = super::LIMIT_FIELDS.iter().find(mentioned).map_or("edge_min_bps", |field| field.name);
                 let key = format!("limits.{name}");
                 Err(self.refused(&key, words))
             }

@@ -40,8 +40,8 @@ const fn field(name: &'static str, kind: Kind, words: &'static str) -> Field {
 
 /// Every limit, in the order in which it is shown. The names are those of the API.
 pub(crate) const FIELDS: [Field; 21] = [
-    field("edge_bps_min", Kind::Share, "least gross edge of an offer"),
-    field("spread_bps_max", Kind::Share, "widest usable spread of the reference"),
+    field("edge_min_bps", Kind::Share, "least gross edge of an offer"),
+    field("spread_max_bps", Kind::Share, "widest usable spread of the reference"),
     field("notional_min", Kind::Quote, "least notional of one offer"),
     field("notional_max", Kind::Quote, "most notional of one offer"),
     field("fallback_notional_max", Kind::Quote, "the same while the price is a fallback"),

@@ -134,8 +134,8 @@ pub(crate) struct Pricing {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
-    pub edge_bps_min: i64,
-    pub spread_bps_max: i64,
+    pub edge_min_bps: i64,
+    pub spread_max_bps: i64,
     pub notional_min: String,
     pub notional_max: String,
     pub fallback_notional_max: String,

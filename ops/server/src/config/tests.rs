@@ -116,7 +116,7 @@ fn a_value_out_of_range_is_named_with_what_is_possible() {
         ("[pair]\nid = \"BTC/EUR\"", ["`pair.id`", "btc-eure"]),
         ("[pair]\nbase_decimals = 39", ["`pair.base_decimals`", "0 to 38"]),
         ("[limits]\nnotional_min = \"6\"", ["`limits.notional_min`", "notional_min is above notional_max"]),
-        ("[limits]\nedge_bps_min = 6000", ["`limits.edge_bps_min`", "between 0.00% and 50.00%"]),
+        ("[limits]\nedge_min_bps = 6000", ["`limits.edge_min_bps`", "between 0.00% and 50.00%"]),
         ("[limits]\nnotional_max = \"5 EURe\"", ["`limits.notional_max`", "whole tokens"]),
         ("[limits.floor]\n\"nep141:other\" = \"1\"", ["`limits.floor.nep141:other`", "no such token"]),
         ("[telemetry]\nformat = \"xml\"", ["`telemetry.format`", "\"pretty\""]),

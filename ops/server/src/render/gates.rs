@@ -101,14 +101,14 @@ fn finding(result: &GateResult, context: &Context<'_>) -> String {
             };
             format!("{observed} in open offers to {act} {} with this one, at most {limit}", pair.base.asset.symbol)
         }
-        Gate::OpenOffers => format!("{observed} open, fewer than {limit} allowed"),
+        Gate::OpenOffers => format!("{observed} open, of at most {limit}"),
         Gate::PartnerOffers => match result.observed {
             Measure::Unknown => "no partner is named".to_owned(),
             Measure::Count(_) | Measure::Millis(_) | Measure::Bps(_) | Measure::Units(_) | Measure::Flag(_) => {
-                format!("{observed} open of this partner, fewer than {limit} allowed")
+                format!("{observed} open of this partner, of at most {limit}")
             }
         },
-        Gate::OutcomesKnown => format!("{observed} unknown, fewer than {limit} allowed"),
+        Gate::OutcomesKnown => format!("{observed} unknown; with {limit} nothing new is offered"),
         Gate::CooledDown => match result.observed {
             Measure::Unknown => "nothing was settled before".to_owned(),
             Measure::Millis(_) | Measure::Count(_) | Measure::Bps(_) | Measure::Units(_) | Measure::Flag(_) => {
@@ -118,7 +118,7 @@ fn finding(result: &GateResult, context: &Context<'_>) -> String {
         Gate::Reduces => match result.observed {
             Measure::Units(_) => format!("{observed} towards the target, room for {limit}"),
             Measure::Unknown | Measure::Millis(_) | Measure::Count(_) | Measure::Bps(_) | Measure::Flag(_) => {
-                "armed for both directions".to_owned()
+                "not restricted to one".to_owned()
             }
         },
         Gate::Funded => format!("{observed} can be spent, {limit} are needed"),

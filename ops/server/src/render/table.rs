@@ -23,7 +23,7 @@ pub(crate) fn facts<'r>(rows: impl IntoIterator<Item = (&'r str, String)>) -> St
     for (name, value) in rows {
         table.add_row([name.to_owned(), value]);
     }
-    table.to_string()
+    table.trim_fmt()
 }
 
 /// Rows of a read model, all columns or those that were asked for.

@@ -77,10 +77,8 @@ async fn open_log(config: &Config, clock: &Arc<dyn Clock>) -> Result<EmbeddedLog
     let directory = config.log_dir();
     let opened = tokio::task::spawn_blocking(move || EmbeddedLog::open(&directory, options)).await;
     match opened {
-        Ok(Ok((log, report))) => {
-            observe::log_opened(&config.log_dir(), &report);
-            Ok(log)
-        }
+        // The log says itself what it found and what it cut.
+        Ok(Ok((log, _report))) => Ok(log),
         Ok(Err(error)) => Err(log_failure(&error)),
         Err(error) => Err(Failure::error(&error)),
     }

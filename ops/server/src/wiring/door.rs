@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::exit::{Code, Failure, chain};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
-use stele_api::{Api, Build, LogAdmin, LogStat};
+use stele_api::{Api, Build, DoorError, LogAdmin, LogStat, UnixDoor};
 use stele_commands::control::Control;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::LogError;
@@ -47,11 +47,22 @@ pub(crate) async fn open(config: &Config, core: &Core, behind: Behind, parts: &m
         clock: Arc::clone(&core.clock),
         build: Build { version: crate::VERSION.to_owned(), instance: config.instance.clone() },
     };
-    let stop = parts.stop();
-    let socket = config.socket.clone();
-    let door = stele_api::serve_unix(Arc::new(api), &socket, stop);
-    parts.spawn("api", async move { Ok(door.await?) });
+    let door = UnixDoor::open(&config.socket).await.map_err(|error| not_open(&error))?;
+    let (router, stop) = (stele_api::router(api), parts.stop());
+    parts.spawn("api", async move {
+        door.serve(router, stop).await;
+        Ok(())
+    });
     Ok(())
+}
+
+fn not_open(error: &DoorError) -> Failure {
+    let code = match error {
+        DoorError::Taken { .. } | DoorError::NotASocket { .. } => Code::Conflict,
+        DoorError::TooLong { .. } => Code::Usage,
+        DoorError::Io { .. } => Code::Error,
+    };
+    Failure::new(code, chain(error))
 }
 
 /// The log's numbers and checkpoints, from the process that owns it.

@@ -25,8 +25,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// An empty store with every table.
 pub(crate) fn store() -> Result<Arc<dyn ReadStore>, Failure> {
-    let schemas: Vec<_> = models::schemas().collect();
-    let store = MemoryStore::new(&schemas).map_err(|error| Failure::error(&error))?;
+    let store = MemoryStore::new(&stele_projections::schemas(models::ALL)).map_err(|error| Failure::error(&error))?;
     Ok(Arc::new(store))
 }
 

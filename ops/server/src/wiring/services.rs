@@ -90,7 +90,7 @@ fn market(config: &Config, core: &Core, parts: &mut Parts) -> Result<(), Failure
         tick: Duration::from_millis(config.market_tick_ms),
     };
     let stop = parts.stop();
-    parts.spawn_service(Service::Market, service.run(stop));
+    parts.spawn_service_apart(Service::Market, move || service.run(stop));
     Ok(())
 }
 
@@ -142,11 +142,12 @@ fn ingest(config: &Config, core: &Core, feed: RelayStream, parts: &mut Parts) ->
         relay: ledger(core, streams::relay())?,
         filter: Arc::clone(&core.filter),
         account: Arc::clone(&core.account),
+        clock: Arc::clone(&core.clock),
         board: Arc::clone(&core.board),
         default_window_ms: config.default_window_ms,
     };
     let stop = parts.stop();
-    parts.spawn_service(Service::Ingest, service.run(stop));
+    parts.spawn_service_apart(Service::Ingest, move || service.run(stop));
     Ok(())
 }
 

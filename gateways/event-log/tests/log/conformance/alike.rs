@@ -71,6 +71,7 @@ fn open(disk: &SimulatedDisk, options: Options) -> EmbeddedLog {
 
 #[test]
 fn memory_and_embedded_answer_alike() {
+    #[expect(clippy::needless_pass_by_value, reason = "the property runner hands values over")]
     fn law(steps: Vec<Step>, cached: bool) -> bool {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {

@@ -10,10 +10,10 @@ fn records(numbers: std::ops::Range<u64>) -> Vec<NewRecord> {
 
 pub async fn the_same_records_at_the_same_revision_get_the_first_answer(log: Arc<dyn EventLog>) {
     let (target, other) = (stream("order-1"), stream("order-2"));
-    let after_none = log.append(&target, Expected::NoStream, records(0..2)).await.unwrap();
+    let created = log.append(&target, Expected::NoStream, records(0..2)).await.unwrap();
     log.append(&other, Expected::NoStream, records(50..53)).await.unwrap();
-    let after_one = Expected::Exactly(Revision(1));
-    let then = log.append(&target, after_one, records(2..5)).await.unwrap();
+    let at_one = Expected::Exactly(Revision(1));
+    let then = log.append(&target, at_one, records(2..5)).await.unwrap();
     assert_eq!(
         then,
         Appended { first: Position(6), last: Position(8), revision: Revision(4), repeated: false }
@@ -21,10 +21,10 @@ pub async fn the_same_records_at_the_same_revision_get_the_first_answer(log: Arc
     log.append(&target, Expected::Exactly(Revision(4)), records(5..6)).await.unwrap();
 
     let again = |first: Appended| Appended { repeated: true, ..first };
-    assert_eq!(log.append(&target, Expected::NoStream, records(0..2)).await.unwrap(), again(after_none));
-    assert_eq!(log.append(&target, after_one, records(2..5)).await.unwrap(), again(then));
+    assert_eq!(log.append(&target, Expected::NoStream, records(0..2)).await.unwrap(), again(created));
+    assert_eq!(log.append(&target, at_one, records(2..5)).await.unwrap(), again(then));
     // A part of what followed is there as well, and so is more than one append of it.
-    let part = log.append(&target, after_one, records(2..4)).await.unwrap();
+    let part = log.append(&target, at_one, records(2..4)).await.unwrap();
     assert_eq!(part, Appended { last: Position(7), revision: Revision(3), ..again(then) });
     let more = log.append(&target, Expected::NoStream, records(0..5)).await.unwrap();
     assert_eq!(

@@ -27,7 +27,7 @@ fn quote(millis: i64) -> RelayNews {
         dry: false,
         traceparent: None,
     };
-    frame("0123456789", millis, RelayWord::Quote(quote))
+    frame("0123456789", millis, RelayWord::Quote(Box::new(quote)))
 }
 
 fn settlement(millis: i64) -> RelayNews {

@@ -16,7 +16,7 @@ fn word(raw: &str) -> RelayWord {
 
 fn quote(raw: &str) -> QuoteRequest {
     let RelayWord::Quote(quote) = word(raw) else { panic!("something else: {raw}") };
-    quote
+    *quote
 }
 
 fn settlement(raw: &str) -> SettlementNotice {

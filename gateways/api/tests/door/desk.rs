@@ -1,0 +1,261 @@
+//! A desk to knock at.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
+use stele_api::client::Client;
+use stele_api::{Api, Build, LogAdmin, LogStat, RoleHealth, UnixDoor, dto, router};
+use stele_commands::control::{Bells, Control};
+use stele_commands::envelope::Envelope;
+use stele_commands::fence::Fence;
+use stele_commands::ledger::Ledger;
+use stele_commands::service::Board;
+use stele_commands::stop::{self, Stopper};
+use stele_commands::streams;
+use stele_domain::ids::{AccountId, Actor, CommandId, CorrelationId, PairId, TokenId};
+use stele_domain::money::Asset;
+use stele_domain::operations::service::event::Service;
+use stele_domain::pair::{Pair, Side};
+use stele_domain::port::PortFuture;
+use stele_domain::port::clock::Clock;
+use stele_domain::port::event_log::{EventLog, LogError};
+use stele_domain::time::Timestamp;
+use stele_domain::trading::account::{self, Account};
+use stele_event_log::MemoryLog;
+use stele_projections::runner::{Handle, Options, Runner, State};
+use stele_projections::{models, schemas};
+use stele_read_store::MemoryStore;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+/// Nothing in these tests takes this long unless something hangs.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Moved by hand.
+pub struct HandClock(AtomicI64);
+
+impl HandClock {
+    pub fn advance_ms(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// The memory log signs nothing.
+struct Plain(Arc<dyn EventLog>);
+
+impl LogAdmin for Plain {
+    fn stat(&self) -> PortFuture<'_, Result<LogStat, LogError>> {
+        Box::pin(async {
+            let head = self.0.head().await?;
+            let (log, categories) = (Uuid::from_u128(7), BTreeMap::from([("account".to_owned(), head.0)]));
+            Ok(LogStat {
+                log,
+                events: head.0,
+                commits: head.0,
+                bytes: 0,
+                streams: 1,
+                segments: 0,
+                head,
+                categories,
+            })
+        })
+    }
+
+    fn checkpoint(&self) -> PortFuture<'_, Result<Option<String>, LogError>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+}
+
+pub struct Desk {
+    pub client: Client,
+    pub path: PathBuf,
+    pub log: Arc<dyn EventLog>,
+    pub control: Arc<Control>,
+    pub clock: Arc<HandClock>,
+    pub runner: Handle,
+    pub healthy: Arc<AtomicBool>,
+    pub stopper: Stopper,
+    pub served: JoinHandle<()>,
+    router: axum::Router,
+    _dir: TempDir,
+}
+
+pub fn pair() -> Pair {
+    let side = |symbol: &str, decimals, token: &str| Side {
+        asset: Asset { symbol: symbol.to_owned(), decimals },
+        tokens: vec![TokenId::try_from(token.to_owned()).unwrap()],
+    };
+    Pair {
+        id: PairId::try_from("btc-eure".to_owned()).unwrap(),
+        base: side("BTC", 8, "nep141:nbtc.bridge.near"),
+        quote: side("EURe", 18, "nep141:gnosis-eure.omft.near"),
+    }
+}
+
+fn control(log: &Arc<dyn EventLog>, clock: &Arc<HandClock>) -> Control {
+    let account = AccountId::try_from("desk.near".to_owned()).unwrap();
+    Control {
+        log: Arc::clone(log),
+        account: Arc::new(Ledger::new(Arc::clone(log), streams::account(&account).unwrap())),
+        filter: Arc::new(Ledger::new(Arc::clone(log), streams::filter().unwrap())),
+        board: Arc::new(Board::new(log).unwrap()),
+        fence: Fence::default(),
+        bells: Bells::default(),
+        pairs: vec![pair()],
+        clock: clock.clone(),
+    }
+}
+
+impl Desk {
+    /// A desk whose projections run.
+    pub async fn open() -> Self {
+        let desk = Self::with_resting_tables().await;
+        desk.runner.resume();
+        desk
+    }
+
+    /// A desk whose projections wait to be told to run.
+    pub async fn with_resting_tables() -> Self {
+        let clock = Arc::new(HandClock(AtomicI64::new(1_790_000_000_000)));
+        let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new(clock.clone()));
+        let store = Arc::new(MemoryStore::new(&schemas(models::ALL)).unwrap());
+        let (runner, handle) =
+            Runner::new(log.clone(), store.clone(), clock.clone(), models::ALL, Options::default());
+        tokio::spawn(runner.run());
+        until(&handle, |state| *state != State::Starting).await;
+        handle.pause();
+        until(&handle, |state| *state == State::Paused).await;
+        let control = Arc::new(control(&log, &clock));
+        let (stopper, stop) = stop::channel();
+        let healthy = Arc::new(AtomicBool::new(true));
+        let seen = healthy.clone();
+        let api = Api {
+            control: control.clone(),
+            store,
+            log: log.clone(),
+            log_admin: Arc::new(Plain(log.clone())),
+            projections: Some(handle.clone()),
+            health: Arc::new(move || {
+                let running = seen.load(Ordering::SeqCst);
+                let why = if running { String::new() } else { "the price feed panicked".to_owned() };
+                vec![RoleHealth { service: Service::Market, running, why }]
+            }),
+            metrics: Arc::new(|| "desk_up 1\n".to_owned()),
+            clock: clock.clone(),
+            build: Build { version: "0.1.0".to_owned(), instance: "desk-1".to_owned() },
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("api.sock");
+        let door = UnixDoor::open(&path).await.unwrap();
+        let router = router(api);
+        let served = tokio::spawn(door.serve(router.clone(), stop));
+        let client = Client::unix(&path);
+        Self {
+            client,
+            path,
+            log,
+            control,
+            clock,
+            runner: handle,
+            healthy,
+            stopper,
+            served,
+            router,
+            _dir: dir,
+        }
+    }
+
+    /// A desk that could be armed: an executor holds the lease, limits are set, every service was started.
+    pub async fn ready() -> Self {
+        let desk = Self::open().await;
+        desk.take_lease().await;
+        for service in Service::ALL {
+            desk.control.board.start(service, "0.1.0", "desk-1", &*desk.clock).await.unwrap();
+        }
+        let wish =
+            dto::SetLimits { limits: limits(), effective_from: None, reason: "first limits".to_owned() };
+        desk.client.set_limits(Uuid::now_v7(), &wish).await.unwrap();
+        desk
+    }
+
+    /// The router without its door.
+    pub fn router(&self) -> axum::Router {
+        self.router.clone()
+    }
+
+    pub async fn take_lease(&self) {
+        let at = self.clock.now();
+        let command = account::Command::TakeLease { holder: "desk-1".to_owned(), ttl_ms: 3_600_000, at };
+        let id = Uuid::now_v7();
+        let envelope = Envelope::<<Account as stele_domain::decider::Decider>::Command> {
+            command_id: CommandId(id),
+            digest: None,
+            actor: Actor::try_from("service:executor".to_owned()).unwrap(),
+            correlation_id: CorrelationId(id),
+            causation_id: None,
+            occurred_at: at,
+            command,
+        };
+        self.control.account.handle(envelope).await.unwrap();
+    }
+
+    /// A client whose reads show all that is in the log now.
+    pub async fn current(&self) -> Client {
+        self.client.at_least(self.log.head().await.unwrap().0)
+    }
+}
+
+/// Waits until the runner says so.
+pub async fn until(runner: &Handle, wanted: impl Fn(&State) -> bool) {
+    let seen = async {
+        while !wanted(&runner.status().state) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, seen).await.expect("the runner gets there");
+}
+
+pub fn limits() -> dto::Limits {
+    dto::Limits {
+        edge_min_bps: 200,
+        notional_min: "1000000000000000000".to_owned(),
+        notional_max: "100000000000000000000".to_owned(),
+        fallback_notional_max: "50000000000000000000".to_owned(),
+        buy_base_open_max: "200000000000000000000".to_owned(),
+        sell_base_open_max: "200000000000000000000".to_owned(),
+        open_offers_max: 4,
+        open_offers_per_partner_max: 2,
+        uncertain_offers_max: 1,
+        cooldown_ms: 0,
+        price_age_ms_max: 5_000,
+        fallback_age_ms_max: 60_000,
+        spread_max_bps: 100,
+        inventory_age_ms_max: 30_000,
+        window_ms_min: 200,
+        deadline_ms_max: 120_000,
+        command_age_ms_max: 2_000,
+        clock_skew_ms_max: 2_000,
+        answer_probes: false,
+        floor: BTreeMap::from([("nep141:nbtc.bridge.near".to_owned(), "1000".to_owned())]),
+        base_target: "5000000".to_owned(),
+    }
+}
+
+pub fn arm(reason: &str) -> dto::Arm {
+    dto::Arm {
+        reason: reason.to_owned(),
+        mode: dto::Mode::Full,
+        for_ms: Some(600_000),
+        until: None,
+        limits_version: None,
+    }
+}

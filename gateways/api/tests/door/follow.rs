@@ -1,0 +1,72 @@
+//! The log as it grows.
+
+use crate::desk::{Desk, PATIENCE, arm};
+use std::time::Duration;
+use stele_api::client::{Follow, new_key};
+use stele_api::dto::FollowLine;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+async fn next(follow: &mut Follow) -> FollowLine {
+    let line = tokio::time::timeout(PATIENCE, follow.next()).await.expect("a line in time");
+    line.unwrap().expect("a line")
+}
+
+async fn event(follow: &mut Follow) -> stele_api::dto::Event {
+    match next(follow).await {
+        FollowLine::Event(event) => event,
+        other => panic!("{other:?} where an event belongs"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_there_comes_first_then_the_caught_up_line_then_what_happens() {
+    let desk = Desk::ready().await;
+    let head = desk.log.head().await.unwrap().0;
+    let mut follow = desk.client.follow(Some(1), &[], &[]).await.unwrap();
+    for position in 1..=head {
+        assert_eq!(event(&mut follow).await.position, position);
+    }
+    assert!(matches!(next(&mut follow).await, FollowLine::CaughtUp { head: at } if at == head));
+    desk.client.arm(new_key(), &arm("opening the desk")).await.unwrap();
+    let armed = event(&mut follow).await;
+    assert_eq!((armed.position, armed.event_type.as_str()), (head + 1, "trading.Armed"));
+}
+
+#[tokio::test]
+async fn without_a_position_only_what_happens_from_now_on_comes() {
+    let desk = Desk::ready().await;
+    let types = ["trading.Killed".to_owned()];
+    let mut follow = desk.client.follow(None, &["account".to_owned()], &types).await.unwrap();
+    assert!(matches!(next(&mut follow).await, FollowLine::CaughtUp { .. }));
+    desk.client.arm(new_key(), &arm("opening the desk")).await.unwrap();
+    desk.client.kill(new_key(), "something is wrong").await.unwrap();
+    assert_eq!(event(&mut follow).await.event_type, "trading.Killed");
+}
+
+#[tokio::test]
+async fn a_closing_desk_ends_its_streams_within_a_second_and_says_so() {
+    let desk = Desk::ready().await;
+    let mut follow = desk.client.follow(None, &[], &[]).await.unwrap();
+    assert!(matches!(next(&mut follow).await, FollowLine::CaughtUp { .. }));
+    let head = desk.log.head().await.unwrap().0;
+    desk.stopper.stop();
+    assert!(matches!(next(&mut follow).await, FollowLine::Closing { next } if next == head + 1));
+    assert!(follow.next().await.unwrap().is_none());
+    tokio::time::timeout(Duration::from_secs(1), desk.served).await.expect("closed within a second").unwrap();
+    assert!(!desk.path.exists());
+}
+
+#[tokio::test]
+async fn a_closing_desk_does_not_wait_for_one_who_does_not_listen() {
+    let desk = Desk::ready().await;
+    for n in 0..2_000 {
+        desk.client.arm(new_key(), &arm(&format!("{n}{}", "x".repeat(400)))).await.unwrap();
+    }
+    let mut deaf = UnixStream::connect(&desk.path).await.unwrap();
+    deaf.write_all(b"GET /v1/log/follow?from=1 HTTP/1.1\r\nhost: desk\r\n\r\n").await.unwrap();
+    let mut first = [0; 16];
+    deaf.read_exact(&mut first).await.unwrap();
+    desk.stopper.stop();
+    tokio::time::timeout(Duration::from_secs(3), desk.served).await.expect("closed all the same").unwrap();
+}

@@ -1,0 +1,119 @@
+//! Bad requests: each is refused in one way, with the part that is wrong named.
+
+use crate::desk::{Desk, PATIENCE};
+use crate::raw::{get, json, send};
+use stele_api::client::Client;
+use stele_api::dto::Arming;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+#[tokio::test]
+async fn a_field_that_is_unknown_missing_or_wrong_is_named() {
+    let desk = Desk::ready().await;
+    let arm = async |body: &str| json(&desk.path, "POST", "/v1/account/arm", body).await;
+    let answer = arm(r#"{"reason":"opening","mode":"full","for_ms":1000,"for":"10m"}"#).await;
+    answer.names(400, "for");
+    answer_says(&answer.body, "unknown field `for`");
+    arm(r#"{"reason":"opening","mode":"sideways","for_ms":1000}"#).await.names(400, "mode");
+    arm(r#"{"reason":"opening","mode":"full","until":"tomorrow"}"#).await.names(400, "until");
+    arm(r#"{"reason":"opening","mode":"full","for_ms":-1}"#).await.names(400, "for_ms");
+    answer_says(&arm(r#"{"reason":"opening","for_ms":1000}"#).await.body, "missing field `mode`");
+    arm(r#"{"reason":"opening","mode":"full"}"#).await.names(400, "for_ms");
+    let both = r#"{"reason":"opening","mode":"full","for_ms":1000,"until":"2026-11-20T18:00:00Z"}"#;
+    arm(both).await.names(400, "until");
+    arm(r#"["opening","full",1000]"#).await.names(400, "body");
+    answer_says(
+        &arm(r#"{"reason":"a","reason":"b","mode":"full","for_ms":1}"#).await.body,
+        "duplicate field",
+    );
+    assert_eq!(desk.client.account().await.unwrap().account.arming, Arming::Disarmed);
+}
+
+fn answer_says(body: &str, words: &str) {
+    assert!(body.contains(words), "{body} does not say {words}");
+}
+
+#[tokio::test]
+async fn what_is_no_json_is_refused() {
+    let desk = Desk::ready().await;
+    for body in ["{", "not json", "\u{0}\u{1}", r#"{"reason":"a"} trailing"#, "null"] {
+        let answer = json(&desk.path, "POST", "/v1/account/disarm", body).await;
+        answer.problem(400, "bad-request");
+    }
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    json(&desk.path, "POST", "/v1/account/disarm", &deep).await.problem(400, "bad-request");
+}
+
+#[tokio::test]
+async fn another_content_type_is_refused() {
+    let desk = Desk::ready().await;
+    for headers in [&["content-type: text/plain"][..], &[]] {
+        let answer = send(&desk.path, "POST", "/v1/account/disarm", headers, br#"{"reason":"lunch"}"#).await;
+        answer.problem(415, "unsupported-media-type");
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_taken_up_to_256_kib() {
+    let desk = Desk::ready().await;
+    let body = |bytes: usize| {
+        let frame = r#"{"reason":""}"#.len();
+        format!(r#"{{"reason":"{}"}}"#, "x".repeat(bytes - frame))
+    };
+    let fits = json(&desk.path, "POST", "/v1/account/disarm", &body(256 * 1024)).await;
+    assert_eq!(fits.status, 200, "{}", fits.body);
+    json(&desk.path, "POST", "/v1/account/disarm", &body(256 * 1024 + 1))
+        .await
+        .problem(413, "body-too-large");
+    json(&desk.path, "POST", "/v1/account/disarm", &body(10 * 1024 * 1024))
+        .await
+        .problem(413, "body-too-large");
+}
+
+#[tokio::test]
+async fn an_unknown_route_service_or_method_is_a_problem() {
+    let desk = Desk::ready().await;
+    get(&desk.path, "/v1/nothing").await.problem(404, "unknown-route");
+    let reason = r#"{"reason":"because"}"#;
+    json(&desk.path, "POST", "/v1/services/kitchen/pause", reason).await.problem(404, "unknown-service");
+    let answer = send(&desk.path, "DELETE", "/v1/account/arm", &[], b"").await;
+    answer.problem(405, "method-not-allowed");
+    assert!(answer.head.contains("allow: post"), "{}", answer.head);
+    get(&desk.path, "/v1/trace/%ff").await.problem(400, "bad-request");
+}
+
+#[tokio::test]
+async fn a_key_that_is_no_uuid_is_named() {
+    let desk = Desk::ready().await;
+    let headers = ["content-type: application/json", "idempotency-key: monday"];
+    let answer = send(&desk.path, "POST", "/v1/account/disarm", &headers, br#"{"reason":"lunch"}"#).await;
+    answer.names(400, "Idempotency-Key");
+}
+
+#[tokio::test]
+async fn parameters_that_are_unknown_doubled_or_out_of_bounds_are_named() {
+    let desk = Desk::ready().await;
+    get(&desk.path, "/v1/status?color=red").await.names(400, "color");
+    get(&desk.path, "/v1/log/events?limit=0").await.names(400, "limit");
+    get(&desk.path, "/v1/log/events?limit=1001").await.names(400, "limit");
+    get(&desk.path, "/v1/log/events?limit=5&limit=6").await.names(400, "limit");
+    get(&desk.path, "/v1/log/events?from=first").await.names(400, "from");
+    get(&desk.path, "/v1/log/events?stream=nodash").await.names(400, "stream");
+    get(&desk.path, "/v1/log/events?stream=account-a&category=quote").await.names(400, "stream");
+    get(&desk.path, "/v1/log/events/0").await.names(400, "position");
+    get(&desk.path, "/v1/tables/account?order=up").await.names(400, "order");
+    get(&desk.path, "/v1/tables/account?colour=red").await.names(400, "colour");
+    get(&desk.path, "/v1/tables/account?open_reservations=many").await.names(400, "open_reservations");
+    get(&desk.path, "/v1/tables/account?after=xyz").await.names(400, "after");
+}
+
+#[tokio::test]
+async fn nonsense_on_the_wire_ends_that_connection_and_no_other() {
+    let desk = Desk::ready().await;
+    let mut stream = UnixStream::connect(&desk.path).await.unwrap();
+    stream.write_all(b"\x16\x03\x01 this is no HTTP\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an end").unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 400"), "{answer:?}");
+    assert_eq!(Client::unix(&desk.path).live().await.unwrap().status, "live");
+}

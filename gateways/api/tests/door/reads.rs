@@ -1,0 +1,267 @@
+//! Status, tables, traces, the log, read-your-writes, the proof, probes.
+
+use crate::desk::{Desk, PATIENCE, arm};
+use crate::raw::{get, send};
+use serde_json::Value;
+use std::time::Duration;
+use stele_api::client::{ClientError, EventsQuery, RowsQuery, new_key};
+use stele_api::dto::{Arming, Reads, ServiceState};
+use stele_projections::compare::{dump, fold_to};
+use stele_projections::{models, schemas};
+use stele_read_store::MemoryStore;
+
+fn problem<T: std::fmt::Debug>(outcome: Result<T, ClientError>) -> (u16, String) {
+    let error = outcome.expect_err("a problem");
+    let problem = error.problem().unwrap_or_else(|| panic!("{error}"));
+    (problem.status, problem.code.clone())
+}
+
+#[tokio::test]
+async fn the_status_has_the_account_the_services_and_the_positions() {
+    let desk = Desk::ready().await;
+    desk.client.arm(new_key(), &arm("opening the desk")).await.unwrap();
+    let status = desk.current().await.status().await.unwrap();
+    assert_eq!((status.account.arming, status.account.limits_version), (Arming::Armed, Some(1)));
+    let lease = status.account.lease.unwrap();
+    assert_eq!((lease.epoch, lease.holder.as_str(), lease.lapsed), (1, "desk-1", false));
+    assert_eq!(status.services.len(), 6);
+    assert!(status.services.iter().all(|service| service.state == ServiceState::Running));
+    let market = status.services.iter().find(|service| service.service == "market").unwrap();
+    assert_eq!((market.runs_here, market.reads), (true, Reads::Nothing));
+    let executor = status.services.iter().find(|service| service.service == "executor").unwrap();
+    assert_eq!(executor.blocked, None);
+    assert_eq!((status.prices[0].pair.as_str(), status.prices[0].status.as_str()), ("btc-eure", "none"));
+    let head = desk.log.head().await.unwrap().0;
+    assert_eq!((status.as_of, status.head, status.log.head), (head, head, head));
+    assert_eq!(status.projections.projections.len(), models::ALL.len());
+    assert_eq!(status.counters.events.get("trading.Armed"), Some(&1));
+}
+
+#[tokio::test]
+async fn a_read_that_asks_for_a_write_waits_for_it() {
+    let desk = Desk::open().await;
+    desk.current().await.tables().await.unwrap();
+    let hold = desk.runner.hold().await;
+    desk.take_lease().await;
+    let written = desk.log.head().await.unwrap().0;
+    let client = desk.client.at_least(written);
+    let mut reading = tokio::spawn(async move { client.rows("account", &RowsQuery::default()).await });
+    let early = tokio::time::timeout(Duration::from_millis(50), &mut reading).await;
+    assert!(early.is_err(), "answered before the tables were there: {early:?}");
+    drop(hold);
+    let page = tokio::time::timeout(PATIENCE, reading).await.expect("an answer").unwrap().unwrap();
+    assert!(page.as_of >= written && page.head >= page.as_of);
+    assert_eq!(page.rows.len(), 1);
+}
+
+#[tokio::test]
+async fn a_read_behind_a_paused_projection_fails_at_once() {
+    let desk = Desk::with_resting_tables().await;
+    desk.take_lease().await;
+    let headers = ["min-log-position: 1", "prefer: wait=5"];
+    let answer = send(&desk.path, "GET", "/v1/tables/account", &headers, b"").await;
+    let no = answer.problem(503, "projection-unavailable");
+    assert_eq!(no["log_position"], 0);
+    assert!(answer.head.contains("retry-after: 1"), "{}", answer.head);
+    // Without the wish to read one's own write, what there is will do.
+    let answer = get(&desk.path, "/v1/tables/account").await;
+    assert_eq!((answer.status, &answer.json()["as_of"], &answer.json()["head"]), (200, &0.into(), &1.into()));
+}
+
+#[tokio::test]
+async fn a_read_that_can_not_wait_is_told_that_the_tables_are_behind() {
+    let desk = Desk::open().await;
+    desk.take_lease().await;
+    desk.current().await.tables().await.unwrap();
+    // Held, not paused: the runner works and gets nowhere.
+    let hold = desk.runner.hold().await;
+    desk.client.kill(new_key(), "something is wrong").await.unwrap();
+    let headers = ["min-log-position: 2", "prefer: respond-async, wait=0"];
+    let answer = send(&desk.path, "GET", "/v1/tables/account", &headers, b"").await;
+    assert_eq!(answer.problem(503, "projection-behind")["log_position"], 1);
+    drop(hold);
+    assert_eq!(desk.current().await.rows("account", &RowsQuery::default()).await.unwrap().as_of, 2);
+}
+
+#[tokio::test]
+async fn a_position_beyond_the_head_is_of_another_log() {
+    let desk = Desk::ready().await;
+    let head = desk.log.head().await.unwrap().0;
+    let answer =
+        send(&desk.path, "GET", "/v1/tables", &[&format!("min-log-position: {}", head + 1)], b"").await;
+    assert_eq!(answer.problem(409, "position-beyond-head")["log_position"], head);
+    send(&desk.path, "GET", "/v1/tables", &["min-log-position: -1"], b"")
+        .await
+        .names(400, "Min-Log-Position");
+    let headers = ["min-log-position: 1", "prefer: wait=soon"];
+    send(&desk.path, "GET", "/v1/tables", &headers, b"").await.names(400, "Prefer");
+}
+
+#[tokio::test]
+async fn tables_are_listed_with_what_their_columns_mean() {
+    let desk = Desk::ready().await;
+    let answer = desk.client.tables().await.unwrap();
+    let names: Vec<&str> = answer.tables.iter().map(|table| table.name.as_str()).collect();
+    let all: Vec<&str> = models::tables().map(|table| table.name).collect();
+    assert_eq!(names, all);
+    assert!(answer.tables.iter().all(|table| !table.doc.is_empty()));
+    assert!(answer.tables.iter().flat_map(|table| &table.columns).all(|column| !column.doc.is_empty()));
+}
+
+#[tokio::test]
+async fn pages_follow_one_another_without_gap_or_repeat() {
+    let desk = Desk::ready().await;
+    for n in 0..7 {
+        desk.client.arm(new_key(), &arm(&format!("arming number {n}"))).await.unwrap();
+    }
+    let client = desk.current().await;
+    let mut query = RowsQuery { limit: Some(3), order: Some("oldest".to_owned()), ..RowsQuery::default() };
+    let mut reasons = vec![];
+    loop {
+        let page = client.rows("arming_history", &query).await.unwrap();
+        assert!(page.rows.len() <= 3);
+        for row in &page.rows {
+            let row: Value = serde_json::from_str(row.get()).unwrap();
+            reasons.extend((row["step"] == "armed").then(|| row["detail"].as_str().unwrap().to_owned()));
+        }
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    let expected: Vec<String> = (0..7).map(|n| format!("arming number {n}")).collect();
+    assert_eq!(reasons, expected);
+}
+
+#[tokio::test]
+async fn a_cursor_is_good_for_its_own_table_and_order_only() {
+    let desk = Desk::ready().await;
+    desk.client.arm(new_key(), &arm("opening the desk")).await.unwrap();
+    let client = desk.current().await;
+    let query = RowsQuery { limit: Some(1), ..RowsQuery::default() };
+    let next = client.rows("arming_history", &query).await.unwrap().next.expect("another page");
+    let other = RowsQuery { after: Some(next.clone()), ..RowsQuery::default() };
+    assert_eq!(problem(client.rows("limits_history", &other).await), (400, "bad-request".to_owned()));
+    let reordered = RowsQuery { order: Some("oldest".to_owned()), ..other };
+    assert_eq!(problem(client.rows("arming_history", &reordered).await), (400, "bad-request".to_owned()));
+}
+
+#[tokio::test]
+async fn rows_are_filtered_by_columns() {
+    let desk = Desk::ready().await;
+    desk.client.arm(new_key(), &arm("opening the desk")).await.unwrap();
+    let client = desk.current().await;
+    let step = |step: &str| RowsQuery {
+        filters: vec![("step".to_owned(), step.to_owned())],
+        ..RowsQuery::default()
+    };
+    assert_eq!(client.rows("arming_history", &step("armed")).await.unwrap().rows.len(), 1);
+    assert_eq!(client.rows("arming_history", &step("killed")).await.unwrap().rows.len(), 0);
+    let empty =
+        RowsQuery { filters: vec![("armed_until".to_owned(), "null".to_owned())], ..RowsQuery::default() };
+    assert_eq!(client.rows("account", &empty).await.unwrap().rows.len(), 0);
+}
+
+#[tokio::test]
+async fn what_nobody_knows_is_not_found() {
+    let desk = Desk::ready().await;
+    let client = desk.current().await;
+    assert_eq!(problem(client.trace("no-such-quote").await), (404, "unknown-id".to_owned()));
+    assert_eq!(
+        problem(client.rows("no_such_table", &RowsQuery::default()).await),
+        (404, "unknown-table".to_owned())
+    );
+    assert_eq!(problem(client.event(9_999).await), (404, "unknown-position".to_owned()));
+}
+
+#[tokio::test]
+async fn the_log_is_read_both_ways_and_by_stream() {
+    let desk = Desk::ready().await;
+    for n in 0..5 {
+        desk.client.arm(new_key(), &arm(&format!("arming number {n}"))).await.unwrap();
+    }
+    let head = desk.log.head().await.unwrap().0;
+    let positions =
+        |page: &stele_api::dto::EventsPage| page.events.iter().map(|e| e.position).collect::<Vec<_>>();
+
+    let first = desk.client.events(&EventsQuery { limit: Some(4), ..EventsQuery::default() }).await.unwrap();
+    assert_eq!((positions(&first), first.next, first.head), (vec![1, 2, 3, 4], Some(5), head));
+    let whole = desk.client.events(&EventsQuery::default()).await.unwrap();
+    assert_eq!((whole.events.len() as u64, whole.next), (head, None));
+
+    let tail = EventsQuery { limit: Some(3), backward: true, ..EventsQuery::default() };
+    let page = desk.client.events(&tail).await.unwrap();
+    assert_eq!((positions(&page), page.next), (vec![head, head - 1, head - 2], Some(head - 3)));
+    let rest = EventsQuery { from: page.next, limit: None, ..tail };
+    let rest = desk.client.events(&rest).await.unwrap();
+    assert_eq!((positions(&rest), rest.next), ((1..=head - 3).rev().collect(), None));
+
+    let armed =
+        EventsQuery { types: vec!["trading.Armed".to_owned()], backward: true, ..EventsQuery::default() };
+    assert_eq!(desk.client.events(&armed).await.unwrap().events.len(), 5);
+    let stream = EventsQuery { stream: Some("account-desk.near".to_owned()), ..EventsQuery::default() };
+    let page = desk.client.events(&stream).await.unwrap();
+    let revisions: Vec<u64> = page.events.iter().map(|event| event.revision).collect();
+    assert_eq!(revisions, (0..7).collect::<Vec<_>>());
+    let last = EventsQuery { limit: Some(1), backward: true, ..stream };
+    assert_eq!(desk.client.events(&last).await.unwrap().events[0].revision, 6);
+}
+
+#[tokio::test]
+async fn an_event_is_shown_as_it_is_stored() {
+    let desk = Desk::ready().await;
+    let position =
+        desk.client.arm(new_key(), &arm("opening the desk")).await.unwrap().answer.log_position.unwrap();
+    let event = desk.client.event(position).await.unwrap();
+    let page =
+        desk.log.read_all(stele_domain::port::event_log::Position(position), &Default::default(), 1).await;
+    let record = page.unwrap().records.remove(0);
+    assert_eq!(event.event_type, "trading.Armed");
+    assert_eq!(event.data.unwrap().get().as_bytes(), &*record.data);
+    assert_eq!(event.metadata.unwrap().get().as_bytes(), &*record.metadata);
+}
+
+#[tokio::test]
+async fn the_proof_equals_a_fold_of_the_log_by_somebody_else() {
+    let desk = Desk::ready().await;
+    for n in 0..20 {
+        desk.client.arm(new_key(), &arm(&format!("arming number {n}"))).await.unwrap();
+    }
+    let live = desk.current().await.proof().await.unwrap();
+    let position = live.position.unwrap();
+    assert_eq!(position, desk.log.head().await.unwrap());
+    let store = MemoryStore::new(&schemas(models::ALL)).unwrap();
+    fold_to(&*desk.log, &store, models::ALL, position, |_| {}).await.unwrap();
+    let comparison = live.compare(&dump(&store).await.unwrap()).unwrap();
+    assert_eq!(comparison.rows_different, 0, "{:?}", comparison.differences);
+    assert!(comparison.rows_compared["arming_history"] >= 20);
+    // The projections go on afterwards.
+    desk.client.kill(new_key(), "something is wrong").await.unwrap();
+    desk.current().await.status().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_without_files_says_that_it_signs_no_checkpoints() {
+    let desk = Desk::ready().await;
+    assert_eq!(problem(desk.client.checkpoint().await), (409, "no-checkpoints".to_owned()));
+    let stat = desk.client.log_stat().await.unwrap();
+    assert_eq!(stat.events, desk.log.head().await.unwrap().0);
+}
+
+#[tokio::test]
+async fn probes_say_whether_the_desk_lives_and_whether_it_is_ready() {
+    let desk = Desk::ready().await;
+    desk.current().await.status().await.unwrap();
+    assert_eq!(desk.client.live().await.unwrap().instance, "desk-1");
+    let ready = desk.client.ready().await.unwrap();
+    assert!(ready.ready, "{ready:?}");
+    assert_eq!(desk.client.metrics().await.unwrap(), "desk_up 1\n");
+    assert!(desk.client.statusz().await.unwrap().log.reachable);
+
+    desk.healthy.store(false, std::sync::atomic::Ordering::SeqCst);
+    let ready = desk.client.ready().await.unwrap();
+    let failed: Vec<_> =
+        ready.checks.iter().filter(|check| !check.ok).map(|check| check.name.as_str()).collect();
+    assert_eq!((ready.ready, failed), (false, vec!["market"]));
+    assert_eq!(get(&desk.path, "/readyz").await.status, 503);
+}

@@ -1,0 +1,239 @@
+//! The disk fails or fills up under a running log.
+
+use crate::support::{clock, open, options, record, sized, stream, try_open};
+use std::sync::Arc;
+use stele_domain::port::event_log::{Direction, EventLog, Expected, Filter, LogError, Position, Revision};
+use stele_event_log::simulated_disk::{Fault, Operation, SimulatedDisk};
+use stele_event_log::{EmbeddedLog, VerifyOptions, verify_on};
+
+async fn put(log: &EmbeddedLog, number: u64) -> Result<Position, LogError> {
+    let answer = log.append(&stream("order-1"), Expected::Any, vec![sized(number, 300)]).await;
+    answer.map(|answer| answer.last)
+}
+
+async fn count(log: &EmbeddedLog) -> usize {
+    log.read_all(Position(1), &Filter::all(), usize::MAX).await.unwrap().records.len()
+}
+
+#[tokio::test]
+async fn a_failed_fsync_or_write_stops_the_log_for_good_and_reads_go_on() {
+    for operation in [Operation::Sync, Operation::Write] {
+        let disk = SimulatedDisk::new();
+        let log = open(&disk);
+        put(&log, 1).await.unwrap();
+        disk.inject(operation, 1, Fault::InputOutput);
+        for number in 2..5 {
+            let error = put(&log, number).await.unwrap_err();
+            assert!(matches!(&error, LogError::Stopped(why) if why.contains("input/output")), "{error}");
+            assert!(!error.is_transient());
+        }
+        assert_eq!(log.head().await.unwrap(), Position(1));
+        assert_eq!(count(&log).await, 1);
+        let read = log.read_stream(&stream("order-1"), Revision(0), Direction::Forward, 9).await.unwrap();
+        assert_eq!(read.len(), 1);
+        assert!(matches!(log.close().await, Err(LogError::Stopped(_))));
+        // After a restart it goes on.
+        drop(log);
+        let log = open(&disk);
+        put(&log, 10).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_appends_until_there_is_room_again() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    put(&log, 1).await.unwrap();
+    let used: usize = disk.names().iter().map(|name| disk.contents(name).unwrap().len()).sum();
+    for spare in [0, 1, 100, 511, 512] {
+        let before = disk.contents("00000000000000000001.seg").unwrap();
+        disk.set_capacity(Some(u64::try_from(used + spare).unwrap()));
+        let error = put(&log, 2).await;
+        if spare < 400 {
+            assert!(matches!(error, Err(LogError::Full)), "{spare} bytes to spare: {error:?}");
+            assert_eq!(disk.contents("00000000000000000001.seg").unwrap(), before);
+            assert_eq!(count(&log).await, 1);
+        }
+    }
+    disk.set_capacity(None);
+    put(&log, 3).await.unwrap();
+    let head = log.head().await.unwrap();
+    disk.kill_process();
+    drop(log);
+    let (log, report) = try_open(&disk).unwrap();
+    assert_eq!((report.cut, log.head().await.unwrap()), (None, head));
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_when_a_segment_is_sealed_refuses_until_there_is_room_again() {
+    // Wherever in the sealing the room ends: the checkpoint, the new file's header.
+    for room in (0..6_000).step_by(256) {
+        let disk = SimulatedDisk::new();
+        let log = open(&disk);
+        let mut number = 0;
+        while disk.contents("00000000000000000001.seg").unwrap().len() < 8 * 1_024 - 400 {
+            number += 1;
+            put(&log, number).await.unwrap();
+        }
+        let used: usize = disk.names().iter().map(|name| disk.contents(name).unwrap().len()).sum();
+        disk.set_capacity(Some(u64::try_from(used + room).unwrap()));
+        let mut refused = 0;
+        while refused < 2 {
+            match put(&log, number + 1).await {
+                Ok(_) => number += 1,
+                Err(LogError::Full) => refused += 1,
+                Err(other) => panic!("with room for {room} bytes: {other}"),
+            }
+        }
+        disk.set_capacity(None);
+        let head = put(&log, number + 1).await.unwrap();
+        assert_eq!(head, Position(number + 1));
+        disk.kill_process();
+        drop(log);
+        let (log, report) = try_open(&disk).unwrap();
+        assert_eq!((report.cut, log.head().await.unwrap()), (None, head), "with room for {room} bytes");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_cannot_be_taken_back_stops_the_log() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    put(&log, 1).await.unwrap();
+    disk.inject(Operation::Write, 1, Fault::NoRoom);
+    disk.inject(Operation::SetLen, 1, Fault::InputOutput);
+    let error = put(&log, 2).await.unwrap_err();
+    assert!(matches!(&error, LogError::Stopped(why) if why.contains("cutting")), "{error}");
+}
+
+#[tokio::test]
+async fn short_and_interrupted_operations_are_carried_on() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    for nth in 1..=3 {
+        disk.inject(Operation::Write, nth, Fault::Short);
+    }
+    disk.inject(Operation::Write, 5, Fault::Interrupted);
+    for number in 1..5 {
+        put(&log, number).await.unwrap();
+    }
+    disk.kill_process();
+    drop(log);
+    disk.inject(Operation::Read, 4, Fault::Short);
+    disk.inject(Operation::Read, 5, Fault::Interrupted);
+    let log = open(&disk);
+    assert_eq!(count(&log).await, 4);
+}
+
+#[tokio::test]
+async fn a_read_that_fails_is_an_error_that_passes() {
+    let disk = SimulatedDisk::new();
+    let options = options().with_cache_bytes(0);
+    let (log, _) = EmbeddedLog::open_on(Arc::new(disk.clone()), options).unwrap();
+    put(&log, 1).await.unwrap();
+    disk.inject(Operation::Read, 1, Fault::InputOutput);
+    let error = log.read_all(Position(1), &Filter::all(), 10).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    let mut follow = log.follow(Position(1), Filter::all());
+    disk.inject(Operation::Read, 1, Fault::InputOutput);
+    assert!(follow.next(10).await.is_err());
+    assert_eq!(
+        follow.next(10).await.unwrap().records.len(),
+        1,
+        "the follower tries again from the same place"
+    );
+}
+
+#[tokio::test]
+async fn opening_on_a_disk_that_fails_anywhere_says_so_and_the_next_try_succeeds() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    for number in 1..40 {
+        put(&log, number).await.unwrap();
+    }
+    disk.kill_process();
+    drop(log);
+    for operation in
+        [Operation::Read, Operation::Write, Operation::Sync, Operation::SetLen, Operation::SyncDirectory]
+    {
+        for nth in 1..30 {
+            let copy = disk.copy();
+            copy.inject(operation, nth, Fault::InputOutput);
+            let Err(error) = try_open(&copy) else {
+                break;
+            };
+            assert!(matches!(error, LogError::Unreachable(_)), "{operation:?} {nth}: {error}");
+            let (log, report) = try_open(&copy).unwrap();
+            assert_eq!((report.cut, report.head), (None, Position(39)), "{operation:?} {nth}");
+            drop(log);
+            verify_on(&copy, &VerifyOptions::default()).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_rests_on_a_group_that_failed_is_not_given() {
+    // Of the same append offered many times at once, some would be told "already there", which it then is not.
+    for round in 0..20 {
+        let disk = SimulatedDisk::new();
+        let log = Arc::new(open(&disk));
+        disk.inject(Operation::Write, 1 + round % 2, Fault::NoRoom);
+        let mut offers = vec![];
+        for _ in 0..12 {
+            let log = Arc::clone(&log);
+            offers.push(tokio::spawn(async move {
+                log.append(&stream("order-1"), Expected::NoStream, vec![record(1)]).await
+            }));
+        }
+        let mut answers = vec![];
+        for offer in offers {
+            answers.push(offer.await.unwrap());
+        }
+        let told = answers.iter().filter(|answer| answer.is_ok()).count();
+        let head = log.head().await.unwrap();
+        assert_eq!(told > 0, head == Position(1), "{answers:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_recorded_time_never_goes_back() {
+    let disk = SimulatedDisk::new();
+    let ticking = clock();
+    ticking.set(5_000_000);
+    let (log, _) =
+        EmbeddedLog::open_on(Arc::new(disk.clone()), stele_event_log::Options::new(ticking.clone())).unwrap();
+    put(&log, 1).await.unwrap();
+    ticking.set(1_000_000);
+    put(&log, 2).await.unwrap();
+    drop(log);
+    // The clock of the next process is behind as well.
+    let log = open(&disk);
+    put(&log, 3).await.unwrap();
+    let records = log.read_all(Position(1), &Filter::all(), 10).await.unwrap().records;
+    let times: Vec<i64> = records.iter().map(|record| record.recorded_at.micros()).collect();
+    assert!(times.is_sorted() && times[0] >= 5_000_000, "{times:?}");
+}
+
+#[tokio::test]
+async fn a_closed_log_reads_and_takes_nothing_more() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    put(&log, 1).await.unwrap();
+    log.close().await.unwrap();
+    assert!(matches!(put(&log, 2).await, Err(LogError::Stopped(_))));
+    assert!(matches!(log.close().await, Err(LogError::Stopped(_))));
+    assert_eq!(count(&log).await, 1);
+    // The directory is free before the closed log is dropped.
+    let next = open(&disk);
+    put(&next, 3).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_owner_is_refused_and_told_who_the_first_is() {
+    let disk = SimulatedDisk::new();
+    let first = open(&disk);
+    let second = try_open(&disk).map(|_| ());
+    assert!(matches!(second, Err(LogError::Owned { .. })), "{second:?}");
+    drop(first);
+    open(&disk);
+}

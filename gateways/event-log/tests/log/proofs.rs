@@ -1,0 +1,195 @@
+//! What the log signs and proves, and what `verify` holds against it.
+
+use crate::support::{open, options, record, sized, stream};
+use std::sync::Arc;
+use stele_domain::port::event_log::{EventLog, Expected, LogError, Position};
+use stele_event_log::checkpoint::Checkpoint;
+use stele_event_log::note::NoteVerifier;
+use stele_event_log::simulated_disk::SimulatedDisk;
+use stele_event_log::{EmbeddedLog, InvalidProof, VerifyError, VerifyOptions, verify, verify_on};
+
+/// A log over several segments, with commits of one to three records.
+async fn filled(disk: &SimulatedDisk, commits: u64) -> EmbeddedLog {
+    let log = open(disk);
+    fill(&log, 0..commits).await;
+    log
+}
+
+async fn fill(log: &EmbeddedLog, commits: std::ops::Range<u64>) {
+    for commit in commits {
+        let records = (0..=commit % 3).map(|nth| record(commit * 3 + nth)).collect();
+        log.append(&stream(&format!("order-{}", commit % 5)), Expected::Any, records).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn every_record_is_proved_to_be_in_the_signed_tree() {
+    let disk = SimulatedDisk::new();
+    let log = filled(&disk, 600).await;
+    let verifier = NoteVerifier::parse(&log.verifier().to_string()).unwrap();
+    let head = log.head().await.unwrap();
+    for position in (1..=head.0).step_by(13).chain([head.0]) {
+        let proof = log.inclusion_proof(Position(position)).await.unwrap();
+        let checkpoint = proof.verify(&verifier).unwrap();
+        assert_eq!(checkpoint.size, 600);
+        assert!(proof.first.0 <= position, "{} > {position}", proof.first);
+        let mut other = proof.clone();
+        other.payload[0] ^= 1;
+        assert!(matches!(other.verify(&verifier), Err(InvalidProof::Path(_))));
+        let mut moved = proof.clone();
+        moved.first = moved.first.next();
+        assert!(matches!(moved.verify(&verifier), Err(InvalidProof::Path(_))));
+        let forged =
+            stele_event_log::InclusionProof { checkpoint: proof.checkpoint.replace("600", "601"), ..proof };
+        assert!(matches!(forged.verify(&verifier), Err(InvalidProof::Checkpoint(_))));
+    }
+    for outside in [0, head.0 + 1] {
+        let none = log.inclusion_proof(Position(outside)).await;
+        assert!(matches!(none, Err(LogError::Invalid(_))), "{none:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_checkpoint_is_proved_to_continue_every_earlier_one() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    let verifier = log.verifier().clone();
+    let mut checkpoints = vec![];
+    for step in 0..12 {
+        checkpoints.push(Checkpoint::open(&log.checkpoint(), &verifier).unwrap());
+        fill(&log, step * 55..(step + 1) * 55).await;
+    }
+    for (nth, old) in checkpoints.iter().enumerate() {
+        for new in &checkpoints[nth..] {
+            let proof = log.consistency_proof(old.size, new.size).await.unwrap();
+            assert_eq!(proof.verify(old, new), Ok(()), "{} to {}", old.size, new.size);
+            let other = Checkpoint { root: [7; 32], ..new.clone() };
+            assert!(proof.verify(old, &other).is_err() || old.size == 0, "{} to {}", old.size, new.size);
+        }
+    }
+    assert!(matches!(log.consistency_proof(9, 8).await, Err(LogError::Invalid(_))));
+    assert!(matches!(log.consistency_proof(1, 5_000).await, Err(LogError::Invalid(_))));
+}
+
+#[tokio::test]
+async fn verify_reports_what_is_there_and_agrees_with_the_running_log() {
+    let disk = SimulatedDisk::new();
+    let log = filled(&disk, 300).await;
+    // While it is owned, and after it was closed.
+    let running = verify_on(&disk, &VerifyOptions::default()).unwrap();
+    assert!(running.owned);
+    assert_eq!(running.stat, log.stat());
+    let checkpoint = Checkpoint::open(&log.checkpoint(), log.verifier()).unwrap();
+    assert_eq!((running.root, running.stat.commits), (checkpoint.root, checkpoint.size));
+    log.close().await.unwrap();
+    let closed = verify_on(&disk, &VerifyOptions::default()).unwrap();
+    assert_eq!((closed.stat.clone(), closed.owned, closed.checkpointed), (running.stat, false, 300));
+    assert_eq!(closed.checkpoints, closed.stat.segments + 1, "at creation, at each seal, at the end");
+    assert_eq!(closed.stat.categories.into_iter().collect::<Vec<_>>(), [("order".to_owned(), 600)]);
+    assert_eq!((closed.stat.events, closed.stat.streams), (600, 5));
+    assert!(closed.stat.segments > 3);
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_given_away_shows_truncation_and_rewriting() {
+    let disk = SimulatedDisk::new();
+    let log = filled(&disk, 40).await;
+    let kept_early = log.checkpoint();
+    let early = disk.copy();
+    fill(&log, 40..80).await;
+    let kept_late = log.checkpoint();
+    log.close().await.unwrap();
+    let against = |note: &str| VerifyOptions { against: Some(note.to_owned()), key: None };
+    verify_on(&disk, &against(&kept_early)).unwrap();
+    verify_on(&disk, &against(&kept_late)).unwrap();
+
+    // Somebody puts an older copy in its place: it is whole, and it is caught.
+    verify_on(&early, &VerifyOptions::default()).unwrap();
+    let truncated = verify_on(&early, &against(&kept_late));
+    assert!(matches!(truncated, Err(VerifyError::Truncated { signed: 80, found: 40 })), "{truncated:?}");
+
+    // Somebody with the key goes on from there in another way.
+    let log = open(&early);
+    for number in 5_000..5_060 {
+        log.append(&stream("order-1"), Expected::Any, vec![record(number)]).await.unwrap();
+    }
+    log.close().await.unwrap();
+    verify_on(&early, &against(&kept_early)).unwrap();
+    let rewritten = verify_on(&early, &against(&kept_late));
+    assert!(matches!(rewritten, Err(VerifyError::Rewritten { signed: 80 })), "{rewritten:?}");
+
+    // A checkpoint of another log, or none at all, is no evidence.
+    let other = open(&SimulatedDisk::new()).checkpoint();
+    for note in [other.as_str(), "", "no checkpoint"] {
+        let refused = verify_on(&disk, &against(note));
+        assert!(matches!(refused, Err(VerifyError::Checkpoint(_))), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_whose_key_was_replaced_is_caught_by_the_key_that_was_kept() {
+    let disk = SimulatedDisk::new();
+    let log = filled(&disk, 10).await;
+    let key = Some(log.verifier().clone());
+    log.close().await.unwrap();
+    let options = VerifyOptions { key, against: None };
+    verify_on(&disk, &options).unwrap();
+    let imitation = SimulatedDisk::new();
+    filled(&imitation, 10).await.close().await.unwrap();
+    verify_on(&imitation, &VerifyOptions::default()).unwrap();
+    assert!(matches!(verify_on(&imitation, &options), Err(VerifyError::Damaged { .. })));
+}
+
+#[tokio::test]
+async fn verify_needs_nothing_but_to_read() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let (log, report) = EmbeddedLog::open(directory.path(), options()).unwrap();
+    assert!(report.created);
+    fill(&log, 0..50).await;
+    log.close().await.unwrap();
+    let key = std::fs::metadata(directory.path().join("key")).unwrap();
+    assert_eq!(key.permissions().mode() & 0o777, 0o600);
+    // Without the secret and without the lock file.
+    std::fs::remove_file(directory.path().join("key")).unwrap();
+    std::fs::remove_file(directory.path().join("LOCK")).unwrap();
+    let report = verify(directory.path(), &VerifyOptions::default()).unwrap();
+    assert_eq!(report.stat.commits, 50);
+    let names: Vec<_> =
+        std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!names.iter().any(|name| name == "LOCK" || name == "key"), "{names:?}");
+    let nothing = verify(&directory.path().join("nothing"), &VerifyOptions::default());
+    assert!(matches!(nothing, Err(VerifyError::NotALog { .. })), "{nothing:?}");
+}
+
+#[tokio::test]
+async fn verify_beside_a_writer_never_cries_wolf() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, _) = EmbeddedLog::open(directory.path(), options()).unwrap();
+    let log = Arc::new(log);
+    let writer = {
+        let log = Arc::clone(&log);
+        tokio::task::spawn_blocking(move || {
+            tokio::runtime::Handle::current().block_on(async {
+                for number in 0..400 {
+                    let bytes = usize::try_from(number * 37 % 3_000).unwrap();
+                    log.append(&stream("order-1"), Expected::Any, vec![sized(number, bytes)]).await.unwrap();
+                }
+            });
+        })
+    };
+    let mut seen = 0;
+    while !writer.is_finished() {
+        let path = directory.path().to_owned();
+        let report =
+            tokio::task::spawn_blocking(move || verify(&path, &VerifyOptions::default())).await.unwrap();
+        let events = report.unwrap().stat.events;
+        assert!(events >= seen, "{events} after {seen}");
+        seen = events;
+    }
+    writer.await.unwrap();
+    log.close().await.unwrap();
+    drop(log);
+    let (_, report) = EmbeddedLog::open(directory.path(), options()).unwrap();
+    assert_eq!(report.head, Position(400));
+}

@@ -1,0 +1,182 @@
+//! What a person asks the desk to do, with a reason.
+
+use super::args::{ArmArgs, FilterCommand, KillArgs, Mode, ReasonArgs, RefreshArgs, ServiceArgs, Which};
+use super::desk::ask;
+use super::{say, say_json};
+use crate::amounts::span;
+use crate::config::Config;
+use crate::exit::{Code, Failure, Outcome};
+use crate::render::units::{clock, of_token};
+use stele_api::client::{Client, Reply, new_key};
+use stele_api::dto::{self, Killed, Written};
+use stele_domain::money::Units;
+use stele_domain::pair::Pair;
+
+pub(super) fn arm(args: &ArmArgs, config: &Config, json: bool) -> Outcome {
+    let mode = match args.mode {
+        Mode::Full => dto::Mode::Full,
+        Mode::Reducing => dto::Mode::Reducing,
+    };
+    let wish = dto::Arm {
+        reason: args.reason.clone(),
+        mode,
+        for_ms: Some(args.for_ms),
+        until: None,
+        limits_version: args.limits_version,
+    };
+    let written = ask(config, |client| async move { Ok(client.arm(new_key(), &wish).await?.answer) })?;
+    let how = match args.mode {
+        Mode::Full => "Armed for both directions",
+        Mode::Reducing => "Armed towards the base target only",
+    };
+    let for_how_long = span(i64::try_from(args.for_ms).unwrap_or(i64::MAX));
+    answer(&written, &format!("{how}, for {for_how_long}"), "Armed like this already", json)
+}
+
+pub(super) fn disarm(args: &ReasonArgs, config: &Config, json: bool) -> Outcome {
+    let written = ask(config, |client| async move { Ok(client.disarm(new_key(), &args.reason).await?.answer) })?;
+    answer(&written, "Disarmed: no offers are made", "Disarmed already", json)
+}
+
+/// Kills, and shows what is still out. A frame that could not be fenced off is told with its own exit code.
+pub(super) fn kill(args: &KillArgs, config: &Config, json: bool) -> Outcome {
+    let killed: Reply<Killed> = ask(config, |client| async move { Ok(client.kill(new_key(), &args.reason).await?) })?;
+    let killed = killed.answer;
+    if json {
+        say_json(&killed)?;
+    } else {
+        say(&killed_words(&killed, &config.pair))?;
+    }
+    if killed.fenced {
+        return Ok(());
+    }
+    Err(Failure::new(Code::Unavailable, "killed, but a frame was being written and may still leave")
+        .advise("watch the open signatures until their deadlines: stele status"))
+}
+
+fn killed_words(killed: &Killed, pair: &Pair) -> String {
+    let mut text = match killed.outcome {
+        dto::Outcome::Recorded => format!("KILLED{}.", place(killed.log_position)),
+        dto::Outcome::AlreadySo => "KILLED already.".to_owned(),
+    };
+    if killed.fenced {
+        text.push_str(" No offer can leave this desk any more.");
+    }
+    if killed.open_signatures.is_empty() {
+        text.push_str("\nNo signature is out.");
+        return text;
+    }
+    text.push_str("\nThese signatures are out and could still be executed:");
+    for open in &killed.open_signatures {
+        let give = open.give.amount.parse::<Units>().map_or_else(
+            |_| open.give.amount.clone(),
+            |units| of_token(units, &open.give.token, pair),
+        );
+        text.push_str(&format!("\n  {give} until {}  (command {})", clock(open.offer_deadline), open.command_id));
+    }
+    text
+}
+
+pub(super) fn switch(action: &'static str, args: &ServiceArgs, config: &Config, json: bool) -> Outcome {
+    let services = args.service.services();
+    let answers = ask(config, |client| async move {
+        let mut answers = vec![];
+        for service in services {
+            answers.push((service.name(), one_switch(&client, action, service.name(), &args.reason).await?));
+        }
+        Ok(answers)
+    })?;
+    if json {
+        let answers = answers.iter().map(|(service, written)| serde_json::json!({ "service": service, "answer": written }));
+        return say_json(&answers.collect::<Vec<_>>());
+    }
+    let (done, already) = match action {
+        "pause" => ("paused", "paused already"),
+        "resume" => ("running", "running already"),
+        _ => ("draining", "draining already"),
+    };
+    let lines = answers.iter().map(|(service, written)| match written.outcome {
+        dto::Outcome::Recorded => format!("{service}: {done}{}", place(written.log_position)),
+        dto::Outcome::AlreadySo => format!("{service}: {already}"),
+    });
+    say(&lines.collect::<Vec<_>>().join("\n"))
+}
+
+async fn one_switch(client: &Client, action: &str, service: &str, reason: &str) -> Result<Written, Failure> {
+    let key = new_key();
+    let reply = match action {
+        "pause" => client.pause(key, service, reason).await?,
+        "resume" => client.resume(key, service, reason).await?,
+        _ => client.drain(key, service, reason).await?,
+    };
+    Ok(reply.answer)
+}
+
+pub(super) fn refresh(args: &RefreshArgs, config: &Config, json: bool) -> Outcome {
+    // Only what reads the outside can look again.
+    let names = match args.service {
+        Which::All => vec!["market", "inventory"],
+        Which::Ingest | Which::Market | Which::Inventory | Which::Strategy | Which::Executor | Which::Projections => {
+            args.service.services().iter().map(|service| service.name()).collect()
+        }
+    };
+    let answers = ask(config, |client| async move {
+        let mut answers = vec![];
+        for name in names {
+            answers.push(client.refresh(name).await?);
+        }
+        Ok(answers)
+    })?;
+    if json {
+        return say_json(&answers);
+    }
+    let lines = answers.iter().map(|answer| format!("{}: looking now", answer.service));
+    say(&lines.collect::<Vec<_>>().join("\n"))
+}
+
+pub(super) fn filter(command: &FilterCommand, config: &Config, json: bool) -> Outcome {
+    match command {
+        FilterCommand::Get => {
+            let filter = ask(config, |client| async move { Ok(client.filter().await?) })?;
+            if json { say_json(&filter) } else { say(&filter_words(&filter)) }
+        }
+        FilterCommand::Set { entries, reason } => {
+            let wish = dto::SetFilter { entries: entries.clone(), reason: reason.clone() };
+            let written = ask(config, |client| async move { Ok(client.set_filter(new_key(), &wish).await?.answer) })?;
+            answer(&written, "The filter is set", "The filter was like this already", json)
+        }
+        FilterCommand::Reset(args) => {
+            let written =
+                ask(config, |client| async move { Ok(client.reset_filter(new_key(), &args.reason).await?.answer) })?;
+            answer(&written, "The configured pairs are listened to again", "The configured pairs were listened to already", json)
+        }
+    }
+}
+
+fn filter_words(filter: &dto::Filter) -> String {
+    let configured = filter.configured.join(", ");
+    match filter.mode {
+        dto::FilterMode::Configured => format!("Every configured pair is listened to: {configured}"),
+        dto::FilterMode::Only if filter.entries.is_empty() => {
+            format!("Nothing is listened to, by an operator's wish. Configured: {configured}")
+        }
+        dto::FilterMode::Only => {
+            format!("Only these are listened to, by an operator's wish: {}\nConfigured: {configured}", filter.entries.join(", "))
+        }
+    }
+}
+
+/// The answer to a wish, for people or programs.
+pub(super) fn answer(written: &Written, done: &str, already: &str, json: bool) -> Outcome {
+    if json {
+        return say_json(written);
+    }
+    match written.outcome {
+        dto::Outcome::Recorded => say(&format!("{done}{}.", place(written.log_position))),
+        dto::Outcome::AlreadySo => say(&format!("{already}; nothing was recorded.")),
+    }
+}
+
+fn place(position: Option<u64>) -> String {
+    position.map_or_else(String::new, |position| format!(" [log {position}]"))
+}

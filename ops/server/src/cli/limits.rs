@@ -1,0 +1,176 @@
+//! Showing and changing limits. A change is made on whole limits: those in force, those of the configuration, or
+//! those of a file, with the named ones replaced.
+
+use super::args::{LimitsCommand, LimitsSetArgs};
+use super::control::answer;
+use super::desk::ask;
+use super::{say, say_json};
+use crate::config::{Config, LimitField};
+use crate::exit::{Failure, Outcome};
+use crate::render;
+use serde_json::Value;
+use stele_api::client::new_key;
+use stele_api::dto::{Limits, LimitsAnswer, LimitsVersion, SetLimits};
+use stele_domain::pair::Pair;
+
+pub(super) fn run(command: &LimitsCommand, config: &Config, json: bool) -> Outcome {
+    match command {
+        LimitsCommand::Get => {
+            let limits = ask(config, |client| async move { Ok(client.limits().await?) })?;
+            if json { say_json(&limits) } else { say(&render::limits::limits(&limits, &config.pair)) }
+        }
+        LimitsCommand::Set(args) => set(args, config, json),
+    }
+}
+
+fn set(args: &LimitsSetArgs, config: &Config, json: bool) -> Outcome {
+    let given = if args.from_config {
+        Some(configured(config))
+    } else {
+        args.file.as_deref().map(from_file).transpose()?
+    };
+    if given.is_none() && args.changes.is_empty() {
+        return Err(Failure::usage("nothing to set: name LIMIT=VALUE, --from-config or --file"));
+    }
+    let changes = args.changes.iter().map(|change| split(change, &config.pair)).collect::<Result<Vec<_>, _>>()?;
+    let written = ask(config, |client| async move {
+        let base = match given {
+            Some(given) => given,
+            None => in_force(client.limits().await?)?,
+        };
+        let limits = changed(base, &changes)?;
+        let wish = SetLimits { limits, effective_from: None, reason: args.reason.clone() };
+        Ok(client.set_limits(new_key(), &wish).await?.answer)
+    })?;
+    answer(&written, "The limits are set", "The limits were like this already", json)
+}
+
+/// The newest limits, those that hold only later included: a change must not undo them unseen.
+fn in_force(answer: LimitsAnswer) -> Result<Limits, Failure> {
+    let newest: Option<LimitsVersion> = answer.upcoming.or(answer.in_force);
+    newest.map(|version| version.limits).ok_or_else(|| {
+        Failure::usage("no limits are set that could be changed").advise("begin with --from-config or --file")
+    })
+}
+
+/// The limits of the configuration, in the words of the API.
+fn configured(config: &Config) -> Limits {
+    let limits = &config.limits;
+    let floor = limits.floor.iter().map(|(token, units)| (token.to_string(), units.to_string()));
+    Limits {
+        edge_min_bps: limits.edge_min.0,
+        notional_min: limits.notional_min.to_string(),
+        notional_max: limits.notional_max.to_string(),
+        fallback_notional_max: limits.fallback_notional_max.to_string(),
+        buy_base_open_max: limits.buy_base_open_max.to_string(),
+        sell_base_open_max: limits.sell_base_open_max.to_string(),
+        open_offers_max: limits.open_offers_max,
+        open_offers_per_partner_max: limits.open_offers_per_partner_max,
+        uncertain_offers_max: limits.uncertain_offers_max,
+        cooldown_ms: limits.cooldown_ms,
+        price_age_ms_max: limits.price_age_ms_max,
+        fallback_age_ms_max: limits.fallback_age_ms_max,
+        spread_max_bps: limits.spread_max.0,
+        inventory_age_ms_max: limits.inventory_age_ms_max,
+        window_ms_min: limits.window_ms_min,
+        deadline_ms_max: limits.deadline_ms_max,
+        command_age_ms_max: limits.command_age_ms_max,
+        clock_skew_ms_max: limits.clock_skew_ms_max,
+        answer_probes: limits.answer_probes,
+        floor: floor.collect(),
+        base_target: limits.base_target.to_string(),
+    }
+}
+
+/// Limits as `limits get --json` prints them, or only their `limits` part.
+fn from_file(path: &std::path::Path) -> Result<Limits, Failure> {
+    let named = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    let value: Value = serde_json::from_str(&text).map_err(|error| named(&error))?;
+    let inner = value.pointer("/in_force/limits").or_else(|| value.get("limits")).unwrap_or(&value);
+    serde_json::from_value(inner.clone()).map_err(|error| named(&error))
+}
+
+/// A change: the name, the token for a floor, and the value that the log keeps.
+struct Change {
+    name: String,
+    token: Option<String>,
+    value: Value,
+}
+
+fn split(text: &str, pair: &Pair) -> Result<Change, Failure> {
+    let wrong = |why: String| Failure::usage(format!("{text:?}: {why}"));
+    let (name, value) = text.split_once('=').ok_or_else(|| wrong("LIMIT=VALUE is expected".to_owned()))?;
+    if let Some(token) = name.strip_prefix("floor.") {
+        let side = render::units::side_of(token, pair).ok_or_else(|| wrong("the pair has no such token".to_owned()))?;
+        let units = crate::amounts::units_of_whole(value, side.asset.decimals).map_err(wrong)?;
+        return Ok(Change { name: "floor".to_owned(), token: Some(token.to_owned()), value: Value::from(units.to_string()) });
+    }
+    let field = LimitField::named(name).map_err(wrong)?;
+    let value = field.read(value, pair).map_err(|why| wrong(format!("{why} ({})", field.words)))?;
+    Ok(Change { name: field.name.to_owned(), token: None, value })
+}
+
+fn changed(limits: Limits, changes: &[Change]) -> Result<Limits, Failure> {
+    let mut value = serde_json::to_value(limits).map_err(|error| Failure::error(&error))?;
+    for change in changes {
+        let place = match &change.token {
+            Some(token) => value.get_mut(&change.name).and_then(Value::as_object_mut).map(|floor| (floor, token)),
+            None => value.as_object_mut().map(|fields| (fields, &change.name)),
+        };
+        if let Some((fields, key)) = place {
+            fields.insert(key.clone(), change.value.clone());
+        }
+    }
+    serde_json::from_value(value).map_err(|error| Failure::error(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{changed, configured, split};
+    use crate::config::{Config, LIMIT_FIELDS, Sources};
+    use serde_json::Value;
+
+    fn config() -> Config {
+        Config::load(&Sources::default()).unwrap()
+    }
+
+    #[test]
+    fn every_limit_can_be_named_set_and_shown() {
+        let limits = serde_json::to_value(configured(&config())).unwrap();
+        let limits = limits.as_object().unwrap();
+        let names: Vec<&str> = LIMIT_FIELDS.iter().map(|field| field.name).collect();
+        assert_eq!(limits.len(), names.len());
+        for field in LIMIT_FIELDS {
+            let value = limits.get(field.name).unwrap_or_else(|| panic!("the API knows no {}", field.name));
+            let shown = field.show(value, &config().pair);
+            assert_ne!(shown, value.to_string().repeat(2), "{} can't be shown", field.name);
+        }
+    }
+
+    #[test]
+    fn a_change_replaces_what_it_names_and_nothing_else() {
+        let (config, before) = (config(), configured(&config()));
+        let changes = ["notional_max=7.5", "edge_min_bps=2.5%", "cooldown_ms=1m", "floor.nep141:nbtc.bridge.near=0.001"];
+        let changes: Vec<_> = changes.iter().map(|text| split(text, &config.pair).unwrap()).collect();
+        let after = changed(before.clone(), &changes).unwrap();
+        assert_eq!(after.notional_max, "7500000000000000000");
+        assert_eq!((after.edge_min_bps, after.cooldown_ms), (250, 60_000));
+        assert_eq!(after.floor.get("nep141:nbtc.bridge.near").map(String::as_str), Some("100000"));
+        let diff = |a: &Value, b: &Value| {
+            let keys = a.as_object().unwrap().keys();
+            keys.filter(|key| a.get(*key) != b.get(*key)).cloned().collect::<Vec<_>>()
+        };
+        let (before, after) = (serde_json::to_value(before).unwrap(), serde_json::to_value(after).unwrap());
+        assert_eq!(diff(&before, &after), ["cooldown_ms", "edge_min_bps", "floor", "notional_max"]);
+    }
+
+    #[test]
+    fn a_limit_that_is_not_there_is_answered_with_the_near_one() {
+        let words = split("notional_mx=5", &config().pair).err().unwrap().what;
+        assert!(words.contains("did you mean `notional_max`?"), "{words}");
+        assert!(split("notional_max", &config().pair).is_err());
+        assert!(split("notional_max=much", &config().pair).is_err());
+        assert!(split("floor.nep141:other=1", &config().pair).is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! Looking: the status page, one quote's story, read models.
+
+use super::args::{TableArgs, TraceArgs};
+use super::desk::ask;
+use super::{say, say_json};
+use crate::config::Config;
+use crate::exit::{Failure, Outcome};
+use crate::render;
+use stele_api::client::RowsQuery;
+use stele_api::dto::{TableInfo, TablePage};
+use stele_projections::trace::Trace;
+
+pub(super) fn status(config: &Config, json: bool) -> Outcome {
+    let status = ask(config, |client| async move { Ok(client.status().await?) })?;
+    if json { say_json(&status) } else { say(&render::status::page(&status, &config.pair)) }
+}
+
+pub(super) fn trace(args: &TraceArgs, config: &Config, json: bool) -> Outcome {
+    let trace = ask(config, |client| async move { Ok(client.trace(&args.id).await?) })?;
+    if json {
+        return say_json(&trace);
+    }
+    // The rows of the story are those of the tables: the door passes them on as they are.
+    let trace = serde_json::to_value(&trace).and_then(serde_json::from_value::<Trace>);
+    say(&render::trace::story(&trace.map_err(|error| Failure::error(&error))?, &config.pair))
+}
+
+pub(super) fn table(args: &TableArgs, config: &Config, json: bool) -> Outcome {
+    let Some(name) = args.name.clone() else { return tables(config, json) };
+    let filters = args.filters.iter().map(|filter| {
+        let split = filter.split_once('=').map(|(column, value)| (column.to_owned(), value.to_owned()));
+        split.ok_or_else(|| Failure::usage(format!("--where {filter}: COLUMN=VALUE is expected")))
+    });
+    let query = RowsQuery {
+        limit: usize::try_from(args.limit).ok(),
+        after: None,
+        order: args.oldest.then(|| "oldest".to_owned()),
+        filters: filters.collect::<Result<_, _>>()?,
+    };
+    let (info, page) = ask(config, |client| async move {
+        let page = client.rows(&name, &query).await?;
+        let info = client.tables().await?.tables.into_iter().find(|table| table.name == name);
+        Ok((info, page))
+    })?;
+    if json { say_json(&page) } else { say(&rows(args, info.as_ref(), &page)?) }
+}
+
+fn rows(args: &TableArgs, info: Option<&TableInfo>, page: &TablePage) -> Result<String, Failure> {
+    let known: Vec<String> = info.map(|info| info.columns.iter().map(|column| column.name.clone()).collect()).unwrap_or_default();
+    if let Some(unknown) = args.columns.iter().find(|column| !known.contains(column)) {
+        return Err(Failure::usage(format!("there is no column {unknown:?}: {}", known.join(", "))));
+    }
+    let columns = if args.columns.is_empty() { &known } else { &args.columns };
+    let mut text = render::table::rows(columns, &page.rows);
+    let more = if page.next.is_some() { ", and there are more" } else { "" };
+    text.push_str(&format!("\n{} rows{more}, as of log position {}", page.rows.len(), page.as_of));
+    if page.cut_rows > 0 {
+        text.push_str(&format!("; {} older rows are only in the log", page.cut_rows));
+    }
+    Ok(text)
+}
+
+fn tables(config: &Config, json: bool) -> Outcome {
+    let answer = ask(config, |client| async move { Ok(client.tables().await?) })?;
+    if json {
+        return say_json(&answer);
+    }
+    let mut table = render::table::framed(&["table", "a row is named by", "what it holds"]);
+    for info in &answer.tables {
+        table.add_row([info.name.clone(), info.key.join(", "), info.doc.clone()]);
+    }
+    say(&format!("{table}\nShow one with: stele table NAME. Columns are described by: stele table --json"))
+}

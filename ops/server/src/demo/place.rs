@@ -1,0 +1,189 @@
+//! Where a run keeps its things: the data directory, the signing key that is made for the run, the desk's
+//! configuration and what the desk says.
+
+use crate::exit::{Code, Failure};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use stele_intents::key::{KeySource, SigningKey};
+use stele_intents::nep413;
+use tempfile::TempDir;
+
+/// Longest path of a socket, in bytes; the configuration refuses longer ones.
+const SOCKET_BYTES_MAX: usize = 100;
+/// Beginning of the names of temporary directories.
+const PREFIX: &str = "stele-";
+/// Where sockets go when everything else is too long.
+const SHORT_PLACE: &str = "/tmp";
+
+/// A run's directory.
+#[derive(Debug)]
+pub(crate) struct Place {
+    directory: PathBuf,
+    socket: PathBuf,
+    public_key: String,
+    /// Whether the directory stays when the run is over.
+    pub kept: bool,
+    /// Removed when the run is over.
+    _temporary: Vec<TempDir>,
+}
+
+impl Place {
+    /// Makes the directory, which must be new or empty when it is named, and a signing key in it.
+    pub(crate) fn make(named: Option<&Path>) -> Result<Self, Failure> {
+        let mut temporary = vec![];
+        let directory = match named {
+            Some(path) => named_directory(path)?,
+            None => temporary_directory(&std::env::temp_dir(), &mut temporary)?,
+        };
+        let mut socket = directory.join("stele.sock");
+        if socket.as_os_str().len() > SOCKET_BYTES_MAX {
+            socket = temporary_directory(Path::new(SHORT_PLACE), &mut temporary)?.join("stele.sock");
+        }
+        let public_key = make_key(&directory.join("signing-key"))?;
+        Ok(Self { directory, socket, public_key, kept: named.is_some(), _temporary: temporary })
+    }
+
+    /// The data directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The data directory as text; it was checked to be text.
+    pub(crate) fn shown(&self) -> String {
+        self.directory.display().to_string()
+    }
+
+    /// The desk's socket.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The signing key's public half.
+    pub(crate) fn public_key(&self) -> &str {
+        &self.public_key
+    }
+
+    /// The file with the signing key.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.directory.join("signing-key")
+    }
+
+    /// The desk's configuration.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.directory.join("stele.toml")
+    }
+
+    /// What the desk says on its standard error.
+    pub(crate) fn desk_log(&self) -> PathBuf {
+        self.directory.join("desk.jsonl")
+    }
+
+    /// The event log.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
+    /// The live tables as they were at the end.
+    pub(crate) fn tables_file(&self) -> PathBuf {
+        self.directory.join("tables.json")
+    }
+
+    /// The checkpoint that the running desk signed at the end.
+    pub(crate) fn checkpoint_file(&self) -> PathBuf {
+        self.directory.join("checkpoint.txt")
+    }
+
+    /// Writes a file that only its owner can read.
+    pub(crate) fn write(&self, path: &Path, content: &[u8]) -> Result<(), Failure> {
+        private_file(path).and_then(|mut file| file.write_all(content)).map_err(|error| unwritable(path, &error))
+    }
+}
+
+fn named_directory(path: &Path) -> Result<PathBuf, Failure> {
+    let shown = path.display();
+    if path.to_str().is_none() {
+        return Err(Failure::usage(format!("--data {shown}: a demo needs a path that is readable text")));
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| unwritable(path, &error))?;
+    let mut entries = std::fs::read_dir(path).map_err(|error| unwritable(path, &error))?;
+    if entries.next().is_some() {
+        return Err(Failure::new(Code::Conflict, format!("{shown} is not empty: a demo begins with an empty log"))
+            .advise("name a directory that is not there yet, or remove this one if it is from an earlier demo"));
+    }
+    path.canonicalize().map_err(|error| unwritable(path, &error))
+}
+
+fn temporary_directory(parent: &Path, kept: &mut Vec<TempDir>) -> Result<PathBuf, Failure> {
+    let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent).map_err(|error| unwritable(parent, &error))?;
+    let path = made.path().canonicalize().map_err(|error| unwritable(made.path(), &error))?;
+    kept.push(made);
+    if path.to_str().is_none() {
+        return Err(Failure::usage(format!("{} is no readable text: set TMPDIR to another directory", path.display())));
+    }
+    Ok(path)
+}
+
+/// Makes a key for the run and gives its public half.
+fn make_key(path: &Path) -> Result<String, Failure> {
+    let mut seed = [0; 32];
+    let mut random = File::open("/dev/urandom").map_err(|error| Failure::error(&error))?;
+    random.read_exact(&mut seed).map_err(|error| Failure::error(&error))?;
+    let text = nep413::text(&seed);
+    private_file(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| unwritable(path, &error))?;
+    let key = SigningKey::load(&KeySource::File(path.to_owned())).map_err(|error| Failure::error(&error))?;
+    Ok(key.public_key().to_owned())
+}
+
+fn private_file(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Code::Error, format!("{} can't be used: {error}", path.display()))
+        .advise("name a directory that you may write to with --data, or set TMPDIR")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, SOCKET_BYTES_MAX};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn the_key_and_the_directory_are_their_owner_s_alone() {
+        let place = Place::make(None).unwrap();
+        let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(place.directory()), mode(&place.key_file())), (0o700, 0o600));
+        assert!(place.public_key().starts_with("ed25519:"), "{}", place.public_key());
+    }
+
+    #[test]
+    fn a_temporary_directory_is_gone_afterwards_and_a_named_one_stays() {
+        let parent = tempfile::tempdir().unwrap();
+        let named = parent.path().join("kept");
+        let place = Place::make(Some(&named)).unwrap();
+        assert!(place.kept);
+        drop(place);
+        assert!(named.is_dir());
+        let place = Place::make(None).unwrap();
+        let directory = place.directory().to_owned();
+        drop(place);
+        assert!(!directory.exists());
+    }
+
+    #[test]
+    fn a_directory_that_holds_something_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        std::fs::write(parent.path().join("precious"), "x").unwrap();
+        let failure = Place::make(Some(parent.path())).unwrap_err();
+        assert!(failure.what.contains("is not empty"), "{}", failure.what);
+    }
+
+    #[test]
+    fn a_long_directory_has_its_socket_in_a_short_one() {
+        let parent = tempfile::tempdir().unwrap();
+        let place = Place::make(Some(&parent.path().join("d".repeat(120)))).unwrap();
+        assert!(place.socket().as_os_str().len() <= SOCKET_BYTES_MAX, "{}", place.socket().display());
+    }
+}

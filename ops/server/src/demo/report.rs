@@ -1,0 +1,259 @@
+//! What a run came to: the object for programs, and the promises that it is held against.
+
+use crate::exit::{Code, Failure};
+use serde::Serialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use stele_projections::compare::Difference;
+
+/// Settlements that every run shows at least.
+const SETTLED_MIN: u64 = 3;
+
+/// What a run came to.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub seed: u64,
+    pub quotes: u64,
+    pub decisions: u64,
+    pub skipped: BTreeMap<String, u64>,
+    pub commands: u64,
+    pub submissions: u64,
+    pub results: BTreeMap<String, u64>,
+    pub lost_to_rival: u64,
+    pub journal: JournalCounts,
+    pub open_signatures_at_end: u64,
+    pub rows_compared: BTreeMap<String, u64>,
+    pub rows_different: u64,
+    pub read_model_store: &'static str,
+    pub log: LogProved,
+    pub quote_to_decision: Percentiles,
+    pub quote_to_response: Percentiles,
+    pub restarts: u32,
+    pub elapsed: Duration,
+    /// What became of the offer whose reply was swallowed, when that is known.
+    pub swallowed_became: Option<String>,
+    /// What the desk sent that no correct solver would.
+    pub protocol_violations: Vec<String>,
+    pub log_problem: Option<String>,
+    pub differences: Vec<Difference>,
+}
+
+/// What the simulator counted.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct JournalCounts {
+    pub frames: u64,
+    pub distinct_nonces: u64,
+    pub distinct_commands: u64,
+}
+
+/// What the verification came to.
+#[derive(Debug, Serialize)]
+pub(crate) struct LogProved {
+    pub events: u64,
+    pub head: u64,
+    pub verified: bool,
+    pub checkpoint: String,
+}
+
+/// Milliseconds.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(crate) struct Percentiles {
+    pub p50: f64,
+    pub p99: f64,
+}
+
+/// The median and the 99th percentile of spans in microseconds, in milliseconds (nearest rank; zero of none).
+pub(crate) fn percentiles(mut micros: Vec<u32>) -> Percentiles {
+    micros.sort_unstable();
+    let rank = |percent: usize| {
+        let nth = micros.len().saturating_mul(percent).div_ceil(100).saturating_sub(1);
+        micros.get(nth).map_or(0.0, |micros| f64::from(*micros) / 1_000.0)
+    };
+    Percentiles { p50: rank(50), p99: rank(99) }
+}
+
+/// Something that every run has to show.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Promise {
+    pub name: &'static str,
+    pub holds: bool,
+    pub words: String,
+    /// Whether breaking it means that what is stored or sent is not what it should be.
+    proof: bool,
+}
+
+impl Report {
+    /// The object for programs.
+    pub(crate) fn json(&self) -> Value {
+        let holds: BTreeMap<&str, bool> = self.promises().iter().map(|promise| (promise.name, promise.holds)).collect();
+        json!({
+            "quotes": self.quotes,
+            "decisions": self.decisions,
+            "skipped": self.skipped,
+            "commands": self.commands,
+            "submissions": self.submissions,
+            "results": self.results,
+            "lost_to_rival": self.lost_to_rival,
+            "journal": self.journal,
+            "open_signatures_at_end": self.open_signatures_at_end,
+            "rows_compared": self.rows_compared,
+            "rows_different": self.rows_different,
+            "read_model_store": self.read_model_store,
+            "log": self.log,
+            "latency_ms": {
+                "quote_to_decision": self.quote_to_decision,
+                "quote_to_response": self.quote_to_response,
+            },
+            "restarts": self.restarts,
+            "elapsed_ms": u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
+            "swallowed_reply": self.swallowed_became,
+            "seed": self.seed,
+            "holds": holds,
+        })
+    }
+
+    fn result(&self, state: &str) -> u64 {
+        self.results.get(state).copied().unwrap_or_default()
+    }
+
+    /// Everything that was promised, in the order of the run.
+    pub(crate) fn promises(&self) -> Vec<Promise> {
+        let of = |name, holds, words| Promise { name, holds, words, proof: false };
+        let proof = |name, holds, words| Promise { name, holds, words, proof: true };
+        let disarmed = self.skipped.get("disarmed").copied().unwrap_or_default();
+        let (settled, expired) = (self.result("settled"), self.result("expired_unfilled"));
+        let JournalCounts { frames, distinct_nonces, distinct_commands } = self.journal;
+        let once = frames == distinct_nonces && frames == distinct_commands && frames > 0;
+        let rows: u64 = self.rows_compared.values().sum();
+        let became = self.swallowed_became.as_deref();
+        let resolved = became.map_or_else(|| "was not resolved".to_owned(), |became| format!("was looked up: {became}"));
+        let violations = self.protocol_violations.len();
+        let log = match &self.log_problem {
+            None => format!("the log of {} events verifies, against a checkpoint of the living desk", self.log.events),
+            Some(why) => format!("the log does not verify: {why}"),
+        };
+        vec![
+            of("refused_while_disarmed", disarmed > 0, format!("{disarmed} requests refused while nobody had armed it")),
+            of("settled", settled >= SETTLED_MIN, format!("{settled} offers settled, seen in blocks")),
+            of("lost_to_rival", self.lost_to_rival > 0, format!("{} auctions lost to a rival", self.lost_to_rival)),
+            of("expired_unfilled", expired > 0, format!("{expired} offers expired unfilled, by proof")),
+            of("swallowed_reply_resolved", became.is_some(), format!("the offer without a reply {resolved}")),
+            of("nothing_open", self.open_signatures_at_end == 0, format!("{} signatures open at the end", self.open_signatures_at_end)),
+            proof(
+                "nothing_sent_twice",
+                once,
+                format!("{frames} frames, {distinct_nonces} nonces, {distinct_commands} commands in the market's journal: nothing was sent twice"),
+            ),
+            proof("protocol_kept", violations == 0, format!("{violations} frames that a correct solver would not send")),
+            proof("log_verified", self.log.verified, log),
+            proof(
+                "rows_equal",
+                self.rows_different == 0 && rows > 0,
+                format!("{rows} rows of {} tables folded again from the log: {} differ", self.rows_compared.len(), self.rows_different),
+            ),
+        ]
+    }
+
+    /// The end of the run: well, or what was broken.
+    pub(crate) fn verdict(&self) -> Result<(), Failure> {
+        let promises = self.promises();
+        let broken: Vec<&Promise> = promises.iter().filter(|promise| !promise.holds).collect();
+        if broken.is_empty() {
+            return Ok(());
+        }
+        let code = if broken.iter().any(|promise| promise.proof) { Code::Mismatch } else { Code::Error };
+        let named = broken.iter().map(|promise| format!("{} ({})", promise.name, promise.words));
+        let mut what = format!("the demo did not hold: {}", named.collect::<Vec<_>>().join("; "));
+        if let Some(first) = self.differences.first() {
+            what.push_str(&format!(
+                "\n  first difference: table {}, key {}\n    live    {}\n    from log {}",
+                first.table,
+                first.key,
+                first.live.as_deref().unwrap_or("no such row"),
+                first.folded.as_deref().unwrap_or("no such row"),
+            ));
+        }
+        Err(Failure::new(code, what))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{JournalCounts, LogProved, Percentiles, Report, percentiles};
+    use crate::exit::Code;
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    fn good() -> Report {
+        let counts = |pairs: &[(&str, u64)]| pairs.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
+        Report {
+            seed: 7,
+            quotes: 40,
+            decisions: 40,
+            skipped: counts(&[("disarmed", 1)]),
+            commands: 12,
+            submissions: 12,
+            results: counts(&[("settled", 3), ("expired_unfilled", 1)]),
+            lost_to_rival: 1,
+            journal: JournalCounts { frames: 12, distinct_nonces: 12, distinct_commands: 12 },
+            open_signatures_at_end: 0,
+            rows_compared: BTreeMap::from([("decisions".to_owned(), 40)]),
+            rows_different: 0,
+            read_model_store: "memory",
+            log: LogProved { events: 100, head: 100, verified: true, checkpoint: String::new() },
+            quote_to_decision: Percentiles::default(),
+            quote_to_response: Percentiles::default(),
+            restarts: 1,
+            elapsed: Duration::from_secs(20),
+            swallowed_became: Some("settled".to_owned()),
+            protocol_violations: vec![],
+            log_problem: None,
+            differences: vec![],
+        }
+    }
+
+    #[test]
+    fn a_run_that_keeps_every_promise_ends_well() {
+        assert!(good().verdict().is_ok());
+        assert!(good().promises().iter().all(|promise| promise.holds));
+    }
+
+    #[test]
+    fn each_broken_promise_is_named_and_ends_the_run_with_its_own_code() {
+        type Breaks = fn(&mut Report);
+        let cases: [(&str, Code, Breaks); 10] = [
+            ("refused_while_disarmed", Code::Error, |r| r.skipped.clear()),
+            ("settled", Code::Error, |r| drop(r.results.insert("settled".to_owned(), 2))),
+            ("lost_to_rival", Code::Error, |r| r.lost_to_rival = 0),
+            ("expired_unfilled", Code::Error, |r| drop(r.results.remove("expired_unfilled"))),
+            ("swallowed_reply_resolved", Code::Error, |r| r.swallowed_became = None),
+            ("nothing_open", Code::Error, |r| r.open_signatures_at_end = 1),
+            ("nothing_sent_twice", Code::Mismatch, |r| r.journal.frames = 13),
+            ("protocol_kept", Code::Mismatch, |r| r.protocol_violations.push("a binary frame".to_owned())),
+            ("log_verified", Code::Mismatch, |r| r.log.verified = false),
+            ("rows_equal", Code::Mismatch, |r| r.rows_different = 1),
+        ];
+        for (name, code, breaks) in cases {
+            let mut report = good();
+            breaks(&mut report);
+            let failure = report.verdict().unwrap_err();
+            assert_eq!(failure.code, code, "{name}");
+            assert!(failure.what.contains(name), "{name} is not in {}", failure.what);
+        }
+    }
+
+    #[test]
+    fn a_journal_without_frames_proves_nothing() {
+        let mut report = good();
+        report.journal = JournalCounts { frames: 0, distinct_nonces: 0, distinct_commands: 0 };
+        assert_eq!(report.verdict().unwrap_err().code, Code::Mismatch);
+    }
+
+    #[test]
+    fn percentiles_are_nearest_ranks_in_milliseconds() {
+        let spans = percentiles((1..=200).rev().collect());
+        assert_eq!((spans.p50.to_string(), spans.p99.to_string()), ("0.1".to_owned(), "0.198".to_owned()));
+        assert_eq!(percentiles(vec![]).p99.to_string(), "0");
+    }
+}
