@@ -4,6 +4,7 @@
 //! newest balances and the time.
 
 use crate::ledger::Ledger;
+use crate::observe;
 use crate::service::{ServiceError, own, survivable};
 use crate::stop::Stop;
 use crate::strategy::readable;
@@ -29,6 +30,8 @@ const PAGE: usize = 512;
 const LOOK_BACK: usize = 64;
 /// How often staleness is looked at.
 const TICK: Duration = Duration::from_secs(1);
+/// How long the relay may be gone before a person is called: a reconnect takes a moment.
+const RELAY_GONE_MS_MAX: i64 = 5_000;
 
 /// The service.
 pub struct AlertWatch {
@@ -54,6 +57,7 @@ struct Watch {
     ledgers: BTreeMap<Kind, Ledger<Alert>>,
     said: BTreeMap<Kind, bool>,
     balances_at: Option<Timestamp>,
+    relay_gone: Option<(Timestamp, String)>,
 }
 
 impl AlertWatch {
@@ -64,7 +68,7 @@ impl AlertWatch {
         for kind in Kind::ALL {
             ledgers.insert(kind, Ledger::new(Arc::clone(&self.log), streams::alert(kind)?));
         }
-        let mut watch = Watch { ledgers, said: BTreeMap::new(), balances_at: None };
+        let mut watch = Watch { ledgers, said: BTreeMap::new(), balances_at: None, relay_gone: None };
         let head = self.log.head().await.map_err(ServiceError::Log)?;
         self.look_back(&who, &mut watch, head).await?;
         let categories = [streams::PRICE, streams::RELAY, streams::INVENTORY];
@@ -83,15 +87,19 @@ impl AlertWatch {
         }
     }
 
-    /// What the newest facts up to the head say.
+    /// What the newest facts up to the head come to: of each alert, only the last word is said.
     async fn look_back(&self, who: &Actor, watch: &mut Watch, head: Position) -> Result<(), ServiceError> {
+        let mut last: BTreeMap<Kind, Word> = BTreeMap::new();
         for stream in &self.watched {
             let newest =
                 self.log.read_stream(stream, Revision(u64::MAX), Direction::Backward, LOOK_BACK).await;
-            let mut records = newest.map_err(ServiceError::Log)?;
-            records.retain(|record| record.position <= head);
-            records.reverse();
-            self.see(who, watch, &records).await?;
+            let records = newest.map_err(ServiceError::Log)?;
+            for recorded in records.iter().rev().filter(|r| r.position <= head).filter_map(readable) {
+                last.extend(words(&recorded.event, watch).into_iter().map(|word| (word.kind, word)));
+            }
+        }
+        for word in last.into_values() {
+            self.say(who, watch, word).await?;
         }
         Ok(())
     }
@@ -105,9 +113,17 @@ impl AlertWatch {
         Ok(())
     }
 
+    /// What time alone makes true.
     async fn stale(&self, who: &Actor, watch: &mut Watch) -> Result<(), ServiceError> {
+        let now = self.clock.now();
+        if let Some((since, reason)) = watch.relay_gone.clone()
+            && now.millis_since(since) > RELAY_GONE_MS_MAX
+        {
+            let detail = format!("the relay has been gone since {since}: {reason}");
+            self.say(who, watch, Word { kind: Kind::RelayDown, raised: true, detail }).await?;
+        }
         let Some(balances_at) = watch.balances_at else { return Ok(()) };
-        let age_ms = self.clock.now().millis_since(balances_at);
+        let age_ms = now.millis_since(balances_at);
         if age_ms <= i64::try_from(self.inventory_age_ms_max).unwrap_or(i64::MAX) {
             return Ok(());
         }
@@ -122,11 +138,17 @@ impl AlertWatch {
         }
         let Some(ledger) = watch.ledgers.get(&kind) else { return Ok(()) };
         let at = self.clock.now();
-        crate::observe::alert(kind, raised, &detail);
-        let command =
-            if raised { Command::Raise { kind, detail, at } } else { Command::Clear { kind, detail, at } };
+        let words = detail.clone();
+        let command = if raised {
+            Command::Raise { kind, detail: words, at }
+        } else {
+            Command::Clear { kind, detail: words, at }
+        };
         match ledger.handle(own(who, at, command)).await {
-            Ok(_) => {
+            Ok(outcome) => {
+                if !outcome.events().is_empty() {
+                    observe::alert(kind, raised, &detail);
+                }
                 watch.said.insert(kind, raised);
                 Ok(())
             }
@@ -146,23 +168,25 @@ fn words(event: &Event, watch: &mut Watch) -> Vec<Word> {
             };
             vec![Word { kind: Kind::PriceBlocked, raised, detail }]
         }
-        Event::Intents(intents::event::Event::Relay(event)) => relay_words(event),
+        Event::Intents(intents::event::Event::Relay(event)) => relay_words(event, watch),
         Event::Treasury(treasury::event::Event::Inventory(event)) => inventory_words(event, watch),
         Event::Market(_) | Event::Intents(_) | Event::Trading(_) | Event::Operations(_) => vec![],
     }
 }
 
-fn relay_words(event: &intents::relay::Event) -> Vec<Word> {
-    let (raised, detail) = match event {
-        intents::relay::Event::RelayConnected(_) => (false, "the relay is connected".to_owned()),
+/// A relay that comes back within a moment is nobody's business; [`AlertWatch::stale`] raises what lasts.
+fn relay_words(event: &intents::relay::Event, watch: &mut Watch) -> Vec<Word> {
+    match event {
+        intents::relay::Event::RelayConnected(_) => {
+            watch.relay_gone = None;
+            vec![Word { kind: Kind::RelayDown, raised: false, detail: "the relay is connected".to_owned() }]
+        }
         intents::relay::Event::RelayDisconnected(gone) => {
-            (true, format!("the relay is gone: {}", gone.reason))
+            watch.relay_gone = Some((gone.at, gone.reason.clone()));
+            vec![]
         }
-        intents::relay::Event::FrameRejected(_) | intents::relay::Event::SettlementReported(_) => {
-            return vec![];
-        }
-    };
-    vec![Word { kind: Kind::RelayDown, raised, detail }]
+        intents::relay::Event::FrameRejected(_) | intents::relay::Event::SettlementReported(_) => vec![],
+    }
 }
 
 fn inventory_words(event: &treasury::inventory::Event, watch: &mut Watch) -> Vec<Word> {

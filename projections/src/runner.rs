@@ -87,6 +87,8 @@ pub struct Runner {
     head: Position,
     /// When the log wrote down the last record that was folded.
     folded_recorded_at: Option<Timestamp>,
+    /// When the last batch was kept.
+    kept_at: Option<Timestamp>,
     parked: u64,
     wish: watch::Receiver<Wish>,
     status: watch::Sender<Status>,
@@ -126,6 +128,7 @@ impl Runner {
             projections,
             head: Position::START,
             folded_recorded_at: None,
+            kept_at: None,
             parked: 0,
             wish,
             status,
@@ -280,6 +283,7 @@ impl Runner {
         }
         self.head = page.head.max(self.head);
         self.folded_recorded_at = recorded_at.or(self.folded_recorded_at);
+        self.kept_at = Some(self.clock.now());
         let state = if wish == Wish::Drain { State::Draining } else { self.working() };
         if state == State::Live {
             observe::caught_up(self.head);
@@ -352,8 +356,9 @@ impl Runner {
             lag_ms: if *position >= self.head { 0 } else { lag_ms },
         };
         let projections: Vec<_> = self.projections.iter().map(status).collect();
-        let (head, heartbeat_at, parked) = (self.head, self.clock.now(), self.parked);
-        self.status.send_replace(Status { state, head, heartbeat_at, parked, projections });
+        let (head, heartbeat_at) = (self.head, self.clock.now());
+        let (kept_at, parked) = (self.kept_at, self.parked);
+        self.status.send_replace(Status { state, head, heartbeat_at, kept_at, parked, projections });
     }
 }
 

@@ -48,6 +48,19 @@ fn only_observe_files_speak() {
 }
 
 #[test]
+fn everything_that_is_said_has_a_name() {
+    for path in sources().into_iter().filter(|path| path.ends_with("observe.rs")) {
+        let source = text(&path);
+        for (place, said) in source.match_indices("tracing::") {
+            let call = source[place + said.len()..].split(';').next().unwrap_or("");
+            if call.contains("!(") {
+                assert!(call.contains("event = \""), "{}: no event name: {call}", shown(&path));
+            }
+        }
+    }
+}
+
+#[test]
 fn only_the_executor_knows_the_venue_and_only_one_file_sends() {
     for path in files(&root().join("commands/src"), &[".rs"]) {
         let shown = shown(&path);

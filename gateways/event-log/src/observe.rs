@@ -8,12 +8,20 @@ use stele_domain::port::event_log::LogError;
 pub fn opened(directory: &str, report: &OpenReport) {
     metrics::gauge!("log_head_position").set(as_metric(report.head.0));
     let (log, head, commits, segments) = (report.log, report.head.0, report.commits, report.segments);
-    tracing::info!(directory, %log, head, commits, segments, created = report.created, "event log open");
+    tracing::info!(event = "log.opened", directory, %log, head, commits, segments, created = report.created, "event log open");
     if let Some(cut) = &report.cut {
         metrics::counter!("log_torn_tails_total").increment(1);
         let (file, offset, bytes) = (&cut.file, cut.offset, cut.bytes);
         let quarantine = &cut.quarantine;
-        tracing::warn!(directory, file, offset, bytes, quarantine, "unfinished write cut and kept aside");
+        tracing::warn!(
+            event = "log.opened",
+            directory,
+            file,
+            offset,
+            bytes,
+            quarantine,
+            "unfinished write cut and kept aside"
+        );
     }
 }
 
@@ -33,24 +41,24 @@ pub fn synced(took: Duration) {
 /// A segment was sealed and the next begun.
 pub fn sealed(directory: &str, next: &str) {
     metrics::counter!("log_segments_sealed_total").increment(1);
-    tracing::info!(directory, next, "segment sealed");
+    tracing::info!(event = "log.sealed", directory, next, "segment sealed");
 }
 
 /// There was no room for a group; nothing of it was kept.
 pub fn full(directory: &str) {
     metrics::counter!("log_full_total").increment(1);
-    tracing::error!(directory, "no room for the event log, appends are refused");
+    tracing::error!(event = "log.full", directory, "no room for the event log, appends are refused");
 }
 
 /// The writer has stopped for good.
 pub fn stopped(directory: &str, why: &str) {
     metrics::counter!("log_stopped_total").increment(1);
-    tracing::error!(directory, why, "event log stopped, restart the process");
+    tracing::error!(event = "log.stopped", directory, why, "event log stopped, restart the process");
 }
 
 /// The writer could not leave a checkpoint when it was closed without anyone to tell.
 pub fn ended_without_checkpoint(directory: &str, error: &LogError) {
-    tracing::error!(directory, %error, "event log closed without a checkpoint");
+    tracing::error!(event = "log.ended_without_checkpoint", directory, %error, "event log closed without a checkpoint");
 }
 
 #[expect(clippy::cast_precision_loss, reason = "metrics are floating point; exact up to 2^53")]

@@ -11,8 +11,11 @@ use crate::window::{LOOK_CHUNK_BYTES, SCAN_CHUNK_BYTES};
 use std::sync::Arc;
 use stele_domain::port::event_log::{APPEND_BYTES_MAX, Filter, LogError, Page, Position, Record};
 
-/// Bytes of log that one page looks through when little of it matches: 16 MiB.
-const PAGE_SCAN_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Records that one page passes over at most, when little matches; then it is handed over with what it has.
+const PASSED_OVER_MAX: usize = 16_384;
+
+/// Bytes of data and metadata that one page passes over at most: 16 MiB.
+const PASSED_OVER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Records that a page has room for from the start; it grows as it must.
 const PAGE_RECORDS_EXPECTED: usize = 256;
@@ -22,17 +25,27 @@ struct Filling {
     records: Vec<Record>,
     bytes: usize,
     limit: usize,
+    passed_over: usize,
+    passed_over_bytes: usize,
 }
 
 impl Filling {
     fn new(limit: usize) -> Self {
-        Self { records: Vec::with_capacity(limit.min(PAGE_RECORDS_EXPECTED)), bytes: 0, limit }
+        let records = Vec::with_capacity(limit.min(PAGE_RECORDS_EXPECTED));
+        Self { records, bytes: 0, limit, passed_over: 0, passed_over_bytes: 0 }
     }
 
     /// Whether a record of this size still belongs on the page. The first always does.
     fn takes(&self, bytes: usize) -> bool {
         let fits = self.records.is_empty() || self.bytes.saturating_add(bytes) <= APPEND_BYTES_MAX;
         self.records.len() < self.limit && fits
+    }
+
+    /// Passes over a record that is not wanted; false when that was enough for one page.
+    fn pass_over(&mut self, bytes: usize) -> bool {
+        self.passed_over += 1;
+        self.passed_over_bytes = self.passed_over_bytes.saturating_add(bytes);
+        self.passed_over < PASSED_OVER_MAX && self.passed_over_bytes < PASSED_OVER_BYTES_MAX
     }
 
     fn add(&mut self, record: Record) {
@@ -65,13 +78,16 @@ fn page_from_cache(shared: &Shared, from: u64, head: u64, filter: &Filter, limit
     let mut filling = Filling::new(limit);
     let mut next = from;
     for record in cache.range(from..=head)? {
-        if filter.wants(&record.stream, &record.event_type) {
-            if !filling.takes(page_bytes(record)) {
-                break;
-            }
-            filling.add(record.clone());
+        let wanted = filter.wants(&record.stream, &record.event_type);
+        if wanted && !filling.takes(page_bytes(record)) {
+            break;
         }
         next = record.position.0 + 1;
+        if wanted {
+            filling.add(record.clone());
+        } else if !filling.pass_over(page_bytes(record)) {
+            break;
+        }
     }
     Some(Page { records: filling.records, next: Position(next), head: Position(head) })
 }
@@ -85,32 +101,28 @@ fn page_from_disk(
 ) -> Result<Page, LogError> {
     let mut filling = Filling::new(limit);
     let mut next = from;
-    let mut scanned = 0;
-    'segments: while next <= head && scanned < PAGE_SCAN_BYTES_MAX {
+    'page: while next <= head {
         // A page of a few records needs no megabyte.
         let chunk = limit.saturating_mul(512).clamp(LOOK_CHUNK_BYTES, SCAN_CHUNK_BYTES);
         let mut walk = walk_to(shared, next, chunk)?;
         let segment = walk.segment();
         while let Some(commit) = walk.next()? {
-            scanned += commit.end - commit.at.offset;
             for entry in commit.records(segment) {
                 let (position, raw) = entry?;
                 if position.0 < next {
                     continue;
                 }
-                if position.0 > head {
-                    break 'segments;
-                }
-                if wants(filter, raw.stream, raw.event_type) {
-                    if !filling.takes(raw.data.len() + raw.metadata.len()) {
-                        break 'segments;
-                    }
-                    filling.add(commit.owned(segment, position, &raw)?);
+                let bytes = raw.data.len() + raw.metadata.len();
+                let wanted = wants(filter, raw.stream, raw.event_type);
+                if position.0 > head || (wanted && !filling.takes(bytes)) {
+                    break 'page;
                 }
                 next = position.0 + 1;
-            }
-            if scanned >= PAGE_SCAN_BYTES_MAX {
-                break 'segments;
+                if wanted {
+                    filling.add(commit.owned(segment, position, &raw)?);
+                } else if !filling.pass_over(bytes) {
+                    break 'page;
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ mod tests;
 
 use crate::checkpoint::{self, Checkpoint, Stored};
 use crate::errors::{damaged, storage as failed};
-use crate::format::CHECKPOINTS_FILE;
+use crate::format::{CHECKPOINTS_FILE, SECTOR_BYTES, to_u64, to_usize};
 use crate::index::Index;
 use crate::note::NoteVerifier;
 use crate::segment;
@@ -76,10 +76,8 @@ pub enum Tail {
 }
 
 /// Reads and checks the checkpoints of a log.
-pub fn stored_checkpoints(
-    storage: &dyn Storage,
-    verifier: &NoteVerifier,
-) -> Result<Option<Stored>, LogError> {
+fn stored_checkpoints(scan: &Scan<'_>) -> Result<Option<Stored>, LogError> {
+    let (storage, verifier) = (scan.storage, scan.verifier);
     let directory = storage.describe();
     let failure = |error| failed("reading", CHECKPOINTS_FILE, &directory, error);
     let file = match storage.open(CHECKPOINTS_FILE, Access::Read) {
@@ -88,7 +86,13 @@ pub fn stored_checkpoints(
         Err(error) => return Err(failure(error)),
     };
     let bytes = read_all(&*file, CHECKPOINTS_BYTES_MAX).map_err(failure)?;
-    let stored = checkpoint::read_blocks(&bytes, verifier);
+    let stored = match checkpoint::read_blocks(&bytes, verifier) {
+        // The owner may be in the middle of adding the last one.
+        Err(fault) if scan.being_written && fault.offset + to_u64(SECTOR_BYTES) >= to_u64(bytes.len()) => {
+            checkpoint::read_blocks(bytes.get(..to_usize(fault.offset)).unwrap_or_default(), verifier)
+        }
+        stored => stored,
+    };
     stored.map(Some).map_err(|fault| damaged(CHECKPOINTS_FILE, fault.offset, fault.what))
 }
 
@@ -96,7 +100,7 @@ impl Scan<'_> {
     /// Scans everything.
     pub fn run(&self) -> Result<Scanned, LogError> {
         // Checkpoints first: a running owner adds commits before it adds checkpoints over them.
-        let stored = stored_checkpoints(self.storage, self.verifier)?;
+        let stored = stored_checkpoints(self)?;
         let checkpoints = stored.as_ref().map_or(&[][..], |stored| &stored.checkpoints);
         let mut roots = Roots { left: checkpoints, at_size: self.at_size, root_at_size: None };
         let known = checkpoints.last().map_or(0, |(_, checkpoint)| checkpoint.size);

@@ -27,8 +27,6 @@ pub struct Walk {
 pub struct Commit<'a> {
     /// Where it is.
     pub at: Mark,
-    /// Offset after it, in the segment.
-    pub end: u64,
     /// Its payload's bytes.
     pub bytes: &'a [u8],
     /// Its payload.
@@ -95,7 +93,7 @@ impl Walk {
         let payload = Payload::read(bytes).map_err(|what| damaged(&name, at.offset, what))?;
         self.at =
             Mark { position: at.position + payload.count, commit: at.commit + 1, offset: frame_start(end) };
-        Ok(Some(Commit { at, end, bytes, payload }))
+        Ok(Some(Commit { at, bytes, payload }))
     }
 }
 

@@ -6,43 +6,51 @@ use stele_domain::port::venue::Submission;
 pub fn relay_connected(url: &str, streams: usize) {
     metrics::counter!("relay_connections_total").increment(1);
     metrics::gauge!("relay_connected").set(1.0);
-    tracing::info!(url, streams, "relay connected");
+    tracing::debug!(event = "relay.connected", url, streams, "relay connected");
 }
 
 /// The connection is gone, or could not be had.
 pub fn relay_disconnected(url: &str, reason: &str) {
     metrics::counter!("relay_disconnections_total").increment(1);
     metrics::gauge!("relay_connected").set(0.0);
-    tracing::warn!(url, reason, "relay not connected");
+    tracing::debug!(event = "relay.disconnected", url, reason, "relay not connected");
 }
 
 /// A stream that is not needed for safety was refused.
 pub fn stream_refused(stream: &'static str, reply: &str) {
-    tracing::warn!(stream, reply, "relay refused an optional stream");
+    tracing::warn!(event = "relay.stream_refused", stream, reply, "relay refused an optional stream");
 }
 
 /// A frame could not be read; it is passed on as such.
 pub fn unreadable_frame(reason: &str, bytes: usize) {
     metrics::counter!("relay_frames_unreadable_total").increment(1);
-    tracing::warn!(reason, bytes, "relay frame unreadable");
+    tracing::warn!(event = "relay.unreadable_frame", reason, bytes, "relay frame unreadable");
 }
 
 /// A frame named a subscription of an earlier connection.
 pub fn stale_subscription(subscription: &str) {
     metrics::counter!("relay_frames_stale_total").increment(1);
-    tracing::debug!(subscription, "frame of an earlier subscription ignored");
+    tracing::debug!(
+        event = "relay.stale_subscription",
+        subscription,
+        "frame of an earlier subscription ignored"
+    );
 }
 
 /// The reader of the feed is too slow, and quotes were dropped.
 pub fn quotes_dropped(dropped: u64) {
     metrics::counter!("relay_quotes_dropped_total").increment(dropped);
-    tracing::error!(dropped, "quotes dropped, the reader of the feed is too slow");
+    tracing::error!(
+        event = "relay.quotes_dropped",
+        dropped,
+        "quotes dropped, the reader of the feed is too slow"
+    );
 }
 
 /// News other than quotes found no room.
 pub fn news_dropped() {
     metrics::counter!("relay_news_dropped_total").increment(1);
-    tracing::error!("relay news dropped, nobody reads the feed");
+    tracing::error!(event = "relay.news_dropped", "relay news dropped, nobody reads the feed");
 }
 
 /// An offer's fate, as far as it is known.
@@ -55,23 +63,29 @@ pub fn submitted(quote_hash: &str, submission: &Submission) {
         Submission::Unknown { reason } => ("unknown", reason),
     };
     metrics::counter!("relay_submissions_total", "outcome" => outcome).increment(1);
-    tracing::info!(quote_hash, outcome, said, "offer submitted");
+    tracing::debug!(event = "relay.submitted", quote_hash, outcome, said, "offer submitted");
 }
 
 /// A provider of the verifier's views did not answer properly and is left out of this snapshot.
 pub fn provider_left_out(provider: &str, error: &str) {
     metrics::counter!("verifier_provider_failures_total", "provider" => provider.to_owned()).increment(1);
-    tracing::warn!(provider, error, "verifier provider left out");
+    tracing::warn!(event = "relay.provider_left_out", provider, error, "verifier provider left out");
 }
 
 /// A provider's newest final block is too old, and it is left out of this snapshot.
 pub fn provider_stale(provider: &str, height: u64, behind_ms: i64) {
     metrics::counter!("verifier_provider_stale_total", "provider" => provider.to_owned()).increment(1);
-    tracing::warn!(provider, height, behind_ms, "verifier provider is behind");
+    tracing::warn!(
+        event = "relay.provider_stale",
+        provider,
+        height,
+        behind_ms,
+        "verifier provider is behind"
+    );
 }
 
 /// Providers contradict each other.
 pub fn providers_disagree(height: u64, what: &str) {
     metrics::counter!("verifier_disagreements_total").increment(1);
-    tracing::error!(height, what, "verifier providers disagree");
+    tracing::error!(event = "relay.providers_disagree", height, what, "verifier providers disagree");
 }

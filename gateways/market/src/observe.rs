@@ -10,9 +10,23 @@ pub fn source_changed(change: &SourceStateChanged) {
     metrics::counter!("price_source_changes_total", "source" => source).increment(1);
     let (link, healthy, reason) = (change.link, change.healthy, &change.reason);
     if usable {
-        tracing::info!(source, ?link, healthy, reason, "price source changed");
+        tracing::info!(
+            event = "market.source_changed",
+            source,
+            ?link,
+            healthy,
+            reason,
+            "price source changed"
+        );
     } else {
-        tracing::warn!(source, ?link, healthy, reason, "price source changed");
+        tracing::warn!(
+            event = "market.source_changed",
+            source,
+            ?link,
+            healthy,
+            reason,
+            "price source changed"
+        );
     }
 }
 
@@ -24,11 +38,11 @@ pub fn price_observed(source: &'static str) {
 /// A message could not be read; the stream goes on.
 pub fn unreadable_message(source: &'static str, reason: &str) {
     metrics::counter!("price_messages_unreadable_total", "source" => source).increment(1);
-    tracing::warn!(source, reason, "price message unreadable");
+    tracing::warn!(event = "market.unreadable_message", source, reason, "price message unreadable");
 }
 
 /// The feed's reader is dead.
 pub fn news_dropped() {
     metrics::counter!("price_news_dropped_total").increment(1);
-    tracing::error!("price news dropped, nobody reads the feed");
+    tracing::error!(event = "market.news_dropped", "price news dropped, nobody reads the feed");
 }

@@ -10,7 +10,7 @@ use packed::Packed;
 use shelf::Shelf;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
@@ -48,7 +48,7 @@ pub struct Usage {
 
 /// A change that was checked and packed, ready to be put in place.
 enum Step {
-    Put { table: &'static str, row: Row, packed: Packed },
+    Put { table: &'static str, key: Arc<Key>, row: Row, packed: Packed },
     Delete(RowKey),
 }
 
@@ -143,9 +143,12 @@ impl MemoryStore {
         let mut named = BTreeSet::new();
         let mut steps = Vec::with_capacity(changes.len());
         for change in changes {
-            let (table, row) = match &change {
-                Change::Put { table, row } => (self.table(table)?, Some(row)),
-                Change::Delete(gone) => (self.table(gone.table)?, None),
+            let (table, row, key) = match &change {
+                Change::Put { table, row } => {
+                    let table = self.table(table)?;
+                    (table, Some(row), Arc::new(table.key_of(row)))
+                }
+                Change::Delete(gone) => (self.table(gone.table)?, None, Arc::new(gone.key.clone())),
             };
             let shared = self.owners.get(table.name) == Some(&None);
             if !shared && schema.tables.iter().all(|own| own.name != table.name) {
@@ -157,16 +160,16 @@ impl MemoryStore {
             } else if table.append_only || table.retention != Retention::All {
                 return Err(StoreError::Invalid(format!("table {} knows no deletion", table.name)));
             }
-            let (key, step) = match change {
-                Change::Put { row, .. } => {
-                    let packed = Packed::of(&row);
-                    (table.key_of(&row), Step::Put { table: table.name, row, packed })
-                }
-                Change::Delete(gone) => (gone.key.clone(), Step::Delete(gone)),
-            };
-            if !named.insert((table.name, key)) {
+            if !named.insert((table.name, key.clone())) {
                 return Err(StoreError::Invalid(format!("a row of {} is changed twice", table.name)));
             }
+            let step = match change {
+                Change::Put { row, .. } => {
+                    let packed = Packed::of(&row);
+                    Step::Put { table: table.name, key, row, packed }
+                }
+                Change::Delete(gone) => Step::Delete(gone),
+            };
             steps.push(step);
         }
         Ok(steps)
@@ -230,8 +233,8 @@ impl Contents {
     /// All steps, or none when one would change a row of an append-only table.
     fn put_in_place(&mut self, steps: Vec<Step>) -> Result<(), StoreError> {
         for step in &steps {
-            if let Step::Put { table, row, packed } = step
-                && self.shelf(table)?.forbids(row, packed)
+            if let Step::Put { table, key, packed, .. } = step
+                && self.shelf(table)?.forbids(key, packed)
             {
                 let why = format!("table {table} is append-only and a written row would change");
                 return Err(StoreError::Invalid(why));
@@ -239,9 +242,9 @@ impl Contents {
         }
         for step in steps {
             match step {
-                Step::Put { table, row, packed } => {
+                Step::Put { table, key, row, packed } => {
                     if let Some(shelf) = self.shelves.get_mut(table) {
-                        shelf.put(&row, packed);
+                        shelf.put(key, &row, packed);
                     }
                 }
                 Step::Delete(gone) => {

@@ -26,7 +26,7 @@ use uuid::Uuid;
 const BTC: &str = "nep141:nbtc.bridge.near";
 const EURE: &str = "nep141:gnosis-0x420ca0f9b9b604ce0fd9c18ef134c705e5fa3430.omft.near";
 
-pub(crate) fn run(decisions: u32) -> anyhow::Result<()> {
+pub(crate) fn run(decisions: u32) -> anyhow::Result<serde_json::Value> {
     let scene = Scene::new()?;
     let quotes: Vec<QuoteId> = (0..decisions)
         .map(|n| QuoteId::try_from(format!("00000000-0000-4000-8000-{n:012}")))
@@ -48,8 +48,7 @@ pub(crate) fn run(decisions: u32) -> anyhow::Result<()> {
     let spent = cpu::nanos()?.saturating_sub(before);
     let each = spent / u64::from(decisions.max(1));
     anyhow::ensure!(acted == decisions, "{acted} of {decisions} decisions were to act: the scene is wrong");
-    println!("{}", serde_json::json!({ "decisions": decisions, "acted": acted, "cpu_ns_each": each }));
-    Ok(())
+    Ok(serde_json::json!({ "benchmark": "decide", "decisions": decisions, "acted": acted, "cpu_ns_each": each }))
 }
 
 /// What every decision sees.

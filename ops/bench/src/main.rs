@@ -4,28 +4,93 @@
 
 mod cpu;
 mod decide;
+mod desk;
+mod disk;
+mod evidence;
+mod figures;
+mod load;
+mod respond;
+mod settings;
+mod traffic;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use std::path::{Path, PathBuf};
 
 #[derive(Parser)]
 #[command(name = "stele-bench", about = "Measures Stele")]
-struct Args {
+struct Cli {
     #[command(subcommand)]
     what: What,
 }
 
 #[derive(Subcommand)]
 enum What {
-    /// Pricing, all gates and the decision's events, in memory, on one core.
+    /// Pricing, all gates and the decision's events, in memory, on one core
     Decide {
-        /// How many decisions.
+        /// How many decisions
         #[arg(long, default_value_t = 200_000)]
         decisions: u32,
     },
+    /// From a quote's frame out of the simulator to the signed answer's frame in, with a durable log
+    Respond {
+        #[command(flatten)]
+        place: Place,
+        /// Quotes a second, each of which the desk should answer
+        #[arg(long, default_value_t = 50)]
+        quotes_per_second: u32,
+        /// How long, in seconds
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+    },
+    /// A desk under heavy traffic, armed: how far it is behind at the end, and how much memory it takes
+    Load {
+        #[command(flatten)]
+        place: Place,
+        /// Quotes a second
+        #[arg(long, default_value_t = 2_000)]
+        quotes_per_second: u32,
+        /// How long, in seconds; the first memory figure is taken after 10
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
+}
+
+/// Where a run takes place.
+#[derive(Debug, Args)]
+struct Place {
+    /// The disk to measure: a directory for the run is made in here, and removed afterwards
+    #[arg(long, default_value = "target")]
+    disk: PathBuf,
+    /// The `stele` binary [default: the one beside this one]
+    #[arg(long)]
+    stele: Option<PathBuf>,
+    /// Where chance comes from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Leave the run's directory where it is
+    #[arg(long)]
+    keep: bool,
 }
 
 fn main() -> anyhow::Result<()> {
-    match Args::parse().what {
-        What::Decide { decisions } => decide::run(decisions),
-    }
+    let said = match Cli::parse().what {
+        What::Decide { decisions } => decide::run(decisions)?,
+        What::Respond { place, quotes_per_second, seconds } => {
+            runtime()?.block_on(respond::run(&place, quotes_per_second, seconds))?
+        }
+        What::Load { place, quotes_per_second, seconds } => {
+            runtime()?.block_on(load::run(&place, quotes_per_second, seconds))?
+        }
+    };
+    println!("{}", serde_json::to_string_pretty(&said)?);
+    Ok(())
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// The path as text, which configuration files need.
+fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().ok_or_else(|| anyhow::anyhow!("{} is no readable text", path.display()))
 }

@@ -50,7 +50,10 @@ fn act(args: &DemoArgs, global: &Global) -> Outcome {
 }
 
 fn log_of(global: &Global) -> Result<PathBuf, Failure> {
-    let data = global.data.as_deref().ok_or_else(|| Failure::usage("--compare needs --data, the directory of the log"))?;
+    let data = global
+        .data
+        .as_deref()
+        .ok_or_else(|| Failure::usage("--compare needs --data, the directory of the log"))?;
     Ok(data.join("log"))
 }
 
@@ -79,7 +82,9 @@ fn allowed(planned: Duration, global: &Global) -> Outcome {
     }
     let own: [(&str, &Option<PathBuf>); 2] = [("--config", &global.config), ("--socket", &global.socket)];
     match own.iter().find(|(_, given)| given.is_some()) {
-        Some((flag, _)) => Err(Failure::usage(format!("{flag}: a demo writes its own configuration, for its own socket"))),
+        Some((flag, _)) => {
+            Err(Failure::usage(format!("{flag}: a demo writes its own configuration, for its own socket")))
+        }
         None => Ok(()),
     }
 }
@@ -91,7 +96,7 @@ async fn play(stage: &mut Stage, seed: u64) -> Result<Report, Ended> {
 
 fn told(stage: &mut Stage, report: &Report, json: bool) -> Outcome {
     if json {
-        say_json(&report.json())?;
+        say_json(&report.object())?;
     } else {
         summary::show(stage, report);
     }
@@ -104,7 +109,9 @@ async fn cut_short(stage: &mut Stage, ended: Ended) -> Failure {
     // The first reason is the one to tell; the desk's process is gone either way.
     let _ = if graceful { stage.desk.end().await } else { stage.desk.kill().await };
     match ended {
-        Ended::Interrupted => Failure::new(Code::Error, "interrupted: the desk and its market were stopped").advise(kept(stage)),
+        Ended::Interrupted => {
+            Failure::new(Code::Error, "interrupted: the desk and its market were stopped").advise(kept(stage))
+        }
         Ended::Failed(failure) if failure.advice.is_none() => failure.advise(kept(stage)),
         Ended::Failed(failure) => failure,
     }

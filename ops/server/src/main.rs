@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod exit;
 mod observe;
+mod offline;
 mod render;
 mod serve;
 mod simulate;

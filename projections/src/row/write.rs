@@ -2,6 +2,7 @@
 
 use super::Unfit;
 use serde::ser::{Error, Impossible, Serialize, SerializeStruct, Serializer};
+use std::fmt::{self, Display, Write};
 use stele_domain::port::read_store::{Cell, Column, ColumnKind, Row, Table};
 
 pub fn row<T: Serialize>(table: &Table, value: &T) -> Result<Row, Unfit> {
@@ -23,6 +24,34 @@ impl Writer<'_> {
             return Err(unexpected("a bare value"));
         }
         self.cells.push(cell);
+        Ok(())
+    }
+}
+
+/// Room for a moment, an amount or a rate: most values that are written as text before they are read again.
+struct Buffer {
+    bytes: [u8; 96],
+    used: usize,
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self { bytes: [0; 96], used: 0 }
+    }
+}
+
+impl Buffer {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.used]).unwrap_or_default()
+    }
+}
+
+impl Write for Buffer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.used + text.len();
+        let room = self.bytes.get_mut(self.used..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.used = end;
         Ok(())
     }
 }
@@ -122,6 +151,14 @@ impl Serializer for Writer<'_> {
         let cell = cell
             .ok_or_else(|| Unfit(format!("{:?} is no {kind:?}", text.chars().take(80).collect::<String>())));
         self.put(cell?)
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Unfit> {
+        let mut text = Buffer::default();
+        if write!(text, "{value}").is_ok() {
+            return self.serialize_str(text.as_str());
+        }
+        self.serialize_str(&value.to_string())
     }
 
     fn serialize_bytes(self, _: &[u8]) -> Result<(), Unfit> {

@@ -43,6 +43,8 @@ pub struct Status {
     pub head: Position,
     /// When this was written. A live runner writes at every heartbeat, whether anything happens or not.
     pub heartbeat_at: Timestamp,
+    /// When the last batch was kept; `None` before the first.
+    pub kept_at: Option<Timestamp>,
     /// How many times a projection parked an event since the runner started.
     pub parked: u64,
     /// Every projection.
@@ -85,7 +87,14 @@ impl Status {
             lag_ms: 0,
         };
         let projections = projections.iter().map(status).collect();
-        Self { state: State::Starting, head: Position::START, heartbeat_at: now, parked: 0, projections }
+        Self {
+            state: State::Starting,
+            head: Position::START,
+            heartbeat_at: now,
+            kept_at: None,
+            parked: 0,
+            projections,
+        }
     }
 
     /// Everything up to here is in every table.

@@ -18,7 +18,7 @@ fn any_batching_gives_the_same_tables() {
             at_once == folded(&*log, ALL, &ends).await
         })
     }
-    quickcheck::QuickCheck::new().tests(60).quickcheck(law as fn(Vec<Act>, Vec<u8>) -> bool);
+    quickcheck::QuickCheck::new().tests(40).quickcheck(law as fn(Vec<Act>, Vec<u8>) -> bool);
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn projections_may_start_from_different_places() {
             dump(&*store).await.unwrap() == folded(&*log, ALL, &[]).await
         })
     }
-    quickcheck::QuickCheck::new().tests(40).quickcheck(law as fn(Vec<Act>, usize, u8) -> bool);
+    quickcheck::QuickCheck::new().tests(25).quickcheck(law as fn(Vec<Act>, usize, u8) -> bool);
 }
 
 #[tokio::test]

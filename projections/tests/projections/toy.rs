@@ -129,7 +129,7 @@ fn any_batching_gives_the_same_tables_when_rows_are_cut() {
             at_once == folded(&*log, TIGHT, &ends).await && at_once == folded(&*log, TIGHT, &one_by_one).await
         })
     }
-    quickcheck::QuickCheck::new().tests(200).quickcheck(law as fn(Vec<Act>, Vec<u8>) -> bool);
+    quickcheck::QuickCheck::new().tests(100).quickcheck(law as fn(Vec<Act>, Vec<u8>) -> bool);
 }
 
 #[tokio::test]

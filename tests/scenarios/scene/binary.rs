@@ -1,10 +1,10 @@
 //! Where the binary under test is, built when it has to be. Not what is done with it.
 
-use stele_acceptance::{files, root, shown};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::SystemTime;
+use stele_acceptance::{files, root, shown};
 
 /// Name of the variable that points the scenarios at another binary than the one of this build.
 const OTHER_BINARY: &str = "STELE_SCENARIOS_BINARY";
@@ -51,5 +51,8 @@ fn build(profile: &str) {
         .current_dir(root())
         .stdin(Stdio::null())
         .status();
-    assert!(status.as_ref().is_ok_and(std::process::ExitStatus::success), "`cargo build -p stele`: {status:?}");
+    assert!(
+        status.as_ref().is_ok_and(std::process::ExitStatus::success),
+        "`cargo build -p stele`: {status:?}"
+    );
 }

@@ -10,8 +10,8 @@ use stele_api::dto::Limits;
 use stele_intents::key::{KeySource, SigningKey};
 use stele_intents::nep413;
 use stele_simulator::{
-    AccountOptions, Balance, BTC_LEGACY, ChainOptions, Endpoints, EURE, FeedOptions, NBTC, Options, RelayOptions,
-    Traffic,
+    AccountOptions, BTC_LEGACY, Balance, ChainOptions, EURE, Endpoints, FeedOptions, NBTC, Options,
+    RelayOptions, Traffic,
 };
 use toml::{Table, Value};
 
@@ -43,19 +43,27 @@ pub struct Setup {
     pub limits: Limits,
     pub key: Key,
     config: Vec<(&'static str, Value)>,
-    roles: Option<&'static str>,
 }
 
 impl Default for Setup {
     fn default() -> Self {
         let world = Options {
-            relay: RelayOptions { min_wait_floor_ms: 50, grace_ms: 50, settlement_ms: (50, 100), ..RelayOptions::default() },
+            relay: RelayOptions {
+                min_wait_floor_ms: 50,
+                grace_ms: 50,
+                settlement_ms: (50, 100),
+                ..RelayOptions::default()
+            },
             chain: ChainOptions { block_ms: BLOCK_MS, ..ChainOptions::default() },
-            feeds: FeedOptions { coingecko_cache_seconds: 0, kraken_heartbeat_ms: 200, ..FeedOptions::default() },
+            feeds: FeedOptions {
+                coingecko_cache_seconds: 0,
+                kraken_heartbeat_ms: 200,
+                ..FeedOptions::default()
+            },
             traffic: Traffic::quiet(),
             ..Options::default()
         };
-        Self { world, limits: limits(), key: Key::Registered, config: vec![], roles: None }
+        Self { world, limits: limits(), key: Key::Registered, config: vec![] }
     }
 }
 
@@ -130,7 +138,9 @@ impl Setup {
             ("executor.release_margin_ms", RELEASE_MARGIN_MS.into()),
             ("telemetry.format", "json".into()),
         ];
-        for (key, value) in ours.into_iter().chain(self.config.iter().map(|(key, value)| (*key, value.clone()))) {
+        for (key, value) in
+            ours.into_iter().chain(self.config.iter().map(|(key, value)| (*key, value.clone())))
+        {
             put(&mut config, key, value);
         }
         toml::to_string(&config).expect("a table of plain values")
@@ -160,7 +170,8 @@ pub fn private(path: &Path, content: &str) {
 pub(super) fn make_key(path: &Path, key: Key) -> String {
     let text = nep413::text(&[7; 32]);
     private(path, &text);
-    let public_key = SigningKey::load(&KeySource::File(path.to_owned())).expect("a key").public_key().to_owned();
+    let public_key =
+        SigningKey::load(&KeySource::File(path.to_owned())).expect("a key").public_key().to_owned();
     match key {
         Key::Registered => {}
         Key::Missing => std::fs::remove_file(path).expect("the key file"),

@@ -101,7 +101,7 @@ impl Following {
             match heard {
                 Heard::Page(Ok(page)) => self.take(&page, &mut text),
                 Heard::Page(Err(error)) => {
-                    self.end(&mut text, &FollowLine::Failed { detail: error.to_string(), next: self.next.0 })
+                    self.end(&mut text, &FollowLine::Failed { detail: error.to_string(), next: self.next.0 });
                 }
                 Heard::Nothing => line(&mut text, &FollowLine::Heartbeat { head: self.head.0 }),
                 Heard::Stop => self.end(&mut text, &FollowLine::Closing { next: self.next.0 }),

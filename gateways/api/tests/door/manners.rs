@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, PATIENCE};
 use crate::raw::{get, json, send};
-use stele_api::client::Client;
+use stele_api::client::{Client, new_key};
 use stele_api::dto::Arming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -116,4 +116,33 @@ async fn nonsense_on_the_wire_ends_that_connection_and_no_other() {
     tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an end").unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 400"), "{answer:?}");
     assert_eq!(Client::unix(&desk.path).live().await.unwrap().status, "live");
+}
+
+#[tokio::test]
+async fn reads_that_wait_do_not_keep_a_kill_waiting() {
+    let desk = Desk::ready().await;
+    desk.current().await.tables().await.unwrap();
+    let hold = desk.runner.hold().await;
+    desk.client.disarm(new_key(), "nothing to read").await.unwrap();
+    desk.client.pause(new_key(), "market", "something to wait for").await.unwrap();
+    let waiting = desk.current().await;
+    let reads: Vec<_> = (0..64)
+        .map(|_| {
+            tokio::spawn({
+                let waiting = waiting.clone();
+                async move { waiting.tables().await }
+            })
+        })
+        .collect();
+    let full = async { while desk.client.account().await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, full).await.expect("every seat is taken");
+    let no = desk.client.account().await.unwrap_err();
+    assert_eq!((no.code(), no.is_transient()), (Some("busy"), true));
+    // Probes and wishes have room of their own.
+    assert_eq!(desk.client.live().await.unwrap().status, "live");
+    assert!(desk.client.kill(new_key(), "something is wrong").await.unwrap().answer.fenced);
+    drop(hold);
+    for read in reads {
+        read.await.unwrap().unwrap();
+    }
 }

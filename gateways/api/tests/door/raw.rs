@@ -42,7 +42,9 @@ pub async fn send(path: &Path, method: &str, target: &str, headers: &[&str], bod
         head.push_str(header);
         head.push_str("\r\n");
     }
-    head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+    head.push_str("content-length: ");
+    head.push_str(&body.len().to_string());
+    head.push_str("\r\n\r\n");
     let mut stream = UnixStream::connect(path).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     // Who refuses a body need not read all of it.

@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::time::Duration;
 use stele_api::client::{ClientError, EventsQuery, RowsQuery, new_key};
 use stele_api::dto::{Arming, Reads, ServiceState};
+use stele_domain::port::event_log::{Filter, Position};
 use stele_projections::compare::{dump, fold_to};
 use stele_projections::{models, schemas};
 use stele_read_store::MemoryStore;
@@ -213,8 +214,7 @@ async fn an_event_is_shown_as_it_is_stored() {
     let position =
         desk.client.arm(new_key(), &arm("opening the desk")).await.unwrap().answer.log_position.unwrap();
     let event = desk.client.event(position).await.unwrap();
-    let page =
-        desk.log.read_all(stele_domain::port::event_log::Position(position), &Default::default(), 1).await;
+    let page = desk.log.read_all(Position(position), &Filter::all(), 1).await;
     let record = page.unwrap().records.remove(0);
     assert_eq!(event.event_type, "trading.Armed");
     assert_eq!(event.data.unwrap().get().as_bytes(), &*record.data);

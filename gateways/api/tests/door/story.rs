@@ -136,7 +136,8 @@ async fn every_table_is_proved_row_by_row() {
         let page = desk.current().await.dump_page(name, None).await.unwrap();
         let rows = u64::try_from(page.rows.len()).unwrap();
         assert_eq!((page.next, Some(&rows)), (None, comparison.rows_compared.get(name)), "{name}");
-        assert!(rows > 0 || name == "parked_events", "no sample reaches {name}");
+        // The samples park nothing, and release what they reserve.
+        assert!(rows > 0 || ["parked_events", "reservations"].contains(&name), "no sample reaches {name}");
     }
 }
 

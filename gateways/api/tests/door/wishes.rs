@@ -150,10 +150,11 @@ async fn a_kill_is_carried_out_although_the_caller_hangs_up() {
     };
     tokio::time::timeout(PATIENCE, closing).await.expect("the kill begins");
     drop(caller);
-    drop(permit);
+    // The frame stays stuck until the kill gives up on it: time enough to notice that the caller is gone.
     let mut follow = desk.log.follow(head.next(), Filter::categories(&["account"]));
     let page = tokio::time::timeout(PATIENCE, follow.next(1)).await.expect("the kill is recorded").unwrap();
     assert_eq!(&*page.records[0].event_type, "trading.Killed");
+    drop(permit);
 }
 
 #[tokio::test]

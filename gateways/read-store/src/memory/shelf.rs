@@ -53,15 +53,13 @@ impl Shelf {
     }
 
     /// Whether putting this row would change what is written for good.
-    pub fn forbids(&self, row: &Row, packed: &Packed) -> bool {
-        let written = || self.rows.get(&self.table.key_of(row));
-        self.table.append_only && written().is_some_and(|stored| stored.packed != *packed)
+    pub fn forbids(&self, key: &Key, packed: &Packed) -> bool {
+        self.table.append_only && self.rows.get(key).is_some_and(|stored| stored.packed != *packed)
     }
 
-    pub fn put(&mut self, row: &Row, packed: Packed) {
-        let key = self.table.key_of(row);
+    pub fn put(&mut self, key: Arc<Key>, row: &Row, packed: Packed) {
         self.take(&key);
-        let (key, position) = (Arc::new(key), self.table.position_of(row));
+        let position = self.table.position_of(row);
         if !self.table.key_is_position() {
             self.order.insert((position, key.clone()));
         }

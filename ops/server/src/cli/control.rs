@@ -77,29 +77,52 @@ fn killed_words(killed: &Killed, pair: &Pair) -> String {
     text
 }
 
+/// Asks each service in turn; one that refuses doesn't keep the others from it.
 pub(super) fn switch(action: &'static str, args: &ServiceArgs, config: &Config, json: bool) -> Outcome {
     let services = args.service.services();
     let answers = ask(config, |client| async move {
         let mut answers = vec![];
         for service in services {
-            answers.push((service.name(), one_switch(&client, action, service.name(), &args.reason).await?));
+            let answer = one_switch(&client, action, service.name(), &args.reason).await;
+            let gone = answer.as_ref().err().is_some_and(|failure| failure.code == Code::Unavailable);
+            answers.push((service.name(), answer));
+            if gone {
+                break;
+            }
         }
         Ok(answers)
     })?;
+    let (done, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(_, answer)| answer.is_ok());
+    let done: Vec<_> = done.into_iter().filter_map(|(service, answer)| Some((service, answer.ok()?))).collect();
+    let refused: Vec<_> = refused.into_iter().filter_map(|(service, answer)| Some((service, answer.err()?))).collect();
     if json {
-        let answers = answers.iter().map(|(service, written)| serde_json::json!({ "service": service, "answer": written }));
-        return say_json(&answers.collect::<Vec<_>>());
+        let done = done.iter().map(|(service, written)| serde_json::json!({ "service": service, "answer": written }));
+        say_json(&done.collect::<Vec<_>>())?;
+    } else if !done.is_empty() {
+        let lines = done.iter().map(|(service, written)| switched(action, service, written));
+        say(&lines.collect::<Vec<_>>().join("\n"))?;
     }
+    all_or_first(refused)
+}
+
+fn switched(action: &str, service: &str, written: &Written) -> String {
     let (done, already) = match action {
         "pause" => ("paused", "paused already"),
         "resume" => ("running", "running already"),
         _ => ("draining", "draining already"),
     };
-    let lines = answers.iter().map(|(service, written)| match written.outcome {
+    match written.outcome {
         dto::Outcome::Recorded => format!("{service}: {done}{}", place(written.log_position)),
         dto::Outcome::AlreadySo => format!("{service}: {already}"),
-    });
-    say(&lines.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// All refusals in one; the first says how the run ends.
+fn all_or_first(refused: Vec<(&'static str, Failure)>) -> Outcome {
+    let Some((_, first)) = refused.first() else { return Ok(()) };
+    let (code, advice) = (first.code, first.advice.clone());
+    let words = refused.iter().map(|(service, failure)| format!("{service}: {}", failure.what));
+    Err(Failure { code, what: words.collect::<Vec<_>>().join("\n  "), advice })
 }
 
 async fn one_switch(client: &Client, action: &str, service: &str, reason: &str) -> Result<Written, Failure> {

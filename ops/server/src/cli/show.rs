@@ -4,10 +4,10 @@ use super::args::{TableArgs, TraceArgs};
 use super::desk::ask;
 use super::{say, say_json};
 use crate::config::Config;
-use crate::exit::{Failure, Outcome};
-use crate::render;
-use stele_api::client::RowsQuery;
-use stele_api::dto::{TableInfo, TablePage};
+use crate::exit::{Code, Failure, Outcome};
+use crate::{offline, render};
+use stele_api::client::{ClientError, RowsQuery};
+use stele_api::dto::{self, TableInfo, TablePage};
 use stele_projections::trace::Trace;
 
 pub(super) fn status(config: &Config, json: bool) -> Outcome {
@@ -16,13 +16,31 @@ pub(super) fn status(config: &Config, json: bool) -> Outcome {
 }
 
 pub(super) fn trace(args: &TraceArgs, config: &Config, json: bool) -> Outcome {
-    let trace = ask(config, |client| async move { Ok(client.trace(&args.id).await?) })?;
+    let trace = ask(config, |client| async move {
+        match client.trace(&args.id).await {
+            // A story is told of a desk that has ended, too: everything is in its log.
+            Err(ClientError::Unreachable { .. }) if config.log_dir().is_dir() => from_log(&args.id, config).await,
+            told => Ok(told?),
+        }
+    })?;
     if json {
         return say_json(&trace);
     }
     // The rows of the story are those of the tables: the door passes them on as they are.
     let trace = serde_json::to_value(&trace).and_then(serde_json::from_value::<Trace>);
     say(&render::trace::story(&trace.map_err(|error| Failure::error(&error))?, &config.pair))
+}
+
+/// The story as the log alone tells it.
+async fn from_log(id: &str, config: &Config) -> Result<dto::Trace, Failure> {
+    let (store, head) = offline::folded(&config.log_dir(), None).await?;
+    eprintln!("no desk is running: told from the log in {}", config.log_dir().display());
+    let trace = stele_projections::trace::trace(&store, id).await.map_err(|error| Failure::error(&error))?;
+    let trace = trace.ok_or_else(|| Failure::new(Code::Error, format!("nothing in the log has the id {id:?}")))?;
+    // The same message as the door's, from the same rows.
+    let mut message = serde_json::to_value(&trace).map_err(|error| Failure::error(&error))?;
+    message["head"] = head.0.into();
+    serde_json::from_value(message).map_err(|error| Failure::error(&error))
 }
 
 pub(super) fn table(args: &TableArgs, config: &Config, json: bool) -> Outcome {

@@ -4,6 +4,7 @@ use super::place::Place;
 use crate::exit::{Code, Failure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -15,7 +16,8 @@ const END_MAX: Duration = Duration::from_secs(30);
 const LAST_WORDS: usize = 4_096;
 
 /// Variables that would lead the desk's own connections elsewhere.
-const PROXIES: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+const PROXIES: [&str; 6] =
+    ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 
 /// The desk's process.
 pub(crate) struct Desk {
@@ -48,7 +50,7 @@ impl Desk {
 
     /// Starts the process; it is ready later.
     pub(crate) fn start(&mut self) -> Result<u32, Failure> {
-        let words = OpenOptions::new().create(true).append(true).open(&self.words);
+        let words = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.words);
         let words = words.map_err(|error| Failure::error(&error))?;
         let mut command = self.command();
         // A group of its own: Ctrl-C is for the demo, which ends the desk in good order.
@@ -99,7 +101,10 @@ impl Desk {
 
     fn died(&self, status: Option<ExitStatus>) -> Failure {
         let how = status.map_or_else(|| "ended".to_owned(), |status| format!("ended with {status}"));
-        Failure::new(Code::Error, format!("the desk's process {how} by itself. Its last words:\n{}", self.last_words()))
+        Failure::new(
+            Code::Error,
+            format!("the desk's process {how} by itself. Its last words:\n{}", self.last_words()),
+        )
     }
 
     fn last_words(&self) -> String {

@@ -83,7 +83,10 @@ async fn quiet(stage: &mut Stage) -> Result<LastWords, Ended> {
     let status = stage.operator.status(position).await?;
     let checkpoint = stage.operator.checkpoint().await?;
     stage.place.write(&stage.place.checkpoint_file(), checkpoint.as_bytes())?;
-    stage.view.note("tables", &format!("every row of the live tables was copied, as of position {position} of the log"));
+    stage.view.note(
+        "tables",
+        &format!("every row of the live tables was copied, as of position {position} of the log"),
+    );
     Ok(LastWords { status, checkpoint })
 }
 
@@ -98,7 +101,10 @@ async fn verified(stage: &mut Stage, last: &LastWords) -> Result<(LogProved, Opt
     Ok(match outcome {
         Ok(report) => {
             let stat = report.stat;
-            let text = format!("{} events in {} commits: every checksum, every chain, every signature", stat.events, stat.commits);
+            let text = format!(
+                "{} events in {} commits: every checksum, every chain, every signature",
+                stat.events, stat.commits
+            );
             stage.view.note("verified", &text);
             (LogProved { events: stat.events, head: stat.head.0, verified: true, checkpoint }, None)
         }
@@ -121,16 +127,25 @@ async fn compared(stage: &mut Stage) -> Result<Comparison, Ended> {
     let output = output.map_err(|error| Failure::error(&error))?.map_err(|error| Failure::error(&error))?;
     let comparison = serde_json::from_slice::<Comparison>(&output.stdout).map_err(|_| {
         let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Failure::new(crate::exit::Code::Error, format!("the fresh process ended with {}: {why}", output.status))
+        Failure::new(
+            crate::exit::Code::Error,
+            format!("the fresh process ended with {}: {why}", output.status),
+        )
     })?;
     let rows: u64 = comparison.rows_compared.values().sum();
     let (tables, different) = (comparison.rows_compared.len(), comparison.rows_different);
-    stage.view.note("compared", &format!("{rows} rows of {tables} tables were folded again, {different} differ"));
+    stage
+        .view
+        .note("compared", &format!("{rows} rows of {tables} tables were folded again, {different} differ"));
     Ok(comparison)
 }
 
 /// The comparison alone: what the fresh process does.
-pub(crate) async fn compare_only(log: &std::path::Path, tables: &std::path::Path, json: bool) -> Result<(), Failure> {
+pub(crate) async fn compare_only(
+    log: &std::path::Path,
+    tables: &std::path::Path,
+    json: bool,
+) -> Result<(), Failure> {
     let comparison = proof::compare(log, tables).await?;
     if json {
         crate::cli::say_json(&comparison)?;

@@ -85,7 +85,11 @@ async fn drain(
             }
             Ok(Some(FollowLine::CaughtUp { .. } | FollowLine::Heartbeat { .. })) => {}
             Ok(Some(FollowLine::Closing { .. } | FollowLine::Failed { .. }) | None) => return Ok(()),
-            Err(error @ (ClientError::Problem(_) | ClientError::Forbidden { .. } | ClientError::Protocol { .. })) => {
+            Err(
+                error @ (ClientError::Problem(_)
+                | ClientError::Forbidden { .. }
+                | ClientError::Protocol { .. }),
+            ) => {
                 return Err(Failure::error(&error));
             }
             Err(ClientError::Unreachable { .. } | ClientError::Lost { .. }) => return Ok(()),
@@ -97,7 +101,9 @@ fn heard(told: &Told) -> Result<Heard, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::error(&std::io::Error::other(format!("event {} can't be read: {error}", told.position)))
     };
-    let bytes = |raw: &Option<Box<serde_json::value::RawValue>>| raw.as_ref().map(|raw| raw.get().as_bytes().to_vec());
+    let bytes = |raw: &Option<Box<serde_json::value::RawValue>>| {
+        raw.as_ref().map(|raw| raw.get().as_bytes().to_vec())
+    };
     let (data, metadata) = (bytes(&told.data).unwrap_or_default(), bytes(&told.metadata).unwrap_or_default());
     let meta = codec::decode_meta(&metadata).map_err(|error| failed(&error))?;
     let event = codec::decode(&told.event_type, meta.schema, &data).map_err(|error| failed(&error))?;

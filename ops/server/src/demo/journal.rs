@@ -30,7 +30,9 @@ impl Journal {
         while Instant::now() < until {
             let page = self.handle.journal(from, PAGE, Some(Door::Relay));
             let mut came = page.entries.iter().filter(|entry| entry.direction == Direction::In);
-            if came.any(|entry| entry.text.as_deref().and_then(answered).is_some_and(|id| id == quote.as_str())) {
+            if came
+                .any(|entry| entry.text.as_deref().and_then(answered).is_some_and(|id| id == quote.as_str()))
+            {
                 return true;
             }
             if page.next == from {

@@ -73,8 +73,7 @@ impl Operator {
 
 /// A command line as a person would type it.
 pub(crate) fn shown(words: &[&str]) -> String {
-    let quoted = words.iter().map(|word| {
-        if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() }
-    });
+    let quoted =
+        words.iter().map(|word| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() });
     format!("stele {}", quoted.collect::<Vec<_>>().join(" "))
 }

@@ -14,7 +14,9 @@ use tempfile::TempDir;
 const SOCKET_BYTES_MAX: usize = 100;
 /// Beginning of the names of temporary directories.
 const PREFIX: &str = "stele-";
-/// Where sockets go when everything else is too long.
+/// Name of the socket.
+const SOCKET: &str = "stele.sock";
+/// Where a temporary socket goes when everything else is too long.
 const SHORT_PLACE: &str = "/tmp";
 
 /// A run's directory.
@@ -33,14 +35,21 @@ impl Place {
     /// Makes the directory, which must be new or empty when it is named, and a signing key in it.
     pub(crate) fn make(named: Option<&Path>) -> Result<Self, Failure> {
         let mut temporary = vec![];
-        let directory = match named {
-            Some(path) => named_directory(path)?,
-            None => temporary_directory(&std::env::temp_dir(), &mut temporary)?,
+        let (directory, socket) = match named {
+            Some(path) => {
+                let directory = named_directory(path)?;
+                let socket = directory.join(SOCKET);
+                (directory, socket)
+            }
+            None => {
+                let directory = temporary_directory(&std::env::temp_dir(), &mut temporary)?;
+                let mut socket = directory.join(SOCKET);
+                if socket.as_os_str().len() > SOCKET_BYTES_MAX {
+                    socket = temporary_directory(Path::new(SHORT_PLACE), &mut temporary)?.join(SOCKET);
+                }
+                (directory, socket)
+            }
         };
-        let mut socket = directory.join("stele.sock");
-        if socket.as_os_str().len() > SOCKET_BYTES_MAX {
-            socket = temporary_directory(Path::new(SHORT_PLACE), &mut temporary)?.join("stele.sock");
-        }
         let public_key = make_key(&directory.join("signing-key"))?;
         Ok(Self { directory, socket, public_key, kept: named.is_some(), _temporary: temporary })
     }
@@ -97,7 +106,9 @@ impl Place {
 
     /// Writes a file that only its owner can read.
     pub(crate) fn write(&self, path: &Path, content: &[u8]) -> Result<(), Failure> {
-        private_file(path).and_then(|mut file| file.write_all(content)).map_err(|error| unwritable(path, &error))
+        private_file(path)
+            .and_then(|mut file| file.write_all(content))
+            .map_err(|error| unwritable(path, &error))
     }
 }
 
@@ -106,21 +117,39 @@ fn named_directory(path: &Path) -> Result<PathBuf, Failure> {
     if path.to_str().is_none() {
         return Err(Failure::usage(format!("--data {shown}: a demo needs a path that is readable text")));
     }
+    let absolute = std::path::absolute(path).map_err(|error| unwritable(path, &error))?;
+    // What is kept must work afterwards, socket and all.
+    let bytes = absolute.join(SOCKET).as_os_str().len();
+    if bytes > SOCKET_BYTES_MAX {
+        let what = format!(
+            "--data {shown}: a socket in it would have {bytes} bytes of path, and {SOCKET_BYTES_MAX} is most"
+        );
+        return Err(Failure::usage(what).advise("name a directory with a shorter path"));
+    }
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| unwritable(path, &error))?;
     let mut entries = std::fs::read_dir(path).map_err(|error| unwritable(path, &error))?;
     if entries.next().is_some() {
-        return Err(Failure::new(Code::Conflict, format!("{shown} is not empty: a demo begins with an empty log"))
-            .advise("name a directory that is not there yet, or remove this one if it is from an earlier demo"));
+        return Err(Failure::new(
+            Code::Conflict,
+            format!("{shown} is not empty: a demo begins with an empty log"),
+        )
+        .advise("name a directory that is not there yet, or remove this one if it is from an earlier demo"));
     }
     path.canonicalize().map_err(|error| unwritable(path, &error))
 }
 
 fn temporary_directory(parent: &Path, kept: &mut Vec<TempDir>) -> Result<PathBuf, Failure> {
-    let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent).map_err(|error| unwritable(parent, &error))?;
+    let made = tempfile::Builder::new()
+        .prefix(PREFIX)
+        .tempdir_in(parent)
+        .map_err(|error| unwritable(parent, &error))?;
     let path = made.path().canonicalize().map_err(|error| unwritable(made.path(), &error))?;
     kept.push(made);
     if path.to_str().is_none() {
-        return Err(Failure::usage(format!("{} is no readable text: set TMPDIR to another directory", path.display())));
+        return Err(Failure::usage(format!(
+            "{} is no readable text: set TMPDIR to another directory",
+            path.display()
+        )));
     }
     Ok(path)
 }
@@ -131,7 +160,9 @@ fn make_key(path: &Path) -> Result<String, Failure> {
     let mut random = File::open("/dev/urandom").map_err(|error| Failure::error(&error))?;
     random.read_exact(&mut seed).map_err(|error| Failure::error(&error))?;
     let text = nep413::text(&seed);
-    private_file(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| unwritable(path, &error))?;
+    private_file(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| unwritable(path, &error))?;
     let key = SigningKey::load(&KeySource::File(path.to_owned())).map_err(|error| Failure::error(&error))?;
     Ok(key.public_key().to_owned())
 }
@@ -181,9 +212,11 @@ mod tests {
     }
 
     #[test]
-    fn a_long_directory_has_its_socket_in_a_short_one() {
+    fn a_directory_that_is_too_long_for_a_socket_is_refused_and_not_made() {
         let parent = tempfile::tempdir().unwrap();
-        let place = Place::make(Some(&parent.path().join("d".repeat(120)))).unwrap();
-        assert!(place.socket().as_os_str().len() <= SOCKET_BYTES_MAX, "{}", place.socket().display());
+        let long = parent.path().join("d".repeat(SOCKET_BYTES_MAX));
+        let failure = Place::make(Some(&long)).unwrap_err();
+        assert!(failure.what.contains("bytes of path"), "{}", failure.what);
+        assert!(!long.exists());
     }
 }

@@ -2,29 +2,16 @@
 //! folds the log from zero and compares every row.
 
 use crate::exit::{Code, Failure};
-use crate::wiring::{SystemClock, log_failure};
+use crate::offline;
 use std::path::Path;
-use std::sync::Arc;
-use stele_domain::port::read_store::ReadStore;
-use stele_event_log::{EmbeddedLog, Options};
-use stele_projections::compare::{Comparison, Dump, dump, fold_to};
-use stele_projections::models;
-use stele_read_store::MemoryStore;
+use stele_projections::compare::{Comparison, Dump, dump};
 
 /// Folds the log and compares it with the tables in a file.
 pub(crate) async fn compare(log: &Path, tables: &Path) -> Result<Comparison, Failure> {
     let live = read(tables)?;
     let position = live.position.ok_or_else(|| unusable(tables, "it holds no tables"))?;
-    let store = MemoryStore::new(&stele_projections::schemas(models::ALL)).map_err(|error| Failure::error(&error))?;
-    let directory = log.to_owned();
-    let opened = tokio::task::spawn_blocking(move || EmbeddedLog::open(&directory, Options::new(Arc::new(SystemClock))));
-    let (log, _) = opened.await.map_err(|error| Failure::error(&error))?.map_err(|error| log_failure(&error))?;
-    let folded = fold_to(&log, &store, models::ALL, position, |_| {}).await;
-    let closed = log.close().await;
-    folded.map_err(|error| Failure::error(&error))?;
-    closed.map_err(|error| log_failure(&error))?;
-    let store: &dyn ReadStore = &store;
-    let folded = dump(store).await.map_err(|error| Failure::error(&error))?;
+    let (store, _) = offline::folded(log, Some(position)).await?;
+    let folded = dump(&store).await.map_err(|error| Failure::error(&error))?;
     live.compare(&folded).map_err(|error| Failure::error(&error))
 }
 
@@ -43,6 +30,10 @@ pub(crate) fn verdict(comparison: &Comparison) -> Result<(), Failure> {
         return Ok(());
     }
     let first = comparison.differences.first();
-    let place = first.map_or_else(String::new, |first| format!("; the first is {} of table {}", first.key, first.table));
-    Err(Failure::new(Code::Mismatch, format!("{} rows do not follow from the log{place}", comparison.rows_different)))
+    let place = first
+        .map_or_else(String::new, |first| format!("; the first is {} of table {}", first.key, first.table));
+    Err(Failure::new(
+        Code::Mismatch,
+        format!("{} rows do not follow from the log{place}", comparison.rows_different),
+    ))
 }

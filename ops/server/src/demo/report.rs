@@ -2,7 +2,6 @@
 
 use crate::exit::{Code, Failure};
 use serde::Serialize;
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stele_projections::compare::Difference;
@@ -37,6 +36,36 @@ pub(crate) struct Report {
     pub protocol_violations: Vec<String>,
     pub log_problem: Option<String>,
     pub differences: Vec<Difference>,
+}
+
+/// The object for programs, in the order in which it is written. Its names are a public promise.
+#[derive(Debug, Serialize)]
+pub(crate) struct Object<'r> {
+    quotes: u64,
+    decisions: u64,
+    skipped: &'r BTreeMap<String, u64>,
+    commands: u64,
+    submissions: u64,
+    results: &'r BTreeMap<String, u64>,
+    lost_to_rival: u64,
+    journal: JournalCounts,
+    open_signatures_at_end: u64,
+    rows_compared: &'r BTreeMap<String, u64>,
+    rows_different: u64,
+    read_model_store: &'static str,
+    log: &'r LogProved,
+    latency_ms: Latency,
+    restarts: u32,
+    elapsed_ms: u64,
+    swallowed_reply: Option<&'r str>,
+    seed: u64,
+    holds: BTreeMap<&'static str, bool>,
+}
+
+#[derive(Debug, Serialize)]
+struct Latency {
+    quote_to_decision: Percentiles,
+    quote_to_response: Percentiles,
 }
 
 /// What the simulator counted.
@@ -85,32 +114,32 @@ pub(crate) struct Promise {
 
 impl Report {
     /// The object for programs.
-    pub(crate) fn json(&self) -> Value {
-        let holds: BTreeMap<&str, bool> = self.promises().iter().map(|promise| (promise.name, promise.holds)).collect();
-        json!({
-            "quotes": self.quotes,
-            "decisions": self.decisions,
-            "skipped": self.skipped,
-            "commands": self.commands,
-            "submissions": self.submissions,
-            "results": self.results,
-            "lost_to_rival": self.lost_to_rival,
-            "journal": self.journal,
-            "open_signatures_at_end": self.open_signatures_at_end,
-            "rows_compared": self.rows_compared,
-            "rows_different": self.rows_different,
-            "read_model_store": self.read_model_store,
-            "log": self.log,
-            "latency_ms": {
-                "quote_to_decision": self.quote_to_decision,
-                "quote_to_response": self.quote_to_response,
+    pub(crate) fn object(&self) -> Object<'_> {
+        let promises = self.promises();
+        Object {
+            quotes: self.quotes,
+            decisions: self.decisions,
+            skipped: &self.skipped,
+            commands: self.commands,
+            submissions: self.submissions,
+            results: &self.results,
+            lost_to_rival: self.lost_to_rival,
+            journal: self.journal,
+            open_signatures_at_end: self.open_signatures_at_end,
+            rows_compared: &self.rows_compared,
+            rows_different: self.rows_different,
+            read_model_store: self.read_model_store,
+            log: &self.log,
+            latency_ms: Latency {
+                quote_to_decision: self.quote_to_decision,
+                quote_to_response: self.quote_to_response,
             },
-            "restarts": self.restarts,
-            "elapsed_ms": u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
-            "swallowed_reply": self.swallowed_became,
-            "seed": self.seed,
-            "holds": holds,
-        })
+            restarts: self.restarts,
+            elapsed_ms: u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
+            swallowed_reply: self.swallowed_became.as_deref(),
+            seed: self.seed,
+            holds: promises.iter().map(|promise| (promise.name, promise.holds)).collect(),
+        }
     }
 
     fn result(&self, state: &str) -> u64 {
@@ -127,30 +156,69 @@ impl Report {
         let once = frames == distinct_nonces && frames == distinct_commands && frames > 0;
         let rows: u64 = self.rows_compared.values().sum();
         let became = self.swallowed_became.as_deref();
-        let resolved = became.map_or_else(|| "was not resolved".to_owned(), |became| format!("was looked up: {became}"));
-        let violations = self.protocol_violations.len();
+        let resolved =
+            became.map_or_else(|| "was not resolved".to_owned(), |became| format!("was looked up: {became}"));
+        let violations = u64::try_from(self.protocol_violations.len()).unwrap_or(u64::MAX);
+        let kept = if violations == 0 {
+            "every frame was one that a correct solver sends".to_owned()
+        } else {
+            format!(
+                "{} that no correct solver sends: {}",
+                count(violations, "frame"),
+                self.protocol_violations.join("; ")
+            )
+        };
         let log = match &self.log_problem {
-            None => format!("the log of {} events verifies, against a checkpoint of the living desk", self.log.events),
+            None => format!(
+                "the log of {} events verifies, against a checkpoint of the living desk",
+                self.log.events
+            ),
             Some(why) => format!("the log does not verify: {why}"),
         };
         vec![
-            of("refused_while_disarmed", disarmed > 0, format!("{disarmed} requests refused while nobody had armed it")),
-            of("settled", settled >= SETTLED_MIN, format!("{settled} offers settled, seen in blocks")),
-            of("lost_to_rival", self.lost_to_rival > 0, format!("{} auctions lost to a rival", self.lost_to_rival)),
-            of("expired_unfilled", expired > 0, format!("{expired} offers expired unfilled, by proof")),
+            of(
+                "refused_while_disarmed",
+                disarmed > 0,
+                format!("{} refused while nobody had armed it", count(disarmed, "request")),
+            ),
+            of(
+                "settled",
+                settled >= SETTLED_MIN,
+                format!("{} settled, each seen in a block", count(settled, "offer")),
+            ),
+            of(
+                "lost_to_rival",
+                self.lost_to_rival > 0,
+                format!("{} lost to a rival", count(self.lost_to_rival, "auction")),
+            ),
+            of(
+                "expired_unfilled",
+                expired > 0,
+                format!("{} expired unfilled, proved by a later block", count(expired, "offer")),
+            ),
             of("swallowed_reply_resolved", became.is_some(), format!("the offer without a reply {resolved}")),
-            of("nothing_open", self.open_signatures_at_end == 0, format!("{} signatures open at the end", self.open_signatures_at_end)),
+            of(
+                "nothing_open",
+                self.open_signatures_at_end == 0,
+                format!("{} open at the end", count(self.open_signatures_at_end, "signature")),
+            ),
             proof(
                 "nothing_sent_twice",
                 once,
-                format!("{frames} frames, {distinct_nonces} nonces, {distinct_commands} commands in the market's journal: nothing was sent twice"),
+                format!(
+                    "{frames} frames, {distinct_nonces} nonces, {distinct_commands} commands in the market's journal: nothing was sent twice"
+                ),
             ),
-            proof("protocol_kept", violations == 0, format!("{violations} frames that a correct solver would not send")),
+            proof("protocol_kept", violations == 0, kept),
             proof("log_verified", self.log.verified, log),
             proof(
                 "rows_equal",
                 self.rows_different == 0 && rows > 0,
-                format!("{rows} rows of {} tables folded again from the log: {} differ", self.rows_compared.len(), self.rows_different),
+                format!(
+                    "{rows} rows of {} tables folded again from the log: {} differ",
+                    self.rows_compared.len(),
+                    self.rows_different
+                ),
             ),
         ]
     }
@@ -176,6 +244,11 @@ impl Report {
         }
         Err(Failure::new(code, what))
     }
+}
+
+/// `1 offer`, `2 offers`.
+fn count(number: u64, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use super::settings::{OFFER_LIFE_MS_MAX, SHORT_DEADLINE_MS, TAKER_DEADLINE_MS};
 use super::stage::{Ended, Stage};
 use super::story::{Arming, Decision, Fate, OfferSeen, Story};
+use super::view::paint::Line;
 use crate::exit::{Code, Failure};
 use std::time::Duration;
 use stele_domain::ids::{CommandId, QuoteId};
@@ -79,7 +80,8 @@ async fn refuse(stage: &mut Stage) -> Result<(), Ended> {
         stage.world.ask(Outcome::NobodyTakes, TAKER_DEADLINE_MS)?;
         stage.pass(BREATH).await?;
     }
-    let refused = stage.until(ANSWER_MAX, |story, _| story.refused_for(Reason::Disarmed) >= REFUSED_FIRST).await?;
+    let refused =
+        stage.until(ANSWER_MAX, |story, _| story.refused_for(Reason::Disarmed) >= REFUSED_FIRST).await?;
     expected(refused, "the disarmed desk refused nothing")?;
     let rest = stage.until_percent(10);
     stage.pass(rest).await
@@ -125,7 +127,9 @@ async fn crash(stage: &mut Stage) -> Result<QuoteId, Ended> {
     stage.desk.kill().await?;
     stage.world.swallow_replies(false)?;
     let id: String = quote.as_str().chars().take(6).collect();
-    stage.view.note("SIGKILL", &format!("the offer on {id} is out, its reply was swallowed, the desk is dead"));
+    stage
+        .view
+        .note("SIGKILL", &format!("the offer on {id} is out, its reply was swallowed, the desk is dead"));
     let settled = stage.until(DOWN_MAX, |_, world| world.summary().auctions.settled > settled_before).await?;
     if settled {
         stage.view.note("market", "meanwhile a taker has brought an offer of the dead desk to the chain");
@@ -138,6 +142,8 @@ async fn swallowed(stage: &mut Stage) -> Result<QuoteId, Ended> {
         let quote = stage.world.ask(Outcome::DeskWins, TAKER_DEADLINE_MS)?;
         let journal = stage.world.journal();
         if stage.during(journal.response_came(&quote, ANSWER_MAX)).await? {
+            // Its frame is out, so its start is in the log: let the ledger show that before the lights go out.
+            stage.until(SEEN_MAX, |story, _| story.offer_on(&quote).is_some()).await?;
             return Ok(quote);
         }
         stage.pass(BREATH).await?;
@@ -146,15 +152,17 @@ async fn swallowed(stage: &mut Stage) -> Result<QuoteId, Ended> {
 }
 
 async fn recover(stage: &mut Stage, swallowed: &QuoteId) -> Result<(), Ended> {
+    stage.view.print(&Line::new());
     stage.view.text(
         "Started again, the desk has nothing but its log. It verifies it, takes a new lease, is disarmed by that, and \
          looks up what was open: is the nonce used? It never sends an offer again.",
     );
-    stage.view.print(&super::view::paint::Line::new());
+    stage.view.print(&Line::new());
     let epoch = stage.story.epoch;
     let pid = stage.start_desk().await?;
     stage.view.note("desk", &format!("process {pid} has recovered the log and is ready"));
-    let disarmed = stage.until(SEEN_MAX, |story, _| story.epoch > epoch && story.arming == Arming::Disarmed).await?;
+    let disarmed =
+        stage.until(SEEN_MAX, |story, _| story.epoch > epoch && story.arming == Arming::Disarmed).await?;
     expected(disarmed, "the restarted desk is not disarmed")?;
     let resolved = stage.until(OFFER_LIFE_MAX, |story, _| {
         let found = story.offer_on(swallowed).is_some_and(is_resolved);
@@ -164,7 +172,14 @@ async fn recover(stage: &mut Stage, swallowed: &QuoteId) -> Result<(), Ended> {
     let became = match stage.story.offer_on(swallowed).map(|offer| offer.fate) {
         Some(Fate::Settled) => "settled",
         Some(Fate::Expired) => "expired",
-        Some(Fate::Started | Fate::Accepted | Fate::Rejected | Fate::Uncertain | Fate::SettleFailed | Fate::Abandoned)
+        Some(
+            Fate::Started
+            | Fate::Accepted
+            | Fate::Rejected
+            | Fate::Uncertain
+            | Fate::SettleFailed
+            | Fate::Abandoned,
+        )
         | None => "closed",
     };
     stage.view.note("resolved", &format!("by looking: the offer without a reply has {became}"));

@@ -18,7 +18,8 @@ const OFFER_MARGIN_MS: u64 = 1_000;
 const RELEASE_MARGIN_MS: u64 = 500;
 /// The longest that an offer can stay open: the taker's time, the margins, the blocks that finality takes, two
 /// readings of the balances, and some room for a slow machine. In milliseconds.
-pub(crate) const OFFER_LIFE_MS_MAX: u64 = TAKER_DEADLINE_MS + OFFER_MARGIN_MS + RELEASE_MARGIN_MS + 4 * BLOCK_MS + 10_000;
+pub(crate) const OFFER_LIFE_MS_MAX: u64 =
+    TAKER_DEADLINE_MS + OFFER_MARGIN_MS + RELEASE_MARGIN_MS + 4 * BLOCK_MS + 10_000;
 
 /// The configuration file.
 pub(crate) fn text(place: &Place, endpoints: &Endpoints) -> String {

@@ -57,6 +57,7 @@ pub(crate) struct Stage {
     began: Instant,
     planned: Duration,
     price_shown: Option<Instant>,
+    lost_shown: u64,
 }
 
 enum Moment {
@@ -68,7 +69,13 @@ enum Moment {
 }
 
 impl Stage {
-    pub(crate) fn new(place: Place, world: World, desk: Desk, view: View, planned: Duration) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        place: Place,
+        world: World,
+        desk: Desk,
+        view: View,
+        planned: Duration,
+    ) -> Result<Self, Failure> {
         let operator = Operator::new(&place);
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -78,6 +85,7 @@ impl Stage {
             story: Story::default(),
             began: Instant::now(),
             price_shown: None,
+            lost_shown: 0,
             place,
             world,
             desk,
@@ -117,6 +125,7 @@ impl Stage {
                 died = self.desk.ended() => Moment::Died(died),
                 _ = self.ticks.tick() => Moment::Tick,
             };
+            self.rivals();
             match moment {
                 Moment::Interrupt => return Err(Ended::Interrupted),
                 Moment::Over => return Ok(done(&self.story, &self.world)),
@@ -189,11 +198,19 @@ impl Stage {
         }
     }
 
+    /// What the desk can't know: that an auction went to a rival. The market tells.
+    fn rivals(&mut self) {
+        let lost = self.world.summary().auctions.lost_to_rival;
+        for _ in self.lost_shown..lost {
+            self.view.note("rival", "won an auction in which the desk had offered: its price was better");
+        }
+        self.lost_shown = lost;
+    }
+
     fn draw(&mut self) {
-        let (story, world, desk) = (&self.story, &self.world, &self.desk);
-        let (elapsed, planned) = (self.began.elapsed(), self.planned);
+        let (story, desk) = (&self.story, &self.desk);
+        let (elapsed, planned, lost_to_rival) = (self.began.elapsed(), self.planned, self.lost_shown);
         self.view.foot(|| {
-            let lost_to_rival = world.summary().auctions.lost_to_rival;
             let clock = Clock { now: SystemClock.now(), elapsed, planned, alive: desk.runs(), lost_to_rival };
             footer::lines(story, &clock)
         });

@@ -3,6 +3,7 @@
 //! It is what the script waits on and what the view shows. The final numbers come from the desk's own tables and
 //! from the simulator's journal, not from here.
 
+use super::view::words;
 use std::collections::{BTreeMap, VecDeque};
 use stele_domain::event::Event;
 use stele_domain::ids::{CommandId, QuoteId, TokenId};
@@ -10,8 +11,10 @@ use stele_domain::intents::demand::Demand;
 use stele_domain::intents::event::Event as Intents;
 use stele_domain::intents::intake::event::Event as Intake;
 use stele_domain::market::event::Event as Market;
-use stele_domain::market::reference::event::{Event as Reference, Fair, ReferencePriced, Verdict as PriceVerdict};
-use stele_domain::money::Units;
+use stele_domain::market::reference::event::{
+    Event as Reference, Fair, ReferencePriced, Verdict as PriceVerdict,
+};
+use stele_domain::money::{Decimals, Rounding, Share, Units};
 use stele_domain::port::event_log::Position;
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::event::{Event as Account, SubmissionStarted};
@@ -20,6 +23,7 @@ use stele_domain::trading::gate::Reason;
 use stele_domain::trading::strategy::event::{Decided, Event as Strategy, Verdict};
 use stele_domain::treasury::event::Event as Treasury;
 use stele_domain::treasury::inventory::event::Event as Inventory;
+use stele_simulator::{BTC_LEGACY, EURE, NBTC};
 
 /// Prices that are remembered for the sparkline.
 const PRICES_MAX: usize = 120;
@@ -71,6 +75,22 @@ pub(crate) enum Arming {
     Killed,
 }
 
+/// What the account holds of the pair's two sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub base: Units,
+    pub quote: Units,
+}
+
+/// The balances by side.
+pub(crate) fn held(credited: &BTreeMap<TokenId, Units>) -> Held {
+    let of = |tokens: &[&str]| {
+        let mine = credited.iter().filter(|(token, _)| tokens.contains(&token.as_str()));
+        mine.fold(Units::ZERO, |sum, (_, units)| sum.plus(*units).unwrap_or(sum))
+    };
+    Held { base: of(&[NBTC, BTC_LEGACY]), quote: of(&[EURE]) }
+}
+
 /// What has happened so far.
 #[derive(Debug)]
 pub(crate) struct Story {
@@ -90,6 +110,8 @@ pub(crate) struct Story {
     /// Mid prices, newest last, in hundredths of the quote asset.
     pub mids: VecDeque<i128>,
     pub credited: BTreeMap<TokenId, Units>,
+    /// What the first reading showed.
+    pub began_with: Option<Held>,
     pub height: u64,
     /// From the socket to the decision, in microseconds, one per decision.
     pub decision_micros: Vec<u32>,
@@ -113,6 +135,7 @@ impl Default for Story {
             price: None,
             mids: VecDeque::new(),
             credited: BTreeMap::new(),
+            began_with: None,
             height: 0,
             decision_micros: vec![],
         }
@@ -127,6 +150,7 @@ impl Story {
             Event::Market(Market::Reference(Reference::ReferencePriced(priced))) => self.priced(priced),
             Event::Treasury(Treasury::Inventory(Inventory::BalancesObserved(seen))) => {
                 self.credited.clone_from(&seen.credited);
+                self.began_with.get_or_insert_with(|| held(&seen.credited));
                 self.height = seen.height;
             }
             Event::Intents(Intents::Intake(intake)) => self.asked(intake),
@@ -251,6 +275,29 @@ impl Story {
     /// How many quotes were refused for a reason.
     pub(crate) fn refused_for(&self, reason: Reason) -> u64 {
         self.skipped.get(&reason).copied().unwrap_or_default()
+    }
+
+    /// What the trades came to: holdings at the first and the last reading, both at the last price.
+    pub(crate) fn earned(&self) -> Option<String> {
+        let rate = fair(self.price.as_ref()?)?.rate;
+        let decimals = Decimals::new(words::BTC_DECIMALS, words::EURE_DECIMALS).ok()?;
+        let worth = |held: &Held| {
+            let base = rate.worth(held.base, decimals, Share::WHOLE, Rounding::Down)?;
+            held.quote.plus(base)
+        };
+        let (first, last) = (self.began_with?, held(&self.credited));
+        let (before, after) = (worth(&first)?, worth(&last)?);
+        let gain = match after.minus(before) {
+            Some(gain) => format!("+{}", words::euro(gain)),
+            None => format!("−{}", words::euro(before.minus_or_zero(after))),
+        };
+        Some(format!(
+            "The account began with {} and {}, and holds {} and {}: {gain} at the last price.",
+            words::bitcoin(first.base),
+            words::euro(first.quote),
+            words::bitcoin(last.base),
+            words::euro(last.quote),
+        ))
     }
 
     /// Whether the desk knows everything that a decision needs.

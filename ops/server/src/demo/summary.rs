@@ -11,9 +11,14 @@ pub(crate) fn show(stage: &mut Stage, report: &Report) {
     view.print(&Line::new());
     for promise in report.promises() {
         let (tone, mark) = if promise.holds { (Tone::Good, "✓") } else { (Tone::Bad, "✗") };
-        view.print(&Line::new().with(Tone::Plain, "    ").column(tone, mark, 1).with(Tone::Plain, promise.words));
+        view.print(
+            &Line::new().with(Tone::Plain, "    ").column(tone, mark, 1).with(Tone::Plain, promise.words),
+        );
     }
     view.print(&Line::new());
+    if let Some(words) = stage.story.earned() {
+        view.text(&words);
+    }
     view.text(&format!(
         "From quote to decision {}. From the market's quote to the signed response in its hands, with every step \
          durable before the next, {}.",
@@ -24,7 +29,7 @@ pub(crate) fn show(stage: &mut Stage, report: &Report) {
 }
 
 fn spans(spans: Percentiles) -> String {
-    format!("{:.1} ms (half of them) and {:.1} ms (99 of 100)", spans.p50, spans.p99)
+    format!("{:.1} ms (median) and {:.1} ms (99 of 100)", spans.p50, spans.p99)
 }
 
 /// Command lines that work on what the run has left.
@@ -34,22 +39,35 @@ fn next(stage: &mut Stage) {
     let mut commands = vec![];
     if stage.place.kept {
         let directory = stage.place.shown();
-        let told = stage.story.offers.values().filter(|offer| offer.fate == Fate::Settled).max_by_key(|offer| offer.was_uncertain);
+        let told = stage
+            .story
+            .offers
+            .values()
+            .filter(|offer| offer.fate == Fate::Settled)
+            .max_by_key(|offer| offer.was_uncertain);
         if let Some(offer) = told {
-            commands.push((format!("stele trace {} --data {directory}", offer.terms.quote_id), "one quote's whole story"));
+            commands.push((
+                format!("stele trace {} --data {directory}", offer.terms.quote_id),
+                "one quote's whole story",
+            ));
         }
         let checkpoint = stage.place.checkpoint_file().display().to_string();
-        commands.push((format!("stele log verify --data {directory} --against {checkpoint}"), "prove the log again"));
+        commands.push((
+            format!("stele log verify --data {directory} --against {checkpoint}"),
+            "prove the log again",
+        ));
         let config = stage.place.config_file().display().to_string();
         commands.push((format!("stele serve --config {config}"), "the same desk again, its market gone"));
     } else {
-        commands.push(("stele demo --data DIR".to_owned(), "the same, and keep the log to look into"));
+        commands.push(("stele demo --data DIR".to_owned(), "the same, with a log to look into"));
         commands.push(("stele demo --seed 2".to_owned(), "another market"));
     }
     commands.push(("stele simulator".to_owned(), "a market for a desk of your own"));
     view.print(&Line::new().with(Tone::Strong, "    What next"));
     for (command, words) in commands {
-        view.print(&Line::new().with(Tone::Plain, "    ").with(Tone::Act, command).with(Tone::Faint, format!("   {words}")));
+        view.print(
+            &Line::new().with(Tone::Plain, "      ").column(Tone::Faint, words, 38).with(Tone::Act, command),
+        );
     }
     view.print(&Line::new());
 }

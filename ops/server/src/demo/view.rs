@@ -44,6 +44,7 @@ pub(crate) struct View {
     began: Instant,
     drawn: Option<Instant>,
     foot: usize,
+    closed: bool,
     /// Nobody reads any more.
     gone: bool,
 }
@@ -61,7 +62,15 @@ impl View {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let reader = if reader == Reader::Terminal && dumb { Reader::Paper } else { reader };
         let coloured = reader == Reader::Terminal && !plain;
-        let mut view = Self { reader, coloured, began: Instant::now(), drawn: None, foot: 0, gone: false };
+        let mut view = Self {
+            reader,
+            coloured,
+            began: Instant::now(),
+            drawn: None,
+            foot: 0,
+            closed: false,
+            gone: false,
+        };
         if reader == Reader::Terminal {
             view.put(CURSOR_OFF);
         }
@@ -99,7 +108,9 @@ impl View {
 
     /// Something that the demo itself does or sees, in the ledger.
     pub(crate) fn note(&mut self, word: &str, text: &str) {
-        self.entry(Line::new().column(Tone::Faint, "", 6).column(Tone::Strong, word, 9).with(Tone::Plain, text));
+        self.entry(
+            Line::new().column(Tone::Faint, "", 6).column(Tone::Strong, word, 9).with(Tone::Plain, text),
+        );
     }
 
     /// A line as it is.
@@ -117,7 +128,7 @@ impl View {
     /// Draws the foot when it is time to.
     pub(crate) fn foot(&mut self, lines: impl FnOnce() -> [Line; 2]) {
         let due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= DRAW_EVERY);
-        if self.reader != Reader::Terminal || !due {
+        if self.reader != Reader::Terminal || self.closed || !due {
             return;
         }
         let width = self.width();
@@ -138,6 +149,8 @@ impl View {
             let clear = self.clear();
             self.put(&format!("{clear}{CURSOR_ON}"));
         }
+        // From here on it is a page like any other.
+        self.closed = true;
     }
 
     /// What removes the foot.
@@ -155,7 +168,9 @@ impl View {
             return WIDTH;
         }
         let size = tcgetwinsize(std::io::stdout()).ok();
-        size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0).map_or(WIDTH, |width| width.max(WIDTH_MIN))
+        size.map(|size| usize::from(size.ws_col))
+            .filter(|width| *width > 0)
+            .map_or(WIDTH, |width| width.max(WIDTH_MIN))
     }
 
     fn put(&mut self, text: &str) {
@@ -166,6 +181,8 @@ impl View {
 
 impl Drop for View {
     fn drop(&mut self) {
-        self.close();
+        if !self.closed {
+            self.close();
+        }
     }
 }

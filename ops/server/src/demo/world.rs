@@ -7,8 +7,8 @@ use crate::exit::Failure;
 use std::net::{Ipv4Addr, SocketAddr};
 use stele_domain::ids::QuoteId;
 use stele_simulator::{
-    AccountOptions, BTC_LEGACY, Balance, ChainOptions, EURE, Endpoints, Fault, FeedOptions, Handle,
-    NBTC, Options, Outcome, PriceOptions, RelayOptions, Running, Scope, ScriptedQuote, Simulator, Summary, Traffic,
+    AccountOptions, BTC_LEGACY, Balance, ChainOptions, EURE, Endpoints, Fault, FeedOptions, Handle, NBTC,
+    Options, Outcome, PriceOptions, RelayOptions, Running, Scope, ScriptedQuote, Simulator, Summary, Traffic,
 };
 
 /// The desk's account at the simulated verifier.
@@ -96,7 +96,11 @@ fn options(seed: u64, place: &Place) -> Options {
     let account = AccountOptions {
         account_id: ACCOUNT.to_owned(),
         public_keys: vec![place.public_key().to_owned()],
-        balances: vec![Balance::new(NBTC, NEW_BTC), Balance::new(BTC_LEGACY, OLD_BTC), Balance::new(EURE, EURO)],
+        balances: vec![
+            Balance::new(NBTC, NEW_BTC),
+            Balance::new(BTC_LEGACY, OLD_BTC),
+            Balance::new(EURE, EURO),
+        ],
     };
     Options {
         seed,
@@ -108,6 +112,7 @@ fn options(seed: u64, place: &Place) -> Options {
         feeds: FeedOptions { coingecko_cache_seconds: 2, ..FeedOptions::default() },
         traffic: Traffic {
             quotes_per_minute: QUOTES_PER_MINUTE,
+            notional_eur: (20, 560),
             min_wait_ms: (300, 600),
             max_wait_extra_ms: 600,
             min_deadline_ms: TAKER_DEADLINE_MS,

@@ -3,12 +3,10 @@
 
 use super::paint::{Line, Tone, sparkline};
 use super::words;
-use crate::demo::story::{Arming, Fate, Story, fair};
+use crate::demo::story::{Arming, Fate, Story, fair, held};
 use crate::render::units::number;
 use std::time::Duration;
-use stele_domain::money::Units;
 use stele_domain::time::Timestamp;
-use stele_simulator::{BTC_LEGACY, EURE, NBTC};
 
 /// Prices in the sparkline.
 const SPARK: usize = 24;
@@ -68,12 +66,8 @@ fn state(story: &Story, clock: &Clock) -> (Tone, String) {
 }
 
 fn holdings(story: &Story) -> String {
-    let held = |token: &str| {
-        let found = story.credited.iter().find(|(name, _)| name.as_str() == token);
-        found.map_or(Units::ZERO, |(_, units)| *units)
-    };
-    let base = held(NBTC).plus(held(BTC_LEGACY)).unwrap_or_default();
-    format!("{}  {}", words::bitcoin(base), words::euro(held(EURE)))
+    let held = held(&story.credited);
+    format!("{}  {}", words::bitcoin(held.base), words::euro(held.quote))
 }
 
 fn bar(clock: &Clock) -> String {

@@ -2,6 +2,7 @@
 
 use super::paint::{Line, Tone};
 use super::words;
+use crate::amounts::span;
 use crate::demo::story::{Story, fair};
 use crate::render::units::number;
 use stele_domain::event::Event;
@@ -48,7 +49,7 @@ pub(crate) fn line(event: &Event, story: &Story, actor: &Actor) -> Option<Line> 
             Some(begin("", Tone::Warn, "alert").with(Tone::Plain, &*alert.detail))
         }
         Event::Operations(Operations::Alert(Alert::AlertCleared(alert))) => {
-            Some(begin("", Tone::Good, "all well").with(Tone::Faint, alert.kind.name().replace('_', " ")))
+            Some(begin("", Tone::Good, "cleared").with(Tone::Faint, &*alert.detail))
         }
         Event::Trading(Trading::Strategy(Strategy::ExecutionCommanded(_)))
         | Event::Treasury(_)
@@ -115,11 +116,16 @@ fn intake(fact: &Intake) -> Option<Line> {
     match fact {
         Intake::RequestRejected(rejected) => {
             let why = rejected.fault.code().replace('_', " ");
-            let line = begin(rejected.quote_id.as_str(), Tone::Plain, "quote").column(Tone::Plain, "makes no sense", WISH);
+            let line = begin(rejected.quote_id.as_str(), Tone::Plain, "quote").column(
+                Tone::Plain,
+                "makes no sense",
+                WISH,
+            );
             Some(line.with(Tone::Warn, "no   ").with(Tone::Faint, why))
         }
         Intake::DuplicateReceived(again) => {
-            let line = begin(again.quote_id.as_str(), Tone::Plain, "quote").column(Tone::Plain, "comes again", WISH);
+            let line =
+                begin(again.quote_id.as_str(), Tone::Plain, "quote").column(Tone::Plain, "comes again", WISH);
             Some(line.with(Tone::Warn, "no   ").with(Tone::Faint, "the first one counts"))
         }
         Intake::QuoteReceived(_) | Intake::DemandNormalised(_) => None,
@@ -134,9 +140,10 @@ fn relay(fact: &Relay) -> Option<Line> {
         Relay::RelayDisconnected(gone) => {
             Some(begin("", Tone::Warn, "relay").with(Tone::Plain, format!("disconnected: {}", gone.reason)))
         }
-        Relay::FrameRejected(frame) => {
-            Some(begin("", Tone::Warn, "relay").with(Tone::Plain, format!("a frame that can't be read: {}", frame.why)))
-        }
+        Relay::FrameRejected(frame) => Some(
+            begin("", Tone::Warn, "relay")
+                .with(Tone::Plain, format!("a frame that can't be read: {}", frame.why)),
+        ),
         Relay::SettlementReported(_) => None,
     }
 }
@@ -146,7 +153,8 @@ fn account(fact: &Account, story: &Story, actor: &Actor) -> Option<Line> {
         let quote = story.offers.get(&command).map(|offer| offer.terms.quote_id.as_str());
         begin(quote.unwrap_or_default(), tone, word)
     };
-    let terms = |command: CommandId| story.offers.get(&command).map_or_else(String::new, |offer| done(&offer.terms));
+    let terms =
+        |command: CommandId| story.offers.get(&command).map_or_else(String::new, |offer| done(&offer.terms));
     let line = match fact {
         Account::SubmissionAccepted(fact) => {
             of(fact.command_id, Tone::Faint, "accepted").with(Tone::Faint, "by the relay, into its auction")
@@ -162,9 +170,8 @@ fn account(fact: &Account, story: &Story, actor: &Actor) -> Option<Line> {
         Account::SubmissionSettled(fact) => of(fact.command_id, Tone::Good, "settled")
             .with(Tone::Good, terms(fact.command_id))
             .with(Tone::Faint, format!(", seen in block {}", fact.height)),
-        Account::SubmissionSettleFailed(fact) => {
-            of(fact.command_id, Tone::Bad, "failed").with(Tone::Plain, "on chain; the signature lives until its deadline")
-        }
+        Account::SubmissionSettleFailed(fact) => of(fact.command_id, Tone::Bad, "failed")
+            .with(Tone::Plain, "on chain; the signature lives until its deadline"),
         Account::SubmissionExpiredUnfilled(fact) => of(fact.command_id, Tone::Faint, "unfilled")
             .with(Tone::Faint, "its deadline has passed, its coin is free again"),
         Account::ExecutionRefused(fact) => {
@@ -172,16 +179,23 @@ fn account(fact: &Account, story: &Story, actor: &Actor) -> Option<Line> {
         }
         Account::ExecutionExpired(fact) => begin(fact.quote_id.as_str(), Tone::Warn, "held back")
             .with(Tone::Plain, format!("the command was {} ms old", fact.age_ms)),
-        Account::LimitsSet(set) => person("limits", format!("version {} set by {}", set.version, who(actor)), &set.reason),
+        Account::LimitsSet(set) => {
+            person("limits", format!("version {} set by {}", set.version, who(actor)), &set.reason)
+        }
         Account::Armed(armed) => {
-            let minutes = armed.until.millis_since(armed.at) / 60_000;
-            person("armed", format!("for {minutes} min by {}", who(actor)), &armed.reason)
+            // The moment of the wish is not that of the fact: the span is shown as it was wished.
+            let seconds = (armed.until.millis_since(armed.at) + 999) / 1_000;
+            person("armed", format!("for {} by {}", span(seconds * 1_000), who(actor)), &armed.reason)
         }
         Account::Disarmed(fact) => person("disarmed", format!("by {}", who(actor)), &fact.reason),
         Account::Killed(fact) => person("killed", format!("by {}", who(actor)), &fact.reason),
-        Account::LeaseTaken(lease) => begin("", Tone::Plain, "lease")
-            .with(Tone::Faint, format!("epoch {}: this process alone may sign, and it is disarmed", lease.epoch)),
-        Account::LeaseRenewed(_) | Account::SubmissionStarted(_) | Account::ReservationReleased(_) => return None,
+        Account::LeaseTaken(lease) => begin("", Tone::Plain, "lease").with(
+            Tone::Faint,
+            format!("epoch {}: this process alone may sign, and it is disarmed", lease.epoch),
+        ),
+        Account::LeaseRenewed(_) | Account::SubmissionStarted(_) | Account::ReservationReleased(_) => {
+            return None;
+        }
     };
     Some(line)
 }

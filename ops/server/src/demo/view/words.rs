@@ -47,7 +47,9 @@ pub(crate) fn skipped(reason: Reason, gates: &[GateResult]) -> String {
 /// What a gate saw and what it held that against, where a number says more than the reason.
 fn measured(gate: &GateResult) -> Option<String> {
     match (&gate.observed, &gate.limit) {
-        (Measure::Millis(seen), Measure::Millis(limit)) => Some(format!("{}, limit {}", span(*seen), span(*limit))),
+        (Measure::Millis(seen), Measure::Millis(limit)) => {
+            Some(format!("{}, limit {}", span(*seen), span(*limit)))
+        }
         (Measure::Bps(seen), Measure::Bps(limit)) => Some(format!("{seen}, limit {limit}")),
         (Measure::Count(seen), Measure::Count(limit)) => Some(format!("{seen}, limit {limit}")),
         (Measure::Units(seen), Measure::Units(limit)) if is_notional(gate) => {

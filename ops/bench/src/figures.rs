@@ -1,0 +1,67 @@
+//! Figures out of many measurements.
+
+use serde_json::{Value, json};
+
+/// Measurements in microseconds, in any order at first.
+#[derive(Debug, Default)]
+pub(crate) struct Micros(Vec<i64>);
+
+impl FromIterator<i64> for Micros {
+    fn from_iter<I: IntoIterator<Item = i64>>(measured: I) -> Self {
+        let mut sorted: Vec<i64> = measured.into_iter().collect();
+        sorted.sort_unstable();
+        Self(sorted)
+    }
+}
+
+impl Micros {
+    /// The value that so many thousandths of all measurements do not pass (nearest rank); zero when there is none.
+    pub(crate) fn permille(&self, rank: usize) -> i64 {
+        let place = self.0.len().saturating_mul(rank).div_ceil(1_000).saturating_sub(1);
+        self.0.get(place).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn median(&self) -> i64 {
+        self.permille(500)
+    }
+
+    /// As milliseconds.
+    pub(crate) fn said(&self) -> Value {
+        json!({
+            "samples": self.0.len(),
+            "p50": millis(self.median()),
+            "p90": millis(self.permille(900)),
+            "p99": millis(self.permille(990)),
+            "max": millis(self.permille(1_000)),
+        })
+    }
+}
+
+/// Microseconds as milliseconds, with the three digits that they have.
+#[expect(clippy::cast_precision_loss, reason = "a figure for people: 52 bits of microseconds are 142 years")]
+pub(crate) fn millis(micros: i64) -> f64 {
+    micros as f64 / 1_000.0
+}
+
+/// `part` of `whole`, in hundredths of a percent.
+pub(crate) fn share_bps(part: u64, whole: u64) -> u64 {
+    part.saturating_mul(10_000).checked_div(whole).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Micros;
+
+    #[test]
+    fn a_rank_is_the_value_that_so_many_do_not_pass() {
+        let measured: Micros = (1..=100).rev().collect();
+        assert_eq!([500, 990, 1_000].map(|rank| measured.permille(rank)), [50, 99, 100]);
+    }
+
+    #[test]
+    fn no_measurement_is_zero_and_one_is_every_rank() {
+        assert_eq!(Micros::default().permille(990), 0);
+        let one: Micros = [7].into_iter().collect();
+        assert_eq!([1, 500, 1_000].map(|rank| one.permille(rank)), [7, 7, 7]);
+    }
+}

@@ -1,0 +1,8 @@
+//! The binary as its users meet it: arguments, configuration, exit codes, and a whole desk against the simulated
+//! world. Nothing here looks inside.
+
+mod configuration;
+mod desk;
+mod exit_codes;
+mod keys;
+mod support;

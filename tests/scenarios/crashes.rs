@@ -1,0 +1,177 @@
+//! Rows 10 and 20, and a kill: processes that end in the middle of their work.
+
+use crate::scene::{Scene, Setup, selling, text};
+use std::time::Duration;
+use stele_api::client::new_key;
+use stele_api::dto::Arming;
+use stele_simulator::{Action, Direction, Door, Fault, Outcome, ScriptedQuote};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// A validity so short that an offer that nobody takes expires soon, in milliseconds.
+const SHORT_MS: u64 = 1_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_10_a_crash_after_the_send_and_before_the_reply_is_looked_up_and_settles() {
+    let mut scene = Scene::armed(Setup::default().with("relay.reply_ms_max", 60_000)).await;
+    scene.breaks_once(Fault::RelaySwallowsReply { processed: true });
+    let id = scene.asks(selling(Outcome::SettlesLate { by_ms: 500 }));
+    scene.until("the offer is out", async || (scene.offers() == 1).then_some(())).await;
+    scene.restart().await;
+    let story = scene.becomes(&id, "settled").await;
+    story.ended("settled", "released", &["started", "uncertain", "settled", "released"]);
+    assert_eq!(scene.at_most_once().await.journal.quote_response_frames, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_10_a_crash_around_an_offer_that_was_lost_is_looked_up_and_expires() {
+    let mut scene = Scene::armed(Setup::default().with("relay.reply_ms_max", 60_000)).await;
+    scene.breaks_once(Fault::RelaySwallowsReply { processed: false });
+    let id = scene.asks(selling(Outcome::DeskWins).with("min_deadline_ms", SHORT_MS));
+    scene.until("the offer is out", async || (scene.offers() == 1).then_some(())).await;
+    scene.restart().await;
+    let story = scene.released(&id).await;
+    story.ended("expired_unfilled", "released", &["started", "uncertain", "expired_unfilled", "released"]);
+    assert_eq!(scene.at_most_once().await.journal.quote_response_frames, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_10_a_crash_as_soon_as_the_reply_is_out_repeats_nothing() {
+    let mut scene = Scene::armed(Setup::default()).await;
+    let mut ids = vec![];
+    for round in 1..=4_u64 {
+        ids.push(scene.asks(selling(Outcome::DeskWins)));
+        // The reply stands in the journal before the desk can have recorded it.
+        scene.until("the reply is out", async || (replies(&scene) >= round).then_some(())).await;
+        scene.restart().await;
+        assert_eq!(scene.account().await.arming, Arming::Disarmed, "a restarted desk is armed");
+        scene.becomes(&ids[ids.len() - 1], "settled").await;
+        scene.arm().await;
+    }
+    for id in &ids {
+        let story = scene.becomes(id, "settled").await;
+        assert_eq!((story.decisions(), story.commands(), story.reservation()), (1, 1, "released"), "{}", story.brief());
+        assert_eq!(story.steps().iter().filter(|step| **step == "settled").count(), 1, "{}", story.brief());
+    }
+    assert_eq!(scene.at_most_once().await.journal.quote_response_frames, 4);
+}
+
+/// How many offers the relay said OK to.
+fn replies(scene: &Scene) -> u64 {
+    let count = scene.relay_said("\"OK\"").len();
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_10_kills_at_any_moment_of_trading_never_send_an_offer_twice_and_leave_nothing_unresolved() {
+    // Milliseconds after the next offer has come in; spread over appends, sends, replies and blocks.
+    const MOMENTS_MS: [u64; 8] = [0, 1, 3, 7, 15, 40, 90, 200];
+    let mut scene = Scene::armed(Setup::default()).await;
+    let traffic = Trading::begin(&scene);
+    for after_ms in MOMENTS_MS {
+        let before = scene.offers();
+        scene.until("an offer", async || (scene.offers() > before).then_some(())).await;
+        sleep(Duration::from_millis(after_ms)).await;
+        scene.restart().await;
+        scene.arm().await;
+    }
+    traffic.end();
+    scene.until("nothing is open", async || scene.account().await.open_offers.is_empty().then_some(())).await;
+    let status = scene.client.status().await.expect("a status");
+    let ended = ["refused", "expired", "abandoned", "rejected", "settled", "settle_failed", "expired_unfilled"];
+    assert!(status.counters.results.keys().all(|state| ended.contains(&state.as_str())), "{:?}", status.counters);
+    let results: u64 = status.counters.results.values().sum();
+    assert_eq!(results, status.counters.commands, "{:?}", status.counters);
+    let summary = scene.at_most_once().await;
+    assert!(summary.journal.quote_response_frames >= 8 && summary.auctions.settled > 0, "{summary:?}");
+    assert_eq!(Some(&summary.auctions.settled), status.counters.results.get("settled"), "{:?}", status.counters);
+    scene.desk.stop().await;
+    let verified = crate::scene::run_to_end(&["log", "verify", "--config", &scene.desk.config().to_string_lossy()]).await;
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+/// Takers who ask all the time.
+struct Trading(JoinHandle<()>);
+
+impl Trading {
+    fn begin(scene: &Scene) -> Self {
+        let world = scene.world.clone();
+        let outcomes = [Outcome::DeskWins, Outcome::NobodyTakes, Outcome::SettlementFails, Outcome::RivalWins];
+        Self(tokio::spawn(async move {
+            for outcome in outcomes.into_iter().cycle() {
+                let small = selling(outcome).with("min_deadline_ms", SHORT_MS).with("exact_amount_in", "20000000000000000000");
+                if world.quote(small).is_err() {
+                    return;
+                }
+                sleep(Duration::from_millis(40)).await;
+            }
+        }))
+    }
+
+    fn end(self) {
+        self.0.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_20_a_backlog_of_old_commands_meets_a_disarmed_desk_and_expires() {
+    let mut scene = Scene::armed(Setup::default().limited(|limits| limits.command_age_ms_max = 1)).await;
+    // A desk that decides and does not execute leaves commands behind.
+    scene.desk.kill().await;
+    scene.desk.start(&["ingest", "market", "inventory", "strategy", "projections", "api"]);
+    scene.until_it_sees().await;
+    let mut ids = vec![];
+    for _ in 0..5 {
+        ids.push(scene.until_acted(|| short_window(Outcome::DeskWins)).await);
+    }
+    scene.restart().await;
+    assert_eq!(scene.account().await.arming, Arming::Disarmed);
+    for id in &ids {
+        scene.becomes(id, "expired").await.ended("expired", "none", &["expired"]);
+    }
+    assert_eq!(scene.offers(), 0);
+    scene.arm().await;
+    let next = scene.asks(selling(Outcome::DeskWins));
+    scene.decided(&next).await;
+    for id in &ids {
+        assert_eq!(scene.story(id, "told", |_| true).await.state(), "expired");
+    }
+    let summary = scene.at_most_once().await;
+    assert!(summary.journal.quote_response_frames <= 1, "{summary:?}");
+}
+
+fn short_window(outcome: Outcome) -> ScriptedQuote {
+    selling(outcome).with("max_wait_ms", 5_000)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_answer_to_a_kill_no_frame_enters_the_journal() {
+    let scene = Scene::armed(Setup::default()).await;
+    let traffic = Trading::begin(&scene);
+    scene.until("trading", async || (scene.offers() >= 10).then_some(())).await;
+    let killed = scene.client.kill(new_key(), "a scenario").await.expect("a kill").answer;
+    assert!(killed.fenced, "{killed:?}");
+    // Frames that left before the answer may still be on their way to the journal: a ping through the same socket
+    // comes after them.
+    let refused = scene.until_refused(|| selling(Outcome::DeskWins), "killed").await;
+    refused.is_refused_for("killed");
+    let sent = scene.offers();
+    let decided = async |count: u64| {
+        let skipped = scene.client.status().await.ok()?.counters.skipped;
+        (skipped.get("killed").copied().unwrap_or(0) >= count).then_some(())
+    };
+    scene.until("thirty more requests were decided", async || decided(30).await).await;
+    traffic.end();
+    assert_eq!(scene.offers(), sent, "a frame came after the kill");
+    let kill = killed.log_position.expect("the kill's place");
+    for row in scene.rows("results", &[]).await {
+        assert!(row["position"].as_u64() < Some(kill) || text(&row, "state") == "refused", "after the kill: {row}");
+    }
+    assert_eq!(scene.account().await.arming, Arming::Killed);
+    scene.at_most_once().await;
+    let last = scene.journal(Door::Relay).into_iter().rfind(|entry| {
+        entry.direction == Direction::In && entry.text.as_deref().is_some_and(|text| text.contains("quote_response"))
+    });
+    assert!(last.is_some());
+    scene.does(Action::RelayDisconnect);
+}
