@@ -73,13 +73,14 @@ async fn row_04_while_only_the_stream_is_gone_kraken_s_own_rest_prices() {
     let scene = Scene::armed(Setup::default()).await;
     scene.breaks(Fault::KrakenRefuses);
     scene.does(Action::KrakenDisconnect);
-    scene
-        .until("REST was asked", async || {
-            (!scene.journal(stele_simulator::Door::KrakenRest).is_empty()).then_some(())
-        })
-        .await;
-    let story = scene.story(&scene.until_acted(quote).await, "told", |_| true).await;
-    assert!(["kraken", "coin_gecko"].contains(&text(story.decision(), "price_source")), "{}", story.brief());
+    let polled =
+        |row: &Value| row["source"] == "kraken" && text(row, "reason").starts_with("polled, because");
+    let source = scene.row("price_sources", &[], polled).await;
+    assert_eq!(text(&source, "link"), "alive");
+    let since = scene.rows("reference_prices", &[]).await.first().and_then(|row| row["position"].as_u64());
+    priced(&scene, |price| text(price, "status") == "primary" && price["position"].as_u64() > since).await;
+    let story = scene.decided(&scene.asks(quote())).await;
+    assert!(story.acted() && text(story.decision(), "price_source") == "kraken", "{}", story.brief());
     recovers(&scene).await;
 }
 
@@ -143,7 +144,11 @@ async fn row_05_a_check_that_is_limited_slow_broken_empty_or_old_is_left_out_and
         let price = priced(&scene, |price| !why_unused(price, "coin_gecko").is_empty()).await;
         assert_eq!(text(&price, "status"), "primary", "{fault:?}");
         let story = scene.decided(&scene.asks(quote())).await;
-        assert!(story.acted() && text(story.decision(), "price_source") == "kraken", "{fault:?}: {}", story.brief());
+        assert!(
+            story.acted() && text(story.decision(), "price_source") == "kraken",
+            "{fault:?}: {}",
+            story.brief()
+        );
         scene.world.clear_faults(Some(armed));
         priced(&scene, |price| why_unused(price, "coin_gecko").is_empty()).await;
     }
@@ -172,7 +177,8 @@ async fn row_05_with_both_sources_stale_nothing_is_commanded() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_05_a_price_that_is_older_than_the_limits_allow_is_stale_at_the_decision() {
-    let setup = Setup::default().with("market.primary_age_ms_max", 60_000).with("market.fallback_allowed", false);
+    let setup =
+        Setup::default().with("market.primary_age_ms_max", 60_000).with("market.fallback_allowed", false);
     let scene = Scene::armed(setup.limited(|limits| limits.price_age_ms_max = 1_000)).await;
     scene.breaks(Fault::KrakenHeartbeatsOnly);
     scene.breaks(Fault::KrakenRestDown);

@@ -40,7 +40,13 @@ async fn row_23_a_locked_account_refuses() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_23_a_paused_contract_refuses() {
     let scene = Scene::armed(Setup::default()).await;
-    refuses(&scene, Action::PauseContract { paused: true }, Action::PauseContract { paused: false }, "contract_paused").await;
+    refuses(
+        &scene,
+        Action::PauseContract { paused: true },
+        Action::PauseContract { paused: false },
+        "contract_paused",
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

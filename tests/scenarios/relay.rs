@@ -7,19 +7,23 @@ use stele_simulator::{Action, Door, EURE, Fault, Garbage, NBTC, Outcome};
 /// Subscription ids that the relay granted, oldest first.
 fn granted(scene: &Scene) -> Vec<String> {
     let replies = scene.relay_said("\"result\"").into_iter();
-    let results = replies.filter_map(|text| serde_json::from_str::<Value>(&text).ok()?["result"].as_str().map(str::to_owned));
+    let results = replies
+        .filter_map(|text| serde_json::from_str::<Value>(&text).ok()?["result"].as_str().map(str::to_owned));
     results.filter(|id| id != "OK").collect()
 }
 
 async fn is_connected(scene: &Scene, connects: u64) {
-    scene.row("relay_state", &[], |row| row["connected"] == true && row["connects"].as_u64() >= Some(connects)).await;
+    scene
+        .row("relay_state", &[], |row| row["connected"] == true && row["connects"].as_u64() >= Some(connects))
+        .await;
 }
 
-/// The words of the newest disconnection on the log.
+/// The words of the newest disconnection on the log. It was too short to call a person.
 async fn why_disconnected(scene: &Scene) -> String {
-    let alerts = scene.rows("alert_history", &[]).await;
-    let gone = alerts.into_iter().find(|step| step["kind"] == "relay_down" && step["raised"] == true);
-    gone.map(|step| text(&step, "detail").to_owned()).unwrap_or_default()
+    let raised = scene.rows("alert_history", &[]).await.into_iter().find(|step| step["kind"] == "relay_down");
+    assert_eq!(raised, None, "a reconnect that took a moment raised an alert");
+    let gone = scene.events("intents.RelayDisconnected").await;
+    gone.first().map(|gone| text(gone, "reason").to_owned()).unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,8 +35,8 @@ async fn row_01_a_closed_relay_is_reconnected_with_new_subscriptions_and_stale_i
 
     scene.does(Action::RelayDisconnect);
     is_connected(&scene, 2).await;
-    scene.alert("relay_down", false).await;
-    assert!(why_disconnected(&scene).await.contains("the relay is gone"), "{}", why_disconnected(&scene).await);
+    let why = why_disconnected(&scene).await;
+    assert!(why.contains("closed without a close frame") || why.contains("reading failed"), "{why}");
     let fresh = granted(&scene).split_off(before.len());
     assert_eq!(fresh.len(), before.len(), "{fresh:?}");
     assert!(fresh.iter().all(|id| !before.contains(id)), "{fresh:?} repeats {before:?}");
@@ -42,7 +46,10 @@ async fn row_01_a_closed_relay_is_reconnected_with_new_subscriptions_and_stale_i
     scene.does(Action::RelaySend { text: stale });
     let next = scene.asks(selling(Outcome::DeskWins));
     scene.becomes(&next, "settled").await;
-    assert!(scene.rows("quotes", &[("quote_id", STALE_ID)]).await.is_empty(), "a stale subscription was believed");
+    assert!(
+        scene.rows("quotes", &[("quote_id", STALE_ID)]).await.is_empty(),
+        "a stale subscription was believed"
+    );
 
     let held = scene.story(&open, "told", |_| true).await;
     held.ended("accepted", "held", &["started", "accepted"]);
@@ -65,7 +72,6 @@ async fn row_01_a_relay_that_closes_in_good_order_is_reconnected_too() {
     let scene = Scene::armed(Setup::default()).await;
     scene.does(Action::RelayClose { code: 1012, reason: "restarting".to_owned() });
     is_connected(&scene, 2).await;
-    scene.alert("relay_down", false).await;
     let why = why_disconnected(&scene).await;
     assert!(why.contains("restarting") || why.contains("1012") || why.contains("service restart"), "{why}");
     let id = scene.asks(selling(Outcome::DeskWins));
@@ -82,8 +88,8 @@ async fn row_01_a_half_open_connection_is_found_by_its_silence() {
 
     scene.does(Action::RelaySilence { for_ms: 600_000 });
     scene.row("relay_state", &[], |row| row["connects"].as_u64() >= Some(2)).await;
-    scene.alert("relay_down", false).await;
-    assert!(why_disconnected(&scene).await.contains("silent"), "{}", why_disconnected(&scene).await);
+    let why = why_disconnected(&scene).await;
+    assert!(why.contains("silent"), "{why}");
     let next = scene.asks(selling(Outcome::DeskWins));
     scene.becomes(&next, "settled").await;
     assert_eq!(scene.story(&open, "told", |_| true).await.reservation(), "held");
@@ -98,8 +104,7 @@ async fn row_01_a_reconnect_storm_is_met_with_growing_waits_and_one_alert() {
     let open = scene.asks(selling(Outcome::NobodyTakes).with("min_deadline_ms", 60_000));
     scene.becomes(&open, "accepted").await;
 
-    let storm = [scene.breaks(Fault::RelayDropsNew), scene.breaks(Fault::RelayRefusesWith { status: 503 })];
-    scene.world.clear_faults(Some(storm[1]));
+    scene.breaks(Fault::RelayDropsNew);
     scene.does(Action::RelayDisconnect);
     scene.alert("relay_down", true).await;
     let refused = |scene: &Scene| scene.journal(Door::Relay).iter().filter(|entry| is_drop(entry)).count();
@@ -109,7 +114,8 @@ async fn row_01_a_reconnect_storm_is_met_with_growing_waits_and_one_alert() {
     scene.world.clear_faults(None);
     is_connected(&scene, 2).await;
 
-    let drops: Vec<_> = scene.journal(Door::Relay).into_iter().filter(is_drop).map(|entry| entry.at).collect();
+    let drops: Vec<_> =
+        scene.journal(Door::Relay).into_iter().filter(is_drop).map(|entry| entry.at).collect();
     let took = |of: &[stele_domain::time::Timestamp]| of[of.len() - 1].millis_since(of[0]);
     // With jitter a single wait may be short; the second half of the storm is slower than the first all the same.
     let half = DROPPED / 2;
@@ -143,12 +149,20 @@ async fn row_02_garbage_is_counted_and_kept_and_the_stream_goes_on() {
                 (rows.len() > before).then_some(rows)
             })
             .await;
-        assert!(!text(&rows[0], "why").is_empty() && !text(&rows[0], "frame").is_empty(), "{garbage:?}: {}", rows[0]);
+        assert!(
+            !text(&rows[0], "why").is_empty() && !text(&rows[0], "frame").is_empty(),
+            "{garbage:?}: {}",
+            rows[0]
+        );
     }
     let state = scene.row("relay_state", &[], |row| row["connected"] == true).await;
     assert_eq!((&state["connects"], &state["frames_rejected"]), (&json!(1), &json!(kinds.len())));
     let id = scene.asks(selling(Outcome::DeskWins));
-    scene.becomes(&id, "settled").await.ended("settled", "released", &["started", "accepted", "settled", "released"]);
+    scene.becomes(&id, "settled").await.ended(
+        "settled",
+        "released",
+        &["started", "accepted", "settled", "released"],
+    );
     assert!(scene.desk_runs_on().await);
     scene.at_most_once().await;
 }
@@ -166,7 +180,8 @@ async fn row_03_a_quiet_pair_on_a_healthy_connection_is_no_outage() {
     assert!(status.relays[0].connected && status.relays[0].connects == 1, "{:?}", status.relays);
     assert!(status.alerts.is_empty(), "{:?}", status.alerts);
     assert_eq!(status.counters.quotes, 0);
-    let ingest = status.services.iter().find(|service| service.service == "ingest").expect("the ingest service");
+    let ingest =
+        status.services.iter().find(|service| service.service == "ingest").expect("the ingest service");
     assert_eq!((ingest.reads, &ingest.blocked), (stele_api::dto::Reads::Authoritative, &None), "{ingest:?}");
     let id = scene.asks(selling(Outcome::DeskWins));
     scene.becomes(&id, "settled").await;

@@ -36,7 +36,10 @@ async fn row_07_a_repeated_request_is_decided_once_whatever_it_says_and_after_a_
 async fn row_08_a_request_past_its_window_is_skipped() {
     let scene = Scene::armed(Setup::default().limited(|limits| limits.window_ms_min = 1)).await;
     // A window of a millisecond is over when the request is on the log.
-    let story = scene.until_refused(|| selling(Outcome::NobodyTakes).with("min_wait_ms", 0).with("max_wait_ms", 1), "quote_expired");
+    let story = scene.until_refused(
+        || selling(Outcome::NobodyTakes).with("min_wait_ms", 0).with("max_wait_ms", 1),
+        "quote_expired",
+    );
     story.await.is_refused_for("quote_expired");
     scene.at_most_once().await;
 }
@@ -60,7 +63,11 @@ async fn row_08_a_router_leg_of_51_ms_is_skipped() {
         .with("max_wait_ms", 51);
     let story = scene.decided(&scene.asks(leg)).await;
     // On a slow machine it may be over before it is too short; both gates are asked in any case.
-    assert!(["window_too_short", "quote_expired"].contains(&story.reason().unwrap_or_default()), "{}", story.brief());
+    assert!(
+        ["window_too_short", "quote_expired"].contains(&story.reason().unwrap_or_default()),
+        "{}",
+        story.brief()
+    );
     assert_eq!(story.gate("window_long_enough"), &json!({ "deny": "window_too_short" }));
     assert_eq!((story.commands(), scene.offers()), (0, 0));
 }
@@ -68,7 +75,8 @@ async fn row_08_a_router_leg_of_51_ms_is_skipped() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_08_a_probe_is_skipped() {
     let scene = Scene::armed(Setup::default()).await;
-    let dry = json!({ "source": "1click", "quote_type": "main_quote", "quote_request_data": { "dry": true } });
+    let dry =
+        json!({ "source": "1click", "quote_type": "main_quote", "quote_request_data": { "dry": true } });
     let smallest = json!({ "source": "1click", "quote_type": "min_deposit_amount" });
     for trusted in [dry, smallest] {
         let id = scene.asks(selling(Outcome::NobodyTakes).with("trusted_metadata", trusted));
@@ -100,7 +108,11 @@ async fn row_09_requests_that_make_no_sense_are_kept_and_never_decided() {
         assert_eq!(story.kinds(), ["first", "rejected"]);
         let frame = story.0.requests.iter().find_map(|row| row["frame"].as_str()).unwrap_or_default();
         assert!(frame.contains(&id), "the frame was not kept: {frame}");
-        assert!(story.0.demand.is_none() && story.decisions() == 0 && story.commands() == 0, "{}", story.brief());
+        assert!(
+            story.0.demand.is_none() && story.decisions() == 0 && story.commands() == 0,
+            "{}",
+            story.brief()
+        );
     }
     let id = scene.asks(selling(Outcome::DeskWins));
     scene.becomes(&id, "settled").await;
@@ -114,5 +126,11 @@ fn request(amounts: &[(&str, &str)]) -> ScriptedQuote {
     for (side, amount) in amounts {
         data.insert((*side).to_owned(), Value::from(*amount));
     }
-    ScriptedQuote { data, metadata: None, outcome: Outcome::NobodyTakes, verbatim: false, settlement_ms: None }
+    ScriptedQuote {
+        data,
+        metadata: None,
+        outcome: Outcome::NobodyTakes,
+        verbatim: false,
+        settlement_ms: None,
+    }
 }

@@ -17,7 +17,7 @@ pub use story::Story;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
-use stele_api::client::{Client, RowsQuery, new_key};
+use stele_api::client::{Client, EventsQuery, RowsQuery, new_key};
 use stele_api::dto;
 use stele_domain::time::Timestamp;
 use stele_simulator::{
@@ -239,6 +239,15 @@ impl Scene {
         row
     }
 
+    /// What the log's newest events of one type say, the newest first.
+    pub async fn events(&self, event_type: &str) -> Vec<Value> {
+        let types = vec![event_type.to_owned()];
+        let query = EventsQuery { types, backward: true, limit: Some(100), ..EventsQuery::default() };
+        let page = self.client.events(&query).await.unwrap_or_else(|error| panic!("{event_type}: {error}"));
+        let data = page.events.iter().filter_map(|event| event.data.as_ref());
+        data.map(|data| serde_json::from_str(data.get()).expect("an event")).collect()
+    }
+
     /// The signing account.
     pub async fn account(&self) -> dto::Account {
         self.client.account().await.expect("an account").account
@@ -273,11 +282,12 @@ impl Scene {
         let once = [journal.distinct_nonces, journal.distinct_commands, journal.distinct_payloads];
         assert_eq!(once, [journal.quote_response_frames; 3], "an offer came twice");
         assert_eq!(journal.violations, 0, "{:?}", journal.violations_kept);
-        let submissions = self.client.status().await.expect("a status").counters.submissions;
-        assert!(
-            submissions >= journal.quote_response_frames,
-            "{submissions} submissions on the log, {journal:?}"
-        );
+        // The tables may be a moment behind the last offer.
+        self.until("a submission on the log for each offer", async || {
+            let status = self.client.status().await.ok()?;
+            (status.counters.submissions >= journal.quote_response_frames).then_some(())
+        })
+        .await;
         summary
     }
 }

@@ -51,7 +51,7 @@ pub struct RoleHealth {
     pub service: Service,
     /// Whether its task runs.
     pub running: bool,
-    /// Why it does not; empty when it does.
+    /// Why it does not, or what it can't do while it runs; empty when nothing is in its way.
     pub why: String,
 }
 

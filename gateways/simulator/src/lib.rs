@@ -46,6 +46,7 @@ pub use world::Deposit;
 
 use axum::Router;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +123,12 @@ impl Simulator {
         shared.spawn(Arc::clone(&shared).make_blocks());
         shared.spawn(traffic::run(Arc::clone(&shared)));
         let (router, mut stopping) = (router(&shared), shared.stopping());
+        // A frame that waits for the acknowledgement of the one before would come up to 40 ms late.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                observe::delays_frames(&error);
+            }
+        });
         let server = tokio::spawn(async move {
             let stopped = async move {
                 // An error means that the simulator is gone, which is as good.

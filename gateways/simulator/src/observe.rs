@@ -15,6 +15,11 @@ pub(crate) fn server_failed(error: &std::io::Error) {
     tracing::error!(event = "simulator.server_failed", %error, "simulator stopped serving");
 }
 
+/// A connection holds small frames back.
+pub(crate) fn delays_frames(error: &std::io::Error) {
+    tracing::warn!(event = "simulator.delays_frames", %error, "can't have frames sent at once");
+}
+
 /// A reader did not keep up and was dropped.
 pub(crate) fn reader_too_slow(connection: u64) {
     metrics::counter!("simulator_slow_readers_total").increment(1);

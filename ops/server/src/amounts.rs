@@ -109,7 +109,10 @@ mod tests {
 
     #[test]
     fn an_amount_finer_than_the_token_is_refused_and_not_rounded() {
-        assert_eq!(units_of_whole("0.123456789", 8), Err("at most 8 digits after the point: the token has no more".into()));
+        assert_eq!(
+            units_of_whole("0.123456789", 8),
+            Err("at most 8 digits after the point: the token has no more".into())
+        );
         assert_eq!(units_of_whole("0.100000000", 8), Ok(Units::new(10_000_000)));
     }
 
@@ -131,7 +134,9 @@ mod tests {
 
     #[test]
     fn spans_are_read_with_their_unit_or_not_at_all() {
-        for (text, ms) in [("500ms", 500), ("30s", 30_000), ("15m", 900_000), ("1h30m", 5_400_000), ("1d", 86_400_000)] {
+        for (text, ms) in
+            [("500ms", 500), ("30s", 30_000), ("15m", 900_000), ("1h30m", 5_400_000), ("1d", 86_400_000)]
+        {
             assert_eq!(span_ms(text), Ok(ms), "{text:?}");
         }
         for text in ["", "15", "m", "0s", "-5m", "1y", "99999999999999999999s", "1.5h"] {
@@ -141,7 +146,14 @@ mod tests {
 
     #[test]
     fn spans_and_amounts_read_well() {
-        for (ms, words) in [(0, "0 ms"), (850, "850 ms"), (12_400, "12.4 s"), (900_000, "15 min"), (-1_000, "−1 s"), (7_500_000, "2 h 5 min")] {
+        for (ms, words) in [
+            (0, "0 ms"),
+            (850, "850 ms"),
+            (12_400, "12.4 s"),
+            (900_000, "15 min"),
+            (-1_000, "−1 s"),
+            (7_500_000, "2 h 5 min"),
+        ] {
             assert_eq!(span(ms), words);
         }
         assert_eq!(rough(Units::new(123_456_789), 8, 4), "1.2345…");

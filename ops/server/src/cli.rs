@@ -8,11 +8,12 @@ mod limits;
 mod log;
 mod show;
 
-use crate::config::{Config, Sources};
+use crate::config::{Config, Problem, Sources};
 use crate::exit::{self, Code, Outcome};
 use crate::{demo, serve, simulate};
 use args::{Cli, Command, ConfigCommand, Global};
 use clap::{CommandFactory as _, Parser as _};
+use clap_complete::Shell;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -28,38 +29,39 @@ pub(crate) fn run() -> ExitCode {
         }
     };
     let global = &cli.global;
-    match cli.command {
-        Command::Demo(args) => demo::run(&args, global),
-        command => exit::end(act(command, global)),
-    }
+    let json = global.json;
+    let config = || Config::load(&sources(global));
+    exit::end(match cli.command {
+        Command::Demo(args) => return demo::run(&args, global),
+        Command::Serve(args) => with(config(), |config| serve::run(config, &args)),
+        Command::Simulator(args) => simulate::run(&args, json),
+        Command::Completions { shell } => completions(shell),
+        Command::Config(command) => configuration(&command, global),
+        Command::Log(command) => with(config(), |config| log::run(command, config, json)),
+        Command::Status => with(config(), |config| show::status(config, json)),
+        Command::Trace(args) => with(config(), |config| show::trace(&args, config, json)),
+        Command::Table(args) => with(config(), |config| show::table(&args, config, json)),
+        Command::Limits(command) => with(config(), |config| limits::run(&command, config, json)),
+        Command::Filter(command) => with(config(), |config| control::filter(&command, config, json)),
+        Command::Arm(args) => with(config(), |config| control::arm(&args, config, json)),
+        Command::Disarm(args) => with(config(), |config| control::disarm(&args, config, json)),
+        Command::Kill(args) => with(config(), |config| control::kill(&args, config, json)),
+        Command::Pause(args) => with(config(), |config| control::switch("pause", &args, config, json)),
+        Command::Resume(args) => with(config(), |config| control::switch("resume", &args, config, json)),
+        Command::Drain(args) => with(config(), |config| control::switch("drain", &args, config, json)),
+        Command::Refresh(args) => with(config(), |config| control::refresh(&args, config, json)),
+    })
 }
 
-fn act(command: Command, global: &Global) -> Outcome {
-    let config = || Config::load(&sources(global));
-    match command {
-        Command::Demo(_) => Ok(()),
-        Command::Serve(args) => serve::run(&config()?, &args),
-        Command::Simulator(args) => simulate::run(&args, global.json),
-        Command::Config(command) => configuration(&command, global),
-        Command::Completions { shell } => {
-            let mut script = vec![];
-            clap_complete::generate(shell, &mut Cli::command(), "stele", &mut script);
-            say(String::from_utf8_lossy(&script).trim_end())
-        }
-        Command::Log(command) => log::run(command, &config()?, global.json),
-        Command::Status => show::status(&config()?, global.json),
-        Command::Trace(args) => show::trace(&args, &config()?, global.json),
-        Command::Table(args) => show::table(&args, &config()?, global.json),
-        Command::Limits(command) => limits::run(&command, &config()?, global.json),
-        Command::Filter(command) => control::filter(&command, &config()?, global.json),
-        Command::Arm(args) => control::arm(&args, &config()?, global.json),
-        Command::Disarm(args) => control::disarm(&args, &config()?, global.json),
-        Command::Kill(args) => control::kill(&args, &config()?, global.json),
-        Command::Pause(args) => control::switch("pause", &args, &config()?, global.json),
-        Command::Resume(args) => control::switch("resume", &args, &config()?, global.json),
-        Command::Drain(args) => control::switch("drain", &args, &config()?, global.json),
-        Command::Refresh(args) => control::refresh(&args, &config()?, global.json),
-    }
+/// Acts with a configuration that can be run.
+fn with(config: Result<Config, Problem>, act: impl FnOnce(&Config) -> Outcome) -> Outcome {
+    act(&config?)
+}
+
+fn completions(shell: Shell) -> Outcome {
+    let mut script = vec![];
+    clap_complete::generate(shell, &mut Cli::command(), "stele", &mut script);
+    say(String::from_utf8_lossy(&script).trim_end())
 }
 
 /// Where the configuration of this run is.

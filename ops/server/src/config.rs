@@ -94,7 +94,7 @@ impl Config {
         if let Some(socket) = &sources.socket {
             layers = layers.with_flag("desk.socket", &socket.to_string_lossy(), "--socket")?;
         }
-        check::checked(layers)
+        check::checked(&layers)
     }
 
     /// The directory of the event log.
@@ -128,7 +128,8 @@ impl Config {
 
 /// The variables that are text; others can't be ours.
 fn text_variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 #[cfg(test)]

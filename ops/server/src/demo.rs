@@ -31,7 +31,7 @@ use view::View;
 use world::World;
 
 /// Longest run: what the tables in memory keep whole.
-const PLANNED_MAX: Duration = Duration::from_secs(20 * 60);
+const PLANNED_MAX: Duration = Duration::from_mins(20);
 
 /// Runs the demo.
 pub(crate) fn run(args: &DemoArgs, global: &Global) -> ExitCode {
@@ -62,7 +62,7 @@ async fn demo(args: &DemoArgs, global: &Global) -> Outcome {
     allowed(planned, global)?;
     let place = Place::make(global.data.as_deref())?;
     let world = World::start(args.seed, &place).await?;
-    place.write(&place.config_file(), settings::text(&place, &world.endpoints()).as_bytes())?;
+    place::write(&place.config_file(), settings::text(&place, &world.endpoints()).as_bytes())?;
     let desk = Desk::new(&place)?;
     let mut stage = Stage::new(place, world, desk, View::new(global.json), planned)?;
     let outcome = play(&mut stage, args.seed).await;

@@ -1,8 +1,8 @@
 //! Everything the binary itself says out loud. Wording and fields are reviewed here and nowhere else.
 
+use std::path::Path;
 use stele_domain::operations::service::event::Service;
 use stele_domain::port::event_log::LogError;
-use std::path::Path;
 
 /// The process begins.
 pub(crate) fn starting(instance: &str, roles: &str, version: &str) {
@@ -55,5 +55,10 @@ pub(crate) fn log_not_closed(error: &LogError) {
 
 /// The runner of the projections follows its switch.
 pub(crate) fn projections_switched(phase: &str) {
-    tracing::info!(event = "projections.switched", phase, service = Service::Projections.name(), "projections switched");
+    tracing::info!(
+        event = "projections.switched",
+        phase,
+        service = Service::Projections.name(),
+        "projections switched"
+    );
 }

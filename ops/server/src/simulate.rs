@@ -46,9 +46,8 @@ fn options(args: &SimulatorArgs) -> Options {
 fn not_started(error: &StartError) -> Failure {
     match error {
         StartError::NotLoopback(_) => Failure::usage(chain(error)),
-        StartError::Bind { .. } => {
-            Failure::new(Code::Conflict, chain(error)).advise("choose another one with --listen, or port 0 for a free one")
-        }
+        StartError::Bind { .. } => Failure::new(Code::Conflict, chain(error))
+            .advise("choose another one with --listen, or port 0 for a free one"),
         StartError::Closes(_) => Failure::error(error),
     }
 }

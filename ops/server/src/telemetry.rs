@@ -60,7 +60,10 @@ pub(crate) fn start(options: &Options) -> Result<PrometheusHandle, CannotSpeak> 
         registry.with(json::Lines::new(options.namespace.clone())).try_init()?;
     } else {
         let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        let pretty = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours).with_target(false);
+        let pretty = tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(colours)
+            .with_target(false);
         registry.with(pretty).try_init()?;
     }
     let builder = PrometheusBuilder::new().set_buckets(&SECONDS);

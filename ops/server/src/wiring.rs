@@ -30,7 +30,7 @@ use tokio::signal::unix::{SignalKind, signal};
 const UPKEEP: Duration = Duration::from_secs(5);
 /// How long the tables may take to show what is in the log at the start. A longer start is not an error: the desk
 /// says that it is ready when they do.
-const CATCH_UP_SLICE: Duration = Duration::from_secs(60);
+const CATCH_UP_SLICE: Duration = Duration::from_mins(1);
 
 /// Runs the roles until a signal, or until a part ends.
 pub(crate) async fn serve(config: &Config, roles: &Roles, metrics: PrometheusHandle) -> Outcome {
@@ -66,8 +66,7 @@ async fn open(
     let health = parts.health();
     services::start(config, core, roles, &health, parts).await?;
     let store = projections::store()?;
-    let projections =
-        roles.has(Role::Projections).then(|| projections::start(config, core, &store, parts));
+    let projections = roles.has(Role::Projections).then(|| projections::start(config, core, &store, parts));
     tidy(&metrics, parts);
     if roles.has(Role::Api) {
         let behind = door::Behind { store, projections: projections.clone(), health, metrics };
@@ -135,7 +134,9 @@ fn failure(error: &anyhow::Error) -> Failure {
                 return Failure::new(Code::Conflict, words)
                     .advise("stop the other instance, or wait until its lease has run out");
             }
-            Some(ServiceError::Log(_) | ServiceError::Stream(_) | ServiceError::Name(_) | ServiceError::Id(_))
+            Some(
+                ServiceError::Log(_) | ServiceError::Stream(_) | ServiceError::Name(_) | ServiceError::Id(_),
+            )
             | None => {}
         }
         if let Some(error) = cause.downcast_ref::<LogError>() {

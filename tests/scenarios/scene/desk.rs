@@ -58,11 +58,6 @@ impl Desk {
         assert!(status.success(), "it ended with {status}\n{}", self.last_words());
     }
 
-    /// Whether it runs.
-    pub fn runs(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
-    }
-
     /// What it said last.
     pub fn last_words(&self) -> String {
         let words = std::fs::read(&self.words).unwrap_or_default();

@@ -64,6 +64,8 @@ impl Seen {
         let (state, reason, since) = phase(lifecycle.phase());
         let here = self.health.iter().find(|health| health.service == service);
         let dead = here.filter(|health| !health.running).map(|health| health.why.clone());
+        let hindered = here.filter(|health| health.running && !health.why.is_empty());
+        let hindered = hindered.map(|health| health.why.clone());
         let started = lifecycle.started();
         dto::ServiceStatus {
             service: service.name().to_owned(),
@@ -77,7 +79,7 @@ impl Seen {
             input: knows.input.to_owned(),
             reads: knows.reads,
             last_success_at: knows.last_success_at,
-            blocked: dead.map(|why| format!("not running: {why}")).or(knows.blocked),
+            blocked: dead.map(|why| format!("not running: {why}")).or(hindered).or(knows.blocked),
         }
     }
 

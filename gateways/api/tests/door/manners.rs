@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, PATIENCE};
 use crate::raw::{get, json, send};
-use stele_api::client::{Client, new_key};
+use stele_api::client::{Client, ClientError, new_key};
 use stele_api::dto::Arming;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -143,6 +143,9 @@ async fn reads_that_wait_do_not_keep_a_kill_waiting() {
     assert!(desk.client.kill(new_key(), "something is wrong").await.unwrap().answer.fenced);
     drop(hold);
     for read in reads {
-        read.await.unwrap().unwrap();
+        // On a slow machine their five seconds may be over by now.
+        let outcome = read.await.unwrap();
+        let code = outcome.as_ref().err().and_then(ClientError::code);
+        assert!(outcome.is_ok() || code == Some("projection-behind"), "{outcome:?}");
     }
 }

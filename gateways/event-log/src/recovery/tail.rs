@@ -30,7 +30,7 @@ pub fn mend(storage: &dyn Storage, scanned: &Scanned) -> Result<Option<CutTail>,
     let mut window = Window::new(Arc::clone(&segment), to_usize(*bytes));
     let tail = window.slice(*offset, to_usize(*bytes)).map_err(failure("reading"))?;
     let quarantine = quarantine(storage, file, *offset, tail)?;
-    segment.set_len(*offset).map_err(failure("cutting"))?;
+    segment.set_len(*offset).and_then(|()| segment.sync()).map_err(failure("cutting"))?;
     Ok(Some(CutTail { file: file.clone(), offset: *offset, bytes: *bytes, quarantine }))
 }
 

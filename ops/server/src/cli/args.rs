@@ -1,4 +1,5 @@
 //! The command line: every verb, its arguments and their descriptions. What they do is elsewhere.
+#![expect(clippy::doc_markdown, reason = "these comments are the help text, which has no backticks")]
 
 use crate::amounts;
 use crate::wiring::Role;

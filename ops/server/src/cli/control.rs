@@ -7,6 +7,7 @@ use crate::amounts::span;
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome};
 use crate::render::units::{clock, of_token};
+use std::fmt::Write as _;
 use stele_api::client::{Client, Reply, new_key};
 use stele_api::dto::{self, Killed, Written};
 use stele_domain::money::Units;
@@ -34,13 +35,15 @@ pub(super) fn arm(args: &ArmArgs, config: &Config, json: bool) -> Outcome {
 }
 
 pub(super) fn disarm(args: &ReasonArgs, config: &Config, json: bool) -> Outcome {
-    let written = ask(config, |client| async move { Ok(client.disarm(new_key(), &args.reason).await?.answer) })?;
+    let written =
+        ask(config, |client| async move { Ok(client.disarm(new_key(), &args.reason).await?.answer) })?;
     answer(&written, "Disarmed: no offers are made", "Disarmed already", json)
 }
 
 /// Kills, and shows what is still out. A frame that could not be fenced off is told with its own exit code.
 pub(super) fn kill(args: &KillArgs, config: &Config, json: bool) -> Outcome {
-    let killed: Reply<Killed> = ask(config, |client| async move { Ok(client.kill(new_key(), &args.reason).await?) })?;
+    let killed: Reply<Killed> =
+        ask(config, |client| async move { Ok(client.kill(new_key(), &args.reason).await?) })?;
     let killed = killed.answer;
     if json {
         say_json(&killed)?;
@@ -68,11 +71,12 @@ fn killed_words(killed: &Killed, pair: &Pair) -> String {
     }
     text.push_str("\nThese signatures are out and could still be executed:");
     for open in &killed.open_signatures {
-        let give = open.give.amount.parse::<Units>().map_or_else(
-            |_| open.give.amount.clone(),
-            |units| of_token(units, &open.give.token, pair),
-        );
-        text.push_str(&format!("\n  {give} until {}  (command {})", clock(open.offer_deadline), open.command_id));
+        let give = open.give.amount.parse::<Units>();
+        let give =
+            give.map_or_else(|_| open.give.amount.clone(), |units| of_token(units, &open.give.token, pair));
+        // Writing to a string does not fail.
+        let _ =
+            write!(text, "\n  {give} until {}  (command {})", clock(open.offer_deadline), open.command_id);
     }
     text
 }
@@ -93,16 +97,20 @@ pub(super) fn switch(action: &'static str, args: &ServiceArgs, config: &Config, 
         Ok(answers)
     })?;
     let (done, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(_, answer)| answer.is_ok());
-    let done: Vec<_> = done.into_iter().filter_map(|(service, answer)| Some((service, answer.ok()?))).collect();
-    let refused: Vec<_> = refused.into_iter().filter_map(|(service, answer)| Some((service, answer.err()?))).collect();
+    let done: Vec<_> =
+        done.into_iter().filter_map(|(service, answer)| Some((service, answer.ok()?))).collect();
+    let refused: Vec<_> =
+        refused.into_iter().filter_map(|(service, answer)| Some((service, answer.err()?))).collect();
     if json {
-        let done = done.iter().map(|(service, written)| serde_json::json!({ "service": service, "answer": written }));
+        let done = done
+            .iter()
+            .map(|(service, written)| serde_json::json!({ "service": service, "answer": written }));
         say_json(&done.collect::<Vec<_>>())?;
     } else if !done.is_empty() {
         let lines = done.iter().map(|(service, written)| switched(action, service, written));
         say(&lines.collect::<Vec<_>>().join("\n"))?;
     }
-    all_or_first(refused)
+    all_or_first(&refused)
 }
 
 fn switched(action: &str, service: &str, written: &Written) -> String {
@@ -118,7 +126,7 @@ fn switched(action: &str, service: &str, written: &Written) -> String {
 }
 
 /// All refusals in one; the first says how the run ends.
-fn all_or_first(refused: Vec<(&'static str, Failure)>) -> Outcome {
+fn all_or_first(refused: &[(&'static str, Failure)]) -> Outcome {
     let Some((_, first)) = refused.first() else { return Ok(()) };
     let (code, advice) = (first.code, first.advice.clone());
     let words = refused.iter().map(|(service, failure)| format!("{service}: {}", failure.what));
@@ -139,9 +147,12 @@ pub(super) fn refresh(args: &RefreshArgs, config: &Config, json: bool) -> Outcom
     // Only what reads the outside can look again.
     let names = match args.service {
         Which::All => vec!["market", "inventory"],
-        Which::Ingest | Which::Market | Which::Inventory | Which::Strategy | Which::Executor | Which::Projections => {
-            args.service.services().iter().map(|service| service.name()).collect()
-        }
+        Which::Ingest
+        | Which::Market
+        | Which::Inventory
+        | Which::Strategy
+        | Which::Executor
+        | Which::Projections => args.service.services().iter().map(|service| service.name()).collect(),
     };
     let answers = ask(config, |client| async move {
         let mut answers = vec![];
@@ -165,13 +176,20 @@ pub(super) fn filter(command: &FilterCommand, config: &Config, json: bool) -> Ou
         }
         FilterCommand::Set { entries, reason } => {
             let wish = dto::SetFilter { entries: entries.clone(), reason: reason.clone() };
-            let written = ask(config, |client| async move { Ok(client.set_filter(new_key(), &wish).await?.answer) })?;
+            let written =
+                ask(config, |client| async move { Ok(client.set_filter(new_key(), &wish).await?.answer) })?;
             answer(&written, "The filter is set", "The filter was like this already", json)
         }
         FilterCommand::Reset(args) => {
-            let written =
-                ask(config, |client| async move { Ok(client.reset_filter(new_key(), &args.reason).await?.answer) })?;
-            answer(&written, "The configured pairs are listened to again", "The configured pairs were listened to already", json)
+            let written = ask(config, |client| async move {
+                Ok(client.reset_filter(new_key(), &args.reason).await?.answer)
+            })?;
+            answer(
+                &written,
+                "The configured pairs are listened to again",
+                "The configured pairs were listened to already",
+                json,
+            )
         }
     }
 }
@@ -184,7 +202,10 @@ fn filter_words(filter: &dto::Filter) -> String {
             format!("Nothing is listened to, by an operator's wish. Configured: {configured}")
         }
         dto::FilterMode::Only => {
-            format!("Only these are listened to, by an operator's wish: {}\nConfigured: {configured}", filter.entries.join(", "))
+            format!(
+                "Only these are listened to, by an operator's wish: {}\nConfigured: {configured}",
+                filter.entries.join(", ")
+            )
         }
     }
 }

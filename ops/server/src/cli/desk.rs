@@ -19,10 +19,13 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let words = chain(&error);
         match &error {
-            ClientError::Unreachable { path, .. } => {
-                Self::new(Code::Unavailable, format!("no desk answers on {}", path.display()))
-                    .advise("start one with `stele serve`, or name the socket of one that runs with --socket or --data")
-            }
+            ClientError::Unreachable { path, .. } => Self::new(
+                Code::Unavailable,
+                format!("no desk answers on {}", path.display()),
+            )
+            .advise(
+                "start one with `stele serve`, or name the socket of one that runs with --socket or --data",
+            ),
             ClientError::Forbidden { .. } => Self::new(Code::Unauthorised, words),
             ClientError::Lost { .. } => {
                 Self::new(Code::Unavailable, words).advise("`stele status` shows whether it was done")
@@ -33,7 +36,8 @@ impl From<ClientError> for Failure {
             ClientError::Problem(problem) => {
                 let code = code_of(problem.status, &problem.code);
                 let fields = problem.errors.iter().map(|error| format!("{}: {}", error.field, error.message));
-                let fields: Vec<_> = fields.filter(|field| !problem.detail.contains(field.as_str())).collect();
+                let fields: Vec<_> =
+                    fields.filter(|field| !problem.detail.contains(field.as_str())).collect();
                 let failure = Self::new(code, format!("{} ({})", problem.detail, problem.code));
                 if fields.is_empty() { failure } else { failure.advise(fields.join("\n  ")) }
             }

@@ -32,7 +32,8 @@ fn set(args: &LimitsSetArgs, config: &Config, json: bool) -> Outcome {
     if given.is_none() && args.changes.is_empty() {
         return Err(Failure::usage("nothing to set: name LIMIT=VALUE, --from-config or --file"));
     }
-    let changes = args.changes.iter().map(|change| split(change, &config.pair)).collect::<Result<Vec<_>, _>>()?;
+    let changes =
+        args.changes.iter().map(|change| split(change, &config.pair)).collect::<Result<Vec<_>, _>>()?;
     let written = ask(config, |client| async move {
         let base = match given {
             Some(given) => given,
@@ -102,9 +103,14 @@ fn split(text: &str, pair: &Pair) -> Result<Change, Failure> {
     let wrong = |why: String| Failure::usage(format!("{text:?}: {why}"));
     let (name, value) = text.split_once('=').ok_or_else(|| wrong("LIMIT=VALUE is expected".to_owned()))?;
     if let Some(token) = name.strip_prefix("floor.") {
-        let side = render::units::side_of(token, pair).ok_or_else(|| wrong("the pair has no such token".to_owned()))?;
+        let side = render::units::side_of(token, pair)
+            .ok_or_else(|| wrong("the pair has no such token".to_owned()))?;
         let units = crate::amounts::units_of_whole(value, side.asset.decimals).map_err(wrong)?;
-        return Ok(Change { name: "floor".to_owned(), token: Some(token.to_owned()), value: Value::from(units.to_string()) });
+        return Ok(Change {
+            name: "floor".to_owned(),
+            token: Some(token.to_owned()),
+            value: Value::from(units.to_string()),
+        });
     }
     let field = LimitField::named(name).map_err(wrong)?;
     let value = field.read(value, pair).map_err(|why| wrong(format!("{why} ({})", field.words)))?;
@@ -115,7 +121,9 @@ fn changed(limits: Limits, changes: &[Change]) -> Result<Limits, Failure> {
     let mut value = serde_json::to_value(limits).map_err(|error| Failure::error(&error))?;
     for change in changes {
         let place = match &change.token {
-            Some(token) => value.get_mut(&change.name).and_then(Value::as_object_mut).map(|floor| (floor, token)),
+            Some(token) => {
+                value.get_mut(&change.name).and_then(Value::as_object_mut).map(|floor| (floor, token))
+            }
             None => value.as_object_mut().map(|fields| (fields, &change.name)),
         };
         if let Some((fields, key)) = place {
@@ -151,7 +159,12 @@ mod tests {
     #[test]
     fn a_change_replaces_what_it_names_and_nothing_else() {
         let (config, before) = (config(), configured(&config()));
-        let changes = ["notional_max=7.5", "edge_min_bps=2.5%", "cooldown_ms=1m", "floor.nep141:nbtc.bridge.near=0.001"];
+        let changes = [
+            "notional_max=7.5",
+            "edge_min_bps=2.5%",
+            "cooldown_ms=1m",
+            "floor.nep141:nbtc.bridge.near=0.001",
+        ];
         let changes: Vec<_> = changes.iter().map(|text| split(text, &config.pair).unwrap()).collect();
         let after = changed(before.clone(), &changes).unwrap();
         assert_eq!(after.notional_max, "7500000000000000000");

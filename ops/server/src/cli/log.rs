@@ -51,13 +51,17 @@ fn tail(query: EventsQuery, follow: bool, config: &Config, json: bool) -> Outcom
         if !follow {
             return Ok(());
         }
-        let mut lines = client.follow(Some(page.as_of.saturating_add(1)), &query.categories, &query.types).await?;
+        let mut lines =
+            client.follow(Some(page.as_of.saturating_add(1)), &query.categories, &query.types).await?;
         while let Some(line) = lines.next().await? {
             match line {
                 FollowLine::Event(event) => one_line(&event, json)?,
                 FollowLine::CaughtUp { .. } | FollowLine::Heartbeat { .. } => {}
                 FollowLine::Closing { next } => {
-                    return Err(Failure::new(Code::Unavailable, format!("the desk has stopped; go on from position {next}")));
+                    return Err(Failure::new(
+                        Code::Unavailable,
+                        format!("the desk has stopped; go on from position {next}"),
+                    ));
                 }
                 FollowLine::Failed { detail, .. } => return Err(Failure::new(Code::Unavailable, detail)),
             }
@@ -76,7 +80,8 @@ fn one_line(event: &Event, json: bool) -> Outcome {
 
 fn verified(directory: &Path, against: Option<PathBuf>, json: bool) -> Outcome {
     let against = against.map(|path| {
-        let named = |error| Failure::usage(format!("the checkpoint {} can't be read: {error}", path.display()));
+        let named =
+            |error| Failure::usage(format!("the checkpoint {} can't be read: {error}", path.display()));
         std::fs::read_to_string(&path).map_err(named)
     });
     let options = VerifyOptions { against: against.transpose()?, key: None };
@@ -107,7 +112,9 @@ fn unverified(error: &VerifyError, directory: &Path) -> Failure {
                 .advise("keep the directory as it is: it is evidence. Restore the newest copy that verifies")
         }
         VerifyError::Checkpoint(_) => Failure::new(Code::Mismatch, words),
-        VerifyError::NotALog { .. } => Failure::usage(words).advise("name the directory: stele log verify DIRECTORY"),
+        VerifyError::NotALog { .. } => {
+            Failure::usage(words).advise("name the directory: stele log verify DIRECTORY")
+        }
         VerifyError::Unreadable(_) => Failure::new(Code::Error, words),
     }
 }

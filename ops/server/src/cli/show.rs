@@ -19,7 +19,9 @@ pub(super) fn trace(args: &TraceArgs, config: &Config, json: bool) -> Outcome {
     let trace = ask(config, |client| async move {
         match client.trace(&args.id).await {
             // A story is told of a desk that has ended, too: everything is in its log.
-            Err(ClientError::Unreachable { .. }) if config.log_dir().is_dir() => from_log(&args.id, config).await,
+            Err(ClientError::Unreachable { .. }) if config.log_dir().is_dir() => {
+                from_log(&args.id, config).await
+            }
             told => Ok(told?),
         }
     })?;
@@ -36,7 +38,8 @@ async fn from_log(id: &str, config: &Config) -> Result<dto::Trace, Failure> {
     let (store, head) = offline::folded(&config.log_dir(), None).await?;
     eprintln!("no desk is running: told from the log in {}", config.log_dir().display());
     let trace = stele_projections::trace::trace(&store, id).await.map_err(|error| Failure::error(&error))?;
-    let trace = trace.ok_or_else(|| Failure::new(Code::Error, format!("nothing in the log has the id {id:?}")))?;
+    let trace =
+        trace.ok_or_else(|| Failure::new(Code::Error, format!("nothing in the log has the id {id:?}")))?;
     // The same message as the door's, from the same rows.
     let mut message = serde_json::to_value(&trace).map_err(|error| Failure::error(&error))?;
     message["head"] = head.0.into();
@@ -64,18 +67,19 @@ pub(super) fn table(args: &TableArgs, config: &Config, json: bool) -> Outcome {
 }
 
 fn rows(args: &TableArgs, info: Option<&TableInfo>, page: &TablePage) -> Result<String, Failure> {
-    let known: Vec<String> = info.map(|info| info.columns.iter().map(|column| column.name.clone()).collect()).unwrap_or_default();
+    let known: Vec<String> =
+        info.map(|info| info.columns.iter().map(|column| column.name.clone()).collect()).unwrap_or_default();
     if let Some(unknown) = args.columns.iter().find(|column| !known.contains(column)) {
         return Err(Failure::usage(format!("there is no column {unknown:?}: {}", known.join(", "))));
     }
     let columns = if args.columns.is_empty() { &known } else { &args.columns };
-    let mut text = render::table::rows(columns, &page.rows);
+    let table = render::table::rows(columns, &page.rows);
     let more = if page.next.is_some() { ", and there are more" } else { "" };
-    text.push_str(&format!("\n{} rows{more}, as of log position {}", page.rows.len(), page.as_of));
-    if page.cut_rows > 0 {
-        text.push_str(&format!("; {} older rows are only in the log", page.cut_rows));
-    }
-    Ok(text)
+    let cut = match page.cut_rows {
+        0 => String::new(),
+        rows => format!("; {rows} older rows are only in the log"),
+    };
+    Ok(format!("{table}\n{} rows{more}, as of log position {}{cut}", page.rows.len(), page.as_of))
 }
 
 fn tables(config: &Config, json: bool) -> Outcome {

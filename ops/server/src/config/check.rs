@@ -1,9 +1,9 @@
 //! From keys and values to what the parts of the desk want, with the key's name in every complaint.
 
+use super::Config;
 use super::layers::Layers;
 use super::problem::Problem;
 use super::raw::{self, Raw};
-use super::Config;
 use crate::{amounts, telemetry};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,8 +22,8 @@ use stele_market::{ApiKey, CoinGeckoOptions, KrakenOptions, Plan};
 const SOCKET_BYTES_MAX: usize = 90;
 
 /// Turns the layers into a configuration, or names the first value that can't be.
-pub(crate) fn checked(layers: Layers) -> Result<Config, Problem> {
-    let check = Check { layers: &layers };
+pub(crate) fn checked(layers: &Layers) -> Result<Config, Problem> {
+    let check = Check { layers };
     let raw: Raw = layers.table().try_into().map_err(|error| check.unfit(&error))?;
     check.spans(&raw)?;
     let data_dir = PathBuf::from(check.filled("desk.data_dir", &raw.desk.data_dir)?);
@@ -38,7 +38,11 @@ pub(crate) fn checked(layers: Layers) -> Result<Config, Problem> {
         data_dir,
         decimals: check.parsed("pair.base_decimals", pair.decimals())?,
         account,
-        signing_key: check.secret("account.signing_key", &raw.account.signing_key_file, &raw.account.signing_key_env)?,
+        signing_key: check.secret(
+            "account.signing_key",
+            &raw.account.signing_key_file,
+            &raw.account.signing_key_env,
+        )?,
         relay_token: check.secret("relay.token", &raw.relay.token_file, &raw.relay.token_env)?,
         relay: check.relay(&raw, &pair)?,
         default_window_ms: raw.relay.default_window_ms,
@@ -106,9 +110,15 @@ impl Check<'_> {
     /// An address of one of these kinds, with something behind it.
     fn url(&self, key: &str, text: &str, schemes: [&str; 2]) -> Result<String, Problem> {
         let host = schemes.iter().find_map(|scheme| text.strip_prefix(scheme)?.strip_prefix("://"));
-        let fits = host.is_some_and(|host| !host.is_empty() && !host.starts_with('/') && !text.contains(char::is_whitespace));
+        let fits = host.is_some_and(|host| {
+            !host.is_empty() && !host.starts_with('/') && !text.contains(char::is_whitespace)
+        });
         let [plain, safe] = schemes;
-        if fits { Ok(text.to_owned()) } else { Err(self.refused(key, format!("an address is expected: {safe}://… or {plain}://…"))) }
+        if fits {
+            Ok(text.to_owned())
+        } else {
+            Err(self.refused(key, format!("an address is expected: {safe}://… or {plain}://…")))
+        }
     }
 
     fn bps(&self, key: &str, number: i64, most: i64) -> Result<BasisPoints, Problem> {
@@ -130,18 +140,33 @@ impl Check<'_> {
             ("relay.backoff_ms_min", raw.relay.backoff_ms_min, 10, 600_000),
             ("relay.backoff_ms_max", raw.relay.backoff_ms_max, raw.relay.backoff_ms_min, 3_600_000),
             ("relay.default_window_ms", raw.relay.default_window_ms, 1, 600_000),
-            ("verifier.providers_min", number(raw.verifier.providers_min), 1, number(raw.verifier.urls.len()).max(1)),
+            (
+                "verifier.providers_min",
+                number(raw.verifier.providers_min),
+                1,
+                number(raw.verifier.urls.len()).max(1),
+            ),
             ("verifier.poll_ms", raw.verifier.poll_ms, 200, 600_000),
             ("verifier.request_ms_max", raw.verifier.request_ms_max, 100, 120_000),
             ("verifier.snapshot_ms_max", raw.verifier.snapshot_ms_max, raw.verifier.request_ms_max, 600_000),
             ("market.tick_ms", raw.market.tick_ms, 10, 60_000),
             ("market.primary_age_ms_max", raw.market.primary_age_ms_max, 1, 3_600_000),
             ("market.fallback_age_ms_max", raw.market.fallback_age_ms_max, 1, 86_400_000),
-            ("market.kraken.backoff_ms_max", raw.market.kraken.backoff_ms_max, raw.market.kraken.backoff_ms_min, 3_600_000),
+            (
+                "market.kraken.backoff_ms_max",
+                raw.market.kraken.backoff_ms_max,
+                raw.market.kraken.backoff_ms_min,
+                3_600_000,
+            ),
             ("market.coin_gecko.poll_ms", raw.market.coin_gecko.poll_ms, 1_000, 86_400_000),
             ("executor.lease_ttl_ms", raw.executor.lease_ttl_ms, 2_000, 600_000),
             ("executor.in_flight_max", number(raw.executor.in_flight_max), 1, 64),
-            ("log.segment_bytes", raw.log.segment_bytes, stele_event_log::SEGMENT_BYTES_MIN, stele_event_log::SEGMENT_BYTES_MAX),
+            (
+                "log.segment_bytes",
+                raw.log.segment_bytes,
+                stele_event_log::SEGMENT_BYTES_MIN,
+                stele_event_log::SEGMENT_BYTES_MAX,
+            ),
             ("log.cache_bytes", number(raw.log.cache_bytes), 0, 1 << 36),
             ("read_models.batch_records_max", number(raw.read_models.batch_records_max), 1, 4_096),
         ] {
@@ -153,7 +178,8 @@ impl Check<'_> {
     }
 
     fn socket(&self, desk: &raw::Desk, data_dir: &std::path::Path) -> Result<PathBuf, Problem> {
-        let socket = if desk.socket.is_empty() { data_dir.join("stele.sock") } else { PathBuf::from(&desk.socket) };
+        let socket =
+            if desk.socket.is_empty() { data_dir.join("stele.sock") } else { PathBuf::from(&desk.socket) };
         let bytes = socket.as_os_str().len();
         if bytes <= SOCKET_BYTES_MAX {
             return Ok(socket);
@@ -197,11 +223,19 @@ impl Check<'_> {
             ("", env) if env.contains(':') || env.contains('=') => {
                 // Somebody put the secret itself here; it must not be printed back.
                 let origin = self.layers.origin(&format!("{key}_env"));
-                let rule = "the name of an environment variable is expected, never the secret itself".to_owned();
-                Err(Problem::Refused { key: format!("{key}_env"), origin, value: "not a name".to_owned(), rule })
+                let rule =
+                    "the name of an environment variable is expected, never the secret itself".to_owned();
+                Err(Problem::Refused {
+                    key: format!("{key}_env"),
+                    origin,
+                    value: "not a name".to_owned(),
+                    rule,
+                })
             }
             ("", env) => Ok(Some(KeySource::Env(env.to_owned()))),
-            (_, _) => Err(self.refused(&format!("{key}_env"), format!("`{key}_file` is set too: one of the two"))),
+            (_, _) => {
+                Err(self.refused(&format!("{key}_env"), format!("`{key}_file` is set too: one of the two")))
+            }
         }
     }
 
@@ -209,11 +243,17 @@ impl Check<'_> {
         use stele_intents::relay::{Filters, Options, Streams};
         let relay = &raw.relay;
         let url = self.url("relay.url", &relay.url, ["ws", "wss"])?;
-        let tokens: Vec<TokenId> = if relay.filter_at_relay { pair.tokens().cloned().collect() } else { vec![] };
+        let tokens: Vec<TokenId> =
+            if relay.filter_at_relay { pair.tokens().cloned().collect() } else { vec![] };
         let defaults = self.parsed("relay.url", Options::new(url))?;
         Ok(Options {
-            recipient: self.parsed("verifier.contract", AccountId::try_from(raw.verifier.contract.clone()))?,
-            streams: Streams { quotes: true, settlements: true, settlements_extended: relay.settlements_extended },
+            recipient: self
+                .parsed("verifier.contract", AccountId::try_from(raw.verifier.contract.clone()))?,
+            streams: Streams {
+                quotes: true,
+                settlements: true,
+                settlements_extended: relay.settlements_extended,
+            },
             filters: Filters { tokens_in: tokens.clone(), tokens_out: tokens },
             connect_ms_max: relay.connect_ms_max,
             reply_ms_max: relay.reply_ms_max,
@@ -292,7 +332,10 @@ impl Check<'_> {
             "assumed_parity" => BasisMode::AssumedParity,
             "observed" if raw.coin_gecko.watch_peg && !raw.coin_gecko.url.is_empty() => BasisMode::Observed,
             "observed" => {
-                return Err(self.refused("market.basis", "nobody is asked: set `market.coin_gecko.watch_peg = true` and its url"));
+                return Err(self.refused(
+                    "market.basis",
+                    "nobody is asked: set `market.coin_gecko.watch_peg = true` and its url",
+                ));
             }
             _ => return Err(self.refused("market.basis", "\"assumed_parity\" or \"observed\" is possible")),
         };
@@ -303,7 +346,11 @@ impl Check<'_> {
             conflict_max: self.bps("market.conflict_max_bps", raw.conflict_max_bps, 5_000)?,
             peg_band: self.bps("market.peg_band_bps", raw.peg_band_bps, 5_000)?,
             basis,
-            fallback_half_spread: self.bps("market.fallback_half_spread_bps", raw.fallback_half_spread_bps, 5_000)?,
+            fallback_half_spread: self.bps(
+                "market.fallback_half_spread_bps",
+                raw.fallback_half_spread_bps,
+                5_000,
+            )?,
         })
     }
 
@@ -324,7 +371,8 @@ impl Check<'_> {
         let mut floor = BTreeMap::new();
         for (token, text) in &raw.floor {
             let key = format!("floor.{token}");
-            let side = [&pair.base, &pair.quote].into_iter().find(|s| s.tokens.iter().any(|t| t.as_str() == token));
+            let side =
+                [&pair.base, &pair.quote].into_iter().find(|s| s.tokens.iter().any(|t| t.as_str() == token));
             let Some(side) = side else {
                 return Err(self.refused(&format!("limits.{key}"), "the pair has no such token"));
             };
@@ -360,7 +408,8 @@ impl Check<'_> {
                 // The rule names its limit; the key that it is about is the first one that it mentions.
                 let words = error.to_string();
                 let mentioned = |field: &&super::LimitField| words.contains(&field.name.replace("_bps", ""));
-                let name = super::LIMIT_FIELDS.iter().find(mentioned).map_or("edge_min_bps", |field| field.name);
+                let name =
+                    super::LIMIT_FIELDS.iter().find(mentioned).map_or("edge_min_bps", |field| field.name);
                 let key = format!("limits.{name}");
                 Err(self.refused(&key, words))
             }

@@ -77,17 +77,23 @@ impl Layers {
         Ok(self)
     }
 
-    fn take_table(&mut self, prefix: &str, table: &DeTable<'_>, path: &Path, text: &str) -> Result<(), Problem> {
+    fn take_table(
+        &mut self,
+        prefix: &str,
+        table: &DeTable<'_>,
+        path: &Path,
+        text: &str,
+    ) -> Result<(), Problem> {
         for (name, value) in table {
             let key = join(prefix, name.get_ref());
             let origin = Origin::File { path: path.to_owned(), line: line_of(text, &name.span()) };
-            match value.get_ref() {
-                DeValue::Table(inner) if self.is_table(&key) => self.take_table(&key, inner, path, text)?,
-                _ if self.is_table(&key) => {
-                    let found = format!("{} {}", article(value.get_ref().type_str()), value.get_ref().type_str());
+            match (self.is_table(&key), value.get_ref()) {
+                (true, DeValue::Table(inner)) => self.take_table(&key, inner, path, text)?,
+                (true, other) => {
+                    let found = format!("{} {}", article(other.type_str()), other.type_str());
                     return Err(Problem::WrongType { key, origin, found, wanted: "a section is expected" });
                 }
-                _ => self.set(key, plain(value), origin)?,
+                (false, _) => self.set(key, plain(value), origin)?,
             }
         }
         Ok(())
@@ -141,7 +147,8 @@ impl Layers {
     /// The key that was probably meant: alike as a whole, or of the same name in another section.
     fn nearest(&self, unknown: &str) -> Option<String> {
         let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-        let sections = self.settings.keys().filter_map(|key| key.rsplit_once('.')).map(|(section, _)| section);
+        let sections =
+            self.settings.keys().filter_map(|key| key.rsplit_once('.')).map(|(section, _)| section);
         let likeness = |key: &str| {
             let whole = strsim::jaro_winkler(unknown, key);
             let name = strsim::jaro_winkler(&last(unknown), &last(key));
@@ -181,7 +188,9 @@ impl Layers {
         for (key, setting) in &self.settings {
             let open = OPEN_TABLES.iter().find(|open| key.starts_with(&format!("{open}.")));
             let split = match open {
-                Some(open) => key.split_at_checked(open.len()).map(|(path, name)| (path, name.trim_start_matches('.'))),
+                Some(open) => {
+                    key.split_at_checked(open.len()).map(|(path, name)| (path, name.trim_start_matches('.')))
+                }
                 None => key.rsplit_once('.'),
             };
             if let Some(place) = split.and_then(|(path, name)| Some((section(&mut root, path)?, name))) {
@@ -245,11 +254,10 @@ fn read_as(like: &Value, text: &str) -> Value {
 fn flatten(prefix: &str, table: Table, into: &mut BTreeMap<String, Setting>) {
     for (name, value) in table {
         let key = join(prefix, &name);
-        match value {
-            Value::Table(inner) => flatten(&key, inner, into),
-            value => {
-                into.insert(key, Setting { value, origin: Origin::Default });
-            }
+        if let Value::Table(inner) = value {
+            flatten(&key, inner, into);
+        } else {
+            into.insert(key, Setting { value, origin: Origin::Default });
         }
     }
 }

@@ -95,7 +95,8 @@ impl Field {
     pub(crate) fn show(&self, value: &Value, pair: &Pair) -> String {
         let units = || value.as_str().and_then(|text| text.parse::<Units>().ok());
         let number = || value.as_i64();
-        let amount = |decimals: u8, symbol: &str| Some(format!("{} {symbol}", amounts::whole(units()?, decimals)));
+        let amount =
+            |decimals: u8, symbol: &str| Some(format!("{} {symbol}", amounts::whole(units()?, decimals)));
         let words = match self.kind {
             Kind::Share => number().map(|bps| stele_domain::money::BasisPoints(bps).to_string()),
             Kind::Quote => amount(pair.quote.asset.decimals, &pair.quote.asset.symbol),
@@ -113,7 +114,8 @@ impl Field {
 }
 
 fn per_token(token: &str, units: &Value, pair: &Pair) -> String {
-    let side = [&pair.base, &pair.quote].into_iter().find(|side| side.tokens.iter().any(|t| t.as_str() == token));
+    let side =
+        [&pair.base, &pair.quote].into_iter().find(|side| side.tokens.iter().any(|t| t.as_str() == token));
     let units = units.as_str().and_then(|text| text.parse::<Units>().ok());
     match (side, units) {
         (Some(side), Some(units)) => {

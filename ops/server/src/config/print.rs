@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 /// As TOML: the origin of every value that is not a default stands behind it.
 pub(crate) fn text(layers: &Layers) -> String {
-    let rows: Vec<_> = layers.iter().map(|(key, setting)| (key, layers.shown(key), &setting.origin)).collect();
+    let rows: Vec<_> =
+        layers.iter().map(|(key, setting)| (key, layers.shown(key), &setting.origin)).collect();
     let width = rows.iter().map(|(key, value, _)| key.len() + value.len()).filter(|width| *width <= 60).max();
     let width = width.unwrap_or_default();
     let mut text = String::new();
@@ -49,7 +50,10 @@ pub(crate) fn env_example() -> String {
         } else if let Some((key, value)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
             let plain = value.trim_matches(['[', ']']).replace('"', "").replace(", ", ",");
             lines.push(format!("#{ENV_PREFIX}{section}__{}={plain}", key.to_uppercase()));
-        } else if line.starts_with('#') && section != "LIMITS__FLOOR" && !line.contains("per token, in whole tokens") {
+        } else if line.starts_with('#')
+            && section != "LIMITS__FLOOR"
+            && !line.contains("per token, in whole tokens")
+        {
             lines.push(line.to_owned());
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! No field has a default here: `ops/config/default.toml` is the lowest layer and must name every one.
 
+#![expect(clippy::struct_field_names, reason = "the fields are named after the keys")]
+
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

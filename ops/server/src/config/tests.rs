@@ -144,7 +144,8 @@ fn text_that_is_no_toml_is_named_with_its_line() {
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let missing = Path::new("/nowhere/stele.toml");
-    let words = Config::from_layers(Some(missing), NO_ENV.into_iter(), &Sources::default()).unwrap_err().to_string();
+    let words =
+        Config::from_layers(Some(missing), NO_ENV.into_iter(), &Sources::default()).unwrap_err().to_string();
     assert!(words.contains("/nowhere/stele.toml can't be read"), "{words}");
 }
 
@@ -158,7 +159,10 @@ fn the_environment_wins_over_the_file_and_a_flag_over_both() {
     let config = Config::from_layers(Some(&path), env.into_iter(), &sources).unwrap();
     assert_eq!(config.data_dir.to_str(), Some("of-flag"));
     let printed = config.print();
-    assert!(printed.contains("desk.data_dir = \"of-flag\"") && printed.contains("# the flag --data"), "{printed}");
+    assert!(
+        printed.contains("desk.data_dir = \"of-flag\"") && printed.contains("# the flag --data"),
+        "{printed}"
+    );
     assert!(printed.contains("stele.toml line 2"), "{printed}");
     assert!(printed.contains("# the defaults"), "{printed}");
 }
@@ -200,7 +204,8 @@ fn a_key_comes_from_a_file_or_a_variable_and_not_from_both() {
 
 #[test]
 fn a_key_that_stands_where_its_name_belongs_is_refused_and_never_repeated() {
-    let secret = "ed25519:3D4YudUahN1nawWogh8pAKSj92sUNMdbZGjn7kERKzYoTy8tnFQuwoGUC51DowKqorvkr2pytJSnwuSbsNVfqygr";
+    let secret =
+        "ed25519:3D4YudUahN1nawWogh8pAKSj92sUNMdbZGjn7kERKzYoTy8tnFQuwoGUC51DowKqorvkr2pytJSnwuSbsNVfqygr";
     let words = complaint(&format!("[account]\nsigning_key_env = \"{secret}\""));
     assert!(words.contains("never the secret itself"), "{words}");
     assert!(!words.contains(secret.get(8..40).unwrap()), "the secret is repeated: {words}");
@@ -221,9 +226,20 @@ fn the_example_environment_names_every_setting() {
     }
     let stored = std::fs::read_to_string(&path).unwrap_or_default();
     assert_eq!(stored, text, "run again with UPDATE_GOLDEN=1 and read the difference");
-    let variables = text.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| line.starts_with("STELE__"));
-    let variables = variables.filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let config = Config::from_layers(None, variables.collect::<Vec<_>>().into_iter(), &Sources::default()).unwrap();
+    let variables =
+        text.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| line.starts_with("STELE__"));
+    let variables = variables
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let config =
+        Config::from_layers(None, variables.collect::<Vec<_>>().into_iter(), &Sources::default()).unwrap();
     let keys = Layers::defaults().unwrap().iter().count();
-    assert_eq!(config.layers.iter().filter(|(_, setting)| matches!(setting.origin, super::layers::Origin::Env(_))).count(), keys);
+    assert_eq!(
+        config
+            .layers
+            .iter()
+            .filter(|(_, setting)| matches!(setting.origin, super::layers::Origin::Env(_)))
+            .count(),
+        keys
+    );
 }

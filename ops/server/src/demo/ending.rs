@@ -1,6 +1,7 @@
 //! The end of a demo: nothing new, nothing open, a copy of the live tables, the desk's end in good order, and the
 //! proofs by those who were not there.
 
+use super::place;
 use super::proof;
 use super::report::{JournalCounts, LogProved, Report, percentiles};
 use super::script::{OFFER_LIFE_MAX, Played, is_resolved};
@@ -13,7 +14,7 @@ use stele_event_log::{VerifyError, VerifyOptions, VerifyReport, verify};
 use stele_projections::compare::Comparison;
 
 /// How long a fresh process may take to fold the log.
-const FOLD_MAX: Duration = Duration::from_secs(120);
+const FOLD_MAX: Duration = Duration::from_mins(2);
 
 /// What the living desk said last.
 struct LastWords {
@@ -36,7 +37,7 @@ pub(crate) async fn end(stage: &mut Stage, seed: u64, played: Played) -> Result<
     let comparison = compared(stage).await?;
     let summary = stage.world.summary();
     let swallowed_became = stage.story.offer_on(&played.swallowed).filter(|offer| is_resolved(offer));
-    let swallowed_became = swallowed_became.map(|offer| format!("{:?}", offer.fate).to_lowercase());
+    let swallowed_became = swallowed_became.map(|offer| offer.fate.name());
     let counters = last.status.counters;
     Ok(Report {
         seed,
@@ -79,10 +80,10 @@ async fn quiet(stage: &mut Stage) -> Result<LastWords, Ended> {
     let tables = stage.operator.tables(position).await?;
     let position = tables.position.map_or(position, |position| position.0);
     let bytes = serde_json::to_vec(&tables).map_err(|error| Failure::error(&error))?;
-    stage.place.write(&stage.place.tables_file(), &bytes)?;
+    place::write(&stage.place.tables_file(), &bytes)?;
     let status = stage.operator.status(position).await?;
     let checkpoint = stage.operator.checkpoint().await?;
-    stage.place.write(&stage.place.checkpoint_file(), checkpoint.as_bytes())?;
+    place::write(&stage.place.checkpoint_file(), checkpoint.as_bytes())?;
     stage.view.note(
         "tables",
         &format!("every row of the live tables was copied, as of position {position} of the log"),

@@ -84,7 +84,8 @@ async fn drain(
                 }
             }
             Ok(Some(FollowLine::CaughtUp { .. } | FollowLine::Heartbeat { .. })) => {}
-            Ok(Some(FollowLine::Closing { .. } | FollowLine::Failed { .. }) | None) => return Ok(()),
+            Ok(Some(FollowLine::Closing { .. } | FollowLine::Failed { .. }) | None)
+            | Err(ClientError::Unreachable { .. } | ClientError::Lost { .. }) => return Ok(()),
             Err(
                 error @ (ClientError::Problem(_)
                 | ClientError::Forbidden { .. }
@@ -92,7 +93,6 @@ async fn drain(
             ) => {
                 return Err(Failure::error(&error));
             }
-            Err(ClientError::Unreachable { .. } | ClientError::Lost { .. }) => return Ok(()),
         }
     }
 }

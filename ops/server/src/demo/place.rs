@@ -35,21 +35,15 @@ impl Place {
     /// Makes the directory, which must be new or empty when it is named, and a signing key in it.
     pub(crate) fn make(named: Option<&Path>) -> Result<Self, Failure> {
         let mut temporary = vec![];
-        let (directory, socket) = match named {
-            Some(path) => {
-                let directory = named_directory(path)?;
-                let socket = directory.join(SOCKET);
-                (directory, socket)
-            }
-            None => {
-                let directory = temporary_directory(&std::env::temp_dir(), &mut temporary)?;
-                let mut socket = directory.join(SOCKET);
-                if socket.as_os_str().len() > SOCKET_BYTES_MAX {
-                    socket = temporary_directory(Path::new(SHORT_PLACE), &mut temporary)?.join(SOCKET);
-                }
-                (directory, socket)
-            }
+        let directory = match named {
+            Some(path) => named_directory(path)?,
+            None => temporary_directory(&std::env::temp_dir(), &mut temporary)?,
         };
+        let mut socket = directory.join(SOCKET);
+        // A named directory was refused when it is too long; a temporary one nobody has chosen.
+        if socket.as_os_str().len() > SOCKET_BYTES_MAX {
+            socket = temporary_directory(Path::new(SHORT_PLACE), &mut temporary)?.join(SOCKET);
+        }
         let public_key = make_key(&directory.join("signing-key"))?;
         Ok(Self { directory, socket, public_key, kept: named.is_some(), _temporary: temporary })
     }
@@ -103,13 +97,11 @@ impl Place {
     pub(crate) fn checkpoint_file(&self) -> PathBuf {
         self.directory.join("checkpoint.txt")
     }
+}
 
-    /// Writes a file that only its owner can read.
-    pub(crate) fn write(&self, path: &Path, content: &[u8]) -> Result<(), Failure> {
-        private_file(path)
-            .and_then(|mut file| file.write_all(content))
-            .map_err(|error| unwritable(path, &error))
-    }
+/// Writes a file that only its owner can read.
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    private_file(path).and_then(|mut file| file.write_all(content)).map_err(|error| unwritable(path, &error))
 }
 
 fn named_directory(path: &Path) -> Result<PathBuf, Failure> {
@@ -160,9 +152,7 @@ fn make_key(path: &Path) -> Result<String, Failure> {
     let mut random = File::open("/dev/urandom").map_err(|error| Failure::error(&error))?;
     random.read_exact(&mut seed).map_err(|error| Failure::error(&error))?;
     let text = nep413::text(&seed);
-    private_file(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| unwritable(path, &error))?;
+    write(path, text.as_bytes())?;
     let key = SigningKey::load(&KeySource::File(path.to_owned())).map_err(|error| Failure::error(&error))?;
     Ok(key.public_key().to_owned())
 }

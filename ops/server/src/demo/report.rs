@@ -31,7 +31,7 @@ pub(crate) struct Report {
     pub restarts: u32,
     pub elapsed: Duration,
     /// What became of the offer whose reply was swallowed, when that is known.
-    pub swallowed_became: Option<String>,
+    pub swallowed_became: Option<&'static str>,
     /// What the desk sent that no correct solver would.
     pub protocol_violations: Vec<String>,
     pub log_problem: Option<String>,
@@ -57,7 +57,7 @@ pub(crate) struct Object<'r> {
     latency_ms: Latency,
     restarts: u32,
     elapsed_ms: u64,
-    swallowed_reply: Option<&'r str>,
+    swallowed_reply: Option<&'static str>,
     seed: u64,
     holds: BTreeMap<&'static str, bool>,
 }
@@ -136,7 +136,7 @@ impl Report {
             },
             restarts: self.restarts,
             elapsed_ms: u64::try_from(self.elapsed.as_millis()).unwrap_or(u64::MAX),
-            swallowed_reply: self.swallowed_became.as_deref(),
+            swallowed_reply: self.swallowed_became,
             seed: self.seed,
             holds: promises.iter().map(|promise| (promise.name, promise.holds)).collect(),
         }
@@ -148,34 +148,20 @@ impl Report {
 
     /// Everything that was promised, in the order of the run.
     pub(crate) fn promises(&self) -> Vec<Promise> {
+        self.shown().into_iter().chain(self.proved()).collect()
+    }
+
+    /// What a run has to show.
+    fn shown(&self) -> [Promise; 6] {
         let of = |name, holds, words| Promise { name, holds, words, proof: false };
-        let proof = |name, holds, words| Promise { name, holds, words, proof: true };
         let disarmed = self.skipped.get("disarmed").copied().unwrap_or_default();
         let (settled, expired) = (self.result("settled"), self.result("expired_unfilled"));
-        let JournalCounts { frames, distinct_nonces, distinct_commands } = self.journal;
-        let once = frames == distinct_nonces && frames == distinct_commands && frames > 0;
-        let rows: u64 = self.rows_compared.values().sum();
-        let became = self.swallowed_became.as_deref();
-        let resolved =
-            became.map_or_else(|| "was not resolved".to_owned(), |became| format!("was looked up: {became}"));
-        let violations = u64::try_from(self.protocol_violations.len()).unwrap_or(u64::MAX);
-        let kept = if violations == 0 {
-            "every frame was one that a correct solver sends".to_owned()
-        } else {
-            format!(
-                "{} that no correct solver sends: {}",
-                count(violations, "frame"),
-                self.protocol_violations.join("; ")
-            )
+        let (lost, open) = (self.lost_to_rival, self.open_signatures_at_end);
+        let resolved = match self.swallowed_became {
+            Some(became) => format!("was looked up: {}", became.replace('_', " ")),
+            None => "was not resolved".to_owned(),
         };
-        let log = match &self.log_problem {
-            None => format!(
-                "the log of {} events verifies, against a checkpoint of the living desk",
-                self.log.events
-            ),
-            Some(why) => format!("the log does not verify: {why}"),
-        };
-        vec![
+        [
             of(
                 "refused_while_disarmed",
                 disarmed > 0,
@@ -186,39 +172,56 @@ impl Report {
                 settled >= SETTLED_MIN,
                 format!("{} settled, each seen in a block", count(settled, "offer")),
             ),
-            of(
-                "lost_to_rival",
-                self.lost_to_rival > 0,
-                format!("{} lost to a rival", count(self.lost_to_rival, "auction")),
-            ),
+            of("lost_to_rival", lost > 0, format!("{} lost to a rival", count(lost, "auction"))),
             of(
                 "expired_unfilled",
                 expired > 0,
                 format!("{} expired unfilled, proved by a later block", count(expired, "offer")),
             ),
-            of("swallowed_reply_resolved", became.is_some(), format!("the offer without a reply {resolved}")),
             of(
-                "nothing_open",
-                self.open_signatures_at_end == 0,
-                format!("{} open at the end", count(self.open_signatures_at_end, "signature")),
+                "swallowed_reply_resolved",
+                self.swallowed_became.is_some(),
+                format!("the offer without a reply {resolved}"),
             ),
-            proof(
-                "nothing_sent_twice",
-                once,
-                format!(
-                    "{frames} frames, {distinct_nonces} nonces, {distinct_commands} commands in the market's journal: nothing was sent twice"
-                ),
+            of("nothing_open", open == 0, format!("{} open at the end", count(open, "signature"))),
+        ]
+    }
+
+    /// What others than the desk have to confirm.
+    fn proved(&self) -> [Promise; 4] {
+        let of = |name, holds, words| Promise { name, holds, words, proof: true };
+        let JournalCounts { frames, distinct_nonces, distinct_commands } = self.journal;
+        let once = frames == distinct_nonces && frames == distinct_commands && frames > 0;
+        let sent = if once { "nothing was sent twice" } else { "these should be equal" };
+        let violations = u64::try_from(self.protocol_violations.len()).unwrap_or(u64::MAX);
+        let kept = match violations {
+            0 => "every frame was one that a correct solver sends".to_owned(),
+            _ => format!(
+                "{} that no correct solver sends: {}",
+                count(violations, "frame"),
+                self.protocol_violations.join("; ")
             ),
-            proof("protocol_kept", violations == 0, kept),
-            proof("log_verified", self.log.verified, log),
-            proof(
+        };
+        let log = match &self.log_problem {
+            None => format!(
+                "the log of {} events verifies, against a checkpoint of the living desk",
+                self.log.events
+            ),
+            Some(why) => format!("the log does not verify: {why}"),
+        };
+        let (rows, tables) = (self.rows_compared.values().sum::<u64>(), self.rows_compared.len());
+        let different = self.rows_different;
+        let journal = format!(
+            "{frames} frames, {distinct_nonces} nonces, {distinct_commands} commands in the market's journal: {sent}"
+        );
+        [
+            of("nothing_sent_twice", once, journal),
+            of("protocol_kept", violations == 0, kept),
+            of("log_verified", self.log.verified, log),
+            of(
                 "rows_equal",
-                self.rows_different == 0 && rows > 0,
-                format!(
-                    "{rows} rows of {} tables folded again from the log: {} differ",
-                    self.rows_compared.len(),
-                    self.rows_different
-                ),
+                different == 0 && rows > 0,
+                format!("{rows} rows of {tables} tables folded again from the log: {different} differ"),
             ),
         ]
     }
@@ -234,13 +237,14 @@ impl Report {
         let named = broken.iter().map(|promise| format!("{} ({})", promise.name, promise.words));
         let mut what = format!("the demo did not hold: {}", named.collect::<Vec<_>>().join("; "));
         if let Some(first) = self.differences.first() {
-            what.push_str(&format!(
+            let difference = format!(
                 "\n  first difference: table {}, key {}\n    live    {}\n    from log {}",
                 first.table,
                 first.key,
                 first.live.as_deref().unwrap_or("no such row"),
                 first.folded.as_deref().unwrap_or("no such row"),
-            ));
+            );
+            what.push_str(&difference);
         }
         Err(Failure::new(code, what))
     }
@@ -279,7 +283,7 @@ mod tests {
             quote_to_response: Percentiles::default(),
             restarts: 1,
             elapsed: Duration::from_secs(20),
-            swallowed_became: Some("settled".to_owned()),
+            swallowed_became: Some("settled"),
             protocol_violations: vec![],
             log_problem: None,
             differences: vec![],

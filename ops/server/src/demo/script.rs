@@ -62,8 +62,8 @@ async fn begin(stage: &mut Stage, seed: u64) -> Result<(), Ended> {
     let pid = stage.start_desk().await?;
     let log = stage.place.log().display().to_string();
     stage.view.note("desk", &format!("process {pid} is ready; its log is in {log}"));
-    let sees = stage.until(EYES_MAX, |story, _| story.sees()).await?;
-    expected(sees, "the desk did not get to know prices and balances")
+    let knows = stage.until(EYES_MAX, |story, _| story.sees()).await?;
+    expected(knows, "the desk did not get to know prices and balances")
 }
 
 async fn refuse(stage: &mut Stage) -> Result<(), Ended> {
@@ -169,20 +169,8 @@ async fn recover(stage: &mut Stage, swallowed: &QuoteId) -> Result<(), Ended> {
         found && story.count(Fate::Uncertain) == 0 && story.count(Fate::Started) == 0 && story.sees()
     });
     expected(resolved.await?, "what was open at the crash was not resolved")?;
-    let became = match stage.story.offer_on(swallowed).map(|offer| offer.fate) {
-        Some(Fate::Settled) => "settled",
-        Some(Fate::Expired) => "expired",
-        Some(
-            Fate::Started
-            | Fate::Accepted
-            | Fate::Rejected
-            | Fate::Uncertain
-            | Fate::SettleFailed
-            | Fate::Abandoned,
-        )
-        | None => "closed",
-    };
-    stage.view.note("resolved", &format!("by looking: the offer without a reply has {became}"));
+    let became = stage.story.offer_on(swallowed).map_or("lost from sight", |offer| offer.fate.words());
+    stage.view.note("resolved", &format!("by looking: the offer without a reply is {became}"));
     arm(stage, "every open outcome was looked up after the crash").await?;
     let last = offer(stage, Outcome::DeskWins, TAKER_DEADLINE_MS).await?;
     let settled = stage.until(OFFER_LIFE_MAX, |story, _| fate(story, last) == Some(Fate::Settled)).await?;

@@ -64,7 +64,7 @@ enum Moment {
     Interrupt,
     Over,
     Died(Failure),
-    Heard(Result<Heard, Failure>),
+    Heard(Result<Box<Heard>, Failure>),
     Tick,
 }
 
@@ -121,7 +121,7 @@ impl Stage {
                 biased;
                 () = self.interrupts.next() => Moment::Interrupt,
                 () = tokio::time::sleep_until(over) => Moment::Over,
-                heard = self.feed.next() => Moment::Heard(heard),
+                heard = self.feed.next() => Moment::Heard(heard.map(Box::new)),
                 died = self.desk.ended() => Moment::Died(died),
                 _ = self.ticks.tick() => Moment::Tick,
             };
@@ -130,7 +130,10 @@ impl Stage {
                 Moment::Interrupt => return Err(Ended::Interrupted),
                 Moment::Over => return Ok(done(&self.story, &self.world)),
                 Moment::Died(failure) => return Err(failure.into()),
-                Moment::Heard(heard) => self.take(&heard?),
+                Moment::Heard(heard) => {
+                    let heard = heard?;
+                    self.take(&heard);
+                }
                 Moment::Tick => {}
             }
             if self.view.is_gone() {

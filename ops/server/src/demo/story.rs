@@ -49,6 +49,36 @@ pub(crate) enum Fate {
     Abandoned,
 }
 
+impl Fate {
+    /// The name in tables and in the object for programs.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Uncertain => "uncertain",
+            Self::Settled => "settled",
+            Self::SettleFailed => "settle_failed",
+            Self::Expired => "expired_unfilled",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    /// The same for people.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Started => "on its way",
+            Self::Accepted => "in the auction",
+            Self::Rejected => "rejected",
+            Self::Uncertain => "unknown",
+            Self::Settled => "settled",
+            Self::SettleFailed => "failed on chain",
+            Self::Expired => "expired unfilled",
+            Self::Abandoned => "never sent",
+        }
+    }
+}
+
 /// One offer.
 #[derive(Debug, Clone)]
 pub(crate) struct OfferSeen {

@@ -66,62 +66,68 @@ fn question(gate: Gate) -> &'static str {
 fn denied(result: &GateResult, reason: Reason, context: &Context<'_>) -> String {
     match (&result.observed, &result.limit) {
         (Measure::Flag(_) | Measure::Unknown, _) => reasons::skipped(reason).to_owned(),
-        (Measure::Millis(_) | Measure::Bps(_) | Measure::Units(_) | Measure::Count(_), _) => finding(result, context),
+        (Measure::Millis(_) | Measure::Bps(_) | Measure::Units(_) | Measure::Count(_), _) => {
+            finding(result, context)
+        }
     }
 }
 
 /// What the gate saw and what it held it against.
 fn finding(result: &GateResult, context: &Context<'_>) -> String {
-    let pair = context.pair;
     let observed = measure(result.gate, &result.observed, context);
     let limit = measure(result.gate, &result.limit, context);
+    let unknown = result.observed == Measure::Unknown;
     match result.gate {
-        Gate::Running | Gate::NotKilled | Gate::Armed | Gate::LimitsSet => "yes".to_owned(),
-        Gate::PriceUsable | Gate::VenueReady | Gate::Priced => "yes".to_owned(),
-        Gate::NoProbe => match result.observed {
-            Measure::Flag(true) => "a probe, and probes are answered".to_owned(),
-            Measure::Flag(false) | Measure::Unknown | Measure::Millis(_) | Measure::Bps(_) | Measure::Units(_)
-            | Measure::Count(_) => "no probe".to_owned(),
-        },
-        Gate::WindowOpen => match result.observed {
-            Measure::Millis(left) if left <= 0 => format!("it had been over for {}", span(left.saturating_neg())),
-            Measure::Millis(_) | Measure::Unknown | Measure::Flag(_) | Measure::Bps(_) | Measure::Units(_)
-            | Measure::Count(_) => format!("{observed} left"),
-        },
-        Gate::WindowLongEnough => format!("{observed}, at least {limit}"),
-        Gate::DeadlineShortEnough => format!("{observed}, at most {limit}"),
+        Gate::Running
+        | Gate::NotKilled
+        | Gate::Armed
+        | Gate::LimitsSet
+        | Gate::PriceUsable
+        | Gate::VenueReady
+        | Gate::Priced => "yes".to_owned(),
+        Gate::NoProbe if result.observed == Measure::Flag(true) => {
+            "a probe, and probes are answered".to_owned()
+        }
+        Gate::NoProbe => "no probe".to_owned(),
+        Gate::WindowOpen => window(&result.observed, &observed),
+        Gate::WindowLongEnough | Gate::Edge | Gate::NotionalMin => format!("{observed}, at least {limit}"),
+        Gate::DeadlineShortEnough | Gate::SpreadNarrow | Gate::NotionalMax => {
+            format!("{observed}, at most {limit}")
+        }
         Gate::ClockAgrees => format!("{observed} apart, at most {limit}"),
         Gate::PriceFresh | Gate::InventoryFresh => format!("{observed} old, at most {limit}"),
-        Gate::SpreadNarrow | Gate::NotionalMax => format!("{observed}, at most {limit}"),
-        Gate::Edge | Gate::NotionalMin => format!("{observed}, at least {limit}"),
         Gate::DirectionCap => {
             let act = match context.direction {
                 Direction::BuyBase => "buy",
                 Direction::SellBase => "sell",
             };
-            format!("{observed} in open offers to {act} {} with this one, at most {limit}", pair.base.asset.symbol)
+            let base = &context.pair.base.asset.symbol;
+            format!("{observed} in open offers to {act} {base} with this one, at most {limit}")
         }
         Gate::OpenOffers => format!("{observed} open, of at most {limit}"),
-        Gate::PartnerOffers => match result.observed {
-            Measure::Unknown => "no partner is named".to_owned(),
-            Measure::Count(_) | Measure::Millis(_) | Measure::Bps(_) | Measure::Units(_) | Measure::Flag(_) => {
-                format!("{observed} open of this partner, of at most {limit}")
-            }
-        },
+        Gate::PartnerOffers if unknown => "no partner is named".to_owned(),
+        Gate::PartnerOffers => format!("{observed} open of this partner, of at most {limit}"),
         Gate::OutcomesKnown => format!("{observed} unknown; with {limit} nothing new is offered"),
-        Gate::CooledDown => match result.observed {
-            Measure::Unknown => "nothing was settled before".to_owned(),
-            Measure::Millis(_) | Measure::Count(_) | Measure::Bps(_) | Measure::Units(_) | Measure::Flag(_) => {
-                format!("{observed} since the last settlement, at least {limit}")
-            }
-        },
-        Gate::Reduces => match result.observed {
-            Measure::Units(_) => format!("{observed} towards the target, room for {limit}"),
-            Measure::Unknown | Measure::Millis(_) | Measure::Count(_) | Measure::Bps(_) | Measure::Flag(_) => {
-                "not restricted to one".to_owned()
-            }
-        },
+        Gate::CooledDown if unknown => "nothing was settled before".to_owned(),
+        Gate::CooledDown => format!("{observed} since the last settlement, at least {limit}"),
+        Gate::Reduces if matches!(result.observed, Measure::Flag(_)) => "not restricted to one".to_owned(),
+        Gate::Reduces => format!("{observed} towards the target, room for {limit}"),
         Gate::Funded => format!("{observed} can be spent, {limit} are needed"),
+    }
+}
+
+/// How long the auction stays open, or for how long it has been over.
+fn window(left: &Measure, words: &str) -> String {
+    match left {
+        Measure::Millis(left) if *left <= 0 => {
+            format!("it had been over for {}", span(left.saturating_neg()))
+        }
+        Measure::Millis(_)
+        | Measure::Unknown
+        | Measure::Flag(_)
+        | Measure::Bps(_)
+        | Measure::Units(_)
+        | Measure::Count(_) => format!("{words} left"),
     }
 }
 

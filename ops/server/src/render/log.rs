@@ -47,13 +47,22 @@ pub(crate) fn verified(report: &VerifyReport) -> String {
         ("events", report.stat.events.to_string()),
         ("commits", format!("{}, each one a leaf of the Merkle tree", report.stat.commits)),
         ("root", hex(&report.root)),
-        ("checkpoints", format!("{} stored and checked, the last over {} commits", report.checkpoints, report.checkpointed)),
+        (
+            "checkpoints",
+            format!(
+                "{} stored and checked, the last over {} commits",
+                report.checkpoints, report.checkpointed
+            ),
+        ),
         ("unfinished writes", unfinished),
     ];
     if report.owned {
         rows.push(("in use", "a desk was writing to it meanwhile".to_owned()));
     }
-    format!("The log is what was written: every checksum, chain and signature is right.\n{}", table::facts(rows))
+    format!(
+        "The log is what was written: every checksum, chain and signature is right.\n{}",
+        table::facts(rows)
+    )
 }
 
 /// Bytes in hexadecimal digits.

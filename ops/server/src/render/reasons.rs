@@ -8,14 +8,18 @@ pub(crate) fn skipped(reason: Reason) -> &'static str {
     match reason {
         Reason::Paused => "the strategy was paused by an operator",
         Reason::Draining => "the strategy was draining: it finished what was open and took nothing new",
-        Reason::Killed => "the account had been killed: nothing is offered until an operator disarms and arms it again",
+        Reason::Killed => {
+            "the account had been killed: nothing is offered until an operator disarms and arms it again"
+        }
         Reason::Disarmed => "the desk was disarmed: no operator had allowed offers",
         Reason::ArmingExpired => "the time for which an operator had allowed offers had run out",
         Reason::NoLimits => "no limits had been set, and without limits nothing is offered",
         Reason::Probe => "the request was a probe that nobody means to take, and probes are not answered",
         Reason::QuoteExpired => "the auction was over by the time it was decided",
         Reason::WindowTooShort => "the auction was too short for an offer to arrive in time",
-        Reason::DeadlineTooLong => "the taker asked for an offer that stays valid for too long: a free option on the price",
+        Reason::DeadlineTooLong => {
+            "the taker asked for an offer that stays valid for too long: a free option on the price"
+        }
         Reason::ClockSkew => "the desk's clock and the venue's were too far apart to trust any deadline",
         Reason::NoPrice => "no source had named a price yet",
         Reason::PriceStale => "the reference price was too old",
@@ -40,7 +44,9 @@ pub(crate) fn skipped(reason: Reason) -> &'static str {
         Reason::CoolingDown => "the last settlement was too recent",
         Reason::NotReducing => "only trades towards the base target were allowed, and this was none",
         Reason::InsufficientInventory => "the credited balance did not cover what the desk would have given",
-        Reason::PendingNotCredited => "only a deposit that is not credited yet would have covered it, and only credited coin is spent",
+        Reason::PendingNotCredited => {
+            "only a deposit that is not credited yet would have covered it, and only credited coin is spent"
+        }
         Reason::Unanswered => "a gate could not be asked, and what is not known to be open is shut",
     }
 }
@@ -60,7 +66,9 @@ pub(crate) fn refused(code: RefusalCode) -> &'static str {
         RefusalCode::ClockSkew => "the desk's clock and the venue's were too far apart",
         RefusalCode::CannotOffer => "the offer could not be worded or signed",
         RefusalCode::Paused => "the executor was paused or draining",
-        RefusalCode::NotReducing => "with everything that was open, the trade would not have moved towards the base target",
+        RefusalCode::NotReducing => {
+            "with everything that was open, the trade would not have moved towards the base target"
+        }
         RefusalCode::CoolingDown => "an earlier offer had just been settled",
     }
 }

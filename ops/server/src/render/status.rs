@@ -3,7 +3,9 @@
 use super::table;
 use super::units::{clock, moment, number, of_token};
 use crate::amounts::span;
-use stele_api::dto::{Account, Arming, Counters, Price, PriceSource, Reads, ServiceState, ServiceStatus, Status};
+use stele_api::dto::{
+    Account, Arming, Counters, Price, PriceSource, Reads, ServiceState, ServiceStatus, Status,
+};
 use stele_domain::money::{BasisPoints, Units};
 use stele_domain::pair::Pair;
 use stele_domain::time::Timestamp;
@@ -29,21 +31,29 @@ fn heading(status: &Status) -> String {
 fn arming(account: &Account, at: Timestamp, pair: &Pair) -> String {
     let state = match account.arming {
         Arming::Disarmed => match &account.armed {
-            Some(armed) if armed.expired => format!("DISARMED (armed until {}, which has passed)", clock(armed.until)),
+            Some(armed) if armed.expired => {
+                format!("DISARMED (armed until {}, which has passed)", clock(armed.until))
+            }
             Some(_) => "DISARMED (the lease of the executor has run out)".to_owned(),
             None => "DISARMED: no offers are made".to_owned(),
         },
-        Arming::Killed => "KILLED: no offers are made. Look at what is open, then: stele disarm --reason …".to_owned(),
+        Arming::Killed => {
+            "KILLED: no offers are made. Look at what is open, then: stele disarm --reason …".to_owned()
+        }
         Arming::Armed => armed("ARMED for both directions", account, at),
         Arming::Reducing => armed("REDUCING: only towards the base target", account, at),
     };
     let limits = match (account.limits_version, account.limits_version_newest) {
         (Some(version), _) => format!("version {version}"),
         (None, Some(newest)) => format!("version {newest} is set, and not in force yet"),
-        (None, None) => "none: nothing is offered without them (stele limits set --from-config --reason …)".to_owned(),
+        (None, None) => {
+            "none: nothing is offered without them (stele limits set --from-config --reason …)".to_owned()
+        }
     };
     let lease = match &account.lease {
-        Some(lease) if lease.lapsed => format!("lapsed; last held by {} (epoch {})", lease.holder, lease.epoch),
+        Some(lease) if lease.lapsed => {
+            format!("lapsed; last held by {} (epoch {})", lease.holder, lease.epoch)
+        }
         Some(lease) => format!("{} (epoch {})", lease.holder, lease.epoch),
         None => "nobody".to_owned(),
     };
@@ -56,7 +66,14 @@ fn arming(account: &Account, at: Timestamp, pair: &Pair) -> String {
         ("offers", state),
         ("limits", limits),
         ("may sign", lease),
-        ("open offers", format!("{}, {} of them with an unknown outcome", account.open_offers.len(), account.uncertain_offers)),
+        (
+            "open offers",
+            format!(
+                "{}, {} of them with an unknown outcome",
+                account.open_offers.len(),
+                account.uncertain_offers
+            ),
+        ),
         ("reserved", reserved),
     ])
 }
@@ -64,7 +81,12 @@ fn arming(account: &Account, at: Timestamp, pair: &Pair) -> String {
 fn armed(how: &str, account: &Account, at: Timestamp) -> String {
     match &account.armed {
         Some(armed) => {
-            format!("{how}, until {} ({} left). Reason: {}", clock(armed.until), span(armed.until.millis_since(at)), armed.reason)
+            format!(
+                "{how}, until {} ({} left). Reason: {}",
+                clock(armed.until),
+                span(armed.until.millis_since(at)),
+                armed.reason
+            )
         }
         None => how.to_owned(),
     }
@@ -81,7 +103,8 @@ fn services(services: &[ServiceStatus]) -> String {
             ServiceState::Draining => "draining",
             ServiceState::Drained => "drained",
         };
-        let state = if service.reason.is_empty() { state.to_owned() } else { format!("{state}: {}", service.reason) };
+        let state =
+            if service.reason.is_empty() { state.to_owned() } else { format!("{state}: {}", service.reason) };
         let reads = match service.reads {
             Reads::Authoritative => "newest",
             Reads::Stale => "STALE",
@@ -98,7 +121,8 @@ fn price(price: &Price, pair: &Pair) -> String {
     let quote = &pair.quote.asset.symbol;
     let verdict = match (&price.rate, &price.block) {
         (Some(rate), _) => {
-            let spread = price.spread_bps.map_or_else(String::new, |bps| format!(", spread {}", BasisPoints(bps)));
+            let spread =
+                price.spread_bps.map_or_else(String::new, |bps| format!(", spread {}", BasisPoints(bps)));
             let age = price.age_ms.map_or_else(String::new, |ms| format!(", {} old", span(ms)));
             format!("{} {quote} ({}{spread}{age})", number(rate), price.status)
         }
@@ -143,7 +167,12 @@ fn inventory(status: &Status, pair: &Pair) -> String {
     let mut table = table::framed(&["token", "credited", "reserved", "on its way in"]);
     for balance in &inventory.balances {
         let of = |units: &str| amount(units, &balance.token, pair);
-        table.add_row([balance.token.clone(), of(&balance.credited), of(&balance.reserved), of(&balance.pending_in)]);
+        table.add_row([
+            balance.token.clone(),
+            of(&balance.credited),
+            of(&balance.reserved),
+            of(&balance.pending_in),
+        ]);
     }
     format!("Balances: {when}{blocked}\n{table}")
 }
@@ -180,7 +209,8 @@ fn counters(counters: &Counters) -> String {
     let listed = |counts: &std::collections::BTreeMap<String, u64>| {
         let mut counts: Vec<_> = counts.iter().filter(|(_, count)| **count > 0).collect();
         counts.sort_by(|a, b| b.1.cmp(a.1));
-        let words = counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ");
+        let words =
+            counts.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ");
         if words.is_empty() { "none".to_owned() } else { words }
     };
     table::facts([
@@ -194,13 +224,18 @@ fn counters(counters: &Counters) -> String {
 fn tables(status: &Status) -> String {
     let behind = status.head.saturating_sub(status.as_of);
     let relay = status.relays.iter().map(|relay| {
-        let state = if relay.connected { "connected".to_owned() } else { format!("NOT CONNECTED: {}", relay.reason) };
+        let state =
+            if relay.connected { "connected".to_owned() } else { format!("NOT CONNECTED: {}", relay.reason) };
         format!("{} {state}", relay.venue)
     });
     let relay = relay.collect::<Vec<_>>().join(", ");
     let log = if status.log.reachable { "" } else { ", which does NOT ANSWER" };
     let behind = if behind == 0 { "up to date".to_owned() } else { format!("{behind} events behind") };
-    let why = if status.projections.why.is_empty() { String::new() } else { format!(": {}", status.projections.why) };
+    let why = if status.projections.why.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", status.projections.why)
+    };
     table::facts([
         ("relay", if relay.is_empty() { "never connected".to_owned() } else { relay }),
         ("log", format!("{} events{log}", status.head)),

@@ -101,11 +101,12 @@ fn told(number: usize, step: &Step, began: Option<Timestamp>) -> String {
     let since = began.map_or_else(String::new, |began| after(step.at.millis_since(began)));
     let mut text = format!("{number:>2}. {}  {}{since}  [log {}]", clock(step.at), step.title, step.position);
     for line in &step.body {
+        let line = match line {
+            Line::Text(sentence) => wrapped(sentence, INDENT),
+            Line::Row(row) => format!("{:INDENT$}{row}", ""),
+        };
         text.push('\n');
-        match line {
-            Line::Text(sentence) => text.push_str(&wrapped(sentence, INDENT)),
-            Line::Row(row) => text.push_str(&format!("{:INDENT$}{row}", "")),
-        }
+        text.push_str(&line);
     }
     text
 }

@@ -29,7 +29,8 @@ pub(crate) fn of_side(units: Units, side: &Side) -> String {
     let decimals = side.asset.decimals;
     let places = if decimals <= PLACES_WHOLE { usize::from(decimals) } else { PLACES_CUT };
     let amount = amounts::rough(units, decimals, places);
-    let (whole, part) = amount.split_once('.').map_or((amount.as_str(), None), |(whole, part)| (whole, Some(part)));
+    let (whole, part) =
+        amount.split_once('.').map_or((amount.as_str(), None), |(whole, part)| (whole, Some(part)));
     let part = part.map_or_else(String::new, |part| format!(".{part}"));
     format!("{}{part} {}", grouped(whole), side.asset.symbol)
 }
@@ -46,7 +47,12 @@ pub(crate) fn symbol(token: &TokenId, pair: &Pair) -> String {
 
 /// `50,012.34 EURe per BTC`.
 pub(crate) fn rate(rate: Rate, pair: &Pair) -> String {
-    format!("{} {} per {}", number(&rate.decimal().to_string()), pair.quote.asset.symbol, pair.base.asset.symbol)
+    format!(
+        "{} {} per {}",
+        number(&rate.decimal().to_string()),
+        pair.quote.asset.symbol,
+        pair.base.asset.symbol
+    )
 }
 
 /// A decimal number with its thousands apart, with [`RATE_PLACES`] digits after the point.
@@ -109,7 +115,10 @@ mod tests {
     #[test]
     fn amounts_read_well_and_say_when_they_are_cut() {
         let of = |units: u128, decimals: u8| {
-            of_side(Units::new(units), &Side { asset: Asset { symbol: "X".into(), decimals }, tokens: vec![] })
+            of_side(
+                Units::new(units),
+                &Side { asset: Asset { symbol: "X".into(), decimals }, tokens: vec![] },
+            )
         };
         assert_eq!(of(123_456_789_012, 8), "1,234.56789012 X");
         assert_eq!(of(1_234_567_890_123_456_789_000, 18), "1,234.567890… X");
@@ -119,7 +128,9 @@ mod tests {
 
     #[test]
     fn rates_have_two_digits_after_the_point() {
-        for (text, shown) in [("61046", "61,046.00"), ("999.5", "999.50"), ("1234567.899", "1,234,567.89"), ("1", "1.00")] {
+        for (text, shown) in
+            [("61046", "61,046.00"), ("999.5", "999.50"), ("1234567.899", "1,234,567.89"), ("1", "1.00")]
+        {
             assert_eq!(number(text), shown);
         }
     }
@@ -128,7 +139,10 @@ mod tests {
     fn sentences_are_broken_between_words() {
         let text = wrapped(&"word ".repeat(50), 4);
         assert!(text.lines().count() > 1);
-        assert!(text.lines().all(|line| line.starts_with("    word") && line.chars().count() <= 100), "{text}");
+        assert!(
+            text.lines().all(|line| line.starts_with("    word") && line.chars().count() <= 100),
+            "{text}"
+        );
     }
 
     #[test]

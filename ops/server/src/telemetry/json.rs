@@ -24,16 +24,10 @@ impl Lines {
 
     fn line(&self, level: &str, target: &str, fields: Fields) -> String {
         let mut facts = fields.facts;
-        let mut take = |name: &str| facts.remove(name).unwrap_or(Value::Null);
-        let event = match take("event") {
-            Value::Null => Value::from("log"),
-            named => named,
-        };
+        let mut take = |name: &str| facts.remove(name);
+        let event = take("event").unwrap_or_else(|| Value::from("log"));
         let component = target.split("::").next().unwrap_or(target);
-        let service = match take("service") {
-            Value::Null => service_of(&event, component),
-            named => named,
-        };
+        let service = take("service").unwrap_or_else(|| service_of(&event, component));
         let head = [
             ("ts", Value::from(now().to_string())),
             ("level", Value::from(level)),
@@ -41,13 +35,15 @@ impl Lines {
             ("component", Value::from(component)),
             ("event", event),
             ("namespace", Value::from(self.namespace.as_str())),
-            ("venue", take("venue")),
-            ("topic", take("topic")),
-            ("pair", take("pair")),
-            ("message", take("message")),
+            ("venue", take("venue").unwrap_or_default()),
+            ("topic", take("topic").unwrap_or_default()),
+            ("pair", take("pair").unwrap_or_default()),
+            ("message", take("message").unwrap_or_default()),
         ];
         let mut line = String::with_capacity(256);
-        for (name, value) in head.iter().map(|(name, value)| (*name, value)).chain(facts.iter().map(|(n, v)| (n.as_str(), v))) {
+        for (name, value) in
+            head.iter().map(|(name, value)| (*name, value)).chain(facts.iter().map(|(n, v)| (n.as_str(), v)))
+        {
             line.push(if line.is_empty() { '{' } else { ',' });
             // Writing to a string does not fail.
             let _ = write!(line, "{}:{value}", Value::from(name));
@@ -135,7 +131,9 @@ mod tests {
 
     #[test]
     fn facts_stand_beside_them_and_the_service_follows_from_the_event() {
-        let line = line(&json!({ "event": "executor.submitted", "pair": "btc-eure", "quote_id": "q\n1", "count": 3 }));
+        let line = line(
+            &json!({ "event": "executor.submitted", "pair": "btc-eure", "quote_id": "q\n1", "count": 3 }),
+        );
         assert_eq!(line["service"], "executor");
         assert_eq!(line["pair"], "btc-eure");
         assert_eq!((&line["quote_id"], &line["count"]), (&json!("q\n1"), &json!(3)));

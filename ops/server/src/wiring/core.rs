@@ -10,7 +10,7 @@ use stele_commands::control::Bells;
 use stele_commands::fence::Fence;
 use stele_commands::ledger::Ledger;
 use stele_commands::service::Board;
-use stele_commands::{streams, strategy};
+use stele_commands::{strategy, streams};
 use stele_domain::ids::AccountId;
 use stele_domain::intents::filter::Filter;
 use stele_domain::operations::service::event::Service;

@@ -24,7 +24,12 @@ pub(crate) struct Behind {
 }
 
 /// Opens the socket and serves until the stop.
-pub(crate) async fn open(config: &Config, core: &Core, behind: Behind, parts: &mut Parts) -> Result<(), Failure> {
+pub(crate) async fn open(
+    config: &Config,
+    core: &Core,
+    behind: Behind,
+    parts: &mut Parts,
+) -> Result<(), Failure> {
     let control = Control {
         log: Arc::clone(&core.log),
         account: Arc::clone(&core.account),

@@ -55,15 +55,19 @@ impl Parts {
         let health = self.health.clone();
         self.spawn(service.name(), async move {
             let outcome = run.await.map_err(anyhow::Error::from);
-            let why = outcome.as_ref().err().map_or_else(|| "stopped".to_owned(), |error| format!("{error:#}"));
+            let why =
+                outcome.as_ref().err().map_or_else(|| "stopped".to_owned(), |error| format!("{error:#}"));
             health.ended(service, why);
             outcome
         });
     }
 
     /// The same for a service whose future can't move between threads; it gets a thread of its own.
-    pub(crate) fn spawn_service_apart<F>(&mut self, service: Service, run: impl FnOnce() -> F + Send + 'static)
-    where
+    pub(crate) fn spawn_service_apart<F>(
+        &mut self,
+        service: Service,
+        run: impl FnOnce() -> F + Send + 'static,
+    ) where
         F: Future<Output = Result<(), ServiceError>>,
     {
         let runtime = tokio::runtime::Handle::current();

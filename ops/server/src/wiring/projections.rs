@@ -25,13 +25,15 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// An empty store with every table.
 pub(crate) fn store() -> Result<Arc<dyn ReadStore>, Failure> {
-    let store = MemoryStore::new(&stele_projections::schemas(models::ALL)).map_err(|error| Failure::error(&error))?;
+    let store =
+        MemoryStore::new(&stele_projections::schemas(models::ALL)).map_err(|error| Failure::error(&error))?;
     Ok(Arc::new(store))
 }
 
 /// Starts the runner.
 pub(crate) fn start(config: &Config, core: &Core, store: &Arc<dyn ReadStore>, parts: &mut Parts) -> Handle {
-    let options = runner::Options { batch_records_max: config.batch_records_max, ..runner::Options::default() };
+    let options =
+        runner::Options { batch_records_max: config.batch_records_max, ..runner::Options::default() };
     let (log, clock) = (Arc::clone(&core.log), Arc::clone(&core.clock));
     let (runner, handle) = Runner::new(log, Arc::clone(store), clock, models::ALL, options);
     let (mut stop, told) = (parts.stop(), handle.clone());

@@ -79,7 +79,8 @@ fn signing_key(config: &Config, roles: &Roles, health: &Health) -> Result<Signin
 }
 
 fn market(config: &Config, core: &Core, parts: &mut Parts) -> Result<(), Failure> {
-    let feed = stele_market::Prices::start(&config.market, &core.clock).map_err(|error| misconfigured(&error))?;
+    let feed =
+        stele_market::Prices::start(&config.market, &core.clock).map_err(|error| misconfigured(&error))?;
     let service = Market {
         feed: Box::new(feed),
         ledger: ledger(core, streams::price(&config.pair.id))?,
@@ -94,7 +95,12 @@ fn market(config: &Config, core: &Core, parts: &mut Parts) -> Result<(), Failure
     Ok(())
 }
 
-fn inventory(config: &Config, core: &Core, public_key: Option<String>, parts: &mut Parts) -> Result<(), Failure> {
+fn inventory(
+    config: &Config,
+    core: &Core,
+    public_key: Option<String>,
+    parts: &mut Parts,
+) -> Result<(), Failure> {
     let clock = Arc::clone(&core.clock);
     let verifier = NearVerifier::new(&config.verifier, clock).map_err(|error| misconfigured(&error))?;
     let service = InventoryReader {
@@ -131,7 +137,8 @@ fn relay(
         options.streams.settlements = false;
         options.streams.settlements_extended = false;
     }
-    stele_intents::relay::connect(options, key, Arc::clone(&core.clock)).map_err(|error| misconfigured(&error))
+    stele_intents::relay::connect(options, key, Arc::clone(&core.clock))
+        .map_err(|error| misconfigured(&error))
 }
 
 fn ingest(config: &Config, core: &Core, feed: RelayStream, parts: &mut Parts) -> Result<(), Failure> {

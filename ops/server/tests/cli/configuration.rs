@@ -13,7 +13,11 @@ fn with_file(text: &str) -> tempfile::TempDir {
 fn an_unknown_key_is_named_with_its_place_and_the_near_one() {
     let directory = with_file("[account]\nid = \"a.near\"\nsigning_key_fiel = \"key\"\n");
     let check = stele(directory.path(), &["config", "check"]).exits(2);
-    check.complains(&["account.signing_key_fiel", "stele.toml line 3", "did you mean `account.signing_key_file`?"]);
+    check.complains(&[
+        "account.signing_key_fiel",
+        "stele.toml line 3",
+        "did you mean `account.signing_key_file`?",
+    ]);
     stele(directory.path(), &["serve"]).exits(2).complains(&["account.signing_key_fiel"]);
 }
 

@@ -24,7 +24,9 @@ fn a_fresh_desk_is_ready_disarmed_and_shows_everything_on_one_page() {
     let desk = world.serve();
     world.awake();
     let page = world.until(&["status"], |run| run.stdout.contains("50,000 EURe")).stdout;
-    for words in ["DISARMED", "none: nothing is offered without them", "Price of btc-eure", "kraken", "near-intents"] {
+    for words in
+        ["DISARMED", "none: nothing is offered without them", "Price of btc-eure", "kraken", "near-intents"]
+    {
         assert!(page.contains(words), "{words:?} is missing in\n{page}");
     }
     let status = world.stele(&["status", "--json"]).exits(0).json();
@@ -32,7 +34,10 @@ fn a_fresh_desk_is_ready_disarmed_and_shows_everything_on_one_page() {
     assert_eq!(status["instance"], "test");
     let services = status["services"].as_array().unwrap();
     assert_eq!(services.len(), 6);
-    assert!(services.iter().all(|service| service["state"] == "running" && service["runs_here"] == true), "{services:?}");
+    assert!(
+        services.iter().all(|service| service["state"] == "running" && service["runs_here"] == true),
+        "{services:?}"
+    );
     stop(desk);
 }
 
@@ -50,7 +55,12 @@ fn a_quote_is_refused_while_disarmed_and_traded_while_armed_and_both_stories_are
     world.event("trading.SubmissionSettled");
 
     let told = world.until(&["trace", &refused], |run| run.stdout.contains("NO OFFER")).stdout;
-    for words in ["A taker gave exactly 0.001 BTC", "NO OFFER (disarmed)", "no operator had allowed offers", "✗ armed by an operator"] {
+    for words in [
+        "A taker gave exactly 0.001 BTC",
+        "NO OFFER (disarmed)",
+        "no operator had allowed offers",
+        "✗ armed by an operator",
+    ] {
         assert!(told.contains(words), "{words:?} is missing in\n{told}");
     }
     let told = world.until(&["trace", &traded], |run| run.stdout.contains("coin is free again")).stdout;
@@ -80,7 +90,10 @@ fn a_quote_is_refused_while_disarmed_and_traded_while_armed_and_both_stories_are
         &story["commands"][0]["result"]["command_id"],
         &story["commands"][0]["result"]["quote_hash"],
     ] {
-        assert_eq!(world.stele(&["trace", "--json", id.as_str().unwrap()]).exits(0).json()["quote_id"], traded.as_str());
+        assert_eq!(
+            world.stele(&["trace", "--json", id.as_str().unwrap()]).exits(0).json()["quote_id"],
+            traded.as_str()
+        );
     }
     stop(desk);
 }
@@ -146,7 +159,9 @@ fn limits_and_filter_are_set_in_whole_tokens_and_shown_again() {
     assert_eq!(limits["in_force"]["limits"]["edge_min_bps"], 300);
     assert_eq!(limits["in_force"]["limits"]["notional_max"], "1000000000000000000000", "the others stay");
     std::fs::write(world.path().join("limits.json"), limits.to_string()).unwrap();
-    world.stele(&["limits", "set", "--file", "limits.json", "cooldown_ms=1s", "--reason", "from a file"]).exits(0);
+    world
+        .stele(&["limits", "set", "--file", "limits.json", "cooldown_ms=1s", "--reason", "from a file"])
+        .exits(0);
     world.stele(&["filter", "set", "btc-eure", "--reason", "only this"]).exits(0);
     assert!(world.stele(&["filter", "get"]).exits(0).stdout.contains("Only these"));
     world.stele(&["filter", "reset", "--reason", "all again"]).exits(0);
@@ -163,9 +178,31 @@ fn a_desk_that_was_killed_comes_back_disarmed_with_its_history() {
     assert_eq!(desk.signalled("KILL").0, -1);
     let desk = world.serve();
     assert_eq!(arming(&world), "disarmed");
-    let history = world.until(&["table", "arming_history", "--json"], |run| run.stdout.contains("before the crash"));
+    let history =
+        world.until(&["table", "arming_history", "--json"], |run| run.stdout.contains("before the crash"));
     assert!(history.stdout.contains("armed"), "{history:?}");
     stop(desk);
+}
+
+#[test]
+fn every_log_line_has_the_fields_of_the_trade_loop_document_and_metrics_are_served() {
+    let world = World::quiet().with_key();
+    let mut desk = world.serve();
+    world.awake();
+    world.taker_gives_btc(100_000);
+    world.event("trading.Decided");
+    let metrics = world.get("/metrics");
+    for name in ["decisions_total", "commands_events_recorded_total", "quote_to_decision_seconds_bucket"] {
+        assert!(metrics.contains(name), "{name} is missing in {metrics}");
+    }
+    assert!(world.get("/readyz").starts_with("HTTP/1.1 200"));
+    assert_eq!(desk.signalled("TERM").0, 0);
+    for line in &desk.said {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        for field in ["ts", "level", "service", "component", "event", "namespace", "venue", "topic", "pair"] {
+            assert!(line.get(field).is_some(), "{field} is missing in {line}");
+        }
+    }
 }
 
 #[test]
@@ -183,7 +220,7 @@ fn ctrl_c_ends_a_desk_in_good_order_too() {
 fn a_desk_of_some_roles_runs_those_and_no_others() {
     let world = World::quiet();
     let mut serve = crate::support::command(world.path(), &["serve", "--roles", "market,projections,api"]);
-    let mut desk = world.start({
+    let mut desk = Desk::start({
         serve.env("STELE__DESK__INSTANCE", "prices-only");
         serve
     });
@@ -191,7 +228,8 @@ fn a_desk_of_some_roles_runs_those_and_no_others() {
     world.event("market.ReferencePriced");
     let status = world.stele(&["status", "--json"]).exits(0).json();
     assert_eq!(status["instance"], "prices-only");
-    let running: Vec<_> = status["services"].as_array().unwrap().iter().filter(|one| one["runs_here"] == true).collect();
+    let running: Vec<_> =
+        status["services"].as_array().unwrap().iter().filter(|one| one["runs_here"] == true).collect();
     assert_eq!(running.len(), 2, "{running:?}");
     stop(desk);
 }

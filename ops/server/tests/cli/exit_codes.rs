@@ -10,7 +10,13 @@ fn empty() -> tempfile::TempDir {
 #[test]
 fn answers_exit_with_0() {
     let directory = empty();
-    for args in [&["--help"][..], &["--version"], &["completions", "bash"], &["config", "print"], &["config", "check"]] {
+    for args in [
+        &["--help"][..],
+        &["--version"],
+        &["completions", "bash"],
+        &["config", "print"],
+        &["config", "check"],
+    ] {
         let run = stele(directory.path(), args).exits(0);
         assert!(!run.stdout.is_empty() && run.stderr.is_empty(), "{run:?}");
     }
@@ -40,7 +46,9 @@ fn wrong_arguments_exit_with_2() {
 #[test]
 fn a_desk_that_does_not_answer_exits_with_7_and_says_what_to_do() {
     let directory = empty();
-    for args in [&["status"][..], &["kill"], &["trace", "some-id"], &["log", "stat"], &["table"], &["limits", "get"]] {
+    for args in
+        [&["status"][..], &["kill"], &["trace", "some-id"], &["log", "stat"], &["table"], &["limits", "get"]]
+    {
         stele(directory.path(), args).exits(7).complains(&["no desk answers on", "stele serve", "--socket"]);
     }
 }
@@ -51,8 +59,12 @@ fn a_rule_that_says_no_exits_with_3_and_names_the_rule() {
     let _desk = world.serve();
     let arm = world.stele(&["arm", "--reason", "too early", "--for", "1m"]).exits(3);
     arm.complains(&["no limits are in force", "(no_limits)"]);
-    let wrong = ["limits", "set", "--from-config", "notional_max=0", "notional_min=0", "fallback_notional_max=0"];
-    world.stele(&[&wrong[..], &["--reason", "nothing at all"]].concat()).exits(3).complains(&["limits_invalid"]);
+    let wrong =
+        ["limits", "set", "--from-config", "notional_max=0", "notional_min=0", "fallback_notional_max=0"];
+    world
+        .stele(&[&wrong[..], &["--reason", "nothing at all"]].concat())
+        .exits(3)
+        .complains(&["limits_invalid"]);
 }
 
 #[test]
@@ -63,7 +75,10 @@ fn what_the_desk_does_not_know_exits_with_1() {
     world.stele(&["log", "get", "99999999"]).exits(1).complains(&["99999999"]);
     world.stele(&["table", "no_such_table"]).exits(1).complains(&["no_such_table"]);
     // A column that is not there is a mistake of usage.
-    world.stele(&["table", "decisions", "--columns", "colour"]).exits(2).complains(&["colour", "decision_id"]);
+    world
+        .stele(&["table", "decisions", "--columns", "colour"])
+        .exits(2)
+        .complains(&["colour", "decision_id"]);
     world.stele(&["table", "decisions", "--where", "colour=red"]).exits(2).complains(&["colour"]);
 }
 

@@ -1,6 +1,6 @@
 //! A desk without a usable key watches and decides; it can't be brought to sign, and says why. A key is never said.
 
-use crate::support::{ACCOUNT, PUBLIC, SECRET, World, command};
+use crate::support::{ACCOUNT, Desk, PUBLIC, SECRET, World, command};
 
 /// Everything but signing works: prices, balances, decisions.
 fn watches(world: &World, why: &str) {
@@ -50,7 +50,7 @@ fn a_key_in_a_variable_signs_and_is_never_said() {
     world.configure("signing_key_env = \"DESK_KEY\"");
     let mut serve = command(world.path(), &["serve"]);
     serve.env("DESK_KEY", format!("ed25519:{SECRET}")).env("STELE__TELEMETRY__LEVEL", "trace");
-    let mut desk = world.start(serve);
+    let mut desk = Desk::start(serve);
     desk.logged("desk.ready");
     world.set_limits();
     world.awake();

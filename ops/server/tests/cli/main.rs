@@ -1,5 +1,6 @@
 //! The binary as its users meet it: arguments, configuration, exit codes, and a whole desk against the simulated
 //! world. Nothing here looks inside.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the support of tests is test code too")]
 
 mod configuration;
 mod desk;

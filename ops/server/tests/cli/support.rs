@@ -1,7 +1,8 @@
 //! Runs the binary, and a simulated world to run it against.
 
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -21,7 +22,7 @@ pub const PUBLIC: &str = "ed25519:H5LgUS6cYWqYxeZooUfm1W6GYkqVKnzozVTmfDFthhCU";
 /// The desk's account.
 pub const ACCOUNT: &str = "paper-desk.near";
 /// Longest wait for anything. A test that needs it is broken; a slow machine is not.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How a run of the binary ended.
 #[derive(Debug)]
@@ -91,7 +92,8 @@ pub struct World {
 impl World {
     /// A quiet world in which the account exists, has coin, and knows the key.
     pub fn quiet() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let balances = vec![Balance::new(NBTC, 100_000_000), Balance::new(EURE, 50_000 * 10_u128.pow(18))];
         let account =
             AccountOptions { account_id: ACCOUNT.to_owned(), public_keys: vec![PUBLIC.to_owned()], balances };
@@ -154,23 +156,9 @@ impl World {
 
     /// Starts a desk and waits until it says that it is ready.
     pub fn serve(&self) -> Desk {
-        let mut desk = self.start(command(self.path(), &["serve"]));
+        let mut desk = Desk::start(command(self.path(), &["serve"]));
         desk.logged("desk.ready");
         desk
-    }
-
-    pub fn start(&self, mut command: Command) -> Desk {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let (sender, lines) = channel();
-        let stderr = child.stderr.take().unwrap();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Desk { child, lines, said: vec![] }
     }
 
     /// A taker who gives BTC and takes the desk's offer, whatever it is.
@@ -182,7 +170,14 @@ impl World {
 
     /// Limits under which a paper desk can trade.
     pub fn set_limits(&self) {
-        let set = ["limits", "set", "--from-config", "notional_max=1000", "buy_base_open_max=3000", "cooldown_ms=0"];
+        let set = [
+            "limits",
+            "set",
+            "--from-config",
+            "notional_max=1000",
+            "buy_base_open_max=3000",
+            "cooldown_ms=0",
+        ];
         self.stele(&[&set[..], &["--reason", "paper trading"]].concat()).exits(0);
     }
 
@@ -196,10 +191,20 @@ impl World {
         });
     }
 
+    /// Asks the desk's door as any HTTP client would; the whole answer.
+    pub fn get(&self, path: &str) -> String {
+        let mut socket = UnixStream::connect(self.path().join("stele-data/stele.sock")).unwrap();
+        write!(socket, "GET {path} HTTP/1.1\r\nhost: desk\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
     /// Waits for an event of a type on the log; the event.
     pub fn event(&self, event_type: &str) -> Value {
         let args = ["log", "tail", "--follow", "--json", "-n", "1", "--type", event_type];
-        let mut child = command(self.path(), &args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            command(self.path(), &args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let (sender, line) = channel();
         let stdout = child.stdout.take().unwrap();
         std::thread::spawn(move || {
@@ -222,7 +227,12 @@ impl World {
             if wanted(&run) {
                 return run;
             }
-            assert!(began.elapsed() < PATIENCE, "{args:?} never answered as wanted: {}{}", run.stdout, run.stderr);
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{args:?} never answered as wanted: {}{}",
+                run.stdout,
+                run.stderr
+            );
         }
     }
 }
@@ -244,6 +254,21 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// Starts a prepared command.
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let stderr = child.stderr.take().unwrap();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines, said: vec![] }
+    }
+
     /// Waits for a log line with this event; the line.
     pub fn logged(&mut self, event: &str) -> Value {
         let began = Instant::now();
@@ -267,7 +292,8 @@ impl Desk {
     /// Sends a signal and waits for the end: the exit code, and how long it took.
     pub fn signalled(&mut self, signal: &str) -> (i32, Duration) {
         let began = Instant::now();
-        let sent = Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.child.id())]).status().unwrap();
+        let sent =
+            Command::new("sh").args(["-c", &format!("kill -{signal} {}", self.child.id())]).status().unwrap();
         assert!(sent.success());
         (self.ended(), began.elapsed())
     }

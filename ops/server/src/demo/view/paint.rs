@@ -95,7 +95,7 @@ impl Line {
             let shown: String = text.chars().take(left).collect();
             left = left.saturating_sub(shown.chars().count());
             match tone.code().filter(|_| coloured && !shown.is_empty()) {
-                Some(code) => out.push_str(&format!("\x1b[{code}m{shown}\x1b[0m")),
+                Some(code) => out.extend(["\x1b[", code, "m", &shown, "\x1b[0m"]),
                 None => out.push_str(&shown),
             }
         }

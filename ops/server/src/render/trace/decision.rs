@@ -5,7 +5,8 @@ use crate::amounts::span;
 use crate::render::gates::{self, Context};
 use crate::render::reasons;
 use crate::render::units::{of_side, of_token, rate};
-use stele_domain::market::reference::event::{BasisMode, Role, Source, SourceUse};
+use stele_domain::ids::TokenId;
+use stele_domain::market::reference::event::{BasisMode, Block, Role, Source, SourceUse};
 use stele_domain::money::BasisPoints;
 use stele_domain::pair::Pair;
 use stele_domain::trading::gate::Answer;
@@ -34,21 +35,20 @@ pub(super) fn in_a_word(story: &DecisionStory) -> String {
 
 fn price(row: &ReferencePriceRow, decision: &DecisionRow, pair: &Pair) -> Step {
     let step = Step::new(row.priced_at, row.position, "The reference price that the decision saw");
-    let step = match (row.rate, row.bid, row.ask) {
-        (Some(fair), Some(bid), Some(ask)) => {
-            let age = decision.price_freshness_ms.map_or_else(String::new, |ms| format!(", {} old at the decision", span(ms)));
-            let spread = row.spread_bps.map_or_else(String::new, |bps| format!("; spread {}", BasisPoints(bps)));
-            step.say(format!(
-                "{}{age}. It could be sold at {} and bought at {}{spread}.",
-                rate(fair, pair),
-                number(bid),
-                number(ask)
-            ))
-        }
-        (_, _, _) => {
-            let why = row.block.map_or("it is not known why", |block| block.code());
-            step.say(format!("There was no price that may be decided on ({why})."))
-        }
+    let step = if let (Some(fair), Some(bid), Some(ask)) = (row.rate, row.bid, row.ask) {
+        let age = decision
+            .price_freshness_ms
+            .map_or_else(String::new, |ms| format!(", {} old at the decision", span(ms)));
+        let spread = row.spread_bps.map_or_else(String::new, |bps| format!("; spread {}", BasisPoints(bps)));
+        step.say(format!(
+            "{}{age}. It could be sold at {} and bought at {}{spread}.",
+            rate(fair, pair),
+            number(bid),
+            number(ask)
+        ))
+    } else {
+        let why = row.block.map_or("it is not known why", Block::code);
+        step.say(format!("There was no price that may be decided on ({why})."))
     };
     let mut step = step;
     for source in &row.sources {
@@ -58,7 +58,9 @@ fn price(row: &ReferencePriceRow, decision: &DecisionRow, pair: &Pair) -> Step {
         step = step.say(format!("The two sources were {} apart.", BasisPoints(apart)));
     }
     match (row.basis_mode, row.basis_rate) {
-        (Some(BasisMode::AssumedParity), _) => step.say("One EURe was taken to be worth one euro; that is an assumption."),
+        (Some(BasisMode::AssumedParity), _) => {
+            step.say("One EURe was taken to be worth one euro; that is an assumption.")
+        }
         (Some(BasisMode::Observed), Some(basis)) => {
             step.say(format!("One EURe was worth {} euro, as observed.", basis.decimal()))
         }
@@ -80,7 +82,9 @@ fn source_line(source: &SourceUse) -> String {
         Role::Unused => format!("not used: {}", source.why),
     };
     let mid = source.mid.map_or_else(String::new, number);
-    let age = source.age_ms.map_or_else(String::new, |ms| format!("{} old", span(i64::try_from(ms).unwrap_or(i64::MAX))));
+    let age = source
+        .age_ms
+        .map_or_else(String::new, |ms| format!("{} old", span(i64::try_from(ms).unwrap_or(i64::MAX))));
     format!("  {name:<13} {mid:>12}  {age:>14}  {role}")
 }
 
@@ -98,14 +102,19 @@ fn balances(story: &DecisionStory, pair: &Pair) -> Option<Step> {
     let step = Step::new(row.observed_at, row.position, "The balances that the decision saw").say(format!(
         "Read from the verifier contract at block {} from {providers}{}.",
         row.height,
-        decision.inventory_freshness_ms.map_or_else(String::new, |ms| format!(", {} old at the decision", span(ms)))
+        decision
+            .inventory_freshness_ms
+            .map_or_else(String::new, |ms| format!(", {} old at the decision", span(ms)))
     ));
-    let token = decision.give_token.as_ref().map(|token| token.as_str());
-    let seen = (token, decision.inventory_credited, decision.inventory_reserved, decision.inventory_spendable);
+    let token = decision.give_token.as_ref().map(TokenId::as_str);
+    let seen =
+        (token, decision.inventory_credited, decision.inventory_reserved, decision.inventory_spendable);
     let (Some(token), Some(credited), Some(reserved), Some(spendable)) = seen else { return Some(step) };
     let of = |units| of_token(units, token, pair);
     let pending = decision.inventory_pending_in.filter(|units| !units.is_zero());
-    let pending = pending.map_or_else(String::new, |units| format!(" Another {} is on its way and does not count.", of(units)));
+    let pending = pending.map_or_else(String::new, |units| {
+        format!(" Another {} is on its way and does not count.", of(units))
+    });
     Some(step.say(format!(
         "{} were credited, {} of it reserved by open offers; {} could be spent.{pending}",
         of(credited),
@@ -133,10 +142,15 @@ fn proposal(decision: &DecisionRow, demand: Option<&DemandRow>, pair: &Pair) -> 
         ];
         let parts = parts.iter().filter(|(_, bps)| bps.0 != 0).map(|(why, bps)| format!("{bps} {why}"));
         let parts = parts.collect::<Vec<_>>().join(" + ");
-        step = step.say(format!("Fair rate {}, less a margin of {} ({parts}).", rate(fair, pair), margin.total));
+        step =
+            step.say(format!("Fair rate {}, less a margin of {} ({parts}).", rate(fair, pair), margin.total));
     }
     if let (Some(implied), Some(reference)) = (decision.implied_rate, decision.reference_rate) {
-        step = step.say(format!("That is a rate of {}, against {} on the less favourable side.", rate(implied, pair), number(reference)));
+        step = step.say(format!(
+            "That is a rate of {}, against {} on the less favourable side.",
+            rate(implied, pair),
+            number(reference)
+        ));
     }
     if let (Some(edge), Some(notional)) = (decision.gross_edge_bps, decision.notional) {
         step = step.say(format!(
@@ -172,7 +186,7 @@ fn verdict(story: &DecisionStory, pair: &Pair) -> Step {
     let context = Context {
         pair,
         direction: decision.direction,
-        give_token: decision.give_token.as_ref().map(|token| token.as_str()),
+        give_token: decision.give_token.as_ref().map(TokenId::as_str),
     };
     for gate in &decision.gates {
         let line = gates::line(gate, &context);

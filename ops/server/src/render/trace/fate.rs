@@ -3,7 +3,7 @@
 use super::{Line, Step};
 use crate::amounts::span;
 use crate::render::reasons;
-use crate::render::units::{of_token, clock};
+use crate::render::units::{clock, of_token};
 use stele_domain::ids::TokenId;
 use stele_domain::money::Units;
 use stele_domain::pair::Pair;
@@ -20,10 +20,13 @@ pub(super) fn steps(story: &CommandStory, demand: Option<&DemandRow>, pair: &Pai
     let mut steps = vec![];
     if let Some(row) = &story.command {
         let closes = demand.map_or(row.closes_at, |demand| demand.closes_at);
-        steps.push(
-            Step::new(row.commanded_at, row.position, "The executor was told to make the offer")
-                .say(format!("Command {}. Nothing may be sent after {}, when the auction closes.", row.command_id, clock(closes))),
-        );
+        steps.push(Step::new(row.commanded_at, row.position, "The executor was told to make the offer").say(
+            format!(
+                "Command {}. Nothing may be sent after {}, when the auction closes.",
+                row.command_id,
+                clock(closes)
+            ),
+        ));
     }
     let mut later: Vec<Step> = story.steps.iter().map(|row| step(row, story, pair)).collect();
     later.extend(story.notices.iter().map(notice));
@@ -37,21 +40,33 @@ pub(super) fn in_a_word(story: &CommandStory, began: Option<Timestamp>) -> Strin
     let Some(result) = &story.result else {
         return "The desk decided to make an offer; the executor has not taken it up yet.".to_owned();
     };
-    let took = began.map_or_else(String::new, |began| format!(" {} after the request", span(result.state_at.millis_since(began))));
+    let took = began.map_or_else(String::new, |began| {
+        format!(" {} after the request", span(result.state_at.millis_since(began)))
+    });
     match result.state {
-        CommandState::Commanded => "The desk decided to make an offer; the executor has not taken it up yet.".to_owned(),
+        CommandState::Commanded => {
+            "The desk decided to make an offer; the executor has not taken it up yet.".to_owned()
+        }
         CommandState::Refused => {
             let why = result.refusal.map_or("a rule said no", reasons::refused);
             format!("The desk decided to make an offer, and the executor refused: {why}.")
         }
-        CommandState::Expired => "The desk decided to make an offer, and it came too late to be executed.".to_owned(),
+        CommandState::Expired => {
+            "The desk decided to make an offer, and it came too late to be executed.".to_owned()
+        }
         CommandState::Started => "An offer was fixed; what became of it is not known yet.".to_owned(),
         CommandState::Abandoned => format!("An offer was fixed and never sent: {}.", result.detail),
-        CommandState::Accepted => "The desk made an offer and the relay took it; the auction is not settled yet.".to_owned(),
+        CommandState::Accepted => {
+            "The desk made an offer and the relay took it; the auction is not settled yet.".to_owned()
+        }
         CommandState::Rejected => "The desk made an offer and the relay said no.".to_owned(),
-        CommandState::Uncertain => "The desk made an offer and nobody knows yet what became of it.".to_owned(),
+        CommandState::Uncertain => {
+            "The desk made an offer and nobody knows yet what became of it.".to_owned()
+        }
         CommandState::Settled => format!("The desk's offer won and was SETTLED{took}."),
-        CommandState::SettleFailed => "The desk's offer won, and the settlement failed; it may still be tried again.".to_owned(),
+        CommandState::SettleFailed => {
+            "The desk's offer won, and the settlement failed; it may still be tried again.".to_owned()
+        }
         CommandState::ExpiredUnfilled => format!("The desk's offer was NOT TAKEN; it ended unused{took}."),
     }
 }
@@ -109,7 +124,9 @@ fn started(step: Step, story: &CommandStory, pair: &Pair) -> Step {
 fn settled(step: Step, story: &CommandStory, row: &ResultStepRow) -> Step {
     let proof = story.result.as_ref().and_then(|result| result.proof_height);
     let step = match proof {
-        Some(height) => step.say(format!("Proved by looking: its nonce is used, and the balances of block {height} contain it.")),
+        Some(height) => step.say(format!(
+            "Proved by looking: its nonce is used, and the balances of block {height} contain it."
+        )),
         None => step,
     };
     step.say(transaction(row.tx_hash.as_deref()))
@@ -127,7 +144,8 @@ fn unfilled(step: Step, story: &CommandStory) -> Step {
 }
 
 fn released(step: Step, row: &ResultStepRow, story: &CommandStory, pair: &Pair) -> Step {
-    let coin = story.result.as_ref().and_then(|result| given(result, pair)).unwrap_or_else(|| "The coin".to_owned());
+    let coin =
+        story.result.as_ref().and_then(|result| given(result, pair)).unwrap_or_else(|| "The coin".to_owned());
     let why = match row.detail.as_str() {
         "settled" => "went with the settlement, and the balances show it",
         "deadline_passed" => "can be offered again: the deadline and its margin have passed",
@@ -144,7 +162,8 @@ fn notice(row: &SettlementRow) -> Step {
         SettlementWord::Ready => "The relay announced the settlement",
     };
     let step = Step::new(row.received_at, row.position, title);
-    step.say("A report is not a proof: the desk went on to look at the verifier.").say(transaction(row.tx_hash.as_deref()))
+    step.say("A report is not a proof: the desk went on to look at the verifier.")
+        .say(transaction(row.tx_hash.as_deref()))
 }
 
 fn transaction(hash: Option<&str>) -> String {

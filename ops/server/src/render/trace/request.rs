@@ -15,14 +15,22 @@ pub(super) fn steps(trace: &Trace, pair: &Pair) -> Vec<Step> {
     for request in &trace.requests {
         steps.push(match request.kind {
             Received::First => received(request, trace.demand.as_ref(), pair),
-            Received::Repeat => Step::new(request.received_at, request.position, "The same quote id came in again")
-                .say("The first request counts; this one was kept and not acted on."),
-            Received::Rejected => Step::new(request.received_at, request.position, "The request made no sense")
-                .say(format!("It was kept word for word and not acted on: {}.", request.detail)),
+            Received::Repeat => {
+                Step::new(request.received_at, request.position, "The same quote id came in again")
+                    .say("The first request counts; this one was kept and not acted on.")
+            }
+            Received::Rejected => {
+                Step::new(request.received_at, request.position, "The request made no sense")
+                    .say(format!("It was kept word for word and not acted on: {}.", request.detail))
+            }
         });
     }
     if let (true, Some(demand)) = (steps.is_empty(), &trace.demand) {
-        steps.push(meaning(Step::new(demand.received_at, demand.position, "A quote request came in"), demand, pair));
+        steps.push(meaning(
+            Step::new(demand.received_at, demand.position, "A quote request came in"),
+            demand,
+            pair,
+        ));
     }
     steps
 }
@@ -41,13 +49,11 @@ fn meaning(step: Step, demand: &DemandRow, pair: &Pair) -> Step {
         Direction::BuyBase => format!("buy {base}"),
         Direction::SellBase => format!("sell {base}"),
     };
-    let step = step
-        .say(format!("{}; for the desk that means to {act}.", wish(demand, pair)))
-        .say(format!(
-            "The auction was open for {}. An offer had to stay valid for at least {}.",
-            span(clamped(demand.window_ms)),
-            span(clamped(demand.min_deadline_ms))
-        ));
+    let step = step.say(format!("{}; for the desk that means to {act}.", wish(demand, pair))).say(format!(
+        "The auction was open for {}. An offer had to stay valid for at least {}.",
+        span(clamped(demand.window_ms)),
+        span(clamped(demand.min_deadline_ms))
+    ));
     let mut notes = vec![];
     if let Some(partner) = &demand.partner_id {
         notes.push(format!("brought by partner {partner}"));
@@ -66,10 +72,16 @@ pub(super) fn wish(demand: &DemandRow, pair: &Pair) -> String {
     let (gives, wants) = (symbol(&demand.token_in, pair), symbol(&demand.token_out, pair));
     match demand.exact {
         ExactSide::In => {
-            format!("A taker gave exactly {} and asked how much {wants} for it", of_token(demand.amount, demand.token_in.as_str(), pair))
+            format!(
+                "A taker gave exactly {} and asked how much {wants} for it",
+                of_token(demand.amount, demand.token_in.as_str(), pair)
+            )
         }
         ExactSide::Out => {
-            format!("A taker wanted exactly {} and asked how much {gives} it costs", of_token(demand.amount, demand.token_out.as_str(), pair))
+            format!(
+                "A taker wanted exactly {} and asked how much {gives} it costs",
+                of_token(demand.amount, demand.token_out.as_str(), pair)
+            )
         }
     }
 }

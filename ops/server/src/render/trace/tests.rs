@@ -63,7 +63,8 @@ fn a_story_without_a_decision_says_so() {
 #[test]
 fn an_offer_that_is_open_is_told_as_open() {
     let mut trace = fixture("settled");
-    trace.commands[0].result.as_mut().unwrap().state = stele_projections::models::outcome::CommandState::Accepted;
+    trace.commands[0].result.as_mut().unwrap().state =
+        stele_projections::models::outcome::CommandState::Accepted;
     assert!(story(&trace, &pair()).contains("The story is not over"));
     let mut trace = fixture("settled");
     trace.commands[0].result = None;
