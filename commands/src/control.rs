@@ -149,16 +149,18 @@ impl Control {
         Ok(KillProof { done, fenced, open })
     }
 
-    /// Sets all limits.
+    /// Sets all limits; `shown` is the newest version that the person saw, so that nobody's change is undone unseen.
     pub async fn set_limits(
         &self,
         wish: Wish,
         limits: Limits,
+        shown: Option<u64>,
         from: Option<Timestamp>,
     ) -> Result<Done, Refused> {
         let (reason, at) = (wish.reason.clone(), self.clock.now());
         let effective_from = from.unwrap_or(at);
-        let command = account::Command::SetLimits { limits: Box::new(limits), effective_from, reason, at };
+        let command =
+            account::Command::SetLimits { limits: Box::new(limits), shown, effective_from, reason, at };
         self.act(&self.account, "set_limits", wish, command).await
     }
 

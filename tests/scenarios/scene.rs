@@ -103,6 +103,7 @@ impl Scene {
     pub async fn set_limits(&self) {
         let wish = dto::SetLimits {
             limits: self.limits.clone(),
+            limits_version: None,
             effective_from: None,
             reason: "a scenario".to_owned(),
         };

@@ -247,6 +247,7 @@ impl Desk {
         let at = self.clock.now();
         let set = Command::SetLimits {
             limits: Box::new(limits()),
+            shown: None,
             effective_from: at,
             reason: "test".to_owned(),
             at,

@@ -20,7 +20,13 @@ fn lease(holder: &str, at: Timestamp) -> Command {
 }
 
 fn set_limits(at: Timestamp) -> Command {
-    Command::SetLimits { limits: Box::new(limits()), effective_from: at, reason: "test".to_owned(), at }
+    Command::SetLimits {
+        limits: Box::new(limits()),
+        shown: None,
+        effective_from: at,
+        reason: "test".to_owned(),
+        at,
+    }
 }
 
 #[tokio::test]

@@ -1,13 +1,16 @@
 //! The feed: starts a task per connection, and hands out what they leave in the mailbox.
 
+use crate::backoff::Backoff;
 use crate::coin_gecko;
 use crate::http;
 use crate::kraken::{self, Desk};
 use crate::mailbox::Mailbox;
 use crate::options::{ApiKey, CoinGeckoOptions, KrakenOptions, Options, Plan};
+use crate::poll::{Poll, Question};
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
+use std::time::Duration;
 use stele_domain::market::reference::event::Source;
 use stele_domain::port::PortFuture;
 use stele_domain::port::clock::Clock;
@@ -90,15 +93,24 @@ impl Prices {
         options: &CoinGeckoOptions,
         clock: &Arc<dyn Clock>,
     ) -> Result<(), InvalidSources> {
-        let way = coin_gecko::Way {
+        let base = http_url(&options.url)?;
+        let (coin, currency) = (options.coin.clone(), options.currency.clone());
+        let question = Question {
+            source,
             http: http::client(options.request_ms_max).map_err(InvalidSources::Http)?,
-            base: http_url(&options.url)?,
+            url: coin_gecko::price_url(&base, options),
             headers: options.key.as_ref().map(key_header).transpose()?.unwrap_or_default(),
+            translate: Box::new(move |body| coin_gecko::translate::price(body, &coin, &currency)),
+            every: Duration::from_millis(options.poll_ms),
+            backoff: backoff(options.backoff_ms_min, options.backoff_ms_max),
         };
-        let (mailbox, clock) = (Arc::clone(&self.mailbox), Arc::clone(clock));
-        let poll = coin_gecko::Poll::new(source, options.clone(), way, mailbox, clock, self.refresher());
-        self.tasks.spawn(poll.run());
+        self.poll(question, clock);
         Ok(())
+    }
+
+    fn poll(&mut self, question: Question, clock: &Arc<dyn Clock>) {
+        let poll = Poll::new(question, Arc::clone(&self.mailbox), Arc::clone(clock), self.refresher());
+        self.tasks.spawn(poll.run());
     }
 
     fn refresher(&mut self) -> Arc<Notify> {
@@ -118,6 +130,10 @@ impl PriceFeed for Prices {
             task.notify_one();
         }
     }
+}
+
+fn backoff(ms_min: u64, ms_max: u64) -> Backoff {
+    Backoff::new(Duration::from_millis(ms_min), Duration::from_millis(ms_max))
 }
 
 fn upgrade(url: &str) -> Result<Request, InvalidSources> {

@@ -15,6 +15,7 @@ mod http;
 mod mailbox;
 mod number;
 mod observe;
+mod poll;
 
 pub use feed::{InvalidSources, Prices};
 pub use options::{ApiKey, CoinGeckoOptions, KrakenOptions, Options, Plan};

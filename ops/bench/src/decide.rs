@@ -48,7 +48,9 @@ pub(crate) fn run(decisions: u32) -> anyhow::Result<serde_json::Value> {
     let spent = cpu::nanos()?.saturating_sub(before);
     let each = spent / u64::from(decisions.max(1));
     anyhow::ensure!(acted == decisions, "{acted} of {decisions} decisions were to act: the scene is wrong");
-    Ok(serde_json::json!({ "benchmark": "decide", "decisions": decisions, "acted": acted, "cpu_ns_each": each }))
+    Ok(
+        serde_json::json!({ "benchmark": "decide", "decisions": decisions, "acted": acted, "cpu_ns_each": each }),
+    )
 }
 
 /// What every decision sees.

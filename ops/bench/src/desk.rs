@@ -54,7 +54,8 @@ impl Ground {
         let made = tempfile::Builder::new().prefix("stele-bench-").tempdir_in(&place.disk);
         let mut directory = made.with_context(|| format!("a directory in {}", place.disk.display()))?;
         directory.disable_cleanup(place.keep);
-        let socket = tempfile::Builder::new().prefix("stele-").tempdir().context("a directory for the socket")?;
+        let socket =
+            tempfile::Builder::new().prefix("stele-").tempdir().context("a directory for the socket")?;
         let key = directory.path().join("signing-key");
         let mut seed = [0; 32];
         File::open("/dev/urandom")?.read_exact(&mut seed)?;
@@ -145,11 +146,22 @@ impl Desk {
     /// Counters of the desk that say that something was left out, and what its own fsyncs took.
     pub(crate) async fn counters(&self) -> anyhow::Result<Value> {
         let text = self.client.metrics().await?;
-        let wanted = ["dropped_total", "lost_total", "stale_total", "unreadable", "log_fsync", "log_append", "_group_"];
+        let wanted = [
+            "dropped_total",
+            "lost_total",
+            "stale_total",
+            "unreadable",
+            "log_fsync",
+            "log_append",
+            "_group_",
+        ];
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let told = lines.filter(|line| wanted.iter().any(|part| line.contains(part)));
         let pairs = told.filter_map(|line| line.rsplit_once(' '));
-        Ok(pairs.map(|(name, value)| (name.to_owned(), Value::from(value))).collect::<serde_json::Map<_, _>>().into())
+        Ok(pairs
+            .map(|(name, value)| (name.to_owned(), Value::from(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into())
     }
 
     /// Ends the desk in good order. The simulator stays, for its journal.

@@ -15,7 +15,8 @@ const APPENDS: usize = 400;
 /// Appends and makes durable, one after the other, and forgets the file.
 pub(crate) fn appends(directory: &Path) -> anyhow::Result<Micros> {
     let path = directory.join("appends");
-    let mut file = OpenOptions::new().append(true).create_new(true).open(&path).context("a file to measure with")?;
+    let mut file =
+        OpenOptions::new().append(true).create_new(true).open(&path).context("a file to measure with")?;
     let bytes = vec![0x5a; APPEND_BYTES];
     let mut measured = Vec::with_capacity(APPENDS);
     for _ in 0..APPENDS {

@@ -37,6 +37,8 @@ pub enum Command {
     SetLimits {
         /// All of them.
         limits: Box<Limits>,
+        /// The newest version that the person was shown, zero for none; `None` takes whatever there is.
+        shown: Option<u64>,
         /// From when.
         effective_from: Timestamp,
         /// Why.

@@ -24,7 +24,8 @@ pub(super) fn decide(state: &State, command: Command) -> Result<Vec<Event>, Reje
     match command {
         Command::TakeLease { holder, ttl_ms, at } => take_lease(state, holder, ttl_ms, at),
         Command::RenewLease { epoch, ttl_ms, at } => renew_lease(state, epoch, ttl_ms, at),
-        Command::SetLimits { limits, effective_from, reason, at } => {
+        Command::SetLimits { limits, shown, effective_from, reason, at } => {
+            shown_limits(state, shown)?;
             set_limits(state, *limits, effective_from, reason, at)
         }
         Command::Arm { mode, limits_version, until, reason, at } => {
@@ -71,6 +72,15 @@ fn renew_lease(state: &State, epoch: u64, ttl_ms: u64, at: Timestamp) -> Result<
         return Ok(vec![]);
     }
     Ok(vec![Event::LeaseRenewed(LeaseRenewed { epoch, until })])
+}
+
+/// Two people who read, change and write must not undo each other unseen.
+fn shown_limits(state: &State, shown: Option<u64>) -> Result<(), Rejection> {
+    let current = state.newest_limits().map_or(0, |set| set.version);
+    match shown {
+        Some(shown) if shown != current => Err(Rejection::LimitsMoved { shown, current }),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn set_limits(

@@ -86,6 +86,9 @@ pub struct LimitsAnswer {
 pub struct SetLimits {
     /// All of them.
     pub limits: Limits,
+    /// The newest version that was shown, 0 for none: refused when there is a newer one. Not checked without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits_version: Option<u64>,
     /// From when; at once without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_from: Option<Timestamp>,

@@ -60,8 +60,9 @@ fn or_none(reason: &str) -> &str {
 
 pub(crate) async fn set_limits(State(api): State<Arc<Api>>, asked: Asked<dto::SetLimits>) -> Answer {
     let limits = translate::limits::inward(asked.body.limits.clone())?;
-    let (id, wish, from) = (asked.command_id, asked.wish(&asked.body.reason), asked.body.effective_from);
-    done(id, through(async move { api.control.set_limits(wish, limits, from).await }).await)
+    let (id, wish) = (asked.command_id, asked.wish(&asked.body.reason));
+    let (shown, from) = (asked.body.limits_version, asked.body.effective_from);
+    done(id, through(async move { api.control.set_limits(wish, limits, shown, from).await }).await)
 }
 
 pub(crate) async fn set_filter(State(api): State<Arc<Api>>, asked: Asked<dto::SetFilter>) -> Answer {

@@ -181,8 +181,12 @@ impl Desk {
         for service in Service::ALL {
             desk.control.board.start(service, "0.1.0", "desk-1", &*desk.clock).await.unwrap();
         }
-        let wish =
-            dto::SetLimits { limits: limits(), effective_from: None, reason: "first limits".to_owned() };
+        let wish = dto::SetLimits {
+            limits: limits(),
+            limits_version: None,
+            effective_from: None,
+            reason: "first limits".to_owned(),
+        };
         desk.client.set_limits(Uuid::now_v7(), &wish).await.unwrap();
         desk
     }

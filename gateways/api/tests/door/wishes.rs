@@ -110,7 +110,12 @@ async fn rules_that_say_no_are_problems_with_their_code() {
     refused(desk.client.arm(new_key(), &arm("nobody could sign")).await, 409, "no_executor");
     desk.take_lease().await;
     refused(desk.client.arm(new_key(), &arm("no limits yet")).await, 409, "no_limits");
-    let wish = dto::SetLimits { limits: limits(), effective_from: None, reason: "first limits".to_owned() };
+    let wish = dto::SetLimits {
+        limits: limits(),
+        limits_version: None,
+        effective_from: None,
+        reason: "first limits".to_owned(),
+    };
     desk.client.set_limits(new_key(), &wish).await.unwrap();
     refused(desk.client.arm(new_key(), &arm(" ")).await, 422, "reason_missing");
     let moved = dto::Arm { limits_version: Some(7), ..arm("was shown others") };
@@ -184,6 +189,7 @@ async fn limits_are_read_as_they_were_set_and_hold_from_when_they_say() {
     let wider = dto::Limits { edge_min_bps: 150, ..limits() };
     let wish = dto::SetLimits {
         limits: wider.clone(),
+        limits_version: None,
         effective_from: Some(later),
         reason: "from later on".to_owned(),
     };
@@ -203,7 +209,12 @@ async fn limits_are_read_as_they_were_set_and_hold_from_when_they_say() {
 async fn limits_that_make_no_sense_are_refused_with_the_field_or_the_rule() {
     let desk = Desk::ready().await;
     let set = async |limits: dto::Limits| {
-        let wish = dto::SetLimits { limits, effective_from: None, reason: "trying".to_owned() };
+        let wish = dto::SetLimits {
+            limits,
+            limits_version: None,
+            effective_from: None,
+            reason: "trying".to_owned(),
+        };
         desk.client.set_limits(new_key(), &wish).await
     };
     let no =

@@ -1,9 +1,9 @@
 //! What CoinGecko's answer means to us. Pure; tested on the answers in `payloads`.
 
 use crate::number;
+use crate::poll::Price;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
-use stele_domain::money::Rate;
 use stele_domain::time::Timestamp;
 
 /// The field that says when the price was made.
@@ -15,14 +15,7 @@ const SECONDS_MAX: i64 = 9_214_646_399;
 /// How much of an answer stands in a reason, in characters.
 const QUOTED_CHARS_MAX: usize = 200;
 
-/// One price, and when it was made.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Price {
-    pub rate: Rate,
-    pub at: Timestamp,
-}
-
-/// Reads `{"<coin>":{"<currency>":n,"last_updated_at":seconds}}`.
+/// Reads `{"<coin>":{"<currency>":n,"last_updated_at":seconds}}`. An aggregate names one price: bid and ask are equal.
 ///
 /// Without a time there is no price: the server answers from a cache, so our own time says nothing about its age.
 pub fn price(body: &[u8], coin: &str, currency: &str) -> Result<Price, String> {
@@ -36,7 +29,8 @@ pub fn price(body: &[u8], coin: &str, currency: &str) -> Result<Price, String> {
     let seconds = field(UPDATED_AT).and_then(|json| json.get().parse::<i64>().ok());
     let seconds = seconds.filter(|seconds| (0..=SECONDS_MAX).contains(seconds));
     let seconds = seconds.ok_or_else(|| format!("no readable {UPDATED_AT} in {}", quoted(text)))?;
-    Ok(Price { rate, at: Timestamp::from_millis(seconds.saturating_mul(1_000)) })
+    let (bid, ask) = (rate, rate);
+    Ok(Price { bid, ask, at: Timestamp::from_millis(seconds.saturating_mul(1_000)) })
 }
 
 fn parse(text: &str) -> Result<BTreeMap<String, Option<&RawValue>>, String> {

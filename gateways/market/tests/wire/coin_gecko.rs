@@ -22,7 +22,7 @@ async fn start(site: &Site, change: impl FnOnce(&mut Options)) -> (Prices, Excha
         backoff_ms_max: 10,
         ..CoinGeckoOptions::bitcoin()
     };
-    let mut options = Options { kraken, coin_gecko: Some(coin_gecko), peg: None };
+    let mut options = Options { kraken, coin_gecko: Some(coin_gecko), ..Options::default() };
     change(&mut options);
     let clock: Arc<dyn Clock> = HandClock::at_noon();
     (Prices::start(&options, &clock).unwrap(), exchange)

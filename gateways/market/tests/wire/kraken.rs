@@ -22,7 +22,7 @@ fn options(exchange: &Exchange) -> Options {
         backoff_ms_max: 20,
         ..KrakenOptions::default()
     };
-    Options { kraken, coin_gecko: None, peg: None }
+    Options { kraken, coin_gecko: None, ..Options::default() }
 }
 
 fn start(options: &Options) -> (Prices, Arc<HandClock>) {
@@ -298,12 +298,12 @@ async fn addresses_are_checked_before_anything_is_asked() {
     let clock: Arc<dyn Clock> = HandClock::at_noon();
     for url in ["", "ws.kraken.com/v2", "https://ws.kraken.com/v2", "ws://"] {
         let kraken = KrakenOptions { ws_url: url.into(), ..KrakenOptions::default() };
-        let refused = Prices::start(&Options { kraken, coin_gecko: None, peg: None }, &clock);
+        let refused = Prices::start(&Options { kraken, coin_gecko: None, ..Options::default() }, &clock);
         assert!(matches!(refused, Err(InvalidSources::Url { .. })), "{url}");
     }
     for url in ["", "api.kraken.com", "ws://api.kraken.com"] {
         let kraken = KrakenOptions { rest_url: Some(url.into()), ..KrakenOptions::default() };
-        let refused = Prices::start(&Options { kraken, coin_gecko: None, peg: None }, &clock);
+        let refused = Prices::start(&Options { kraken, coin_gecko: None, ..Options::default() }, &clock);
         assert!(matches!(refused, Err(InvalidSources::Url { .. })), "{url}");
     }
 }

@@ -35,21 +35,21 @@ fn set(args: &LimitsSetArgs, config: &Config, json: bool) -> Outcome {
     let changes =
         args.changes.iter().map(|change| split(change, &config.pair)).collect::<Result<Vec<_>, _>>()?;
     let written = ask(config, |client| async move {
-        let base = match given {
-            Some(given) => given,
+        let (base, limits_version) = match given {
+            Some(given) => (given, None),
             None => in_force(client.limits().await?)?,
         };
         let limits = changed(base, &changes)?;
-        let wish = SetLimits { limits, effective_from: None, reason: args.reason.clone() };
+        let wish = SetLimits { limits, limits_version, effective_from: None, reason: args.reason.clone() };
         Ok(client.set_limits(new_key(), &wish).await?.answer)
     })?;
     answer(&written, "The limits are set", "The limits were like this already", json)
 }
 
 /// The newest limits, those that hold only later included: a change must not undo them unseen.
-fn in_force(answer: LimitsAnswer) -> Result<Limits, Failure> {
+fn in_force(answer: LimitsAnswer) -> Result<(Limits, Option<u64>), Failure> {
     let newest: Option<LimitsVersion> = answer.upcoming.or(answer.in_force);
-    newest.map(|version| version.limits).ok_or_else(|| {
+    newest.map(|newest| (newest.limits, Some(newest.version))).ok_or_else(|| {
         Failure::usage("no limits are set that could be changed").advise("begin with --from-config or --file")
     })
 }

@@ -58,10 +58,10 @@ async fn begin(stage: &mut Stage, seed: u64) -> Result<(), Ended> {
     );
     stage.view.heading(1, "A market and a desk", &text);
     let admin = stage.world.endpoints().admin;
-    stage.view.note("market", &format!("every frame is kept in a journal: {admin}/sim/journal"));
+    stage.view.note("market", &format!("journal of every frame: {admin}/sim/journal"));
     let pid = stage.start_desk().await?;
     let log = stage.place.log().display().to_string();
-    stage.view.note("desk", &format!("process {pid} is ready; its log is in {log}"));
+    stage.view.note("desk", &format!("process {pid} is ready, its log in {log}"));
     let knows = stage.until(EYES_MAX, |story, _| story.sees()).await?;
     expected(knows, "the desk did not get to know prices and balances")
 }

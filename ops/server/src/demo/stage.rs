@@ -213,9 +213,9 @@ impl Stage {
     fn draw(&mut self) {
         let (story, desk) = (&self.story, &self.desk);
         let (elapsed, planned, lost_to_rival) = (self.began.elapsed(), self.planned, self.lost_shown);
-        self.view.foot(|| {
+        self.view.foot(|width| {
             let clock = Clock { now: SystemClock.now(), elapsed, planned, alive: desk.runs(), lost_to_rival };
-            footer::lines(story, &clock)
+            footer::lines(story, &clock, width)
         });
     }
 }

@@ -6,8 +6,7 @@ pub(crate) mod ledger;
 pub(crate) mod paint;
 pub(crate) mod words;
 
-use crate::render::units::wrapped;
-use paint::{Line, Tone};
+use paint::{Line, Tone, wrapped};
 use rustix::termios::tcgetwinsize;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
@@ -18,6 +17,8 @@ const WIDTH: usize = 100;
 const WIDTH_MIN: usize = 40;
 /// Time between two drawings of the foot.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
+/// Width of the time before a line of the ledger, in seconds and tenths.
+const TIME: usize = 5;
 /// Indent of a heading's text.
 const INDENT: usize = 4;
 
@@ -94,39 +95,48 @@ impl View {
 
     /// Sentences under a heading.
     pub(crate) fn text(&mut self, text: &str) {
-        for line in wrapped(text, INDENT).lines() {
+        for line in wrapped(text, INDENT, self.width().min(WIDTH)) {
             self.print(&Line::new().with(Tone::Plain, line));
         }
     }
 
-    /// A line of the ledger, with the time since the start before it.
+    /// A line of the ledger, with the time since the start before it; cut to the terminal.
     pub(crate) fn entry(&mut self, line: Line) {
-        let elapsed = self.began.elapsed();
-        let time = format!("{}.{}", elapsed.as_secs(), elapsed.subsec_millis() / 100);
-        self.print(&line.behind(Line::new().right(Tone::Faint, &time, 6)));
+        let line = self.timed(line);
+        let width = (self.reader == Reader::Terminal).then(|| self.width());
+        self.put_line(&line, width);
     }
 
-    /// Something that the demo itself does or sees, in the ledger.
+    /// Something that the demo itself does or sees, in the ledger, and whole.
     pub(crate) fn note(&mut self, word: &str, text: &str) {
-        self.entry(
-            Line::new().column(Tone::Faint, "", 6).column(Tone::Strong, word, 9).with(Tone::Plain, text),
-        );
+        let line = Line::new().column(Tone::Faint, "", ledger::ID_CHARS);
+        let line = self.timed(line.column(Tone::Strong, word, ledger::WORD).with(Tone::Plain, text));
+        self.put_line(&line, None);
     }
 
     /// A line as it is.
     pub(crate) fn print(&mut self, line: &Line) {
+        self.put_line(line, None);
+    }
+
+    fn timed(&self, line: Line) -> Line {
+        let elapsed = self.began.elapsed();
+        let time = format!("{}.{}", elapsed.as_secs(), elapsed.subsec_millis() / 100);
+        line.behind(Line::new().right(Tone::Faint, &time, TIME))
+    }
+
+    fn put_line(&mut self, line: &Line, width: Option<usize>) {
         if self.reader == Reader::Program {
             return;
         }
         let clear = self.clear();
-        let width = (self.reader == Reader::Terminal).then(|| self.width());
         let text = line.render(self.coloured, width);
         self.put(&format!("{clear}{text}\n"));
         self.drawn = None;
     }
 
     /// Draws the foot when it is time to.
-    pub(crate) fn foot(&mut self, lines: impl FnOnce() -> [Line; 2]) {
+    pub(crate) fn foot(&mut self, lines: impl FnOnce(usize) -> [Line; 2]) {
         let due = self.drawn.is_none_or(|drawn| drawn.elapsed() >= DRAW_EVERY);
         if self.reader != Reader::Terminal || self.closed || !due {
             return;
@@ -134,7 +144,7 @@ impl View {
         let width = self.width();
         let mut text = self.clear();
         let rule = Line::new().with(Tone::Faint, "─".repeat(width.min(WIDTH)));
-        let [first, second] = lines();
+        let [first, second] = lines(width);
         // The last line ends without a newline, so that nothing scrolls while it is drawn again.
         let shown = [rule, first, second].map(|line| line.render(self.coloured, Some(width)));
         text.push_str(&shown.join("\n"));

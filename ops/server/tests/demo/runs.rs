@@ -162,7 +162,7 @@ fn an_interrupted_demo_leaves_no_process_and_no_files() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let ready = lines.find(|line| line.contains("is ready; its log is in")).expect("the desk became ready");
+    let ready = lines.find(|line| line.contains("is ready, its log in")).expect("the desk became ready");
     let desk: i32 =
         ready.split_whitespace().skip_while(|word| *word != "process").nth(1).unwrap().parse().unwrap();
     lines.find(|line| line.contains("settled")).expect("a trade");

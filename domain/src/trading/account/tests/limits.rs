@@ -15,6 +15,7 @@ fn with_offers(open_offers_max: u32) -> Limits {
 fn set(open_offers_max: u32, effective_from: Timestamp, now: Timestamp) -> Command {
     Command::SetLimits {
         limits: Box::new(with_offers(open_offers_max)),
+        shown: None,
         effective_from,
         reason: "quarterly review".to_owned(),
         at: now,
@@ -94,6 +95,7 @@ fn limits_that_can_never_hold_again_are_forgotten() {
 fn limits_need_a_reason() {
     let unsaid = Command::SetLimits {
         limits: Box::new(limits()),
+        shown: None,
         effective_from: at(0),
         reason: " ".to_owned(),
         at: at(0),
@@ -105,4 +107,20 @@ fn limits_need_a_reason() {
 fn limits_that_make_no_sense_are_refused_with_the_rule_they_break() {
     let refused = Rejection::Limits(InvalidLimits::Zero("open_offers_max"));
     given::<Account>([]).when(set(0, at(0), at(0))).then_rejected(refused);
+}
+
+#[test]
+fn a_change_of_limits_that_were_not_the_newest_is_refused() {
+    let from_version = |shown| {
+        let Command::SetLimits { limits, effective_from, reason, at, .. } = set(6, at(20), at(20)) else {
+            panic!("another command")
+        };
+        Command::SetLimits { limits, shown: Some(shown), effective_from, reason, at }
+    };
+    let two = || [was_set(1, 4, at(0), at(0)), was_set(2, 5, at(10), at(10))];
+    given::<Account>(two())
+        .when(from_version(1))
+        .then_rejected(Rejection::LimitsMoved { shown: 1, current: 2 });
+    given::<Account>(two()).when(from_version(2)).then([was_set(3, 6, at(20), at(20))]);
+    given::<Account>([]).when(from_version(0)).then([was_set(1, 6, at(20), at(20))]);
 }

@@ -61,6 +61,7 @@ impl Arbitrary for Story {
             Command::TakeLease { holder: "desk-1".to_owned(), ttl_ms: 600_000, at: at(0) },
             Command::SetLimits {
                 limits: Box::new(limits()),
+                shown: None,
                 effective_from: at(0),
                 reason: "first limits".to_owned(),
                 at: at(0),
@@ -163,6 +164,7 @@ impl Teller {
         let open_offers_max = u32::try_from(below(source, 5)).unwrap();
         Command::SetLimits {
             limits: Box::new(Limits { open_offers_max, ..limits() }),
+            shown: None,
             effective_from: self.now().plus_millis(below(source, 3_000)),
             reason: "review".to_owned(),
             at: self.now(),

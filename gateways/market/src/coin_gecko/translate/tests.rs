@@ -1,10 +1,12 @@
 //! The answers of `payloads/coin_gecko`, and what an answer must not be.
 
-use super::{Price, price};
+use super::price;
+use crate::poll::Price;
 use stele_domain::time::Timestamp;
 
 fn at(seconds: i64, rate: &str) -> Price {
-    Price { rate: rate.parse().unwrap(), at: Timestamp::from_millis(seconds * 1_000) }
+    let rate = rate.parse().unwrap();
+    Price { bid: rate, ask: rate, at: Timestamp::from_millis(seconds * 1_000) }
 }
 
 #[test]

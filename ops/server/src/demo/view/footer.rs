@@ -8,10 +8,22 @@ use crate::render::units::number;
 use std::time::Duration;
 use stele_domain::time::Timestamp;
 
-/// Prices in the sparkline.
-const SPARK: usize = 24;
-/// Steps of the bar that shows how much of the time has gone.
-const BAR: u128 = 20;
+/// What a terminal of some width has room for.
+struct Room {
+    /// Prices in the sparkline.
+    spark: usize,
+    /// Steps of the bar that shows how much of the time has gone.
+    bar: usize,
+}
+
+/// The width from which on everything is shown in full.
+const WIDE: usize = 100;
+
+impl Room {
+    fn of(width: usize) -> Self {
+        if width >= WIDE { Self { spark: 24, bar: 16 } } else { Self { spark: 10, bar: 6 } }
+    }
+}
 
 /// What the foot shows besides the story.
 pub(crate) struct Clock {
@@ -24,18 +36,19 @@ pub(crate) struct Clock {
 }
 
 /// The two lines.
-pub(crate) fn lines(story: &Story, clock: &Clock) -> [Line; 2] {
+pub(crate) fn lines(story: &Story, clock: &Clock, width: usize) -> [Line; 2] {
+    let room = Room::of(width);
     let (tone, state) = state(story, clock);
     let mids: Vec<i128> = story.mids.iter().copied().collect();
     let price = story.price.as_ref().and_then(fair).map(|fair| number(&fair.rate.decimal().to_string()));
     let first = Line::new()
         .column(tone, &format!("● {state}"), 20)
         .column(Tone::Strong, &price.unwrap_or_else(|| "no price".to_owned()), 10)
-        .column(Tone::Act, &sparkline(&mids, SPARK), SPARK)
+        .column(Tone::Act, &sparkline(&mids, room.spark), room.spark)
         .with(Tone::Plain, holdings(story))
         .with(Tone::Faint, format!("  {} open", story.open()));
     let second = Line::new()
-        .column(Tone::Faint, &bar(clock), 30)
+        .column(Tone::Faint, &bar(clock, room.bar), room.bar)
         .with(Tone::Faint, "quotes ")
         .with(Tone::Strong, story.quotes.to_string())
         .with(Tone::Faint, "  offers ")
@@ -44,7 +57,7 @@ pub(crate) fn lines(story: &Story, clock: &Clock) -> [Line; 2] {
         .with(Tone::Good, story.count(Fate::Settled).to_string())
         .with(Tone::Faint, "  unfilled ")
         .with(Tone::Plain, story.count(Fate::Expired).to_string())
-        .with(Tone::Faint, "  lost to a rival ")
+        .with(Tone::Faint, "  lost ")
         .with(Tone::Plain, clock.lost_to_rival.to_string())
         .with(Tone::Faint, "  refused ")
         .with(Tone::Plain, story.skipped.values().sum::<u64>().to_string());
@@ -70,9 +83,10 @@ fn holdings(story: &Story) -> String {
     format!("{}  {}", words::bitcoin(held.base), words::euro(held.quote))
 }
 
-fn bar(clock: &Clock) -> String {
+fn bar(clock: &Clock, steps: usize) -> String {
     let planned = clock.planned.as_millis().max(1);
-    let gone = (clock.elapsed.as_millis().saturating_mul(BAR) / planned).min(BAR);
-    let cells = |count: u128, cell: &str| cell.repeat(usize::try_from(count).unwrap_or(0));
-    format!("{}{} {:>3} s", cells(gone, "━"), cells(BAR.saturating_sub(gone), "─"), clock.elapsed.as_secs())
+    let all = u128::try_from(steps).unwrap_or(0);
+    let gone = (clock.elapsed.as_millis().saturating_mul(all) / planned).min(all);
+    let gone = usize::try_from(gone).unwrap_or(steps);
+    format!("{}{} {:>3} s", "━".repeat(gone), "─".repeat(steps.saturating_sub(gone)), clock.elapsed.as_secs())
 }

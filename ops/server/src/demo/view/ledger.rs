@@ -22,9 +22,9 @@ use stele_domain::treasury::event::Event as Treasury;
 use stele_domain::treasury::inventory::event::Event as Inventory;
 
 /// Characters of a quote's id that are shown: enough to follow it by eye.
-const ID_CHARS: usize = 6;
+pub(crate) const ID_CHARS: usize = 6;
 /// Width of the word that says what happened.
-const WORD: usize = 9;
+pub(crate) const WORD: usize = 9;
 /// Width of what a taker asks for.
 const WISH: usize = 28;
 
@@ -87,11 +87,11 @@ fn decision(decided: &Decided, story: &Story) -> Line {
             };
             let amount = words::amount(side.amount, side.token.as_str());
             line.with(Tone::Act, format!("yes  {verb} {amount}"))
-                .with(Tone::Faint, format!(", edge {}", proposal.gross_edge))
+                .with(Tone::Extra, format!(", edge {}", proposal.gross_edge))
         }
         (Verdict::Act, None) => line.with(Tone::Act, "yes"),
         (Verdict::Skip { reason }, _) => {
-            line.with(Tone::Warn, "no   ").with(Tone::Faint, words::skipped(reason, &decided.gates))
+            line.with(Tone::Warn, "no   ").with(Tone::Plain, words::skipped(reason, &decided.gates))
         }
     }
 }
@@ -169,7 +169,7 @@ fn account(fact: &Account, story: &Story, actor: &Actor) -> Option<Line> {
         }
         Account::SubmissionSettled(fact) => of(fact.command_id, Tone::Good, "settled")
             .with(Tone::Good, terms(fact.command_id))
-            .with(Tone::Faint, format!(", seen in block {}", fact.height)),
+            .with(Tone::Extra, format!(", seen in block {}", fact.height)),
         Account::SubmissionSettleFailed(fact) => of(fact.command_id, Tone::Bad, "failed")
             .with(Tone::Plain, "on chain; the signature lives until its deadline"),
         Account::SubmissionExpiredUnfilled(fact) => of(fact.command_id, Tone::Faint, "unfilled")

@@ -7,6 +7,8 @@ pub(crate) enum Tone {
     Plain,
     /// Background.
     Faint,
+    /// Background that is left out of a line that is too long.
+    Extra,
     /// What counts in its line.
     Strong,
     /// Came out well.
@@ -26,7 +28,7 @@ impl Tone {
     fn code(self) -> Option<&'static str> {
         match self {
             Self::Plain => None,
-            Self::Faint => Some("2"),
+            Self::Faint | Self::Extra => Some("2"),
             Self::Strong => Some("1"),
             Self::Good => Some("32"),
             Self::Warn => Some("33"),
@@ -45,6 +47,8 @@ pub(crate) struct Line {
 
 /// Says that a line was cut.
 const CUT: char = '…';
+/// Stands for a control character.
+const CONTROL: char = '·';
 
 impl Line {
     /// An empty line.
@@ -52,10 +56,12 @@ impl Line {
         Self::default()
     }
 
-    /// With more text.
+    /// With more text. What would move the cursor or change the terminal is made visible: replies and reasons
+    /// come from outside.
     #[must_use]
-    pub(crate) fn with(mut self, tone: Tone, text: impl Into<String>) -> Self {
-        self.spans.push((tone, text.into()));
+    pub(crate) fn with(mut self, tone: Tone, text: impl AsRef<str>) -> Self {
+        let harmless = |letter: char| if letter.is_control() { CONTROL } else { letter };
+        self.spans.push((tone, text.as_ref().chars().map(harmless).collect()));
         self
     }
 
@@ -88,10 +94,14 @@ impl Line {
     /// The line as text: cut to `width` when one is given, coloured when the reader wants colours.
     pub(crate) fn render(&self, coloured: bool, width: Option<usize>) -> String {
         let room = width.unwrap_or(usize::MAX);
-        let is_cut = self.width() > room;
+        let without = |tone: Tone| self.spans.iter().filter(move |(other, _)| *other != tone);
+        let leaves_out = (self.width() > room).then_some(Tone::Extra);
+        let shown: Vec<_> =
+            leaves_out.map_or_else(|| self.spans.iter().collect(), |tone| without(tone).collect());
+        let is_cut = shown.iter().map(|(_, text)| text.chars().count()).sum::<usize>() > room;
         let mut left = if is_cut { room.saturating_sub(1) } else { room };
         let mut out = String::new();
-        for (tone, text) in &self.spans {
+        for (tone, text) in shown {
             let shown: String = text.chars().take(left).collect();
             left = left.saturating_sub(shown.chars().count());
             match tone.code().filter(|_| coloured && !shown.is_empty()) {
@@ -105,6 +115,23 @@ impl Line {
         out.truncate(out.trim_end_matches(' ').len());
         out
     }
+}
+
+/// Breaks sentences into lines of at most `width` columns, each behind an indent.
+pub(crate) fn wrapped(text: &str, indent: usize, width: usize) -> Vec<String> {
+    let mut lines = vec![];
+    let mut line = " ".repeat(indent);
+    for word in text.split_whitespace() {
+        let begun = line.chars().count() > indent;
+        if begun && line.chars().count().saturating_add(word.chars().count()) >= width {
+            lines.push(std::mem::replace(&mut line, " ".repeat(indent)));
+        } else if begun {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push(line);
+    lines
 }
 
 /// Prices as a row of blocks, lowest to highest, at most `width` of the newest.
@@ -122,7 +149,7 @@ pub(crate) fn sparkline(values: &[i128], width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, Tone, sparkline};
+    use super::{Line, Tone, sparkline, wrapped};
 
     #[test]
     fn a_cut_line_is_as_wide_as_its_room_and_says_that_it_was_cut() {
@@ -134,10 +161,30 @@ mod tests {
     }
 
     #[test]
+    fn extras_are_left_out_before_anything_is_cut() {
+        let line = Line::new().with(Tone::Act, "gives 5 EURe").with(Tone::Extra, ", edge 2.11%");
+        assert_eq!(line.render(false, Some(24)), "gives 5 EURe, edge 2.11%");
+        assert_eq!(line.render(false, Some(20)), "gives 5 EURe");
+        assert_eq!(line.render(false, Some(8)), "gives 5…");
+    }
+
+    #[test]
+    fn text_from_outside_can_t_steer_the_terminal() {
+        let line = Line::new().with(Tone::Plain, "late\u{1b}[2J\r\nstele: all is well");
+        assert_eq!(line.render(false, None), "late·[2J··stele: all is well");
+    }
+
+    #[test]
     fn without_colours_there_is_no_escape_sequence() {
         let line = Line::new().with(Tone::Bad, "killed");
         assert_eq!(line.render(false, None), "killed");
         assert_eq!(line.render(true, None), "\u{1b}[1;31mkilled\u{1b}[0m");
+    }
+
+    #[test]
+    fn sentences_are_broken_between_words_and_never_longer_than_the_width() {
+        assert_eq!(wrapped("nobody has armed it", 2, 12), ["  nobody has", "  armed it"]);
+        assert_eq!(wrapped("a_word_that_is_too_long is kept whole", 1, 10)[0], " a_word_that_is_too_long");
     }
 
     #[test]
