@@ -78,7 +78,11 @@ mod tests {
         for name in &names {
             section(&contributing, name);
         }
-        assert_eq!(contributing.matches(".patch)").count(), names.len(), "a link to a patch that isn't there");
+        assert_eq!(
+            contributing.matches(".patch)").count(),
+            names.len(),
+            "a link to a patch that isn't there"
+        );
     }
 
     #[test]

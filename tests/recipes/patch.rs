@@ -63,7 +63,8 @@ impl Patch {
 
 /// Lines of the old and of the new side of `12,3 +12,5 @@`; a length of one is left out.
 fn lengths(header: &str) -> (usize, usize) {
-    let length = |range: &str| range.split_once(',').map_or(1, |(_, length)| length.parse().expect("a length"));
+    let length =
+        |range: &str| range.split_once(',').map_or(1, |(_, length)| length.parse().expect("a length"));
     let mut ranges = header.split(' ');
     let old = length(ranges.next().expect("an old range"));
     (old, length(ranges.next().expect("a new range").trim_start_matches('+')))

@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 /// How long a condition is awaited. Nothing that works takes a tenth of it on an idle machine.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// What a fixed bitcoin costs, in 1e-8 EUR: 60,000.

@@ -17,7 +17,7 @@ pub enum PriceNews {
 }
 
 /// Reference prices of one pair from all configured sources.
-pub trait PriceFeed: Send {
+pub trait PriceFeed: Send + Sync {
     /// The next news. Cancelling the future loses nothing.
     fn next(&mut self) -> PortFuture<'_, PriceNews>;
 
@@ -121,7 +121,7 @@ pub enum RelayNews {
 }
 
 /// The relay's streams.
-pub trait RelayFeed: Send {
+pub trait RelayFeed: Send + Sync {
     /// The next news. Cancelling the future loses nothing.
     fn next(&mut self) -> PortFuture<'_, RelayNews>;
 }

@@ -1,6 +1,7 @@
 //! The event log's tests on its public surface: the port's contract, crashes, damage, faults and proofs.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on has failed")]
 
+#[path = "../../../../tests/conformance/event_log/suite.rs"]
 mod suite;
 mod support;
 

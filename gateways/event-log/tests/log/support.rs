@@ -1,14 +1,14 @@
 //! What the tests of the log share: records, clocks, and logs on simulated disks.
 
+pub use crate::suite::records::{record, sized, stream};
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use stele_domain::ids::EventId;
 use stele_domain::port::clock::Clock;
-use stele_domain::port::event_log::{LogError, NewRecord, StreamId};
+use stele_domain::port::event_log::LogError;
 use stele_domain::time::Timestamp;
 use stele_event_log::simulated_disk::SimulatedDisk;
 use stele_event_log::{EmbeddedLog, OpenReport, Options};
-use uuid::Uuid;
 
 /// A clock that goes on by a millisecond whenever it is looked at.
 #[derive(Default)]
@@ -46,33 +46,4 @@ pub fn try_open(disk: &SimulatedDisk) -> Result<(EmbeddedLog, OpenReport), LogEr
 /// Opens the log on a simulated disk where nothing is wrong.
 pub fn open(disk: &SimulatedDisk) -> EmbeddedLog {
     try_open(disk).unwrap().0
-}
-
-pub fn stream(name: &str) -> StreamId {
-    StreamId::new(name).unwrap()
-}
-
-pub fn id(number: u64) -> EventId {
-    EventId(Uuid::from_u128(u128::from(number)))
-}
-
-/// A record whose data follows from its number.
-pub fn record(number: u64) -> NewRecord {
-    sized(number, 40)
-}
-
-/// A record with at least `bytes` bytes of data.
-pub fn sized(number: u64, bytes: usize) -> NewRecord {
-    let text = format!("{{\"number\":{number},\"fill\":\"{}\"}}", "x".repeat(bytes));
-    NewRecord {
-        event_id: id(number),
-        event_type: "test.Numbered".into(),
-        data: text.into_bytes().into(),
-        metadata: format!("{{\"of\":{number}}}").into_bytes().into(),
-    }
-}
-
-/// As [`record`], of another type.
-pub fn typed(number: u64, event_type: &str) -> NewRecord {
-    NewRecord { event_type: event_type.into(), ..record(number) }
 }

@@ -21,10 +21,6 @@ const REPLY_CHARS_MAX: usize = 4_096;
 
 /// What a frame is.
 #[derive(Debug, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives for one match; boxing would cost an allocation per quote"
-)]
 pub enum Meaning {
     /// The answer to a request of ours.
     Reply {

@@ -84,10 +84,7 @@ async fn quiet(stage: &mut Stage) -> Result<LastWords, Ended> {
     let status = stage.operator.status(position).await?;
     let checkpoint = stage.operator.checkpoint().await?;
     place::write(&stage.place.checkpoint_file(), checkpoint.as_bytes())?;
-    stage.view.note(
-        "tables",
-        &format!("every row of the live tables was copied, as of position {position} of the log"),
-    );
+    stage.view.note("tables", &format!("every live row copied, as of position {position} of the log"));
     Ok(LastWords { status, checkpoint })
 }
 
@@ -102,10 +99,8 @@ async fn verified(stage: &mut Stage, last: &LastWords) -> Result<(LogProved, Opt
     Ok(match outcome {
         Ok(report) => {
             let stat = report.stat;
-            let text = format!(
-                "{} events in {} commits: every checksum, every chain, every signature",
-                stat.events, stat.commits
-            );
+            let text =
+                format!("{} events, {} commits: checksums, chains, signatures", stat.events, stat.commits);
             stage.view.note("verified", &text);
             (LogProved { events: stat.events, head: stat.head.0, verified: true, checkpoint }, None)
         }
@@ -135,9 +130,10 @@ async fn compared(stage: &mut Stage) -> Result<Comparison, Ended> {
     })?;
     let rows: u64 = comparison.rows_compared.values().sum();
     let (tables, different) = (comparison.rows_compared.len(), comparison.rows_different);
-    stage
-        .view
-        .note("compared", &format!("{rows} rows of {tables} tables were folded again, {different} differ"));
+    stage.view.note(
+        "compared",
+        &format!("{rows} rows of {tables} tables, folded by a fresh process: {different} differ"),
+    );
     Ok(comparison)
 }
 

@@ -2,9 +2,9 @@
 //! configuration and what the desk says.
 
 use crate::exit::{Code, Failure};
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use stele_intents::key::{KeySource, SigningKey};
 use stele_intents::nep413;
@@ -133,6 +133,7 @@ fn named_directory(path: &Path) -> Result<PathBuf, Failure> {
 fn temporary_directory(parent: &Path, kept: &mut Vec<TempDir>) -> Result<PathBuf, Failure> {
     let made = tempfile::Builder::new()
         .prefix(PREFIX)
+        .permissions(Permissions::from_mode(0o700))
         .tempdir_in(parent)
         .map_err(|error| unwritable(parent, &error))?;
     let path = made.path().canonicalize().map_err(|error| unwritable(made.path(), &error))?;

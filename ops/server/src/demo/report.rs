@@ -192,7 +192,7 @@ impl Report {
         let of = |name, holds, words| Promise { name, holds, words, proof: true };
         let JournalCounts { frames, distinct_nonces, distinct_commands } = self.journal;
         let once = frames == distinct_nonces && frames == distinct_commands && frames > 0;
-        let sent = if once { "nothing was sent twice" } else { "these should be equal" };
+        let sent = if once { "nothing sent twice" } else { "these should be equal" };
         let violations = u64::try_from(self.protocol_violations.len()).unwrap_or(u64::MAX);
         let kept = match violations {
             0 => "every frame was one that a correct solver sends".to_owned(),
@@ -212,7 +212,7 @@ impl Report {
         let (rows, tables) = (self.rows_compared.values().sum::<u64>(), self.rows_compared.len());
         let different = self.rows_different;
         let journal = format!(
-            "{frames} frames, {distinct_nonces} nonces, {distinct_commands} commands in the market's journal: {sent}"
+            "{frames} frames, {distinct_nonces} nonces, {distinct_commands} commands at the market: {sent}"
         );
         [
             of("nothing_sent_twice", once, journal),

@@ -94,7 +94,7 @@ async fn trade(stage: &mut Stage) -> Result<(), Ended> {
         "A person sets limits and arms the desk, each with a reason that stays in the log. An accepted offer is no \
          trade yet: it may be taken, lose to a rival, or expire. Its coin stays reserved until a block proves which.",
     );
-    stage.operate(&["limits", "set", "--from-config", "--reason", "first limits of the paper desk"]).await?;
+    stage.operate(&["limits", "set", "--from-config", "--reason", "first limits"]).await?;
     arm(stage, "prices and balances look right").await?;
     let unfilled = offer(stage, Outcome::NobodyTakes, SHORT_DEADLINE_MS).await?;
     stage.pass(BREATH).await?;
@@ -127,12 +127,10 @@ async fn crash(stage: &mut Stage) -> Result<QuoteId, Ended> {
     stage.desk.kill().await?;
     stage.world.swallow_replies(false)?;
     let id: String = quote.as_str().chars().take(6).collect();
-    stage
-        .view
-        .note("SIGKILL", &format!("the offer on {id} is out, its reply was swallowed, the desk is dead"));
+    stage.view.note("SIGKILL", &format!("the offer on {id} is out, its reply lost, the desk dead"));
     let settled = stage.until(DOWN_MAX, |_, world| world.summary().auctions.settled > settled_before).await?;
     if settled {
-        stage.view.note("market", "meanwhile a taker has brought an offer of the dead desk to the chain");
+        stage.view.note("market", "meanwhile a taker brings an offer to the chain");
     }
     Ok(quote)
 }
@@ -171,7 +169,7 @@ async fn recover(stage: &mut Stage, swallowed: &QuoteId) -> Result<(), Ended> {
     expected(resolved.await?, "what was open at the crash was not resolved")?;
     let became = stage.story.offer_on(swallowed).map_or("lost from sight", |offer| offer.fate.words());
     stage.view.note("resolved", &format!("by looking: the offer without a reply is {became}"));
-    arm(stage, "every open outcome was looked up after the crash").await?;
+    arm(stage, "open outcomes are known").await?;
     let last = offer(stage, Outcome::DeskWins, TAKER_DEADLINE_MS).await?;
     let settled = stage.until(OFFER_LIFE_MAX, |story, _| fate(story, last) == Some(Fate::Settled)).await?;
     expected(settled, "the desk did not trade on after the crash")?;

@@ -174,7 +174,7 @@ impl Stage {
     /// The operator runs the command line, and it is shown.
     pub(crate) async fn operate(&mut self, words: &[&str]) -> Result<(), Ended> {
         let line = Line::new().column(Tone::Faint, "", 6).column(Tone::Person, "operator", 9);
-        self.view.entry(line.with(Tone::Person, format!("$ {}", shown(words))));
+        self.view.whole(line.with(Tone::Person, format!("$ {}", shown(words))));
         tokio::select! {
             biased;
             () = self.interrupts.next() => Err(Ended::Interrupted),

@@ -110,7 +110,12 @@ impl View {
     /// Something that the demo itself does or sees, in the ledger, and whole.
     pub(crate) fn note(&mut self, word: &str, text: &str) {
         let line = Line::new().column(Tone::Faint, "", ledger::ID_CHARS);
-        let line = self.timed(line.column(Tone::Strong, word, ledger::WORD).with(Tone::Plain, text));
+        self.whole(line.column(Tone::Strong, word, ledger::WORD).with(Tone::Plain, text));
+    }
+
+    /// A line of the ledger that may be meant to be copied: never cut.
+    pub(crate) fn whole(&mut self, line: Line) {
+        let line = self.timed(line);
         self.put_line(&line, None);
     }
 

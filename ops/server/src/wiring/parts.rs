@@ -62,21 +62,6 @@ impl Parts {
         });
     }
 
-    /// The same for a service whose future can't move between threads; it gets a thread of its own.
-    pub(crate) fn spawn_service_apart<F>(
-        &mut self,
-        service: Service,
-        run: impl FnOnce() -> F + Send + 'static,
-    ) where
-        F: Future<Output = Result<(), ServiceError>>,
-    {
-        let runtime = tokio::runtime::Handle::current();
-        let apart = tokio::task::spawn_blocking(move || runtime.block_on(run()));
-        self.spawn_service(service, async move {
-            apart.await.unwrap_or_else(|error| Err(ServiceError::Stream(error.to_string())))
-        });
-    }
-
     /// Waits until a part ends; that ends the desk. A part that ends without an error before it was told to is
     /// one too.
     pub(crate) async fn first_end(&mut self) -> anyhow::Result<()> {

@@ -91,7 +91,7 @@ fn market(config: &Config, core: &Core, parts: &mut Parts) -> Result<(), Failure
         tick: Duration::from_millis(config.market_tick_ms),
     };
     let stop = parts.stop();
-    parts.spawn_service_apart(Service::Market, move || service.run(stop));
+    parts.spawn_service(Service::Market, service.run(stop));
     Ok(())
 }
 
@@ -154,7 +154,7 @@ fn ingest(config: &Config, core: &Core, feed: RelayStream, parts: &mut Parts) ->
         default_window_ms: config.default_window_ms,
     };
     let stop = parts.stop();
-    parts.spawn_service_apart(Service::Ingest, move || service.run(stop));
+    parts.spawn_service(Service::Ingest, service.run(stop));
     Ok(())
 }
 

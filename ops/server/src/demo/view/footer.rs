@@ -42,8 +42,8 @@ pub(crate) fn lines(story: &Story, clock: &Clock, width: usize) -> [Line; 2] {
     let mids: Vec<i128> = story.mids.iter().copied().collect();
     let price = story.price.as_ref().and_then(fair).map(|fair| number(&fair.rate.decimal().to_string()));
     let first = Line::new()
-        .column(tone, &format!("● {state}"), 20)
-        .column(Tone::Strong, &price.unwrap_or_else(|| "no price".to_owned()), 10)
+        .column(tone, &format!("● {state}"), 17)
+        .column(Tone::Strong, &price.unwrap_or_else(|| "no price".to_owned()), 9)
         .column(Tone::Act, &sparkline(&mids, room.spark), room.spark)
         .with(Tone::Plain, holdings(story))
         .with(Tone::Faint, format!("  {} open", story.open()));

@@ -163,7 +163,7 @@ fn account(fact: &Account, story: &Story, actor: &Actor) -> Option<Line> {
             of(fact.command_id, Tone::Warn, "rejected").with(Tone::Plain, &*fact.reply)
         }
         Account::SubmissionUncertain(fact) => of(fact.command_id, Tone::Warn, "unknown")
-            .with(Tone::Plain, "the offer may be live: it is looked up, never sent again"),
+            .with(Tone::Plain, "it may be live: it is looked up, never sent again"),
         Account::SubmissionAbandoned(fact) => {
             of(fact.command_id, Tone::Warn, "not sent").with(Tone::Plain, &*fact.why)
         }
@@ -189,10 +189,8 @@ fn account(fact: &Account, story: &Story, actor: &Actor) -> Option<Line> {
         }
         Account::Disarmed(fact) => person("disarmed", format!("by {}", who(actor)), &fact.reason),
         Account::Killed(fact) => person("killed", format!("by {}", who(actor)), &fact.reason),
-        Account::LeaseTaken(lease) => begin("", Tone::Plain, "lease").with(
-            Tone::Faint,
-            format!("epoch {}: this process alone may sign, and it is disarmed", lease.epoch),
-        ),
+        Account::LeaseTaken(lease) => begin("", Tone::Plain, "lease")
+            .with(Tone::Faint, format!("epoch {}: this process may sign, and is disarmed", lease.epoch)),
         Account::LeaseRenewed(_) | Account::SubmissionStarted(_) | Account::ReservationReleased(_) => {
             return None;
         }

@@ -1,6 +1,6 @@
 //! Rules of appending.
 
-use crate::support::{record, sized, stream};
+use super::records::{record, sized, stream};
 use std::sync::Arc;
 use stele_domain::port::event_log::{
     APPEND_BYTES_MAX, APPEND_RECORDS_MAX, Appended, Direction, EventLog, Expected, Filter, LogError,

@@ -1,6 +1,6 @@
 //! Rules of following.
 
-use crate::support::{record, stream};
+use super::records::{record, stream};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;

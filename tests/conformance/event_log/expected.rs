@@ -1,6 +1,6 @@
 //! Rules of expected revisions.
 
-use crate::support::{record, stream};
+use super::records::{record, stream};
 use std::sync::Arc;
 use stele_domain::port::event_log::{Appended, EventLog, Expected, LogError, Position, Revision};
 

@@ -1,6 +1,7 @@
 //! The contract of `domain::port::event_log` as tests. Every implementation runs all of it.
 //!
-//! Nothing here knows which log it talks to; a rule gets a log that is empty.
+//! Nothing here knows which log it talks to; a rule gets a log that is empty. An implementation's tests include this
+//! file by its path and hand it a way to make empty logs.
 
 mod append;
 mod expected;
@@ -8,6 +9,8 @@ mod follow;
 mod multi;
 mod read;
 mod repeat;
+
+pub mod records;
 
 use std::sync::Arc;
 use stele_domain::port::event_log::EventLog;

@@ -1,6 +1,6 @@
 //! Rules of reading.
 
-use crate::support::{record, sized, stream, typed};
+use super::records::{record, sized, stream, typed};
 use std::sync::Arc;
 use stele_domain::port::event_log::{
     APPEND_BYTES_MAX, Direction, EventLog, Expected, Filter, Position, Record, Revision,

@@ -1,6 +1,6 @@
 //! Rules of offering the same records again.
 
-use crate::support::{record, stream};
+use super::records::{record, stream};
 use std::sync::Arc;
 use stele_domain::port::event_log::{Appended, EventLog, Expected, LogError, NewRecord, Position, Revision};
 

@@ -1,6 +1,6 @@
 //! Rules of writing several streams at once, for logs that can.
 
-use crate::support::{record, stream};
+use super::records::{record, stream};
 use std::sync::Arc;
 use stele_domain::port::event_log::{
     APPEND_RECORDS_MAX, Appended, Direction, EventLog, Expected, LogError, Position, Revision, StreamAppend,
