@@ -8,7 +8,7 @@ use std::process::Command;
 use stele_acceptance::files;
 
 /// How much of a failed run is shown, in lines.
-const SHOWN_LINES_MAX: usize = 120;
+const SHOWN_LINES_MAX: usize = 200;
 
 /// The copy, held by one process at a time.
 pub struct Scratch {
@@ -60,7 +60,7 @@ impl Scratch {
     /// How many tests passed in the copy, or the end of what was said when not all did.
     pub fn cargo_test(&self, packages: &[&str], targets: &[&str]) -> Result<usize, String> {
         let output = Command::new(env!("CARGO"))
-            .args(["test", "--offline", "--locked", "--no-fail-fast"])
+            .args(["test", "--quiet", "--offline", "--locked", "--no-fail-fast"])
             .args(packages.iter().map(|package| format!("--package={package}")))
             .args(targets)
             .current_dir(&self.copy)
@@ -68,6 +68,7 @@ impl Scratch {
             // Nobody debugs here.
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .env("CARGO_TERM_COLOR", "never")
+            .env("RUST_BACKTRACE", "0")
             .env_remove("STELE_LONG")
             .env_remove("UPDATE_GOLDEN")
             .output()

@@ -34,7 +34,7 @@ async fn row_16_while_no_provider_answers_decisions_are_refused_for_stale_balanc
     for provider in [Provider::First, Provider::Second] {
         scene.breaks(Fault::NearDown { provider });
     }
-    is_stale_until_cleared(&scene, "").await;
+    is_stale_until_cleared(&scene, "can't be read").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,14 +43,14 @@ async fn row_16_a_block_that_does_not_move_makes_balances_stale() {
     for provider in [Provider::First, Provider::Second] {
         scene.breaks(Fault::NearStale { provider });
     }
-    is_stale_until_cleared(&scene, "").await;
+    is_stale_until_cleared(&scene, " ms old").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_16_providers_that_disagree_make_balances_stale() {
     let scene = Scene::armed(impatient().with_two_providers()).await;
     scene.breaks(Fault::NearDisagrees { provider: Provider::Second });
-    is_stale_until_cleared(&scene, "").await;
+    is_stale_until_cleared(&scene, "providers disagree").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ mod ending;
 mod feed;
 mod journal;
 mod operator;
-mod place;
+pub(crate) mod place;
 mod proof;
 mod report;
 mod script;

@@ -1,8 +1,11 @@
 //! `stele simulator`: the outside world on loopback, for a desk of one's own.
 
+mod paper;
+
 use crate::cli::args::SimulatorArgs;
 use crate::cli::{say, say_json};
 use crate::exit::{Code, Failure, Outcome, chain};
+use paper::Paper;
 use stele_simulator::{
     AccountOptions, Balance, EURE, Endpoints, NBTC, Options, Simulator, StartError, Traffic,
 };
@@ -17,12 +20,24 @@ pub(crate) fn run(args: &SimulatorArgs, json: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::error(&error))?;
     runtime.block_on(async {
-        let simulator = Simulator::start(options(args)).await.map_err(|error| not_started(&error))?;
+        let paper = args.desk.as_deref().map(Paper::prepare).transpose()?;
+        let mut options = options(args);
+        if let (Some(paper), Some(account)) = (&paper, options.accounts.first_mut()) {
+            account.public_keys.push(paper.public_key().to_owned());
+        }
+        let simulator = Simulator::start(options).await.map_err(|error| not_started(&error))?;
         let endpoints = simulator.endpoints();
+        let snippet = config_snippet(&args.account, &endpoints);
+        let advice = match &paper {
+            Some(paper) => paper.furnish(&snippet)?,
+            None => {
+                format!("Point a desk at it with this in stele.toml, then run `stele serve`:\n\n{snippet}")
+            }
+        };
         if json {
             say_json(&described(&endpoints))?;
         } else {
-            say(&words(args, &endpoints))?;
+            say(&words(args, &endpoints, &advice))?;
         }
         tokio::signal::ctrl_c().await.map_err(|error| Failure::error(&error))?;
         simulator.shutdown().await;
@@ -64,13 +79,11 @@ fn described(endpoints: &Endpoints) -> serde_json::Value {
     })
 }
 
-fn words(args: &SimulatorArgs, endpoints: &Endpoints) -> String {
-    let snippet = config_snippet(&args.account, endpoints);
+fn words(args: &SimulatorArgs, endpoints: &Endpoints, advice: &str) -> String {
     let Endpoints { admin, .. } = endpoints;
     format!(
         "The simulated world is running, from seed {}. Stop it with Ctrl-C.\n\
-         Journal of every frame: {admin}/sim/journal   State: {admin}/sim/state\n\n\
-         Point a desk at it with this in stele.toml, then run `stele serve`:\n\n{snippet}",
+         Journal of every frame: {admin}/sim/journal   State: {admin}/sim/state\n\n{advice}",
         args.seed
     )
 }

@@ -132,6 +132,10 @@ pub(crate) struct SimulatorArgs {
     /// Public keys that may sign for the account (`ed25519:…`)
     #[arg(long, value_name = "KEY")]
     pub public_key: Vec<String>,
+    /// Make a desk to go with it here: a signing key that the simulated account knows, and a
+    /// configuration. What is there already is kept
+    #[arg(long, value_name = "DIR")]
+    pub desk: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -147,8 +147,8 @@ fn temporary_directory(parent: &Path, kept: &mut Vec<TempDir>) -> Result<PathBuf
     Ok(path)
 }
 
-/// Makes a key for the run and gives its public half.
-fn make_key(path: &Path) -> Result<String, Failure> {
+/// Makes a signing key for a simulated market and gives its public half.
+pub(crate) fn make_key(path: &Path) -> Result<String, Failure> {
     let mut seed = [0; 32];
     let mut random = File::open("/dev/urandom").map_err(|error| Failure::error(&error))?;
     random.read_exact(&mut seed).map_err(|error| Failure::error(&error))?;

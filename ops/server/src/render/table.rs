@@ -7,6 +7,8 @@ use serde_json::value::RawValue;
 
 /// Most characters of one cell; a page of JSON in a cell is no table any more.
 const CELL_CHARS_MAX: usize = 80;
+/// Most columns that stand beside each other.
+const COLUMNS_MAX: usize = 9;
 
 /// A table with a frame.
 pub(crate) fn framed<S: ToString>(header: &[S]) -> Table {
@@ -26,14 +28,29 @@ pub(crate) fn facts<'r>(rows: impl IntoIterator<Item = (&'r str, String)>) -> St
     table.trim_fmt()
 }
 
-/// Rows of a read model, all columns or those that were asked for.
+/// Rows of a read model, all columns or those that were asked for; one below the other when a frame with all
+/// of them would be too wide to read.
 pub(crate) fn rows(columns: &[String], rows: &[Box<RawValue>]) -> String {
-    let mut table = framed(columns);
-    for row in rows {
-        let row: Value = serde_json::from_str(row.get()).unwrap_or_default();
-        table.add_row(columns.iter().map(|column| cell(row.get(column))));
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| serde_json::from_str(row.get()).unwrap_or_default())
+        .map(|row: Value| columns.iter().map(|column| cell(row.get(column))).collect())
+        .collect();
+    if columns.len() > COLUMNS_MAX {
+        return upright(columns, cells);
     }
+    let mut table = framed(columns);
+    table.add_rows(cells);
     table.to_string()
+}
+
+/// Each row as a list of names and values, without what is empty.
+fn upright(columns: &[String], rows: Vec<Vec<String>>) -> String {
+    let blocks = rows.into_iter().zip(1..).map(|(row, number)| {
+        let filled = columns.iter().map(String::as_str).zip(row).filter(|(_, value)| !value.is_empty());
+        format!("── {number}\n{}", facts(filled))
+    });
+    blocks.collect::<Vec<_>>().join("\n\n")
 }
 
 fn cell(value: Option<&Value>) -> String {
