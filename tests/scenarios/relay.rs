@@ -178,6 +178,7 @@ async fn row_03_a_quiet_pair_on_a_healthy_connection_is_no_outage() {
     scene.until("the relay was pinged twice", async || (pings(&scene) >= 2).then_some(())).await;
     let status = scene.client.status().await.expect("a status");
     assert!(status.relays[0].connected && status.relays[0].connects == 1, "{:?}", status.relays);
+    assert_eq!(status.relays[0].pair_silent_since, status.relays[0].since, "{:?}", status.relays);
     assert!(status.alerts.is_empty(), "{:?}", status.alerts);
     assert_eq!(status.counters.quotes, 0);
     let ingest =
@@ -185,5 +186,7 @@ async fn row_03_a_quiet_pair_on_a_healthy_connection_is_no_outage() {
     assert_eq!((ingest.reads, &ingest.blocked), (stele_api::dto::Reads::Authoritative, &None), "{ingest:?}");
     let id = scene.asks(selling(Outcome::DeskWins));
     scene.becomes(&id, "settled").await;
+    let heard = scene.client.status().await.expect("a status");
+    assert!(heard.relays[0].pair_silent_since > status.relays[0].pair_silent_since, "{:?}", heard.relays);
     scene.at_most_once().await;
 }

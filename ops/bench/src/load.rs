@@ -13,12 +13,14 @@ use stele_domain::time::Timestamp;
 use stele_simulator::Requests;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// When the memory is looked at first: caches and capped tables are in use by then.
-const FIRST_LOOK: Duration = Duration::from_secs(10);
+/// How often the memory is looked at. The first look is what the last one is compared with.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How often the tables are asked for the last decision.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 /// How long the last decision may take to be in the tables.
-const CATCH_UP_MAX: Duration = Duration::from_secs(60);
+const CATCH_UP_MAX: Duration = Duration::from_mins(1);
+/// How long the offers that are still out may take to come to an end.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// Runs the desk at a pace that it has to hold.
 pub(crate) async fn run(place: &Place, per_second: u32, seconds: u64) -> anyhow::Result<Value> {
@@ -28,19 +30,14 @@ pub(crate) async fn run(place: &Place, per_second: u32, seconds: u64) -> anyhow:
     let mut requests = Requests::new(place.seed, settings::requests(true));
     let began = Instant::now();
     let span = Duration::from_secs(seconds);
-    let watch = async {
-        sleep_until(began + FIRST_LOOK.min(span)).await;
-        desk.resident_kib()
-    };
-    let (published, first_kib) =
-        tokio::join!(traffic::publish(&handle, &mut requests, per_second, span), watch);
-    let (published, first_kib) = (published?, first_kib?);
-    let last_kib = desk.resident_kib()?;
+    let traffic = traffic::publish(&handle, &mut requests, per_second, span);
+    let (published, resident) = tokio::join!(traffic, memory(&desk, began, span));
+    let (published, resident) = (published?, resident?);
+    let (first_kib, last_kib) = (resident.first().copied().unwrap_or(0), desk.resident_kib()?);
     let cpu = desk.cpu_centiseconds()?;
     let shown = timeout(CATCH_UP_MAX, tables_show(&desk, &published)).await;
     let shown = shown.context("the tables do not show the last decision")??;
-    // Offers that are still out come to an end.
-    sleep(Duration::from_secs(3)).await;
+    sleep(SETTLE).await;
     let counters = desk.counters().await?;
     let simulator = desk.end().await?;
     let evidence = Evidence::gather(&handle, &ground.log()).await?;
@@ -68,7 +65,7 @@ pub(crate) async fn run(place: &Place, per_second: u32, seconds: u64) -> anyhow:
         "final_lag_ms": { "log": lag(last.decided), "tables": lag(Some(shown)), "target": 250 },
         "frame_to_decision_ms": evidence.spans(|way| way.out, |way| way.decided).said(),
         "frame_to_answer_ms": evidence.spans(|way| way.out, |way| way.answered).said(),
-        "resident_kib": { "after_10_s": first_kib, "end": last_kib },
+        "resident_kib": { "every_10_s": resident, "end": last_kib },
         "growth_bps": i64::try_from(share_bps(last_kib, first_kib))? - 10_000,
         "growth_target_bps": 2_000,
         "desk_cpu_seconds": millis(i64::try_from(cpu)? * 10),
@@ -78,6 +75,18 @@ pub(crate) async fn run(place: &Place, per_second: u32, seconds: u64) -> anyhow:
         "desk_counters": counters,
         "processors": std::thread::available_parallelism()?.get(),
     }))
+}
+
+/// Memory of the desk in KiB, every few seconds while the traffic lasts; at least once.
+async fn memory(desk: &Desk, began: Instant, span: Duration) -> anyhow::Result<Vec<u64>> {
+    let mut looks = vec![];
+    let mut at = LOOK_EVERY.min(span);
+    while at <= span {
+        sleep_until(began + at).await;
+        looks.push(desk.resident_kib()?);
+        at += LOOK_EVERY;
+    }
+    Ok(looks)
 }
 
 /// Waits until the decision on the last quote is in the tables.

@@ -86,7 +86,7 @@ impl TableRow for ResultRow {
         columns: RESULT_COLUMNS,
         key: &["command_id"],
         indexes: &["quote_id", "decision_id", "quote_hash", "tx_hash", "state"],
-        retention: newest_rows(10_000),
+        retention: newest_rows(4_000),
         append_only: false,
     };
 }

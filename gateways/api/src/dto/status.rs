@@ -191,6 +191,9 @@ pub struct Relay {
     pub since: Option<Timestamp>,
     /// Why it is not; empty while it is.
     pub reason: String,
+    /// Since when a healthy connection has brought no request for a pair of ours; a quiet market is no outage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pair_silent_since: Option<Timestamp>,
     /// How often it was connected.
     pub connects: u64,
     /// Frames that could not be read.

@@ -218,7 +218,8 @@ impl Seen {
     }
 
     pub(crate) fn relays(&self) -> Vec<dto::Relay> {
-        self.summary.relays.iter().map(relay).collect()
+        let last_request = self.last_quote.as_ref().map(|quote| quote.received_at);
+        self.summary.relays.iter().map(|row| relay(row, last_request)).collect()
     }
 
     pub(crate) fn alerts(&self) -> Vec<dto::Alert> {
@@ -318,8 +319,10 @@ fn balance(row: &BalanceRow) -> dto::Balance {
     }
 }
 
-fn relay(row: &RelayRow) -> dto::Relay {
+fn relay(row: &RelayRow, last_request: Option<Timestamp>) -> dto::Relay {
+    let pair_silent_since = if row.connected { row.since.max(last_request) } else { None };
     dto::Relay {
+        pair_silent_since,
         venue: row.venue.clone(),
         connected: row.connected,
         since: row.since,

@@ -224,8 +224,11 @@ fn counters(counters: &Counters) -> String {
 fn tables(status: &Status) -> String {
     let behind = status.head.saturating_sub(status.as_of);
     let relay = status.relays.iter().map(|relay| {
-        let state =
-            if relay.connected { "connected".to_owned() } else { format!("NOT CONNECTED: {}", relay.reason) };
+        let state = match (relay.connected, relay.pair_silent_since) {
+            (true, Some(since)) => format!("connected, last request or connection {since}"),
+            (true, None) => "connected".to_owned(),
+            (false, _) => format!("NOT CONNECTED: {}", relay.reason),
+        };
         format!("{} {state}", relay.venue)
     });
     let relay = relay.collect::<Vec<_>>().join(", ");
