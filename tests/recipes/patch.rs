@@ -41,11 +41,11 @@ impl Patch {
                     let line = lines.next().expect("a hunk is as long as its header says");
                     let (sign, rest) = line.split_at_checked(1).unwrap_or((" ", ""));
                     if sign != "+" {
-                        hunk.old += &format!("{rest}\n");
+                        hunk.old.extend([rest, "\n"]);
                         old -= 1;
                     }
                     if sign != "-" {
-                        hunk.new += &format!("{rest}\n");
+                        hunk.new.extend([rest, "\n"]);
                         new -= 1;
                     }
                 }

@@ -95,7 +95,7 @@ impl TableRow for InventoryRow {
         ],
         key: &["position"],
         indexes: &["event_id"],
-        retention: newest(5_000, 8),
+        retention: newest(5_000, 3),
         append_only: true,
     };
 }

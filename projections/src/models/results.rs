@@ -156,7 +156,7 @@ impl TableRow for ResultStepRow {
         ],
         key: &["position"],
         indexes: &["command_id", "step"],
-        retention: newest(40_000, 12),
+        retention: newest(12_000, 4),
         append_only: true,
     };
 }
