@@ -10,6 +10,7 @@ pub mod decider;
 #[cfg(test)]
 mod testing;
 
+pub mod backoff;
 pub mod event;
 pub mod ids;
 pub mod money;

@@ -13,5 +13,5 @@ pub mod key;
 pub mod relay;
 pub mod verifier;
 
-mod backoff;
+mod jitter;
 mod observe;

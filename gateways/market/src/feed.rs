@@ -1,6 +1,5 @@
 //! The feed: starts a task per connection, and hands out what they leave in the mailbox.
 
-use crate::backoff::Backoff;
 use crate::coin_gecko;
 use crate::http;
 use crate::kraken::{self, Desk};
@@ -11,6 +10,7 @@ use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
+use stele_domain::backoff::Backoff;
 use stele_domain::market::reference::event::Source;
 use stele_domain::port::PortFuture;
 use stele_domain::port::clock::Clock;

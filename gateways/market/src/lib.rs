@@ -10,8 +10,8 @@ mod options;
 mod coin_gecko;
 mod kraken;
 
-mod backoff;
 mod http;
+mod jitter;
 mod mailbox;
 mod number;
 mod observe;

@@ -6,7 +6,7 @@ mod session;
 use super::news::NewsQueue;
 use super::venue::Outgoing;
 use super::{Options, wire};
-use crate::backoff::Backoff;
+use crate::jitter::jitter;
 use crate::observe;
 use session::{Lost, Session};
 use std::collections::VecDeque;
@@ -14,6 +14,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use stele_domain::backoff::Backoff;
 use stele_domain::ids::TokenId;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::feeds::RelayNews;
@@ -81,7 +82,7 @@ impl Connection {
             if was_connected && began.elapsed() >= STEADY {
                 backoff.reset();
             }
-            let wait = sleep(backoff.wait());
+            let wait = sleep(backoff.wait(jitter()));
             not_sending(&mut self.offers, "not connected to the relay, waiting to reconnect", wait).await;
         }
     }
