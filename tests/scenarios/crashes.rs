@@ -75,7 +75,9 @@ async fn row_10_kills_at_any_moment_of_trading_never_send_an_offer_twice_and_lea
         ["refused", "expired", "abandoned", "rejected", "settled", "settle_failed", "expired_unfilled"];
     let mut scene = Scene::armed(Setup::default()).await;
     let traffic = Trading::begin(&scene);
-    for after_ms in MOMENTS_MS {
+    // `ops/test --long` goes on for five times as long.
+    let rounds = if std::env::var_os("STELE_LONG").is_some() { 5 } else { 1 };
+    for after_ms in MOMENTS_MS.repeat(rounds) {
         let before = scene.offers();
         scene.until("an offer", async || (scene.offers() > before).then_some(())).await;
         sleep(Duration::from_millis(after_ms)).await;
