@@ -33,6 +33,9 @@ pub struct Ledger<D: Aggregate> {
 
 struct Loaded<D: Aggregate> {
     state: D::State,
+    /// Whether the state may hold facts that were not kept: a batch failed, or was given up on half-way. It is
+    /// then loaded anew.
+    ahead: bool,
     /// The revision after the last one that was folded.
     next: Revision,
     last: Position,
@@ -44,6 +47,7 @@ impl<D: Aggregate> Loaded<D> {
     fn empty() -> Self {
         Self {
             state: D::State::default(),
+            ahead: false,
             next: Revision(0),
             last: Position::START,
             marks: BTreeMap::new(),
@@ -166,9 +170,10 @@ where
         // Facts of a batch are folded while it is planned, so that each command sees those before it.
         let folds_early = envelopes.len() > 1;
         for attempt in 0..ATTEMPTS_MAX {
-            if attempt > 0 || loaded.next == Revision(0) {
+            if attempt > 0 || loaded.next == Revision(0) || loaded.ahead {
                 self.catch_up(&mut loaded).await?;
             }
+            loaded.ahead = folds_early;
             let plans = self.plan(&mut loaded, &envelopes, folds_early)?;
             let records: Vec<NewRecord> = plans
                 .iter()
@@ -179,19 +184,18 @@ where
                 .cloned()
                 .collect();
             if records.is_empty() {
+                loaded.ahead = false;
                 // Nothing to write, but the answer must rest on the newest history.
                 if self.behind(&mut loaded).await? {
                     continue;
                 }
                 return Ok(finish::<D>(plans, None, &mut loaded, folds_early));
             }
-            let appended = self.log.append(&self.stream, loaded.expected(), records).await;
-            if appended.is_err() && folds_early {
-                // The state holds facts that were not kept: it is loaded anew.
-                *loaded = Loaded::empty();
-            }
-            match appended {
-                Ok(appended) => return Ok(finish::<D>(plans, Some(appended), &mut loaded, folds_early)),
+            match self.log.append(&self.stream, loaded.expected(), records).await {
+                Ok(appended) => {
+                    loaded.ahead = false;
+                    return Ok(finish::<D>(plans, Some(appended), &mut loaded, folds_early));
+                }
                 Err(LogError::Conflict { .. }) => observe::lost_the_race(&self.stream),
                 Err(error) => return Err(Failure::Log(error)),
             }
@@ -207,6 +211,9 @@ where
     }
 
     async fn catch_up(&self, loaded: &mut Loaded<D>) -> Result<(), Failure<D::Rejection>> {
+        if loaded.ahead {
+            *loaded = Loaded::empty();
+        }
         if let (Revision(0), Some(suffices)) = (loaded.next, D::HISTORY_MAX) {
             let newest =
                 self.log.read_stream(&self.stream, Revision(u64::MAX), Direction::Backward, 1).await?;

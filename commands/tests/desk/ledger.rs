@@ -89,10 +89,18 @@ async fn a_batch_is_decided_in_order_and_kept_in_one_append() {
     assert_eq!(desk.history().await.len(), 2);
 }
 
-/// A log that refuses appends while it is told to.
+/// A log that refuses appends, or never answers them, while it is told to.
 struct Moody {
     log: MemoryLog,
     full: AtomicBool,
+    deaf: AtomicBool,
+}
+
+impl Moody {
+    fn new(clock: &Arc<HandClock>) -> Self {
+        let (full, deaf) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { log: MemoryLog::new(clock.clone()), full, deaf }
+    }
 }
 
 impl EventLog for Moody {
@@ -104,6 +112,9 @@ impl EventLog for Moody {
     ) -> PortFuture<'a, Result<Appended, LogError>> {
         if self.full.load(Ordering::SeqCst) {
             return Box::pin(async { Err(LogError::Full) });
+        }
+        if self.deaf.load(Ordering::SeqCst) {
+            return Box::pin(std::future::pending());
         }
         self.log.append(stream, expected, records)
     }
@@ -143,7 +154,7 @@ impl EventLog for Moody {
 #[tokio::test]
 async fn what_a_full_log_did_not_keep_is_not_remembered() {
     let clock: Arc<HandClock> = HandClock::at(start());
-    let log = Arc::new(Moody { log: MemoryLog::new(clock.clone()), full: AtomicBool::new(false) });
+    let log = Arc::new(Moody::new(&clock));
     let desk = Desk::on(log.clone(), clock);
     desk.account.handle(desk.wish(lease("desk-1", start()))).await.unwrap();
     log.full.store(true, Ordering::SeqCst);
@@ -155,4 +166,21 @@ async fn what_a_full_log_did_not_keep_is_not_remembered() {
     assert_eq!((epoch, limits), (1, false));
     desk.account.handle(desk.wish(set_limits(desk.clock.now()))).await.unwrap();
     assert_eq!(desk.history().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_batch_that_was_given_up_on_half_way_is_not_remembered() {
+    let clock: Arc<HandClock> = HandClock::at(start());
+    let log = Arc::new(Moody::new(&clock));
+    let desk = Desk::on(log.clone(), clock);
+    desk.account.handle(desk.wish(lease("desk-1", start()))).await.unwrap();
+    log.deaf.store(true, Ordering::SeqCst);
+    let wishes = vec![desk.wish(set_limits(start())), desk.wish(lease("desk-1", start()))];
+    let abandoned =
+        tokio::time::timeout(std::time::Duration::from_millis(20), desk.account.handle_all(wishes));
+    assert!(abandoned.await.is_err());
+    log.deaf.store(false, Ordering::SeqCst);
+    let (epoch, limits) =
+        desk.account.look(|state| (state.epoch(), state.newest_limits().is_some())).await.unwrap();
+    assert_eq!((epoch, limits), (1, false));
 }

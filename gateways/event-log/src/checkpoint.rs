@@ -101,7 +101,8 @@ pub struct Fault {
     pub what: String,
 }
 
-/// Reads a checkpoints file. A last block that is cut short or blank is a write that did not finish.
+/// Reads a checkpoints file. A last block that is cut short or blank is a write that did not finish; one that
+/// begins well and ends with zeros is damage, because nothing is written over what another write left.
 pub fn read_blocks(file: &[u8], verifier: &NoteVerifier) -> Result<Stored, Fault> {
     let mut stored = Stored { checkpoints: vec![], end: 0 };
     let blocks = file.chunks(SECTOR_BYTES).count();
@@ -189,5 +190,22 @@ mod tests {
             let stored = read_blocks(&file, signer().verifier()).unwrap();
             assert_eq!((stored.checkpoints.len(), stored.end), (1, 512));
         }
+    }
+
+    #[test]
+    fn a_block_that_lost_a_part_of_itself_is_refused() {
+        let whole = to_block(&Checkpoint::sign(&tree(1), &signer()));
+        for kept in 1..whole.len() {
+            let mut end_lost = [whole.clone(), whole.clone()].concat();
+            end_lost[512 + kept..].fill(0);
+            let mut beginning_lost = [whole.clone(), whole.clone()].concat();
+            beginning_lost[512..512 + kept].fill(0);
+            for file in [end_lost, beginning_lost] {
+                let fault = read_blocks(&file, signer().verifier()).unwrap_err();
+                assert_eq!(fault.offset, 512, "{kept} bytes: {}", fault.what);
+            }
+        }
+        let blank_before_the_last = [vec![0; 512], whole].concat();
+        assert_eq!(read_blocks(&blank_before_the_last, signer().verifier()).unwrap_err().offset, 0);
     }
 }

@@ -129,7 +129,7 @@ fn refuse_lost_checkpoints(scanned: &Scanned) -> Result<(), LogError> {
 }
 
 impl CheckpointsFile {
-    /// Opens the file, or creates it durably.
+    /// Opens the file, which [`tail::make_durable`] has cut to its last whole block, or creates it durably.
     fn open(storage: &dyn Storage, scanned: &Scanned) -> Result<Self, LogError> {
         let directory = storage.describe();
         let failure = |error| failed("opening", CHECKPOINTS_FILE, &directory, error);
@@ -139,8 +139,6 @@ impl CheckpointsFile {
             return Ok(Self { file, end: 0, last_size: None });
         };
         let file = storage.open(CHECKPOINTS_FILE, Access::Write).map_err(failure)?;
-        // An unfinished block says nothing that the next one won't say.
-        file.set_len(stored.end).map_err(failure)?;
         let last_size = stored.checkpoints.last().map(|(_, checkpoint)| checkpoint.size);
         Ok(Self { file, end: stored.end, last_size })
     }

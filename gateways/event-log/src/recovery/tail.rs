@@ -34,7 +34,8 @@ pub fn mend(storage: &dyn Storage, scanned: &Scanned) -> Result<Option<CutTail>,
     Ok(Some(CutTail { file: file.clone(), offset: *offset, bytes: *bytes, quarantine }))
 }
 
-/// Writes again and syncs what may have been seen in the operating system's memory only.
+/// Writes again and syncs what may have been seen in the operating system's memory only, and cuts a checkpoint
+/// that did not finish.
 ///
 /// After a failed fsync, Linux takes the pages for clean: they read well, a second fsync succeeds, and they were
 /// never written. Writing the same bytes again makes that impossible. Everything before the last known durable
@@ -51,6 +52,10 @@ pub fn make_durable(storage: &dyn Storage, scanned: &Scanned) -> Result<(), LogE
     if let Some(stored) = &scanned.stored {
         let failure = |error| failed("making durable", CHECKPOINTS_FILE, &directory, error);
         let file = storage.open(CHECKPOINTS_FILE, Access::Write).map_err(failure)?;
+        // What is left of an unfinished block must be gone for good before the next one is written in its place.
+        // Of a cut and a write that are lost together, the new length may stay alone: then the file ends with a
+        // whole block that is the beginning of the old one and zeros, which nobody could tell from damage.
+        file.set_len(stored.end).map_err(failure)?;
         rewrite(&*file, &file, stored.end.saturating_sub(to_u64(SECTOR_BYTES)), stored.end)
             .map_err(failure)?;
     }

@@ -7,10 +7,13 @@ use crate::support::{options, record, stream, try_open};
 use stele_domain::port::event_log::{EventLog, Expected};
 use stele_event_log::simulated_disk::SimulatedDisk;
 use stele_event_log::{VerifyOptions, verify_on};
-use workload::{Past, run, run_alone};
+use workload::{Past, run, run_alone, run_in_order};
 
 /// Disks that are tried per failure.
 const SEEDS: u64 = 12;
+
+/// Disks that are tried per second failure.
+const SEEDS_AGAIN: u64 = 4;
 
 /// Opens the log on what a failure left, and holds it against the past.
 async fn check(disk: &SimulatedDisk, past: &Past) -> Result<(), String> {
@@ -77,6 +80,28 @@ async fn a_power_failure_in_any_change_loses_nothing_acknowledged() {
     assert!(cuts > 50, "only {cuts} of {disks} failures left an unfinished write");
 }
 
+/// Fails in every change of recovery; returns how many disks that was.
+async fn fail_again(after: &SimulatedDisk, past: &Past, seeds: u64, first: &str) -> u64 {
+    let mut disks = 0;
+    for again in 1.. {
+        let second = after.copy();
+        second.cut_power_at(again);
+        if try_open(&second).is_ok() {
+            break;
+        }
+        for seed in 0..seeds {
+            let checked = check(&second.after_power_loss(seed * 1_000 + again), past).await;
+            assert_eq!(
+                checked,
+                Ok(()),
+                "{first}, then power failed in change {again} of recovery, seed {seed}"
+            );
+            disks += 1;
+        }
+    }
+    disks
+}
+
 #[tokio::test]
 async fn a_second_power_failure_while_recovering_loses_nothing_acknowledged() {
     for nth in (5..).step_by(7) {
@@ -85,16 +110,53 @@ async fn a_second_power_failure_while_recovering_loses_nothing_acknowledged() {
             break;
         };
         let after = disk.after_power_loss(nth);
-        for again in 1.. {
-            let second = after.copy();
-            second.cut_power_at(again);
-            if try_open(&second).is_ok() {
-                break;
-            }
-            let checked = check(&second.after_power_loss(again), &past).await;
-            assert_eq!(checked, Ok(()), "power failed in change {nth} and in change {again} of recovery");
+        fail_again(&after, &past, SEEDS_AGAIN, &format!("power failed in change {nth}")).await;
+    }
+}
+
+/// Of the workload with several writers at once, every run has other groups. This one is always the same.
+#[tokio::test]
+async fn a_second_power_failure_after_any_change_of_one_writer_loses_nothing_acknowledged() {
+    let mut disks = 0;
+    for nth in 1.. {
+        let disk = SimulatedDisk::new();
+        disk.cut_power_at(nth);
+        let past = run_in_order(&disk).await;
+        if disk.changes() < nth {
+            break;
+        }
+        let after = disk.after_power_loss(nth);
+        disks += fail_again(&after, &past, 1, &format!("power failed in change {nth}")).await;
+    }
+    assert!(disks > 500, "the workload has only {disks} pairs of failures");
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_not_finished_never_shows_through_the_next_one() {
+    const SECTOR: usize = 512;
+    let disk = SimulatedDisk::new();
+    let mut past = run_alone(&disk).await;
+    let (log, _) = try_open(&disk).unwrap();
+    let offer = vec![record(800_000)];
+    let answer = log.append(&stream("late-1"), Expected::NoStream, offer.clone()).await.unwrap();
+    past.acknowledge("late-1", offer, answer);
+    disk.kill_process();
+    drop(log);
+    let whole = disk.contents("checkpoints").unwrap();
+    let closed = disk.copy();
+    try_open(&closed).unwrap().0.close().await.unwrap();
+    let next = closed.contents("checkpoints").unwrap().split_off(whole.len());
+    assert_eq!(next.len(), SECTOR, "the log has commits that no checkpoint is over");
+    let mut disks = 0;
+    for left in [1, 60, 300, SECTOR - 1] {
+        for tail in [&next[..left], &vec![0; left + 1]] {
+            let after = disk.copy();
+            after.put("checkpoints", &[&whole, tail].concat());
+            disks +=
+                fail_again(&after, &past, SEEDS, &format!("a checkpoint ended after {left} bytes")).await;
         }
     }
+    assert!(disks > 400, "recovery has only {disks} failures");
 }
 
 #[tokio::test]
