@@ -210,7 +210,7 @@ impl Desk {
 
     /// Starts an executor and waits until it holds the lease.
     pub async fn execute(&self) -> Running {
-        let before = self.account.look(|state| state.epoch()).await.unwrap();
+        let before = self.account.look(stele_domain::trading::account::State::epoch).await.unwrap();
         self.board.start(Service::Executor, "test", "desk-1", self.clock.as_ref()).await.unwrap();
         let executor = Executor {
             log: self.log.clone(),

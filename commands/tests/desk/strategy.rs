@@ -73,11 +73,14 @@ async fn demand(desk: &Desk, quote: &str) {
 
 async fn decisions(desk: &Desk) -> Vec<Decided> {
     let history = desk.history().await;
-    let decided = history.into_iter().filter_map(|recorded| match recorded.event {
-        Event::Trading(trading::event::Event::Strategy(trading::strategy::Event::Decided(decided))) => {
+    let decided = history.into_iter().filter_map(|recorded| {
+        if let Event::Trading(trading::event::Event::Strategy(trading::strategy::Event::Decided(decided))) =
+            recorded.event
+        {
             Some(*decided)
+        } else {
+            None
         }
-        _ => None,
     });
     decided.collect()
 }

@@ -46,6 +46,10 @@ impl Disk {
 }
 
 /// Appends and makes durable, one after the other, and forgets the file.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the pause is part of what is measured, on a thread of its own"
+)]
 fn appends(directory: &Path, pause: Duration) -> anyhow::Result<Micros> {
     let path = directory.join("appends");
     let mut file =
