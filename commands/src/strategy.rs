@@ -3,12 +3,15 @@
 //! Its gates see what it has folded from the log up to the demand. Its checkpoint is the stream it writes: the
 //! last decision names its demand, and the reactor goes on after it.
 
+mod pending;
+
 use crate::envelope::Envelope;
 use crate::ledger::{Answers, Ledger};
 use crate::observe;
 use crate::service::{ServiceError, actor, following, running, survivable};
 use crate::stop::Stop;
 use crate::streams;
+use pending::Pending;
 use std::sync::Arc;
 use stele_domain::codec;
 use stele_domain::decider::Decider;
@@ -79,6 +82,7 @@ struct View {
     service_to: Position,
     price: Option<Seen<ReferencePriced>>,
     inventory: Option<Seen<BalancesObserved>>,
+    pending: Pending,
 }
 
 impl StrategyReactor {
@@ -117,6 +121,7 @@ impl StrategyReactor {
             service_to: Position::START,
             price: None,
             inventory: None,
+            pending: Pending::default(),
         };
         for stream in [&self.streams.service, &self.streams.price, &self.streams.inventory] {
             let newest =
@@ -144,6 +149,7 @@ impl StrategyReactor {
             match self.ledger.handle_all(commands.clone()).await {
                 Ok(answers) => {
                     count(&answers);
+                    view.pending.note(&answers);
                     return Ok(());
                 }
                 // The demands stay undecided until the log takes decisions again; by then most have expired,
@@ -158,7 +164,8 @@ impl StrategyReactor {
         let at = self.clock.now();
         let seen = view.inventory.as_ref();
         let base_held = seen.map(|seen| held(&self.pair.base.tokens, &seen.fact));
-        let account = AccountView::of(&view.account, &demand, base_held, at);
+        let mut account = AccountView::of(&view.account, &demand, base_held, at);
+        view.pending.add_to(&mut account, &demand, at);
         let sight = Sight {
             strategy: Arc::from(self.pair.id.as_str()),
             demand: Arc::new(demand),
@@ -213,6 +220,7 @@ fn see(view: &mut View, recorded: Recorded, streams: &Streams) -> Option<(Record
             if recorded.stream == streams.account && at > view.account_to {
                 view.account = Account::evolve(std::mem::take(&mut view.account), event);
                 view.account_to = at;
+                view.pending.settle(event);
             }
             None
         }

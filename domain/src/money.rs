@@ -341,8 +341,9 @@ pub fn gross_edge(received: Units, given: Units) -> Option<BasisPoints> {
     BasisPoints::ONE.checked_sub(share).map(BasisPoints)
 }
 
+/// Every power that is asked for fits 128 bits: tokens have at most 38 decimals, rates at most 28.
 fn ten_to(power: u8) -> Option<U512> {
-    U512::from(10_u64).checked_pow(U512::from(power))
+    10_u128.checked_pow(u32::from(power)).map(U512::from)
 }
 
 fn product(factors: &[U512]) -> Option<U512> {

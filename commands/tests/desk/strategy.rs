@@ -10,6 +10,8 @@ use stele_domain::event::Event;
 use stele_domain::ids::QuoteId;
 use stele_domain::intents;
 use stele_domain::intents::demand::Demand;
+use stele_domain::market::reference;
+use stele_domain::market::reference::event::{Basis, BasisMode, Fair, ReferencePriced};
 use stele_domain::money::{BasisPoints, Units};
 use stele_domain::operations::service::event::Service;
 use stele_domain::pair::Direction;
@@ -139,4 +141,49 @@ async fn a_strategy_that_was_never_started_takes_no_work() {
     assert_eq!(decisions(&desk).await[0].verdict, Verdict::Skip { reason: Reason::Paused });
     stopper.stop();
     task.await.unwrap().unwrap();
+}
+
+async fn price(desk: &Desk) {
+    let rate = |text: &str| text.parse().unwrap();
+    let fair = Fair {
+        rate: rate("50000"),
+        bid: rate("49995"),
+        ask: rate("50005"),
+        spread: BasisPoints(2),
+        as_of: desk.clock.now(),
+    };
+    let basis = Basis { mode: BasisMode::AssumedParity, rate: rate("1"), age_ms: None };
+    let priced = ReferencePriced {
+        verdict: reference::event::Verdict::Primary { fair },
+        sources: vec![],
+        disagreement: None,
+        basis: Some(basis),
+        priced_at: desk.clock.now(),
+    };
+    let event = reference::Event::ReferencePriced(priced);
+    let stream = streams::price(&pair().id).unwrap();
+    desk.append(stream, Event::Market(stele_domain::market::event::Event::Reference(event))).await;
+}
+
+#[tokio::test]
+async fn orders_without_a_word_from_the_account_count_as_open() {
+    let desk = Desk::new();
+    desk.board.start(Service::Strategy, "test", "desk-1", desk.clock.as_ref()).await.unwrap();
+    // The lease is there and its executor is not: nobody answers the orders.
+    desk.execute().await.crash().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    price(&desk).await;
+    let (stopper, stop) = channel();
+    let task = tokio::spawn(reactor(&desk).run(stop));
+    for n in 0..12 {
+        demand(&desk, &format!("q-{n}")).await;
+        until_decided(&desk, &format!("q-{n}")).await;
+    }
+    stopper.stop();
+    task.await.unwrap().unwrap();
+    let verdicts: Vec<Verdict> = decisions(&desk).await.into_iter().map(|decided| decided.verdict).collect();
+    let skip = Verdict::Skip { reason: Reason::TooManyOpen };
+    assert_eq!(verdicts[..10], [Verdict::Act; 10], "ten offers may be open");
+    assert_eq!(verdicts[10..], [skip; 2]);
 }
