@@ -21,8 +21,10 @@ use uuid::Uuid;
 /// Names the directory that the writer writes to.
 const WRITER: &str = "STELE_TEST_WRITER";
 
-/// How often the writer is killed.
-const KILLS: u64 = 200;
+/// How often the writer is killed; `ops/test --long` does it ten times as often.
+fn kills() -> u64 {
+    if std::env::var_os("STELE_LONG").is_some() { 2_000 } else { 200 }
+}
 
 /// Tasks that append at once, each to its own stream.
 const TASKS: u64 = 6;
@@ -110,7 +112,7 @@ fn start(directory: &Path) -> Child {
 async fn two_hundred_kills_lose_nothing_acknowledged() {
     let directory = tempfile::tempdir().unwrap();
     let mut acknowledged: BTreeMap<(u64, u64), Position> = BTreeMap::new();
-    for round in 0..KILLS {
+    for round in 0..kills() {
         let mut child = start(directory.path());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // Between none and a few dozen acknowledgements, then the kill; what is in the pipe still counts.
@@ -130,7 +132,7 @@ async fn two_hundred_kills_lose_nothing_acknowledged() {
         }
     }
     assert!(acknowledged.len() > 1_000, "only {} appends were acknowledged", acknowledged.len());
-    println!("{KILLS} kills: {} acknowledged appends, all there", acknowledged.len());
+    println!("{} kills: {} acknowledged appends, all there", kills(), acknowledged.len());
 }
 
 /// Everything acknowledged is where it was said to be, and every append is there whole.

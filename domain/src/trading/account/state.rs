@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// How many finished commands are remembered by id, so that their redelivery changes nothing. Older ones are
 /// recognised by their place in the log.
-pub const RECENT_MAX: usize = 10_000;
+pub const RECENT_MAX: usize = 2_000;
 
 /// Whether offers may be made.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

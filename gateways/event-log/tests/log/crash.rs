@@ -9,11 +9,15 @@ use stele_event_log::simulated_disk::SimulatedDisk;
 use stele_event_log::{VerifyOptions, verify_on};
 use workload::{Past, run, run_alone, run_in_order};
 
-/// Disks that are tried per failure.
-const SEEDS: u64 = 12;
+/// Disks that are tried per failure; `ops/test --long` tries many more.
+fn seeds() -> u64 {
+    if std::env::var_os("STELE_LONG").is_some() { 100 } else { 12 }
+}
 
 /// Disks that are tried per second failure.
-const SEEDS_AGAIN: u64 = 4;
+fn seeds_again() -> u64 {
+    seeds() / 3
+}
 
 /// Opens the log on what a failure left, and holds it against the past.
 async fn check(disk: &SimulatedDisk, past: &Past) -> Result<(), String> {
@@ -68,7 +72,7 @@ async fn a_power_failure_in_any_change_loses_nothing_acknowledged() {
         let Some(past) = fail_at(&disk, nth).await else {
             break;
         };
-        for seed in 0..SEEDS {
+        for seed in 0..seeds() {
             let after = disk.after_power_loss(seed * 1_000 + nth);
             let checked = check(&after, &past).await;
             assert_eq!(checked, Ok(()), "power failed in change {nth}, seed {seed}");
@@ -110,7 +114,7 @@ async fn a_second_power_failure_while_recovering_loses_nothing_acknowledged() {
             break;
         };
         let after = disk.after_power_loss(nth);
-        fail_again(&after, &past, SEEDS_AGAIN, &format!("power failed in change {nth}")).await;
+        fail_again(&after, &past, seeds_again(), &format!("power failed in change {nth}")).await;
     }
 }
 
@@ -153,7 +157,7 @@ async fn a_checkpoint_that_was_not_finished_never_shows_through_the_next_one() {
             let after = disk.copy();
             after.put("checkpoints", &[&whole, tail].concat());
             disks +=
-                fail_again(&after, &past, SEEDS, &format!("a checkpoint ended after {left} bytes")).await;
+                fail_again(&after, &past, seeds(), &format!("a checkpoint ended after {left} bytes")).await;
         }
     }
     assert!(disks > 400, "recovery has only {disks} failures");
@@ -179,7 +183,7 @@ async fn the_suite_notices_when_fdatasync_is_taken_out() {
         let Some(past) = fail_at(&disk, nth).await else {
             break;
         };
-        for seed in 0..SEEDS {
+        for seed in 0..seeds() {
             noticed += u32::from(check(&disk.after_power_loss(seed), &past).await.is_err());
         }
     }
@@ -204,7 +208,7 @@ async fn a_log_that_was_seen_after_a_failed_fsync_is_durable_once_it_is_open() {
     assert!(answer.repeated, "the records were read back, so they are acknowledged now");
     past.acknowledge("late-1", offer, answer);
     drop(log);
-    for seed in 0..SEEDS {
+    for seed in 0..seeds() {
         assert_eq!(check(&disk.after_power_loss(seed), &past).await, Ok(()), "seed {seed}");
     }
 }
