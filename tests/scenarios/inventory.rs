@@ -54,7 +54,7 @@ async fn row_16_providers_that_disagree_make_balances_stale() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn row_16_one_provider_that_is_down_slow_or_wrong_words_is_not_needed() {
+async fn row_16_one_provider_that_is_down_or_answers_with_an_error_is_not_needed() {
     let scene = Scene::armed(impatient()).await;
     let first = Provider::First;
     let faults = [
