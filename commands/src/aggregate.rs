@@ -2,7 +2,7 @@
 
 use stele_domain::decider::Decider;
 use stele_domain::event::Event;
-use stele_domain::{intents, market, operations, trading, treasury};
+use stele_domain::{access, intents, market, operations, trading, treasury};
 
 /// An aggregate that is kept in a stream.
 pub trait Aggregate: Decider + Send + Sync + 'static {
@@ -132,5 +132,17 @@ impl Aggregate for operations::alert::Alert {
 
     fn unwrap(event: Event) -> Option<Self::Event> {
         if let Event::Operations(operations::event::Event::Alert(event)) = event { Some(event) } else { None }
+    }
+}
+
+impl Aggregate for access::keyring::Keyring {
+    const NAME: &'static str = "keyring";
+
+    fn wrap(event: Self::Event) -> Event {
+        Event::Access(access::event::Event::Keyring(event))
+    }
+
+    fn unwrap(event: Event) -> Option<Self::Event> {
+        if let Event::Access(access::event::Event::Keyring(event)) = event { Some(event) } else { None }
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::ledger::Ledger;
 use crate::observe;
-use crate::service::{ServiceError, own, survivable};
+use crate::service::{ServiceError, Waited, own, survivable, unstartable, wait_for_log};
 use crate::stop::Stop;
 use crate::strategy::readable;
 use crate::streams;
@@ -16,7 +16,7 @@ use stele_domain::event::Event;
 use stele_domain::ids::Actor;
 use stele_domain::market::reference::event::Verdict;
 use stele_domain::operations::alert::event::Kind;
-use stele_domain::operations::alert::{Alert, Command};
+use stele_domain::operations::alert::{Alert, Command, State};
 use stele_domain::operations::service::event::Service;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{Direction, EventLog, Filter, Position, Record, Revision, StreamId};
@@ -64,13 +64,17 @@ impl AlertWatch {
     /// Runs until it is told to stop.
     pub async fn run(self, mut stop: Stop) -> Result<(), ServiceError> {
         let who = Actor::try_from("service:alerts".to_owned())?;
-        let mut ledgers = BTreeMap::new();
-        for kind in Kind::ALL {
-            ledgers.insert(kind, Ledger::new(Arc::clone(&self.log), streams::alert(kind)?));
-        }
-        let mut watch = Watch { ledgers, said: BTreeMap::new(), balances_at: None, relay_gone: None };
-        let head = self.log.head().await.map_err(ServiceError::Log)?;
-        self.look_back(&who, &mut watch, head).await?;
+        let (mut watch, head) = loop {
+            match self.begin(&who).await {
+                Ok(begun) => break begun,
+                // The alerts have no switch of their own; they stand with what they watch.
+                Err(error) => {
+                    if wait_for_log(Service::Projections, error, &mut stop).await? == Waited::ToldToStop {
+                        return Ok(());
+                    }
+                }
+            }
+        };
         let categories = [streams::PRICE, streams::RELAY, streams::INVENTORY];
         let mut follow = self.log.follow(head.next(), Filter::categories(&categories));
         let mut ticks = tokio::time::interval(TICK);
@@ -85,6 +89,22 @@ impl AlertWatch {
                 },
             }
         }
+    }
+
+    /// The alerts as they stand at the head of the log.
+    async fn begin(&self, who: &Actor) -> Result<(Watch, Position), ServiceError> {
+        let mut ledgers = BTreeMap::new();
+        for kind in Kind::ALL {
+            let ledger: Ledger<Alert> = Ledger::new(Arc::clone(&self.log), streams::alert(kind)?);
+            let raised = ledger.look(|state| matches!(state, State::Raised(_))).await;
+            let raised = raised.map_err(unstartable)?;
+            observe::alert_stands(kind, raised);
+            ledgers.insert(kind, ledger);
+        }
+        let mut watch = Watch { ledgers, said: BTreeMap::new(), balances_at: None, relay_gone: None };
+        let head = self.log.head().await.map_err(ServiceError::Log)?;
+        self.look_back(who, &mut watch, head).await?;
+        Ok((watch, head))
     }
 
     /// What the newest facts up to the head come to: of each alert, only the last word is said.
@@ -146,6 +166,7 @@ impl AlertWatch {
         };
         match ledger.handle(own(who, at, command)).await {
             Ok(outcome) => {
+                observe::alert_stands(kind, raised);
                 if !outcome.events().is_empty() {
                     observe::alert(kind, raised, &detail);
                 }
@@ -170,7 +191,11 @@ fn words(event: &Event, watch: &mut Watch) -> Vec<Word> {
         }
         Event::Intents(intents::event::Event::Relay(event)) => relay_words(event, watch),
         Event::Treasury(treasury::event::Event::Inventory(event)) => inventory_words(event, watch),
-        Event::Market(_) | Event::Intents(_) | Event::Trading(_) | Event::Operations(_) => vec![],
+        Event::Market(_)
+        | Event::Intents(_)
+        | Event::Trading(_)
+        | Event::Operations(_)
+        | Event::Access(_) => vec![],
     }
 }
 

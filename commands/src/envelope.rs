@@ -1,5 +1,6 @@
 //! A command with what is known of it besides its body, and what came of it.
 
+use stele_domain::access::Origin;
 use stele_domain::codec::CodecError;
 use stele_domain::event::CommandMark;
 use stele_domain::ids::{Actor, CommandId, CorrelationId, EventId};
@@ -16,6 +17,8 @@ pub struct Envelope<C> {
     pub digest: Option<String>,
     /// Who wishes.
     pub actor: Actor,
+    /// Where a person's wish came in; none for a service's own.
+    pub origin: Option<Origin>,
     /// The story it belongs to.
     pub correlation_id: CorrelationId,
     /// The event it reacts to.
@@ -60,6 +63,14 @@ pub enum Outcome<E> {
 }
 
 impl<E> Outcome<E> {
+    /// Where its first fact stands, when it wrote any.
+    pub fn first(&self) -> Option<Position> {
+        match self {
+            Self::Recorded { first, .. } => Some(*first),
+            Self::AlreadySo | Self::Repeated { .. } => None,
+        }
+    }
+
     /// Where the facts stand, when there are any.
     pub fn last(&self) -> Option<Position> {
         match self {

@@ -2,10 +2,13 @@
 //! came of it, and looks up what nobody told.
 //!
 //! Its checkpoint is the account's stream: each order leaves exactly one event there that names its place, and
-//! the executor goes on after the last. It starts disarmed, because it starts with a new lease.
+//! the executor goes on after the last. It starts disarmed, because it starts with a new lease; while another one has
+//! the lease it stands by, or ends.
 
 pub mod reactor;
 
+mod killed;
+mod lease;
 mod reconcile;
 mod send;
 
@@ -30,6 +33,30 @@ pub struct ExecutorOptions {
     pub finality_lag_ms: i64,
     /// Most offers whose reply is awaited at the same time.
     pub in_flight_max: usize,
+    /// Whether it waits while another instance holds the lease, instead of ending.
+    pub standby: bool,
+    /// The build, for the record of its start.
+    pub version: String,
+}
+
+/// Where an executor stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// It has not asked for the lease yet.
+    #[default]
+    Starting,
+    /// Another instance holds the lease; this one takes it when it has run out.
+    Standby {
+        /// Who.
+        holder: String,
+        /// Until when, unless renewed.
+        until: Timestamp,
+    },
+    /// It holds the lease.
+    Leading {
+        /// Which.
+        epoch: u64,
+    },
 }
 
 /// The moment, cut to the millisecond: what the venue's words can carry.

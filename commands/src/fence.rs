@@ -1,9 +1,10 @@
 //! The fence between deciding to send and sending: who kills the desk closes it, and no frame leaves after.
 //!
 //! A permit is taken before the last look at the account and travels with the frame. Closing waits for the
-//! permits that are out. It guards one process; across processes the account's stream does.
+//! permits that are out. It guards one process; to others the executor confirms a kill on the account's stream.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use stele_domain::port::venue::SendPermit;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
@@ -15,6 +16,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, Default)]
 pub struct Fence {
     lock: Arc<RwLock<()>>,
+    epoch: Arc<AtomicU64>,
 }
 
 /// While it lives, no frame leaves.
@@ -24,6 +26,16 @@ pub struct Closed {
 }
 
 impl Fence {
+    /// The executor behind this fence works under this lease from now on.
+    pub fn hold(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::SeqCst);
+    }
+
+    /// Whether the executor that works under this lease is behind this fence.
+    pub fn guards(&self, epoch: u64) -> bool {
+        epoch != 0 && self.epoch.load(Ordering::SeqCst) == epoch
+    }
+
     /// The right to send one frame; waits while the fence is closed.
     pub async fn permit(&self) -> SendPermit {
         Box::new(self.lock.clone().read_owned().await)

@@ -3,12 +3,13 @@
 //! Requests that came in together are kept in one append. A frame that can't be read is kept too. Requests of
 //! other pairs are counted, not kept.
 
-use crate::envelope::Envelope;
+use crate::envelope::{Envelope, Failure};
 use crate::ledger::Ledger;
 use crate::observe;
 use crate::service::{Board, ServiceError, actor, own, survivable};
 use crate::stop::Stop;
 use futures_util::FutureExt;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use stele_domain::ids::{Actor, CommandId, CorrelationId, derived};
 use stele_domain::intents::filter::{Filter, State as FilterState};
@@ -47,6 +48,12 @@ pub struct Ingest {
     pub default_window_ms: u64,
 }
 
+/// Most pieces of news of the connection that wait for the log; the newest are worth most.
+const LINKS_MAX: usize = 64;
+
+/// A piece of news of the connection, and when it was so.
+type Link = (Timestamp, relay::Command);
+
 /// Frames that came in but were not kept since the last one that was.
 #[derive(Default)]
 struct LeftOut {
@@ -61,8 +68,9 @@ impl Ingest {
         // A process that was killed could not say that its connection ended.
         let at = self.clock.now();
         let reason = "the service started".to_owned();
-        self.report(own(&who, at, relay::Command::Disconnected { at, reason })).await?;
+        let mut links = VecDeque::from([(at, relay::Command::Disconnected { at, reason })]);
         loop {
+            self.tell(&who, &mut links).await?;
             let first = tokio::select! {
                 biased;
                 () = stop.requested() => return Ok(()),
@@ -75,34 +83,44 @@ impl Ingest {
                     None => break,
                 }
             }
+            let frames = split(batch, &mut links);
+            self.tell(&who, &mut links).await?;
             if self.board.running(Service::Ingest).await == Running::Running {
-                self.keep(&who, batch, &mut left_out).await?;
+                self.keep(&who, frames, &mut left_out).await?;
             }
         }
+    }
+
+    /// Keeps the news of the connection, in order; what a log that is away does not take stays for later.
+    async fn tell(&self, who: &Actor, links: &mut VecDeque<Link>) -> Result<(), ServiceError> {
+        while let Some((at, command)) = links.front().cloned() {
+            match self.relay.handle(own(who, at, command)).await {
+                Err(Failure::Log(error)) if error.is_transient() => {
+                    return survivable::<()>(Service::Ingest, Failure::Log(error));
+                }
+                Ok(_) => {}
+                Err(failure) => survivable(Service::Ingest, failure)?,
+            }
+            links.pop_front();
+        }
+        Ok(())
     }
 
     async fn keep(
         &self,
         who: &Actor,
-        batch: Vec<RelayNews>,
+        frames: Vec<RelayNews>,
         left_out: &mut LeftOut,
     ) -> Result<(), ServiceError> {
         let filter = match self.filter.look(FilterState::clone).await {
             Ok(filter) => filter,
             Err(failure) => return survivable(Service::Ingest, failure),
         };
-        let mut requests = Vec::with_capacity(batch.len());
+        let mut requests = Vec::with_capacity(frames.len());
         let mut filtered = 0_u64;
-        for news in batch {
+        for news in frames {
             match news {
-                RelayNews::Connected { at } => {
-                    observe::relay_link(true, "");
-                    self.report(own(who, at, relay::Command::Connected { at })).await?;
-                }
-                RelayNews::Disconnected { at, reason } => {
-                    observe::relay_link(false, &reason);
-                    self.report(own(who, at, relay::Command::Disconnected { at, reason })).await?;
-                }
+                RelayNews::Connected { .. } | RelayNews::Disconnected { .. } => {}
                 RelayNews::Frame { raw, bytes, received_at, word } => match word {
                     RelayWord::Quote(request) => {
                         if filter.lets_through(&self.pair, &request.token_in, &request.token_out) {
@@ -136,6 +154,7 @@ impl Ingest {
             command_id: CommandId(id),
             digest: None,
             actor: who.clone(),
+            origin: None,
             correlation_id: CorrelationId::of_quote(&request.quote_id),
             causation_id: None,
             occurred_at: received_at,
@@ -209,6 +228,29 @@ impl Ingest {
         }
         Ok(())
     }
+}
+
+/// Takes the news of the connection out of a batch. Unlike a request it does not lose its worth by waiting for the
+/// log, so it waits.
+fn split(batch: Vec<RelayNews>, links: &mut VecDeque<Link>) -> Vec<RelayNews> {
+    let mut frames = Vec::with_capacity(batch.len());
+    for news in batch {
+        match news {
+            RelayNews::Connected { at } => {
+                observe::relay_link(true, "");
+                links.push_back((at, relay::Command::Connected { at }));
+            }
+            RelayNews::Disconnected { at, reason } => {
+                observe::relay_link(false, &reason);
+                links.push_back((at, relay::Command::Disconnected { at, reason }));
+            }
+            frame @ RelayNews::Frame { .. } => frames.push(frame),
+        }
+    }
+    while links.len() > LINKS_MAX {
+        links.pop_front();
+    }
+    frames
 }
 
 /// A frame that could not be read.

@@ -3,6 +3,8 @@
 //! A ledger keeps one stream's state warm: what was loaded stays, and only the tail is read. It belongs to one
 //! process; writers in other processes are met at the log, by the expected revision.
 
+mod unsure;
+
 use crate::aggregate::Aggregate;
 use crate::envelope::{ATTEMPTS_MAX, Envelope, Failure, Outcome};
 use crate::observe;
@@ -16,6 +18,7 @@ use stele_domain::port::event_log::{
     Appended, Direction, EventLog, Expected, LogError, NewRecord, Position, Record, Revision, StreamId,
 };
 use tokio::sync::Mutex;
+use unsure::Unsure;
 
 /// Records that are read in one go while loading.
 const LOAD_RECORDS: usize = 1_000;
@@ -41,6 +44,7 @@ struct Loaded<D: Aggregate> {
     last: Position,
     marks: BTreeMap<CommandId, (String, Position)>,
     marked: VecDeque<CommandId>,
+    unsure: Unsure<D::Event>,
 }
 
 impl<D: Aggregate> Loaded<D> {
@@ -52,7 +56,13 @@ impl<D: Aggregate> Loaded<D> {
             last: Position::START,
             marks: BTreeMap::new(),
             marked: VecDeque::new(),
+            unsure: Unsure::default(),
         }
+    }
+
+    /// Forgets what was folded, and not what is still looked for.
+    fn begin_anew(&mut self) {
+        *self = Self { unsure: std::mem::take(&mut self.unsure), ..Self::empty() };
     }
 
     fn expected(&self) -> Expected {
@@ -85,6 +95,7 @@ impl<D: Aggregate> Loaded<D> {
 
 /// One envelope's part of a batch that is about to be appended.
 struct Planned<E> {
+    command_id: CommandId,
     events: Vec<E>,
     ids: Vec<EventId>,
     records: Vec<NewRecord>,
@@ -170,7 +181,8 @@ where
         // Facts of a batch are folded while it is planned, so that each command sees those before it.
         let folds_early = envelopes.len() > 1;
         for attempt in 0..ATTEMPTS_MAX {
-            if attempt > 0 || loaded.next == Revision(0) || loaded.ahead {
+            let stale = loaded.next == Revision(0) || loaded.ahead || loaded.unsure.must_look();
+            if attempt > 0 || stale {
                 self.catch_up(&mut loaded).await?;
             }
             loaded.ahead = folds_early;
@@ -192,11 +204,18 @@ where
                 return Ok(finish::<D>(plans, None, &mut loaded, folds_early));
             }
             match self.log.append(&self.stream, loaded.expected(), records).await {
+                // They were kept before, when no answer came through. What was decided then counts.
+                Ok(appended) if appended.repeated => loaded.unsure.offered(offered(&plans)),
                 Ok(appended) => {
                     loaded.ahead = false;
+                    loaded.unsure.settled();
                     return Ok(finish::<D>(plans, Some(appended), &mut loaded, folds_early));
                 }
                 Err(LogError::Conflict { .. }) => observe::lost_the_race(&self.stream),
+                Err(error @ LogError::Unreachable(_)) => {
+                    loaded.unsure.offered(offered(&plans));
+                    return Err(Failure::Log(error));
+                }
                 Err(error) => return Err(Failure::Log(error)),
             }
         }
@@ -212,7 +231,7 @@ where
 
     async fn catch_up(&self, loaded: &mut Loaded<D>) -> Result<(), Failure<D::Rejection>> {
         if loaded.ahead {
-            *loaded = Loaded::empty();
+            loaded.begin_anew();
         }
         if let (Revision(0), Some(suffices)) = (loaded.next, D::HISTORY_MAX) {
             let newest =
@@ -237,6 +256,7 @@ where
         let recorded = codec::recorded(record)?;
         let foreign = || Failure::Foreign { stream: self.stream.clone(), position: record.position };
         let event = D::unwrap(recorded.event).ok_or_else(foreign)?;
+        loaded.unsure.see(record, &event);
         loaded.evolve(&event);
         loaded.advance(recorded.meta.command.as_ref(), record.position);
         Ok(())
@@ -253,6 +273,10 @@ where
         for envelope in envelopes {
             if let Some(answer) = repeated::<D>(loaded, envelope) {
                 plans.push(Plan::Answer(answer));
+                continue;
+            }
+            if let Some(outcome) = loaded.unsure.take(envelope.command_id) {
+                plans.push(Plan::Answer(Ok(outcome)));
                 continue;
             }
             match D::decide(&loaded.state, envelope.command.clone()) {
@@ -282,6 +306,7 @@ where
             causation_id: envelope.causation_id,
             command: mark.clone(),
             actor: envelope.actor.clone(),
+            origin: envelope.origin.clone(),
             occurred_at: envelope.occurred_at,
             schema: SCHEMA,
         };
@@ -292,8 +317,20 @@ where
             records.push(codec::to_record(id, &D::wrap(event.clone()), &meta)?);
             ids.push(id);
         }
-        Ok(Planned { events, ids, records, mark })
+        Ok(Planned { command_id: envelope.command_id, events, ids, records, mark })
     }
+}
+
+/// The facts that a batch offers, and the commands that they come from.
+fn offered<D: Aggregate>(plans: &[Plan<D>]) -> Vec<(EventId, CommandId)> {
+    let mut offered = Vec::new();
+    for plan in plans {
+        match plan {
+            Plan::Append(planned) => offered.extend(planned.ids.iter().map(|id| (*id, planned.command_id))),
+            Plan::Answer(_) => {}
+        }
+    }
+    offered
 }
 
 /// The first answer, when a person's command comes again.

@@ -3,7 +3,10 @@
 //!
 //! It reaches the outside only through the ports of the domain. No decision here reads a read model.
 
+pub mod access;
 pub mod aggregate;
+pub mod attempts;
+pub mod canonical;
 pub mod control;
 pub mod envelope;
 pub mod fence;
@@ -11,6 +14,7 @@ pub mod ledger;
 pub mod service;
 pub mod stop;
 pub mod streams;
+pub mod wishes;
 
 pub mod alerts;
 pub mod executor;
@@ -18,5 +22,8 @@ pub mod ingest;
 pub mod inventory;
 pub mod market;
 pub mod strategy;
+pub mod strict;
 
 mod observe;
+
+pub use observe::announce;

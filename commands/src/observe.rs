@@ -1,9 +1,18 @@
 //! Everything this crate says out loud. Wording, labels and fields are reviewed here and nowhere else.
 
-use stele_domain::ids::Actor;
+mod announce;
+
+pub use announce::announce;
+
+use crate::access::RATE_LIMITED;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use stele_domain::ids::{Actor, CorrelationId};
+use stele_domain::money::BasisPoints;
 use stele_domain::operations::alert::event::Kind;
 use stele_domain::port::event_log::{LogError, Position, StreamId};
 use stele_domain::port::venue::Submission;
+use stele_domain::time::Timestamp;
 use stele_domain::trading::account::event::{Event as AccountEvent, SubmissionStarted};
 use stele_domain::trading::strategy::event::{Decided, ExecutionCommanded, Verdict};
 
@@ -50,73 +59,150 @@ pub(crate) fn frames_lost(count: u64) {
 
 /// The relay connection changed.
 pub(crate) fn relay_link(connected: bool, reason: &str) {
-    metrics::gauge!("relay_connected").set(if connected { 1.0 } else { 0.0 });
     if connected {
-        tracing::info!(event = "relay.connected", venue = "near-intents", "relay connected");
+        tracing::info!(
+            event = "relay.connected",
+            venue = VENUE,
+            topic = "raw.near_intents.quote",
+            "relay connected"
+        );
     } else {
-        metrics::counter!("subscription_reconnects_total").increment(1);
-        tracing::warn!(event = "relay.disconnected", venue = "near-intents", reason, "relay connection lost");
+        tracing::warn!(
+            event = "relay.disconnected",
+            venue = VENUE,
+            topic = "raw.near_intents.quote",
+            reason,
+            "relay connection lost"
+        );
+    }
+}
+
+/// Where offers go.
+const VENUE: &str = "near-intents";
+
+/// How long one reason for skipping quotes is not named again.
+const SKIP_SILENCE_MS: i64 = 60_000;
+
+/// What was said of skipped quotes: a reason is named when it comes up, then once a minute with its count. A busy
+/// relay would fill the log with lines otherwise; every single skip is a fact in the event log.
+#[derive(Debug, Default)]
+pub(crate) struct Skips {
+    said: BTreeMap<&'static str, (Timestamp, u64)>,
+}
+
+impl Skips {
+    /// How many skips to name now, this one included; none when the reason was named a moment ago.
+    fn naming(&mut self, reason: &'static str, at: Timestamp) -> Option<u64> {
+        let (said_at, silent) = self.said.entry(reason).or_insert((Timestamp::from_micros(0), 0));
+        *silent = silent.saturating_add(1);
+        if at.millis_since(*said_at) < SKIP_SILENCE_MS {
+            return None;
+        }
+        *said_at = at;
+        Some(std::mem::take(silent))
     }
 }
 
 /// The strategy has spoken.
-pub(crate) fn decided(decided: &Decided) {
+pub(crate) fn decided(decided: &Decided, position: Option<Position>, skips: &mut Skips) {
     let (outcome, reason) = match decided.verdict {
         Verdict::Act => ("act", "act"),
         Verdict::Skip { reason } => ("skip", reason.code()),
     };
     metrics::counter!("decisions_total", "outcome" => outcome, "reason" => reason).increment(1);
-    let waited_ms = decided.decided_at.millis_since(decided.received_at);
-    metrics::histogram!("quote_to_decision_seconds").record(seconds(waited_ms));
-    if let Verdict::Skip { reason } = decided.verdict {
-        tracing::debug!(
-            event = "strategy.skipped",
-            pair = %decided.pair,
-            quote_id = %decided.quote_id,
-            decision_id = %decided.decision_id,
-            reason = reason.code(),
-            "quote skipped"
-        );
-    }
+    let waited = decided.decided_at.micros().saturating_sub(decided.received_at.micros());
+    metrics::histogram!("quote_to_decision_seconds").record(seconds(waited));
+    let count = match decided.verdict {
+        Verdict::Act => Some(1),
+        Verdict::Skip { reason } => skips.naming(reason.code(), decided.decided_at),
+    };
+    let Some(count) = count else { return };
+    tracing::info!(
+        event = "strategy.decided",
+        venue = VENUE,
+        topic = "decision.trade_decision",
+        pair = %decided.pair,
+        quote_id = %decided.quote_id,
+        decision_id = %decided.decision_id,
+        correlation_id = %CorrelationId::of_quote(&decided.quote_id).0,
+        inventory_id = decided.inventory.as_ref().map(|seen| seen.event_id.to_string()),
+        gross_edge_pct = decided.proposal.as_ref().map(|proposal| percent(proposal.gross_edge)),
+        price_freshness_ms = decided.price.as_ref().map(|seen| seen.freshness_ms),
+        position = position.map(|position| position.0),
+        outcome,
+        reason,
+        count,
+        "quote decided on"
+    );
+}
+
+/// Decisions of one batch are on the log.
+pub(crate) fn decisions_kept(count: usize, took: Duration) {
+    metrics::histogram!("decision_seconds").record_many(took.as_secs_f64(), count);
+}
+
+/// Basis points in percent, as a text: `2.05`.
+fn percent(edge: BasisPoints) -> String {
+    let sign = if edge.0 < 0 { "-" } else { "" };
+    let points = edge.0.unsigned_abs();
+    format!("{sign}{}.{:02}", points / 100, points % 100)
 }
 
 /// An order was given.
-pub(crate) fn commanded(order: &ExecutionCommanded) {
+pub(crate) fn commanded(order: &ExecutionCommanded, position: Option<Position>) {
     tracing::info!(
         event = "strategy.commanded",
+        venue = VENUE,
+        topic = "cmd.execute_trade",
         pair = %order.pair,
         quote_id = %order.quote_id,
         decision_id = %order.decision_id,
         command_id = %order.command_id,
+        correlation_id = %CorrelationId::of_quote(&order.quote_id).0,
+        position = position.map(|position| position.0),
         "execution commanded"
     );
 }
 
 /// An order was refused or came too late.
 pub(crate) fn not_executed(event: &AccountEvent) {
-    let (command_id, code, detail) = match event {
+    let (command_id, quote_id, code, detail) = match event {
         AccountEvent::ExecutionRefused(refused) => {
-            (refused.command_id, refused.code.code(), refused.detail.as_str())
+            (refused.command_id, &refused.quote_id, refused.code.code(), refused.detail.as_str())
         }
-        AccountEvent::ExecutionExpired(expired) => (expired.command_id, "expired", ""),
+        AccountEvent::ExecutionExpired(expired) => (expired.command_id, &expired.quote_id, "expired", ""),
         AccountEvent::LeaseTaken(_)
         | AccountEvent::LeaseRenewed(_)
         | AccountEvent::LimitsSet(_)
         | AccountEvent::Armed(_)
+        | AccountEvent::ArmRequested(_)
+        | AccountEvent::ArmApproved(_)
         | AccountEvent::Disarmed(_)
         | AccountEvent::Killed(_)
+        | AccountEvent::KillConfirmed(_)
         | AccountEvent::SubmissionStarted(_)
         | AccountEvent::SubmissionAbandoned(_)
         | AccountEvent::SubmissionAccepted(_)
         | AccountEvent::SubmissionRejected(_)
         | AccountEvent::SubmissionUncertain(_)
+        | AccountEvent::ReplyContradicted(_)
         | AccountEvent::SubmissionSettled(_)
         | AccountEvent::SubmissionSettleFailed(_)
         | AccountEvent::SubmissionExpiredUnfilled(_)
         | AccountEvent::ReservationReleased(_) => return,
     };
     metrics::counter!("commands_total", "type" => "execute", "outcome" => code).increment(1);
-    tracing::warn!(event = "executor.not_executed", %command_id, code, detail, "order not executed");
+    tracing::warn!(
+        event = "executor.not_executed",
+        venue = VENUE,
+        topic = "exec.trade_result",
+        %command_id,
+        %quote_id,
+        correlation_id = %CorrelationId::of_quote(quote_id).0,
+        code,
+        detail,
+        "order not executed"
+    );
 }
 
 /// An offer left the house, or did not.
@@ -128,18 +214,42 @@ pub(crate) fn submitted(started: &SubmissionStarted, submission: &Submission) {
         Submission::Unknown { reason } => ("uncertain", reason),
     };
     metrics::counter!("commands_total", "type" => "execute", "outcome" => outcome).increment(1);
-    tracing::info!(
-        event = "executor.submitted",
-        venue = "near-intents",
-        pair = %started.pair,
-        quote_id = %started.quote_id,
-        decision_id = %started.decision_id,
-        command_id = %started.command_id,
-        quote_hash = %started.prepared.quote_hash,
-        outcome,
-        words,
-        "offer submitted"
-    );
+    // What the venue took is a message; what it refused or never answered needs a look.
+    if outcome == "accepted" {
+        tracing::info!(
+            event = "executor.submitted",
+            venue = VENUE,
+            topic = "exec.trade_result",
+            pair = %started.pair,
+            quote_id = %started.quote_id,
+            decision_id = %started.decision_id,
+            command_id = %started.command_id,
+            execution_id = %started.prepared.quote_hash,
+            quote_hash = %started.prepared.quote_hash,
+            inventory_id = %started.inventory_event_id,
+            correlation_id = %CorrelationId::of_quote(&started.quote_id).0,
+            outcome,
+            words,
+            "offer submitted"
+        );
+    } else {
+        tracing::warn!(
+            event = "executor.submitted",
+            venue = VENUE,
+            topic = "exec.trade_result",
+            pair = %started.pair,
+            quote_id = %started.quote_id,
+            decision_id = %started.decision_id,
+            command_id = %started.command_id,
+            execution_id = %started.prepared.quote_hash,
+            quote_hash = %started.prepared.quote_hash,
+            inventory_id = %started.inventory_event_id,
+            correlation_id = %CorrelationId::of_quote(&started.quote_id).0,
+            outcome,
+            words,
+            "offer not taken"
+        );
+    }
 }
 
 /// A stopping executor leaves replies unheard; the next one looks them up.
@@ -154,8 +264,8 @@ pub(crate) fn result_lost(failure: &dyn std::fmt::Display) {
 
 /// Metrics are the one place where time is a float.
 #[expect(clippy::cast_precision_loss, reason = "a histogram bucket does not need 52 bits")]
-fn seconds(millis: i64) -> f64 {
-    millis.max(0) as f64 / 1_000.0
+fn seconds(micros: i64) -> f64 {
+    micros.max(0) as f64 / 1_000_000.0
 }
 
 /// A person changed something.
@@ -165,7 +275,7 @@ pub(crate) fn controlled(action: &'static str, actor: &Actor, reason: &str) {
 }
 
 /// A person's wish was refused.
-pub(crate) fn refused(action: &'static str, code: &'static str, actor: &Actor) {
+pub(crate) fn refused(action: &'static str, code: &str, actor: &Actor) {
     metrics::counter!("commands_total", "type" => action, "outcome" => "refused").increment(1);
     tracing::warn!(event = "control.refused", action, code, %actor, "command refused");
 }
@@ -175,15 +285,19 @@ pub(crate) fn refusal_not_kept(why: &str) {
     tracing::error!(event = "control.refusal_not_kept", why, "refusal not recorded");
 }
 
-/// The desk was killed.
-pub(crate) fn killed(open: usize, fenced: bool) {
-    metrics::gauge!("arm_state").set(-1.0);
-    tracing::warn!(event = "control.killed", open, fenced, "killed");
+/// The desk was killed, and the proof of it is complete or not.
+pub(crate) fn killed(open: usize, fenced: bool, took: Duration) {
+    metrics::histogram!("kill_to_confirmed_seconds").record(took.as_secs_f64());
+    tracing::warn!(event = "control.killed", open, fenced, took_ms = took.as_millis(), "killed");
+}
+
+/// Whether an alert is raised now, changed or not.
+pub(crate) fn alert_stands(kind: Kind, raised: bool) {
+    metrics::gauge!("alert_raised", "kind" => kind.name()).set(if raised { 1.0 } else { 0.0 });
 }
 
 /// An alert was raised or cleared.
 pub(crate) fn alert(kind: Kind, raised: bool, detail: &str) {
-    metrics::gauge!("alert_raised", "kind" => kind.name()).set(if raised { 1.0 } else { 0.0 });
     if raised {
         tracing::warn!(event = "alert.raised", kind = kind.name(), detail, "alert raised");
     } else {
@@ -195,4 +309,82 @@ pub(crate) fn alert(kind: Kind, raised: bool, detail: &str) {
 pub(crate) fn read_again(height: u64) {
     metrics::counter!("inventory_read_again_total").increment(1);
     tracing::debug!(event = "inventory.read_again", height, "an offer was fixed meanwhile");
+}
+
+/// This instance signs from now on.
+pub(crate) fn leads(instance: &str, epoch: u64) {
+    metrics::gauge!("executor_leads").set(1.0);
+    tracing::info!(event = "lease.taken", instance, epoch, "the signing lease is taken; disarmed");
+}
+
+/// Another instance signs; this one waits for the end of its lease.
+pub(crate) fn stands_by(instance: &str, holder: &str, until: Timestamp) {
+    metrics::gauge!("executor_leads").set(0.0);
+    tracing::info!(event = "lease.awaited", instance, holder, %until, "standby: another executor has the lease");
+}
+
+/// Another instance has taken the lease.
+pub(crate) fn lease_lost(epoch: u64, why: &str) {
+    metrics::gauge!("executor_leads").set(0.0);
+    tracing::error!(event = "lease.lost", epoch, why, "the signing lease is lost: nothing is sent any more");
+}
+
+/// No frame leaves any more, and the log says so.
+pub(crate) fn kill_confirmed(epoch: u64) {
+    tracing::warn!(event = "kill.confirmed", epoch, "no frame leaves any more");
+}
+
+/// A kill waits for a frame that is being written.
+pub(crate) fn frame_stuck() {
+    tracing::error!(
+        event = "kill.waits",
+        "a frame has been on its way out for too long; the kill waits for it"
+    );
+}
+
+/// The tables can't be kept, and the strategy waits for them.
+pub(crate) fn tables_away(why: &str) {
+    metrics::counter!("strict_pauses_total").increment(1);
+    tracing::error!(event = "tables.away", why, "the tables can't be kept: the strategy is paused");
+}
+
+/// The tables are kept again, and the strategy goes on.
+pub(crate) fn tables_back() {
+    tracing::info!(event = "tables.back", "the tables are kept again: the strategy goes on");
+}
+
+/// Somebody tried something that left no other fact.
+pub(crate) fn attempted(action: &'static str, code: &'static str) {
+    metrics::counter!("access_attempts_total", "action" => action, "code" => code).increment(1);
+}
+
+/// A caller got no further than the door.
+pub(crate) fn turned_away(code: &'static str) {
+    if code == RATE_LIMITED {
+        metrics::counter!("rate_limited_total").increment(1);
+    } else {
+        metrics::counter!("auth_refusals_total", "code" => code).increment(1);
+    }
+}
+
+/// The first stranger of an address within a minute.
+pub(crate) fn stranger(address: &str, code: &'static str, key_id: Option<&str>) {
+    tracing::warn!(
+        event = "access.stranger",
+        address,
+        code,
+        key_id,
+        "request without a valid credential refused"
+    );
+}
+
+/// Attempts that the log could not take in time; their number is kept.
+pub(crate) fn attempts_unkept(code: &str, count: u64) {
+    metrics::counter!("access_attempts_unkept_total").increment(count);
+    tracing::error!(event = "access.attempts_unkept", code, count, "attempts not kept one by one");
+}
+
+/// The keys changed, and the doors of this process will know a moment later.
+pub(crate) fn keys_not_loaded(why: &dyn std::fmt::Display) {
+    tracing::error!(event = "access.keys_not_loaded", %why, "keys not read anew");
 }

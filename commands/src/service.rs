@@ -2,9 +2,11 @@
 
 use crate::envelope::{Envelope, Failure};
 use crate::ledger::Ledger;
+use crate::stop::Stop;
 use crate::streams;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use stele_domain::ids::{Actor, CommandId, CorrelationId, InvalidId, derived};
 use stele_domain::operations::service::event::Service;
 use stele_domain::operations::service::state::Phase;
@@ -60,6 +62,51 @@ pub(crate) fn survivable<R: std::fmt::Debug>(
     }
 }
 
+/// A service that can't read its own past does not start; one whose log does not answer waits for it.
+pub(crate) fn unstartable<R: std::fmt::Debug>(failure: Failure<R>) -> ServiceError {
+    match failure {
+        Failure::Log(error) => ServiceError::Log(error),
+        Failure::Rejected(_)
+        | Failure::IdReused(_)
+        | Failure::Contended(_)
+        | Failure::Codec(_)
+        | Failure::Foreign { .. } => ServiceError::Stream(format!("{failure:?}")),
+    }
+}
+
+/// What came of a wait that the stop may cut short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waited {
+    Over,
+    ToldToStop,
+}
+
+/// How long a service waits before it asks a log again that did not answer.
+const LOG_RETRY: Duration = Duration::from_millis(500);
+
+/// Waits a moment when the log does not answer; any other error is handed back.
+pub(crate) async fn wait_for_log(
+    service: Service,
+    error: ServiceError,
+    stop: &mut Stop,
+) -> Result<Waited, ServiceError> {
+    match error {
+        ServiceError::Log(error) if error.is_transient() => {
+            crate::observe::log_failed(service.name(), &error);
+        }
+        other @ (ServiceError::Log(_)
+        | ServiceError::Stream(_)
+        | ServiceError::Name(_)
+        | ServiceError::Id(_)
+        | ServiceError::Lease(_)) => return Err(other),
+    }
+    tokio::select! {
+        biased;
+        () = stop.requested() => Ok(Waited::ToldToStop),
+        () = tokio::time::sleep(LOG_RETRY) => Ok(Waited::Over),
+    }
+}
+
 /// The name under which a service acts.
 pub(crate) fn actor(service: Service) -> Result<Actor, InvalidId> {
     Actor::try_from(format!("service:{}", service.name()))
@@ -72,6 +119,7 @@ pub(crate) fn own<C>(actor: &Actor, at: stele_domain::time::Timestamp, command: 
         command_id: CommandId(id),
         digest: None,
         actor: actor.clone(),
+        origin: None,
         correlation_id: CorrelationId(id),
         causation_id: None,
         occurred_at: at,
@@ -91,6 +139,7 @@ pub(crate) fn following<C>(
         command_id: CommandId(derived(what, &[&cause.event_id.0.to_string()])),
         digest: None,
         actor: actor.clone(),
+        origin: None,
         correlation_id: cause.meta.correlation_id,
         causation_id: Some(cause.event_id),
         occurred_at: at,
@@ -133,6 +182,8 @@ impl Board {
         let command = Command::Start { service, version, instance, at };
         match switch.handle(own(&actor(service)?, at, command)).await {
             Ok(_) => Ok(()),
+            // Without this fact the service would count as never started: the caller asks again.
+            Err(Failure::Log(error)) => Err(ServiceError::Log(error)),
             Err(failure) => survivable(service, failure),
         }
     }

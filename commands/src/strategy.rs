@@ -8,7 +8,9 @@ mod pending;
 use crate::envelope::Envelope;
 use crate::ledger::{Answers, Ledger};
 use crate::observe;
-use crate::service::{ServiceError, actor, following, running, survivable};
+use crate::service::{
+    ServiceError, Waited, actor, following, running, survivable, unstartable, wait_for_log,
+};
 use crate::stop::Stop;
 use crate::streams;
 use pending::Pending;
@@ -32,8 +34,9 @@ use stele_domain::trading::strategy::{Strategy, event as strategy_event};
 use stele_domain::treasury::inventory::event::BalancesObserved;
 use stele_domain::{intents, market, operations, trading, treasury};
 
-/// Records that are read in one go.
-const PAGE: usize = 512;
+/// Records that are read in one go. All that they lead to is held until it is kept, so more of them would make a desk
+/// that has fallen behind larger; one append for so many is fast enough.
+const PAGE: usize = 128;
 /// How far back the newest price and balances are looked for at the start.
 const LOOK_BACK: usize = 256;
 
@@ -83,13 +86,23 @@ struct View {
     price: Option<Seen<ReferencePriced>>,
     inventory: Option<Seen<BalancesObserved>>,
     pending: Pending,
+    skips: observe::Skips,
 }
 
 impl StrategyReactor {
     /// Runs until it is told to stop.
     pub async fn run(self, mut stop: Stop) -> Result<(), ServiceError> {
         let who = actor(Service::Strategy)?;
-        let (mut view, from) = self.begin().await?;
+        let (mut view, from) = loop {
+            match self.begin().await {
+                Ok(begun) => break begun,
+                Err(error) => {
+                    if wait_for_log(Service::Strategy, error, &mut stop).await? == Waited::ToldToStop {
+                        return Ok(());
+                    }
+                }
+            }
+        };
         let categories =
             [streams::QUOTE, streams::PRICE, streams::INVENTORY, streams::ACCOUNT, streams::SERVICE];
         let mut follow = self.log.follow(from, Filter::categories(&categories));
@@ -109,11 +122,11 @@ impl StrategyReactor {
     /// The state of everything at the place where the work goes on.
     async fn begin(&self) -> Result<(View, Position), ServiceError> {
         let last = self.ledger.look(stele_domain::trading::strategy::State::last_demand).await;
-        let last = last.map_err(|failure| unstartable(&failure))?;
+        let last = last.map_err(unstartable)?;
         // The account is taken as it is now and not as it was at the demand: a demand that waited through a
         // restart meets the arming of today, and today's is the safe one.
         let account = self.account.look_at(|state, place| (state.clone(), place)).await;
-        let (account, account_to) = account.map_err(|failure| unstartable(&failure))?;
+        let (account, account_to) = account.map_err(unstartable)?;
         let mut view = View {
             account,
             account_to,
@@ -122,6 +135,7 @@ impl StrategyReactor {
             price: None,
             inventory: None,
             pending: Pending::default(),
+            skips: observe::Skips::default(),
         };
         for stream in [&self.streams.service, &self.streams.price, &self.streams.inventory] {
             let newest =
@@ -145,10 +159,12 @@ impl StrategyReactor {
         if commands.is_empty() {
             return Ok(());
         }
+        let began = std::time::Instant::now();
         loop {
             match self.ledger.handle_all(commands.clone()).await {
                 Ok(answers) => {
-                    count(&answers);
+                    observe::decisions_kept(commands.len(), began.elapsed());
+                    say(&answers, &mut view.skips);
                     view.pending.note(&answers);
                     return Ok(());
                 }
@@ -185,11 +201,15 @@ impl StrategyReactor {
 }
 
 /// Says what was decided.
-fn count(answers: &Answers<Strategy>) {
-    for event in answers.iter().flatten().flat_map(super::envelope::Outcome::events) {
-        match event {
-            strategy_event::Event::Decided(decided) => observe::decided(decided),
-            strategy_event::Event::ExecutionCommanded(order) => observe::commanded(order),
+fn say(answers: &Answers<Strategy>, skips: &mut observe::Skips) {
+    for outcome in answers.iter().flatten() {
+        let mut position = outcome.first();
+        for event in outcome.events() {
+            match event {
+                strategy_event::Event::Decided(decided) => observe::decided(decided, position, skips),
+                strategy_event::Event::ExecutionCommanded(order) => observe::commanded(order, position),
+            }
+            position = position.map(Position::next);
         }
     }
 }
@@ -235,7 +255,8 @@ fn see(view: &mut View, recorded: Recorded, streams: &Streams) -> Option<(Record
         | Event::Market(_)
         | Event::Treasury(_)
         | Event::Trading(_)
-        | Event::Operations(_) => None,
+        | Event::Operations(_)
+        | Event::Access(_) => None,
     }
 }
 
@@ -264,9 +285,4 @@ pub(crate) fn readable(record: &Record) -> Option<Recorded> {
             None
         }
     }
-}
-
-/// A service that can't read its own past does not start.
-pub(crate) fn unstartable<R: std::fmt::Debug>(failure: &crate::envelope::Failure<R>) -> ServiceError {
-    ServiceError::Stream(format!("{failure:?}"))
 }

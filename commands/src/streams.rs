@@ -19,6 +19,12 @@ pub const STRATEGY: &str = "strategy";
 pub const RELAY: &str = "relay";
 /// Category of services.
 pub const SERVICE: &str = "service";
+/// Category of pair filters.
+pub const FILTER: &str = "filter";
+/// Category of what was tried and came to nothing.
+pub const AUDIT: &str = "audit";
+/// Category of keys.
+pub const ACCESS: &str = "access";
 
 /// The venue's name in stream names.
 const VENUE: &str = "near-intents";
@@ -55,7 +61,7 @@ pub fn relay() -> Result<StreamId, InvalidStream> {
 
 /// The pair filter.
 pub fn filter() -> Result<StreamId, InvalidStream> {
-    named("filter", VENUE)
+    named(FILTER, VENUE)
 }
 
 /// One service.
@@ -70,7 +76,17 @@ pub fn alert(kind: Kind) -> Result<StreamId, InvalidStream> {
 
 /// Persons' commands that were refused.
 pub fn refused_commands() -> Result<StreamId, InvalidStream> {
-    named("audit", "commands")
+    named(AUDIT, "commands")
+}
+
+/// What was tried and left no other fact.
+pub fn attempts() -> Result<StreamId, InvalidStream> {
+    named(AUDIT, "attempts")
+}
+
+/// The keys.
+pub fn keys() -> Result<StreamId, InvalidStream> {
+    named(ACCESS, "keys")
 }
 
 fn named(category: &str, id: &str) -> Result<StreamId, InvalidStream> {

@@ -42,8 +42,11 @@ pub const EVENT_TYPES: &[&str] = &[
     "trading.LeaseRenewed",
     "trading.LimitsSet",
     "trading.Armed",
+    "trading.ArmRequested",
+    "trading.ArmApproved",
     "trading.Disarmed",
     "trading.Killed",
+    "trading.KillConfirmed",
     "trading.ExecutionRefused",
     "trading.ExecutionExpired",
     "trading.SubmissionStarted",
@@ -51,6 +54,7 @@ pub const EVENT_TYPES: &[&str] = &[
     "trading.SubmissionAccepted",
     "trading.SubmissionRejected",
     "trading.SubmissionUncertain",
+    "trading.ReplyContradicted",
     "trading.SubmissionSettled",
     "trading.SubmissionSettleFailed",
     "trading.SubmissionExpiredUnfilled",
@@ -65,6 +69,11 @@ pub const EVENT_TYPES: &[&str] = &[
     "operations.AlertRaised",
     "operations.AlertCleared",
     "operations.CommandRefused",
+    "access.KeyCreated",
+    "access.KeyRevoked",
+    "access.Attempted",
+    "access.StrangersRefused",
+    "access.AttemptsUnkept",
 ];
 
 /// Why a record is no event of ours, or an event no record.

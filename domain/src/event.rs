@@ -1,9 +1,10 @@
 //! Every fact that Stele can state, and the envelope it is kept in.
 
+use crate::access::Origin;
 use crate::ids::{Actor, CommandId, CorrelationId, EventId};
 use crate::port::event_log::{Position, Revision, StreamId};
 use crate::time::Timestamp;
-use crate::{intents, market, operations, trading, treasury};
+use crate::{access, intents, market, operations, trading, treasury};
 use serde::{Deserialize, Serialize};
 
 /// A fact of any context.
@@ -19,6 +20,8 @@ pub enum Event {
     Trading(trading::event::Event),
     /// Running the desk.
     Operations(operations::event::Event),
+    /// Who may do what, and who tried.
+    Access(access::event::Event),
 }
 
 /// What stands beside every event.
@@ -34,6 +37,9 @@ pub struct Meta {
     pub command: Option<CommandMark>,
     /// Who.
     pub actor: Actor,
+    /// Where a person's command came in; none for what a service of the desk does by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// Source time.
     pub occurred_at: Timestamp,
     /// Version of the event's form.

@@ -18,6 +18,7 @@ pub mod pair;
 pub mod port;
 pub mod time;
 
+pub mod access;
 pub mod intents;
 pub mod market;
 pub mod operations;

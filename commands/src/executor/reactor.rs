@@ -1,15 +1,17 @@
 //! The executor's loop: orders in, offers fixed, effects started.
 
+use super::killed::Confirmation;
+use super::lease::Lease;
 use super::reconcile::Notices;
 use super::send::Sender;
-use super::{ExecutorOptions, in_millis};
+use super::{ExecutorOptions, Standing, in_millis};
 use crate::envelope::{Envelope, Failure};
 use crate::fence::Fence;
 use crate::ledger::Ledger;
 use crate::observe;
-use crate::service::{Board, ServiceError, actor, following, own, survivable};
+use crate::service::{Board, ServiceError, Waited, actor, following, own, survivable, wait_for_log};
 use crate::stop::Stop;
-use crate::strategy::{held, readable, unstartable};
+use crate::strategy::{held, readable};
 use crate::streams;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,12 +30,13 @@ use stele_domain::trading::strategy::command::Running;
 use stele_domain::trading::strategy::event::ExecutionCommanded;
 use stele_domain::treasury::inventory::event::BalancesObserved;
 use stele_domain::{intents, trading, treasury};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 /// Records that are read in one go.
 const PAGE: usize = 256;
-/// How often arming and lease are looked after.
+/// How often lease and arming are looked after.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 
 /// The service.
@@ -56,6 +59,8 @@ pub struct Executor {
     pub clock: Arc<dyn Clock>,
     /// Rung to have the balances read now.
     pub refresh_inventory: Arc<Notify>,
+    /// Where it says how it stands.
+    pub standing: watch::Sender<Standing>,
     /// How it works.
     pub options: ExecutorOptions,
 }
@@ -63,18 +68,44 @@ pub struct Executor {
 /// What the loop has seen.
 pub(super) struct View {
     pub(super) epoch: u64,
-    pub(super) balances: Option<(EventId, Arc<BalancesObserved>)>,
+    pub(super) balances: Option<Seen>,
     pub(super) notices: Notices,
 }
 
+/// Balances, and what our clocks said when they came.
+pub(super) struct Seen {
+    event_id: EventId,
+    fact: Arc<BalancesObserved>,
+    at: Timestamp,
+    steady_ms: i64,
+}
+
 impl Executor {
-    /// Runs until it is told to stop.
+    /// Runs until it is told to stop; it stands by while another one has the lease, where it may.
     pub async fn run(self, mut stop: Stop) -> Result<(), ServiceError> {
         let who = actor(Service::Executor)?;
-        let mut view =
-            View { epoch: self.take_lease(&who).await?, balances: None, notices: Notices::default() };
-        let from = self.recover(&who, &mut view).await?;
-        let sender = Sender::new(&self, who.clone(), view.epoch);
+        loop {
+            let Some(epoch) = self.lead(&who, &mut stop).await? else { return Ok(()) };
+            let mut confirming = JoinSet::new();
+            confirming.spawn(Confirmation::of(&self, who.clone(), epoch).run());
+            let Some(why) = self.work_under(&who, epoch, &mut stop).await? else { return Ok(()) };
+            observe::lease_lost(epoch, &why);
+            if !self.options.standby {
+                return Err(ServiceError::Lease(why));
+            }
+        }
+    }
+
+    /// Works as long as the lease holds; why it was lost, or none when the stop came first.
+    async fn work_under(
+        &self,
+        who: &Actor,
+        epoch: u64,
+        stop: &mut Stop,
+    ) -> Result<Option<String>, ServiceError> {
+        let mut view = View { epoch, balances: None, notices: Notices::default() };
+        let Some(from) = self.begin(who, &mut view, stop).await? else { return Ok(None) };
+        let sender = Sender::new(self, who.clone(), view.epoch);
         let categories = [streams::STRATEGY, streams::INVENTORY, streams::RELAY];
         let mut follow = self.log.follow(from, Filter::categories(&categories));
         let mut chores = tokio::time::interval(HOUSEKEEPING);
@@ -84,49 +115,59 @@ impl Executor {
                 biased;
                 () = stop.requested() => {
                     sender.finish().await;
-                    return Ok(());
+                    return Ok(None);
                 }
-                _ = chores.tick() => self.keep_house(&who, &view, &sender).await?,
+                _ = chores.tick() => {
+                    if let Lease::Lost(why) = self.keep_house(who, &view, &sender).await? {
+                        sender.finish().await;
+                        return Ok(Some(why));
+                    }
+                }
                 page = follow.next(PAGE) => match page {
-                    Ok(page) => self.work(&who, &mut view, &sender, &page.records).await?,
+                    Ok(page) => self.work(who, &mut view, &sender, &page.records).await?,
                     Err(error) => survivable::<()>(Service::Executor, Failure::Log(error))?,
                 },
             }
         }
     }
 
-    async fn take_lease(&self, who: &Actor) -> Result<u64, ServiceError> {
-        let at = self.clock.now();
-        let holder = self.options.instance.clone();
-        let command = Command::TakeLease { holder, ttl_ms: self.options.lease_ttl_ms, at };
-        match self.account.handle(own(who, at, command)).await {
-            Ok(_) => self
-                .account
-                .look(stele_domain::trading::account::State::epoch)
-                .await
-                .map_err(|failure| unstartable(&failure)),
-            Err(Failure::Rejected(rejection)) => Err(ServiceError::Lease(rejection.to_string())),
-            Err(failure) => Err(unstartable(&failure)),
+    /// Says that it runs and puts in order what was left, however often the log must be asked; none when the stop came
+    /// first.
+    async fn begin(
+        &self,
+        who: &Actor,
+        view: &mut View,
+        stop: &mut Stop,
+    ) -> Result<Option<Position>, ServiceError> {
+        loop {
+            let (version, instance) = (&self.options.version, &self.options.instance);
+            let began = async {
+                self.board.start(Service::Executor, version, instance, self.clock.as_ref()).await?;
+                self.recover(who, view).await
+            };
+            match began.await {
+                Ok(from) => return Ok(Some(from)),
+                Err(error) => {
+                    if wait_for_log(Service::Executor, error, stop).await? == Waited::ToldToStop {
+                        return Ok(None);
+                    }
+                }
+            }
         }
     }
 
-    /// Renews the lease, ends an arming that has run out, and says when a drain is done.
-    async fn keep_house(&self, who: &Actor, view: &View, sender: &Sender) -> Result<(), ServiceError> {
-        let at = self.clock.now();
-        let ttl_ms = self.options.lease_ttl_ms;
-        let half_gone = self.account.look(|state| {
-            state
-                .lease()
-                .is_some_and(|lease| lease.until.millis_since(at) < i64::try_from(ttl_ms / 2).unwrap_or(0))
-        });
-        if half_gone.await.unwrap_or(true) {
-            self.ask(own(who, at, Command::RenewLease { epoch: view.epoch, ttl_ms, at })).await?;
+    /// Keeps the lease, ends an arming that has run out, and says when a drain is done.
+    async fn keep_house(&self, who: &Actor, view: &View, sender: &Sender) -> Result<Lease, ServiceError> {
+        let lease = self.keep_lease(who, view).await?;
+        if matches!(lease, Lease::Lost(_)) {
+            return Ok(lease);
         }
+        let at = self.clock.now();
         self.ask(own(who, at, Command::ExpireArming { at })).await?;
         if sender.in_flight() == 0 && self.board.running(Service::Executor).await == Running::Draining {
             self.board.drained(Service::Executor, self.clock.as_ref()).await?;
         }
-        Ok(())
+        Ok(lease)
     }
 
     /// Hands a command to the account; a rule's no is said and lived with.
@@ -156,7 +197,11 @@ impl Executor {
                 Event::Intents(intents::event::Event::Relay(intents::relay::Event::SettlementReported(
                     notice,
                 ))) => self.noticed(who, view, &recorded, notice).await?,
-                Event::Market(_) | Event::Intents(_) | Event::Trading(_) | Event::Operations(_) => {}
+                Event::Market(_)
+                | Event::Intents(_)
+                | Event::Trading(_)
+                | Event::Operations(_)
+                | Event::Access(_) => {}
             }
         }
         self.carry_out(who, view, sender, orders).await
@@ -188,8 +233,8 @@ impl Executor {
                     }
                     return Ok(());
                 }
-                // Nothing was fixed, so nothing was sent: it is safe to offer the same orders again, and by
-                // then those that are too old expire.
+                // Nothing was sent, so it is safe to offer the same orders again: those that were fixed all the same
+                // come back as what was fixed, and of the others those that are too old expire.
                 Err(failure) => survivable(Service::Executor, failure)?,
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -215,7 +260,7 @@ impl Executor {
         paused: bool,
         at: Timestamp,
     ) -> Execute {
-        let balances = view.balances.as_ref().map(|(event_id, fact)| Balances {
+        let balances = view.balances.as_ref().map(|Seen { event_id, fact, .. }| Balances {
             event_id: *event_id,
             height: fact.height,
             observed_at: fact.observed_at,
@@ -224,9 +269,7 @@ impl Executor {
             blocked: fact.blocked.first().copied(),
             base_held: held(&self.pair.base.tokens, fact),
         });
-        let clock_offset_ms = view.balances.as_ref().map_or(0, |(_, fact)| {
-            fact.observed_at.millis_since(fact.block_at).saturating_sub(self.options.finality_lag_ms)
-        });
+        let clock_offset_ms = view.balances.as_ref().map_or(0, |seen| self.clock_offset_ms(seen, at));
         let offer = self.word(view, &order, at);
         Execute {
             order,
@@ -240,9 +283,21 @@ impl Executor {
         }
     }
 
+    pub(super) fn seen(&self, event_id: EventId, fact: Arc<BalancesObserved>) -> Seen {
+        Seen { event_id, fact, at: self.clock.now(), steady_ms: self.clock.steady_ms() }
+    }
+
+    /// Our clock less the venue's: as the newest block has it, and as far as ours was set since.
+    fn clock_offset_ms(&self, seen: &Seen, at: Timestamp) -> i64 {
+        let behind_ms = seen.fact.observed_at.millis_since(seen.fact.block_at);
+        let passed_ms = self.clock.steady_ms().saturating_sub(seen.steady_ms);
+        let set_ms = at.millis_since(seen.at).saturating_sub(passed_ms);
+        behind_ms.saturating_sub(self.options.finality_lag_ms).saturating_add(set_ms)
+    }
+
     /// Puts the order into the venue's words. Nothing is signed here.
     fn word(&self, view: &View, order: &ExecutionCommanded, at: Timestamp) -> Result<WordedOffer, String> {
-        let Some((_, balances)) = &view.balances else {
+        let Some(Seen { fact: balances, .. }) = &view.balances else {
             return Err("no balances are known, so the verifier's salt is not".to_owned());
         };
         let valid_ms = order.min_deadline_ms.saturating_add(self.options.offer_margin_ms);

@@ -3,8 +3,8 @@
 //! Nothing is ever sent from here.
 
 use super::reactor::{Executor, View};
-use crate::service::{ServiceError, following, own};
-use crate::strategy::{readable, unstartable};
+use crate::service::{ServiceError, following, own, unstartable};
+use crate::strategy::readable;
 use crate::streams;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl Executor {
             let ids = state.open().values().filter(without_result).map(|offer| offer.started.command_id);
             (ids.collect::<Vec<_>>(), state.last_command())
         });
-        let (left, last) = left.await.map_err(|failure| unstartable(&failure))?;
+        let (left, last) = left.await.map_err(unstartable)?;
         for command_id in left {
             let at = self.clock.now();
             let why = "the process ended before a result was recorded".to_owned();
@@ -81,7 +81,7 @@ impl Executor {
                 treasury::inventory::Event::BalancesObserved(fact),
             )) = recorded.event
             {
-                Some((recorded.event_id, Arc::new(fact)))
+                Some(self.seen(recorded.event_id, Arc::new(fact)))
             } else {
                 None
             }
@@ -102,7 +102,7 @@ impl Executor {
         let at = self.clock.now();
         match fact {
             treasury::inventory::Event::BalancesObserved(fact) => {
-                view.balances = Some((cause.event_id, Arc::new(fact.clone())));
+                view.balances = Some(self.seen(cause.event_id, Arc::new(fact.clone())));
                 if fact.nonces.is_empty() {
                     return Ok(());
                 }

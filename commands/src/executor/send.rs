@@ -128,16 +128,22 @@ fn may_send(state: &AccountState, command_id: CommandId, epoch: u64, at: Timesta
     match state.arming() {
         Arming::Killed { .. } => return Err("killed before it was sent".to_owned()),
         Arming::Disarmed => return Err("disarmed before it was sent".to_owned()),
-        Arming::Armed(armed) if armed.until <= at => {
-            return Err("the arming ran out before it was sent".to_owned());
+        Arming::Armed(_) => {
+            if let Some(why) = state.lapsed(at) {
+                return Err(format!("the arming was over before it was sent: {why}"));
+            }
         }
-        Arming::Armed(_) => {}
     }
     let leased = state.lease().is_some_and(|lease| lease.epoch == epoch && lease.until > at);
     if !leased {
         return Err("the lease was lost before it was sent".to_owned());
     }
-    match state.open().get(&command_id).map(|offer| offer.phase) {
+    let open = state.open().get(&command_id);
+    // A log that was away for long can make an offer too old to be of use.
+    if open.is_some_and(|offer| offer.started.offer_deadline <= at) {
+        return Err("its deadline passed before it was sent".to_owned());
+    }
+    match open.map(|offer| offer.phase) {
         Some(Phase::Started) => Ok(()),
         Some(Phase::Accepted | Phase::Rejected | Phase::Uncertain | Phase::SettleFailed) | None => {
             Err("it is not waiting to be sent".to_owned())

@@ -23,6 +23,7 @@ use stele_domain::port::venue::{
     CannotOffer, ExactSide, Offer, OfferTerms, PreparedOffer, SendPermit, Submission, TokenAmount, Venue,
 };
 use stele_domain::time::Timestamp;
+use stele_domain::trading::account::command::Asker;
 use stele_domain::trading::account::event::Mode;
 use stele_domain::trading::account::{Account, Command};
 use stele_domain::trading::limits::Limits;
@@ -38,21 +39,35 @@ pub const BTC: &str = "nep141:nbtc.bridge.near";
 pub const EURE: &str = "nep141:gnosis-eure.omft.near";
 
 /// A clock that is moved by hand.
-pub struct HandClock(AtomicI64);
+pub struct HandClock {
+    micros: AtomicI64,
+    /// By how much it was set, which is no time that passed.
+    set_ms: AtomicI64,
+}
 
 impl HandClock {
     pub fn at(moment: Timestamp) -> Arc<Self> {
-        Arc::new(Self(AtomicI64::new(moment.micros())))
+        Arc::new(Self { micros: AtomicI64::new(moment.micros()), set_ms: AtomicI64::new(0) })
     }
 
     pub fn advance_ms(&self, millis: i64) {
-        self.0.fetch_add(millis * 1_000, Ordering::SeqCst);
+        self.micros.fetch_add(millis * 1_000, Ordering::SeqCst);
+    }
+
+    /// Sets it forward, or back.
+    pub fn set_by_ms(&self, millis: i64) {
+        self.set_ms.fetch_add(millis, Ordering::SeqCst);
+        self.advance_ms(millis);
     }
 }
 
 impl Clock for HandClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        Timestamp::from_micros(self.micros.load(Ordering::SeqCst))
+    }
+
+    fn steady_ms(&self) -> i64 {
+        self.now().millis() - self.set_ms.load(Ordering::SeqCst)
     }
 }
 
@@ -141,6 +156,7 @@ pub fn limits() -> Limits {
         command_age_ms_max: 2_000,
         clock_skew_ms_max: 2_000,
         answer_probes: false,
+        second_person: false,
         floor: std::collections::BTreeMap::new(),
         base_target: Units::ZERO,
     }
@@ -167,6 +183,18 @@ pub struct Running {
 }
 
 impl Running {
+    /// Lets an executor run.
+    pub fn of(executor: Executor) -> Self {
+        let (stopper, stop) = channel();
+        Self { stopper, task: tokio::spawn(executor.run(stop)) }
+    }
+
+    /// Why it ended by itself.
+    pub async fn ended(self) -> stele_commands::service::ServiceError {
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(10), self.task);
+        ended.await.expect("it never ended").unwrap().unwrap_err()
+    }
+
     pub async fn stop(self) {
         self.stopper.stop();
         self.task.await.unwrap().unwrap();
@@ -191,6 +219,11 @@ impl Desk {
         Self { log, clock, account, venue: Arc::default(), fence: Fence::default(), board }
     }
 
+    /// The moment so much later than now.
+    pub fn clock_in_ms(&self, millis: u64) -> Timestamp {
+        self.clock.now().plus_millis(millis)
+    }
+
     pub fn account_stream() -> StreamId {
         streams::account(&"solver.near".to_owned().try_into().unwrap()).unwrap()
     }
@@ -201,6 +234,7 @@ impl Desk {
             command_id: CommandId(id),
             digest: None,
             actor: someone(),
+            origin: None,
             correlation_id: CorrelationId(id),
             causation_id: None,
             occurred_at: self.clock.now(),
@@ -211,8 +245,20 @@ impl Desk {
     /// Starts an executor and waits until it holds the lease.
     pub async fn execute(&self) -> Running {
         let before = self.account.look(stele_domain::trading::account::State::epoch).await.unwrap();
-        self.board.start(Service::Executor, "test", "desk-1", self.clock.as_ref()).await.unwrap();
-        let executor = Executor {
+        let running = Running::of(self.executor("desk-1", false));
+        self.until(|event| {
+            matches!(event, Event::Trading(trading::event::Event::Account(
+            trading::account::Event::LeaseTaken(taken))) if taken.epoch > before)
+        })
+        .await;
+        // It says that it runs once it has the lease.
+        self.until_running(Service::Executor).await;
+        running
+    }
+
+    /// An executor that does nothing yet.
+    pub fn executor(&self, instance: &str, standby: bool) -> Executor {
+        Executor {
             log: self.log.clone(),
             account: self.account.clone(),
             account_id: "solver.near".to_owned().try_into().unwrap(),
@@ -222,24 +268,32 @@ impl Desk {
             board: self.board.clone(),
             clock: self.clock.clone(),
             refresh_inventory: Arc::new(Notify::new()),
+            standing: tokio::sync::watch::Sender::default(),
             options: ExecutorOptions {
-                instance: "desk-1".to_owned(),
+                instance: instance.to_owned(),
                 lease_ttl_ms: 600_000,
                 offer_margin_ms: 10_000,
                 nonce_margin_ms: 60_000,
                 release_margin_ms: 5_000,
                 finality_lag_ms: 1_500,
                 in_flight_max: 4,
+                standby,
+                version: "test".to_owned(),
             },
+        }
+    }
+
+    /// Waits until a service takes work.
+    pub async fn until_running(&self, service: Service) {
+        let mut follow = self.log.follow(Position::START, Filter::all());
+        let runs = async {
+            while self.board.running(service).await
+                != stele_domain::trading::strategy::command::Running::Running
+            {
+                follow.next(1_000).await.unwrap();
+            }
         };
-        let (stopper, stop) = channel();
-        let task = tokio::spawn(executor.run(stop));
-        self.until(|event| {
-            matches!(event, Event::Trading(trading::event::Event::Account(
-            trading::account::Event::LeaseTaken(taken))) if taken.epoch > before)
-        })
-        .await;
-        Running { stopper, task }
+        tokio::time::timeout(std::time::Duration::from_secs(10), runs).await.expect("it never ran");
     }
 
     /// Sets limits and arms for an hour.
@@ -250,6 +304,7 @@ impl Desk {
             shown: None,
             effective_from: at,
             reason: "test".to_owned(),
+            by: someone(),
             at,
         };
         self.account.handle(self.wish(set)).await.unwrap();
@@ -258,6 +313,12 @@ impl Desk {
             limits_version: None,
             until: at.plus_millis(3_600_000),
             reason: "test".to_owned(),
+            asker: Asker {
+                by: someone(),
+                request_id: CommandId(Uuid::now_v7()),
+                limits_version: 1,
+                limits_hash: String::new(),
+            },
             at,
         };
         self.account.handle(self.wish(arm)).await.unwrap();
@@ -269,6 +330,7 @@ impl Desk {
             causation_id: None,
             command: None,
             actor: someone(),
+            origin: None,
             occurred_at: self.clock.now(),
             schema: 1,
         };

@@ -2,8 +2,10 @@
 
 use crate::desk::{Desk, eure};
 use stele_domain::event::Event;
+use stele_domain::ids::CommandId;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::venue::Submission;
+use stele_domain::time::Timestamp;
 use stele_domain::trading;
 use stele_domain::trading::account::Command;
 use stele_domain::trading::account::event::{DisarmCause, Event as AccountEvent, RefusalCode};
@@ -15,6 +17,17 @@ fn account_event(event: &Event) -> Option<&AccountEvent> {
 
 fn refused_as(event: &Event, code: RefusalCode) -> bool {
     matches!(account_event(event), Some(AccountEvent::ExecutionRefused(refused)) if refused.code == code)
+}
+
+/// The command that an event takes into the auction or refuses.
+fn answered(event: &Event) -> Option<CommandId> {
+    if let Some(AccountEvent::SubmissionAccepted(fact)) = account_event(event) {
+        return Some(fact.command_id);
+    }
+    if let Some(AccountEvent::ExecutionRefused(fact)) = account_event(event) {
+        return Some(fact.command_id);
+    }
+    None
 }
 
 #[tokio::test]
@@ -77,6 +90,34 @@ async fn an_order_that_waited_too_long_expires() {
     desk.command(order).await;
     desk.until_type("trading.ExecutionExpired").await;
     assert_eq!(desk.venue.sent(), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_since_the_last_balances_refuses_to_sign_until_the_next() {
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.arm().await;
+    // A block that is final now is a second and a half old where the clocks agree.
+    let final_at = || Timestamp::from_millis(desk.clock.now().millis() - 1_500);
+    desk.balances(100, final_at(), vec![]).await;
+    let is_refused = async |quote: &str| {
+        let order = desk.order(quote);
+        let command_id = order.command_id;
+        desk.command(order).await;
+        let answer = desk.until(|event| answered(event) == Some(command_id)).await;
+        refused_as(&answer.event, RefusalCode::ClockSkew)
+    };
+    assert!(!is_refused("q-1").await);
+    // As far as clocks may differ, and a millisecond further.
+    desk.clock.set_by_ms(2_000);
+    assert!(!is_refused("q-2").await);
+    desk.clock.set_by_ms(1);
+    assert!(is_refused("q-3").await);
+    assert_eq!(desk.venue.sent(), 2);
+    // The new balances say themselves how the clocks differ.
+    desk.balances(101, final_at(), vec![]).await;
+    assert!(!is_refused("q-4").await);
     running.stop().await;
 }
 

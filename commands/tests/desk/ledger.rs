@@ -1,19 +1,14 @@
 //! The one command path: said twice is done once, and whoever comes second decides on what the first wrote.
 
-use crate::desk::{Desk, HandClock, limits, start};
+use crate::desk::{Desk, HandClock, limits, someone, start};
+use crate::moody::Moody;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use stele_commands::envelope::{Failure, Outcome};
 use stele_commands::ledger::Ledger;
-use stele_domain::port::PortFuture;
 use stele_domain::port::clock::Clock;
-use stele_domain::port::event_log::{
-    Appended, Direction, EventLog, Expected, Filter, Follow, LogError, MultiStream, NewRecord, Page,
-    Position, Record, Revision, StreamId,
-};
+use stele_domain::port::event_log::{LogError, Position};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::{Account, Command};
-use stele_event_log::MemoryLog;
 
 fn lease(holder: &str, at: Timestamp) -> Command {
     Command::TakeLease { holder: holder.to_owned(), ttl_ms: 1_000, at }
@@ -25,6 +20,7 @@ fn set_limits(at: Timestamp) -> Command {
         shown: None,
         effective_from: at,
         reason: "test".to_owned(),
+        by: someone(),
         at,
     }
 }
@@ -89,78 +85,16 @@ async fn a_batch_is_decided_in_order_and_kept_in_one_append() {
     assert_eq!(desk.history().await.len(), 2);
 }
 
-/// A log that refuses appends, or never answers them, while it is told to.
-struct Moody {
-    log: MemoryLog,
-    full: AtomicBool,
-    deaf: AtomicBool,
-}
-
-impl Moody {
-    fn new(clock: &Arc<HandClock>) -> Self {
-        let (full, deaf) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { log: MemoryLog::new(clock.clone()), full, deaf }
-    }
-}
-
-impl EventLog for Moody {
-    fn append<'a>(
-        &'a self,
-        stream: &'a StreamId,
-        expected: Expected,
-        records: Vec<NewRecord>,
-    ) -> PortFuture<'a, Result<Appended, LogError>> {
-        if self.full.load(Ordering::SeqCst) {
-            return Box::pin(async { Err(LogError::Full) });
-        }
-        if self.deaf.load(Ordering::SeqCst) {
-            return Box::pin(std::future::pending());
-        }
-        self.log.append(stream, expected, records)
-    }
-
-    fn read_stream<'a>(
-        &'a self,
-        stream: &'a StreamId,
-        from: Revision,
-        direction: Direction,
-        limit: usize,
-    ) -> PortFuture<'a, Result<Vec<Record>, LogError>> {
-        self.log.read_stream(stream, from, direction, limit)
-    }
-
-    fn read_all<'a>(
-        &'a self,
-        from: Position,
-        filter: &'a Filter,
-        limit: usize,
-    ) -> PortFuture<'a, Result<Page, LogError>> {
-        self.log.read_all(from, filter, limit)
-    }
-
-    fn head(&self) -> PortFuture<'_, Result<Position, LogError>> {
-        self.log.head()
-    }
-
-    fn follow(&self, from: Position, filter: Filter) -> Box<dyn Follow> {
-        self.log.follow(from, filter)
-    }
-
-    fn multi_stream(&self) -> Option<&dyn MultiStream> {
-        None
-    }
-}
-
 #[tokio::test]
 async fn what_a_full_log_did_not_keep_is_not_remembered() {
     let clock: Arc<HandClock> = HandClock::at(start());
     let log = Arc::new(Moody::new(&clock));
     let desk = Desk::on(log.clone(), clock);
     desk.account.handle(desk.wish(lease("desk-1", start()))).await.unwrap();
-    log.full.store(true, Ordering::SeqCst);
+    log.fill(true);
     let wishes = vec![desk.wish(set_limits(start())), desk.wish(lease("desk-1", start()))];
     assert!(matches!(desk.account.handle_all(wishes).await, Err(Failure::Log(LogError::Full))));
-    log.full.store(false, Ordering::SeqCst);
+    log.fill(false);
     let (epoch, limits) =
         desk.account.look(|state| (state.epoch(), state.newest_limits().is_some())).await.unwrap();
     assert_eq!((epoch, limits), (1, false));
@@ -174,12 +108,12 @@ async fn a_batch_that_was_given_up_on_half_way_is_not_remembered() {
     let log = Arc::new(Moody::new(&clock));
     let desk = Desk::on(log.clone(), clock);
     desk.account.handle(desk.wish(lease("desk-1", start()))).await.unwrap();
-    log.deaf.store(true, Ordering::SeqCst);
+    log.deafen(true);
     let wishes = vec![desk.wish(set_limits(start())), desk.wish(lease("desk-1", start()))];
     let abandoned =
         tokio::time::timeout(std::time::Duration::from_millis(20), desk.account.handle_all(wishes));
     assert!(abandoned.await.is_err());
-    log.deaf.store(false, Ordering::SeqCst);
+    log.deafen(false);
     let (epoch, limits) =
         desk.account.look(|state| (state.epoch(), state.newest_limits().is_some())).await.unwrap();
     assert_eq!((epoch, limits), (1, false));

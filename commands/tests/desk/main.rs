@@ -2,7 +2,16 @@
 //! the outside, and keeps what it is sent.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
+mod access;
+mod approval;
 mod desk;
+mod door;
 mod executor;
+mod idempotency;
+mod kills;
 mod ledger;
+mod lost;
+mod moody;
+mod standby;
 mod strategy;
+mod strict;

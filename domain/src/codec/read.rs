@@ -1,5 +1,6 @@
 //! From a type name and bytes to an event.
 
+use crate::access::{self, keyring};
 use crate::event::Event;
 use crate::intents::{self, filter, intake, relay};
 use crate::market::{self, reference};
@@ -20,6 +21,7 @@ pub(super) fn reader(event_type: &str) -> Option<Reader> {
         "treasury" => treasury_reader(name),
         "trading" => trading_reader(name),
         "operations" => operations_reader(name),
+        "access" => access_reader(name),
         _ => None,
     }
 }
@@ -78,8 +80,11 @@ fn trading_reader(name: &str) -> Option<Reader> {
         "LeaseRenewed" => |data| fact(data, |f| of_account(account::event::Event::LeaseRenewed(f))),
         "LimitsSet" => |data| fact(data, |f| of_account(account::event::Event::LimitsSet(f))),
         "Armed" => |data| fact(data, |f| of_account(account::event::Event::Armed(f))),
+        "ArmRequested" => |data| fact(data, |f| of_account(account::event::Event::ArmRequested(f))),
+        "ArmApproved" => |data| fact(data, |f| of_account(account::event::Event::ArmApproved(f))),
         "Disarmed" => |data| fact(data, |f| of_account(account::event::Event::Disarmed(f))),
         "Killed" => |data| fact(data, |f| of_account(account::event::Event::Killed(f))),
+        "KillConfirmed" => |data| fact(data, |f| of_account(account::event::Event::KillConfirmed(f))),
         "ExecutionRefused" => |data| fact(data, |f| of_account(account::event::Event::ExecutionRefused(f))),
         "ExecutionExpired" => |data| fact(data, |f| of_account(account::event::Event::ExecutionExpired(f))),
         "SubmissionStarted" => |data| fact(data, |f| of_account(account::event::Event::SubmissionStarted(f))),
@@ -95,6 +100,7 @@ fn trading_reader(name: &str) -> Option<Reader> {
         "SubmissionUncertain" => {
             |data| fact(data, |f| of_account(account::event::Event::SubmissionUncertain(f)))
         }
+        "ReplyContradicted" => |data| fact(data, |f| of_account(account::event::Event::ReplyContradicted(f))),
         "SubmissionSettled" => |data| fact(data, |f| of_account(account::event::Event::SubmissionSettled(f))),
         "SubmissionSettleFailed" => {
             |data| fact(data, |f| of_account(account::event::Event::SubmissionSettleFailed(f)))
@@ -127,6 +133,21 @@ fn operations_reader(name: &str) -> Option<Reader> {
         }
         _ => return None,
     })
+}
+
+fn access_reader(name: &str) -> Option<Reader> {
+    Some(match name {
+        "KeyCreated" => |data| fact(data, |f| of_keyring(keyring::event::Event::KeyCreated(f))),
+        "KeyRevoked" => |data| fact(data, |f| of_keyring(keyring::event::Event::KeyRevoked(f))),
+        "Attempted" => |data| fact(data, |f| Event::Access(access::event::Event::Attempted(f))),
+        "StrangersRefused" => |data| fact(data, |f| Event::Access(access::event::Event::StrangersRefused(f))),
+        "AttemptsUnkept" => |data| fact(data, |f| Event::Access(access::event::Event::AttemptsUnkept(f))),
+        _ => return None,
+    })
+}
+
+fn of_keyring(event: keyring::event::Event) -> Event {
+    Event::Access(access::event::Event::Keyring(event))
 }
 
 fn of_reference(event: reference::event::Event) -> Event {

@@ -1,6 +1,7 @@
 //! One of each event, for golden files and catalogues: the same values on every call, full of what could have
 //! been. They tell one story: a taker gives 0.001 BTC for EURe, and the desk answers and is executed.
 
+mod access;
 mod intents;
 mod market;
 mod operations;
@@ -22,6 +23,7 @@ pub fn samples() -> Vec<Event> {
     samples.extend(treasury::samples());
     samples.extend(trading::samples());
     samples.extend(operations::samples());
+    samples.extend(access::samples());
     samples
 }
 

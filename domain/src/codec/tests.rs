@@ -22,6 +22,7 @@ fn meta(schema: u32) -> Meta {
             digest: "abcd".to_owned(),
         }),
         actor: "operator:alice".to_owned().try_into().unwrap(),
+        origin: None,
         occurred_at: Timestamp::from_millis(1_795_199_078_123),
         schema,
     }

@@ -1,6 +1,7 @@
 //! From an event to its name and its bytes. Each event has one line here, whatever is asked of it.
 
 use super::CodecError;
+use crate::access::{self, keyring};
 use crate::event::Event;
 use crate::intents::{self, filter, intake, relay};
 use crate::market::{self, reference};
@@ -54,6 +55,7 @@ pub(super) fn visit<A: Ask>(event: &Event, ask: &A) -> A::Answer {
         Event::Operations(operations::event::Event::CommandRefused(fact)) => {
             ask.answer("operations.CommandRefused", fact)
         }
+        Event::Access(event) => of_access(event, ask),
     }
 }
 
@@ -110,8 +112,11 @@ fn of_account<A: Ask>(event: &account::event::Event, ask: &A) -> A::Answer {
         Event::LeaseRenewed(fact) => ask.answer("trading.LeaseRenewed", fact),
         Event::LimitsSet(fact) => ask.answer("trading.LimitsSet", fact),
         Event::Armed(fact) => ask.answer("trading.Armed", fact),
+        Event::ArmRequested(fact) => ask.answer("trading.ArmRequested", fact),
+        Event::ArmApproved(fact) => ask.answer("trading.ArmApproved", fact),
         Event::Disarmed(fact) => ask.answer("trading.Disarmed", fact),
         Event::Killed(fact) => ask.answer("trading.Killed", fact),
+        Event::KillConfirmed(fact) => ask.answer("trading.KillConfirmed", fact),
         Event::ExecutionRefused(fact) => ask.answer("trading.ExecutionRefused", fact),
         Event::ExecutionExpired(fact) => ask.answer("trading.ExecutionExpired", fact),
         Event::SubmissionStarted(fact) => ask.answer("trading.SubmissionStarted", fact),
@@ -119,6 +124,7 @@ fn of_account<A: Ask>(event: &account::event::Event, ask: &A) -> A::Answer {
         Event::SubmissionAccepted(fact) => ask.answer("trading.SubmissionAccepted", fact),
         Event::SubmissionRejected(fact) => ask.answer("trading.SubmissionRejected", fact),
         Event::SubmissionUncertain(fact) => ask.answer("trading.SubmissionUncertain", fact),
+        Event::ReplyContradicted(fact) => ask.answer("trading.ReplyContradicted", fact),
         Event::SubmissionSettled(fact) => ask.answer("trading.SubmissionSettled", fact),
         Event::SubmissionSettleFailed(fact) => ask.answer("trading.SubmissionSettleFailed", fact),
         Event::SubmissionExpiredUnfilled(fact) => ask.answer("trading.SubmissionExpiredUnfilled", fact),
@@ -150,5 +156,16 @@ fn of_alert<A: Ask>(event: &alert::event::Event, ask: &A) -> A::Answer {
     match event {
         Event::AlertRaised(fact) => ask.answer("operations.AlertRaised", fact),
         Event::AlertCleared(fact) => ask.answer("operations.AlertCleared", fact),
+    }
+}
+
+fn of_access<A: Ask>(event: &access::event::Event, ask: &A) -> A::Answer {
+    use access::event::Event;
+    match event {
+        Event::Keyring(keyring::event::Event::KeyCreated(fact)) => ask.answer("access.KeyCreated", fact),
+        Event::Keyring(keyring::event::Event::KeyRevoked(fact)) => ask.answer("access.KeyRevoked", fact),
+        Event::Attempted(fact) => ask.answer("access.Attempted", fact),
+        Event::StrangersRefused(fact) => ask.answer("access.StrangersRefused", fact),
+        Event::AttemptsUnkept(fact) => ask.answer("access.AttemptsUnkept", fact),
     }
 }

@@ -306,6 +306,9 @@ pub enum LogError {
         /// What is known of the owner.
         owner: String,
     },
+    /// The log's owner does not let this process do it.
+    #[error("the owner of the event log says no: {0}")]
+    Denied(String),
     /// The log did not answer; the outcome of an append is unknown and may be asked again with the same ids.
     #[error("the event log did not answer")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -321,7 +324,8 @@ impl LogError {
             | Self::Invalid(_)
             | Self::Stopped(_)
             | Self::Damaged { .. }
-            | Self::Owned { .. } => false,
+            | Self::Owned { .. }
+            | Self::Denied(_) => false,
         }
     }
 }

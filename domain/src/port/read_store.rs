@@ -137,6 +137,8 @@ impl StoreError {
 /// * **Rows and checkpoint move together or not at all.** A reader sees all of a batch or nothing of it.
 /// * The checkpoint moves by compare-and-set: a second runner gets [`StoreError::Conflict`] and has changed
 ///   nothing.
+/// * A store that crashed may have lost the last batches, rows and checkpoints alike: a checkpoint behind what
+///   was acknowledged says so, and the runner folds them again from there.
 /// * **Orders are the same everywhere**: text by its bytes, numbers by size, moments by time; keys column by
 ///   column. Values come back as they were put, JSON text word for word.
 /// * In a table with [`Retention::Newest`] a store may drop rows, always those with the lowest position first
@@ -183,6 +185,21 @@ pub trait ReadStore: Send + Sync {
     /// [`StoreError::Conflict`] when the projection is not at `batch.expected`; [`StoreError::OtherVersion`] when
     /// rows of another version are stored; see [`StoreError`] for the rest.
     fn apply(&self, batch: Batch) -> PortFuture<'_, Result<(), StoreError>>;
+
+    /// Keeps batches of several projections, one of each at most. Each is kept whole or not at all, in this
+    /// order; a store that can, keeps all of them or none, in one go. After an error the checkpoints tell.
+    ///
+    /// # Errors
+    ///
+    /// As [`ReadStore::apply`], for the first batch that can't be kept.
+    fn apply_all(&self, batches: Vec<Batch>) -> PortFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            for batch in batches {
+                self.apply(batch).await?;
+            }
+            Ok(())
+        })
+    }
 
     /// One row, for people.
     ///

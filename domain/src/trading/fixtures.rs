@@ -3,7 +3,7 @@
 //! One bitcoin is worth 50,000 EURe, a basis point less to sell and more to buy; a taker brings 0.001 BTC.
 
 use crate::decider::{Decider, fold};
-use crate::ids::{CommandId, DecisionId, EventId, PairId, QuoteHash, QuoteId, TokenId};
+use crate::ids::{Actor, CommandId, DecisionId, EventId, PairId, QuoteHash, QuoteId, TokenId};
 use crate::intents::demand::Demand;
 use crate::market::reference::event::{
     Basis, BasisMode, Fair, ReferencePriced, Role, Source, SourceUse, Verdict as PriceVerdict,
@@ -13,7 +13,7 @@ use crate::pair::Direction;
 use crate::port::event_log::Position;
 use crate::port::venue::{ExactSide, PreparedOffer, TokenAmount};
 use crate::time::Timestamp;
-use crate::trading::account::command::{ApplyBalances, Balances, Execute, WordedOffer};
+use crate::trading::account::command::{ApplyBalances, Asker, Balances, Execute, WordedOffer};
 use crate::trading::account::event::{Armed, Event, LeaseTaken, LimitsSet, Mode, SubmissionStarted};
 use crate::trading::account::{Account, Command};
 use crate::trading::limits::Limits;
@@ -99,8 +99,23 @@ pub(crate) fn limits() -> Limits {
         command_age_ms_max: 2_000,
         clock_skew_ms_max: 1_000,
         answer_probes: false,
+        second_person: false,
         floor: BTreeMap::from([(eure(), euros(10, 0))]),
         base_target: Units::new(1_000_000),
+    }
+}
+
+pub(crate) fn alice() -> Actor {
+    Actor::try_from("person:alice".to_owned()).unwrap()
+}
+
+/// Alice asks, and was shown the limits of that version.
+pub(crate) fn asker(request: u64, limits_version: u64) -> Asker {
+    Asker {
+        by: alice(),
+        request_id: command(request),
+        limits_version,
+        limits_hash: format!("hash of {limits_version}"),
     }
 }
 
@@ -110,6 +125,7 @@ pub(crate) fn limits_set(version: u64, limits: Limits) -> LimitsSet {
         limits,
         effective_from: at(-60_000),
         reason: "first limits".to_owned(),
+        dropped_by: None,
         at: at(-60_000),
     }
 }

@@ -49,6 +49,9 @@ pub struct Limits {
     pub clock_skew_ms_max: u64,
     /// Whether probes (dry runs, questions for minimum amounts) are answered.
     pub answer_probes: bool,
+    /// Whether arming needs a second person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub second_person: bool,
     /// What is never spent, per token.
     #[serde(default)]
     pub floor: BTreeMap<TokenId, Units>,

@@ -1,5 +1,6 @@
-//! Samples of the trading context: the account here, the strategy in [`strategy`].
+//! Samples of the trading context: the account here and in [`arming`], the strategy in [`strategy`].
 
+mod arming;
 mod strategy;
 
 use super::{
@@ -14,10 +15,10 @@ use crate::port::event_log::Position;
 use crate::port::venue::{ExactSide, PreparedOffer};
 use crate::time::Timestamp;
 use crate::trading::account::event::{
-    self as account, Armed, DisarmCause, Disarmed, ExecutionExpired, ExecutionRefused, Killed, LeaseRenewed,
-    LeaseTaken, LimitsSet, Mode, OpenSignature, RefusalCode, ReleaseCause, ReservationReleased,
-    SubmissionAbandoned, SubmissionAccepted, SubmissionExpiredUnfilled, SubmissionRejected,
-    SubmissionSettleFailed, SubmissionSettled, SubmissionStarted, SubmissionUncertain,
+    self as account, ExecutionExpired, ExecutionRefused, LeaseRenewed, LeaseTaken, LimitsSet, RefusalCode,
+    ReleaseCause, ReplyContradicted, ReplyWord, ReservationReleased, SubmissionAbandoned, SubmissionAccepted,
+    SubmissionExpiredUnfilled, SubmissionRejected, SubmissionSettleFailed, SubmissionSettled,
+    SubmissionStarted, SubmissionUncertain,
 };
 use crate::trading::event::Event as Context;
 use crate::trading::limits::Limits;
@@ -29,6 +30,7 @@ const HEIGHT: u64 = 187_654_321;
 pub(super) fn samples() -> Vec<Event> {
     let mut samples = vec![];
     samples.extend(control().map(|event| Event::Trading(Context::Account(event))));
+    samples.extend(arming::samples().map(|event| Event::Trading(Context::Account(event))));
     samples.extend(refusals().map(|event| Event::Trading(Context::Account(event))));
     samples.push(Event::Trading(Context::Account(account::Event::SubmissionStarted(Box::new(started())))));
     samples.extend(outcomes().map(|event| Event::Trading(Context::Account(event))));
@@ -41,7 +43,7 @@ fn offer_deadline() -> Timestamp {
     at(70_108)
 }
 
-fn control() -> [account::Event; 6] {
+fn control() -> [account::Event; 3] {
     [
         account::Event::LeaseTaken(LeaseTaken {
             epoch: 7,
@@ -55,30 +57,9 @@ fn control() -> [account::Event; 6] {
             limits: limits(),
             effective_from: at(20),
             reason: "first live cap: 100 EURe an offer".to_owned(),
+            dropped_by: None,
             at: at(20),
         })),
-        account::Event::Armed(Armed {
-            mode: Mode::Full,
-            limits_version: 3,
-            until: at(3_600_030),
-            reason: "start of the trading day".to_owned(),
-            at: at(30),
-        }),
-        account::Event::Disarmed(Disarmed {
-            cause: DisarmCause::UnexpectedDrop,
-            reason: "EURe fell by 100 without a settlement of ours".to_owned(),
-            at: at(28_450),
-        }),
-        account::Event::Killed(Killed {
-            reason: "somebody else signs with our key".to_owned(),
-            open: vec![OpenSignature {
-                command_id: command_id(),
-                quote_hash: quote_hash(),
-                give: give(),
-                offer_deadline: offer_deadline(),
-            }],
-            at: at(29_000),
-        }),
     ]
 }
 
@@ -103,6 +84,7 @@ fn limits() -> Limits {
         command_age_ms_max: 1_000,
         clock_skew_ms_max: 1_000,
         answer_probes: false,
+        second_person: false,
         floor: BTreeMap::from([(eure(), units("500000000000000000000"))]),
         base_target: units("25000000"),
     }
@@ -171,7 +153,7 @@ fn started() -> SubmissionStarted {
     }
 }
 
-fn outcomes() -> [account::Event; 8] {
+fn outcomes() -> [account::Event; 9] {
     let command_id = command_id();
     [
         account::Event::SubmissionAbandoned(SubmissionAbandoned {
@@ -195,6 +177,12 @@ fn outcomes() -> [account::Event; 8] {
             command_id,
             why: "no reply within 5000 ms".to_owned(),
             at: at(5_108),
+        }),
+        account::Event::ReplyContradicted(ReplyContradicted {
+            command_id,
+            before: ReplyWord::Rejected,
+            reply: r#"{"jsonrpc":"2.0","id":42,"result":"OK"}"#.to_owned(),
+            at: at(140),
         }),
         account::Event::SubmissionSettled(SubmissionSettled {
             command_id,

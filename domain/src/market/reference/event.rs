@@ -30,7 +30,7 @@ pub enum Source {
 impl Source {
     /// The name in events, tables and logs.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Kraken => "kraken",
             Self::CoinGecko => "coin_gecko",

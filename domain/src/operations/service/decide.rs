@@ -19,10 +19,13 @@ pub(super) fn decide(state: &State, command: Command) -> Result<Vec<Event>, Reje
         }
         Command::Pause { service, reason, at } => {
             let reason = checked(reason)?;
-            match state.phase {
+            match &state.phase {
                 Phase::NeverStarted => Err(Rejection::NeverStarted),
-                Phase::Running => Ok(vec![Event::ServicePaused(ServicePaused { service, reason, at })]),
-                Phase::Paused { .. } => Ok(vec![]),
+                Phase::Paused { reason: known, .. } if *known == reason => Ok(vec![]),
+                // A second reason is kept: whoever undoes the first pause must not undo this one unseen.
+                Phase::Running | Phase::Paused { .. } => {
+                    Ok(vec![Event::ServicePaused(ServicePaused { service, reason, at })])
+                }
                 Phase::Draining { .. } | Phase::Drained { .. } => Err(Rejection::Draining),
             }
         }

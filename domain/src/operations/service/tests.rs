@@ -115,6 +115,14 @@ fn a_paused_service_is_not_paused_again() {
 }
 
 #[test]
+fn a_pause_for_another_reason_is_kept_beside_the_first() {
+    let reason = "somebody else looks too".to_owned();
+    let command = Command::Pause { service: SERVICE, reason: reason.clone(), at: at(3) };
+    let paused = Event::ServicePaused(ServicePaused { service: SERVICE, reason, at: at(3) });
+    given::<Lifecycle>([has_started(1), was_paused(2)]).when(command).then([paused]);
+}
+
+#[test]
 fn a_draining_service_is_not_paused() {
     for before in [is_draining(2), has_drained(2)] {
         given::<Lifecycle>([has_started(1), before]).when(pause(3)).then_rejected(Rejection::Draining);

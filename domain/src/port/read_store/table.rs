@@ -187,8 +187,10 @@ impl Table {
     /// The name of a row that fits.
     #[must_use]
     pub fn key_of(&self, row: &Row) -> Key {
-        let cells = self.key.iter().filter_map(|name| row.0.get(self.index_of(name)?).cloned());
-        Key(cells.collect())
+        // Stores keep keys as long as rows: no room for cells that never come.
+        let mut cells = Vec::with_capacity(self.key.len());
+        cells.extend(self.key.iter().filter_map(|name| row.0.get(self.index_of(name)?).cloned()));
+        Key(cells)
     }
 
     /// The position of a row that fits; zero for one that doesn't.

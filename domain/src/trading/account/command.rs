@@ -1,7 +1,7 @@
 //! What can be asked of the account. Intents may be refused; reports of what happened may not.
 
 use super::event::{DisarmCause, Mode};
-use crate::ids::{CommandId, EventId, QuoteHash};
+use crate::ids::{Actor, CommandId, EventId, QuoteHash};
 use crate::money::Units;
 use crate::port::event_log::Position;
 use crate::port::feeds::SettlementWord;
@@ -43,10 +43,12 @@ pub enum Command {
         effective_from: Timestamp,
         /// Why.
         reason: String,
+        /// Who.
+        by: Actor,
         /// Now.
         at: Timestamp,
     },
-    /// Let offers be made.
+    /// Let offers be made; where a second person is needed, ask for it.
     Arm {
         /// How far.
         mode: Mode,
@@ -56,6 +58,21 @@ pub enum Command {
         until: Timestamp,
         /// Why.
         reason: String,
+        /// Who asks, should another person have to approve.
+        asker: Asker,
+        /// Now.
+        at: Timestamp,
+    },
+    /// Approve what another person asked for.
+    Approve {
+        /// The request.
+        request_id: CommandId,
+        /// The limits that the approver was shown.
+        limits_hash: String,
+        /// Why; may be empty.
+        reason: String,
+        /// Who approves.
+        by: Actor,
         /// Now.
         at: Timestamp,
     },
@@ -77,6 +94,13 @@ pub enum Command {
     Kill {
         /// Why.
         reason: String,
+        /// Now.
+        at: Timestamp,
+    },
+    /// Report that no frame leaves this executor any more.
+    ConfirmKill {
+        /// The lease under which it runs.
+        epoch: u64,
         /// Now.
         at: Timestamp,
     },
@@ -134,6 +158,19 @@ pub enum Command {
     },
     /// Bring the open offers up to a snapshot of balances and nonces.
     ApplyBalances(Box<ApplyBalances>),
+}
+
+/// Who asks to arm, and under which limits as they stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// The person.
+    pub by: Actor,
+    /// The id of the wish: the request's name.
+    pub request_id: CommandId,
+    /// The version of the limits that `limits_hash` is of; zero when there are none.
+    pub limits_version: u64,
+    /// SHA-256 of their canonical form, in hex.
+    pub limits_hash: String,
 }
 
 /// An order to offer, with all that the executor knows when it carries it out.

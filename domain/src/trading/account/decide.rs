@@ -1,20 +1,19 @@
-//! How the account decides: arming, limits and leases here; offers in [`offer`].
+//! How the account decides: limits and leases here; arming in [`arming`], offers in [`offer`].
 
+mod arming;
 mod offer;
 
+pub use arming::{ARMING_MS_MAX, REQUEST_MS_MAX};
 pub use offer::VALIDITY_SLACK_MS;
 
 use super::command::Command;
-use super::event::{Armed, DisarmCause, Disarmed, Event, Killed, LeaseRenewed, LeaseTaken, LimitsSet, Mode};
+use super::event::{ArmApproved, Event, LeaseRenewed, LeaseTaken, LimitsSet};
 use super::rejection::Rejection;
-use super::state::{Arming, State};
+use super::state::State;
 use crate::time::Timestamp;
-use crate::trading::limits::Limits;
 
 /// Longest lease: an hour. A dead executor keeps its successor out for no longer.
 pub const LEASE_MS_MAX: u64 = 60 * 60 * 1_000;
-/// Longest arming: a day.
-pub const ARMING_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 /// Shortest reason that says anything, in characters.
 const REASON_CHARS_MIN: usize = 3;
 /// Longest reason that is kept, in characters.
@@ -24,16 +23,23 @@ pub(super) fn decide(state: &State, command: Command) -> Result<Vec<Event>, Reje
     match command {
         Command::TakeLease { holder, ttl_ms, at } => take_lease(state, holder, ttl_ms, at),
         Command::RenewLease { epoch, ttl_ms, at } => renew_lease(state, epoch, ttl_ms, at),
-        Command::SetLimits { limits, shown, effective_from, reason, at } => {
+        Command::SetLimits { limits, shown, effective_from, reason, by, at } => {
             shown_limits(state, shown)?;
-            set_limits(state, *limits, effective_from, reason, at)
+            set_limits(
+                state,
+                LimitsSet { version: 0, limits: *limits, effective_from, reason, dropped_by: Some(by), at },
+            )
         }
-        Command::Arm { mode, limits_version, until, reason, at } => {
-            arm(state, &Wish { mode, limits_version, until, at }, reason)
+        Command::Arm { mode, limits_version, until, reason, asker, at } => {
+            arming::arm(state, &arming::Wish { mode, limits_version, until, at }, reason, asker)
         }
-        Command::Disarm { cause, reason, at } => disarm(state, cause, reason, at),
-        Command::ExpireArming { at } => Ok(expire_arming(state, at)),
-        Command::Kill { reason, at } => Ok(kill(state, reason, at)),
+        Command::Approve { request_id, limits_hash, reason, by, at } => {
+            arming::approve(state, ArmApproved { request_id, limits_hash, reason, by, at })
+        }
+        Command::Disarm { cause, reason, at } => arming::disarm(state, cause, reason, at),
+        Command::ExpireArming { at } => Ok(arming::expire(state, at)),
+        Command::Kill { reason, at } => Ok(arming::kill(state, reason, at)),
+        Command::ConfirmKill { epoch, at } => Ok(arming::confirm_kill(state, epoch, at)),
         Command::Execute(execute) => Ok(offer::execute(state, &execute)),
         Command::Abandon { command_id, why, at } => offer::abandon(state, command_id, why, at),
         Command::RecordAccepted { command_id, reply, at } => offer::accepted(state, command_id, reply, at),
@@ -83,92 +89,30 @@ fn shown_limits(state: &State, shown: Option<u64>) -> Result<(), Rejection> {
     }
 }
 
-fn set_limits(
-    state: &State,
-    limits: Limits,
-    effective_from: Timestamp,
-    reason: String,
-    at: Timestamp,
-) -> Result<Vec<Event>, Rejection> {
-    reasoned(&reason)?;
-    limits.check()?;
+/// `set` names who sets it; that stays only where the second person is dropped, and as long as nobody asks for one
+/// again. Its version is given here.
+fn set_limits(state: &State, mut set: LimitsSet) -> Result<Vec<Event>, Rejection> {
+    reasoned(&set.reason)?;
+    set.limits.check()?;
     let newest = state.newest_limits();
     // Asking for what holds, or will hold from that moment, changes nothing.
-    let already = newest.is_some_and(|set| set.limits == limits && set.effective_from <= effective_from);
+    let already =
+        newest.is_some_and(|known| known.limits == set.limits && known.effective_from <= set.effective_from);
     if already {
         return Ok(vec![]);
     }
-    let version = newest.map_or(0, |set| set.version).saturating_add(1);
-    Ok(vec![Event::LimitsSet(Box::new(LimitsSet { version, limits, effective_from, reason, at }))])
-}
-
-struct Wish {
-    mode: Mode,
-    limits_version: Option<u64>,
-    until: Timestamp,
-    at: Timestamp,
-}
-
-fn arm(state: &State, wish: &Wish, reason: String) -> Result<Vec<Event>, Rejection> {
-    reasoned(&reason)?;
-    if let Arming::Killed { .. } = state.arming {
-        return Err(Rejection::Killed);
-    }
-    if state.lease.as_ref().is_none_or(|lease| lease.until <= wish.at) {
-        return Err(Rejection::NoExecutor);
-    }
-    let current = state.limits_at(wish.at).ok_or(Rejection::NoLimits)?.version;
-    let shown = wish.limits_version.unwrap_or(current);
-    if shown != current {
-        return Err(Rejection::LimitsMoved { shown, current });
-    }
-    if wish.until <= wish.at || wish.until > wish.at.plus_millis(ARMING_MS_MAX) {
-        return Err(Rejection::BadExpiry { until: wish.until });
-    }
-    if let Arming::Armed(armed) = &state.arming {
-        let same = armed.mode == wish.mode && armed.until == wish.until && armed.limits_version == current;
-        if same && armed.reason == reason {
-            return Ok(vec![]);
+    set.version = newest.map_or(0, |known| known.version).saturating_add(1);
+    set.dropped_by = match newest {
+        Some(known) if !set.limits.second_person => {
+            if known.limits.second_person {
+                set.dropped_by
+            } else {
+                known.dropped_by.clone()
+            }
         }
-    }
-    let armed = Armed { mode: wish.mode, limits_version: current, until: wish.until, reason, at: wish.at };
-    Ok(vec![Event::Armed(armed)])
-}
-
-fn disarm(state: &State, cause: DisarmCause, reason: String, at: Timestamp) -> Result<Vec<Event>, Rejection> {
-    match (&state.arming, cause) {
-        (Arming::Disarmed, _)
-        // Only a person brings an account back from KILLED.
-        | (
-            Arming::Killed { .. },
-            DisarmCause::Expired | DisarmCause::UnexpectedDrop | DisarmCause::VenueBlocked,
-        ) => Ok(vec![]),
-        (Arming::Killed { .. }, DisarmCause::Operator) => {
-            reasoned(&reason)?;
-            Ok(vec![Event::Disarmed(Disarmed { cause, reason, at })])
-        }
-        // Disarming an armed account is never refused, not even for want of words.
-        (Arming::Armed(_), _) => Ok(vec![Event::Disarmed(Disarmed { cause, reason: cut(reason), at })]),
-    }
-}
-
-fn expire_arming(state: &State, at: Timestamp) -> Vec<Event> {
-    match &state.arming {
-        Arming::Armed(armed) if armed.until <= at => {
-            let reason = format!("armed until {}", armed.until);
-            vec![Event::Disarmed(Disarmed { cause: DisarmCause::Expired, reason, at })]
-        }
-        Arming::Armed(_) | Arming::Disarmed | Arming::Killed { .. } => vec![],
-    }
-}
-
-fn kill(state: &State, reason: String, at: Timestamp) -> Vec<Event> {
-    match state.arming {
-        Arming::Killed { .. } => vec![],
-        Arming::Disarmed | Arming::Armed(_) => {
-            vec![Event::Killed(Killed { reason: cut(reason), open: state.open_signatures(), at })]
-        }
-    }
+        Some(_) | None => None,
+    };
+    Ok(vec![Event::LimitsSet(Box::new(set))])
 }
 
 fn lasting(ttl_ms: u64) -> Result<(), Rejection> {

@@ -1,6 +1,12 @@
-//! Facts about the account.
+//! Facts about the account; those about arming in [`arming`].
 
-use crate::ids::{CommandId, DecisionId, EventId, PairId, QuoteHash, QuoteId};
+mod arming;
+
+pub use arming::{
+    ArmApproved, ArmRequested, Armed, DisarmCause, Disarmed, KillConfirmed, Killed, Mode, OpenSignature,
+};
+
+use crate::ids::{Actor, CommandId, DecisionId, EventId, PairId, QuoteId};
 use crate::money::Units;
 use crate::pair::Direction;
 use crate::port::event_log::Position;
@@ -20,10 +26,16 @@ pub enum Event {
     LimitsSet(Box<LimitsSet>),
     /// Offers may be made.
     Armed(Armed),
+    /// Somebody asks to arm, and another person must approve.
+    ArmRequested(Box<ArmRequested>),
+    /// Another person approved; the arming stands beside it.
+    ArmApproved(Box<ArmApproved>),
     /// No offers may be made.
     Disarmed(Disarmed),
     /// No offers may be made, and somebody must look.
     Killed(Killed),
+    /// The executor's fence is closed: no frame leaves any more.
+    KillConfirmed(KillConfirmed),
     /// A command was not executed.
     ExecutionRefused(ExecutionRefused),
     /// A command came too late to be executed.
@@ -38,6 +50,8 @@ pub enum Event {
     SubmissionRejected(SubmissionRejected),
     /// The offer may be live; nobody knows.
     SubmissionUncertain(SubmissionUncertain),
+    /// The relay said one thing of the offer, and then the other.
+    ReplyContradicted(ReplyContradicted),
     /// The venue executed it.
     SubmissionSettled(SubmissionSettled),
     /// The venue tried and failed; the signature stays valid until its deadline.
@@ -81,80 +95,9 @@ pub struct LimitsSet {
     pub effective_from: Timestamp,
     /// Why.
     pub reason: String,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// How far an arming goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// Both directions.
-    Full,
-    /// Only towards the base target.
-    Reducing,
-}
-
-/// Offers may be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Armed {
-    /// How far it goes.
-    pub mode: Mode,
-    /// The limits that were in force when it was armed.
-    pub limits_version: u64,
-    /// When it runs out.
-    pub until: Timestamp,
-    /// Why.
-    pub reason: String,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// What disarmed it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DisarmCause {
-    /// A person.
-    Operator,
-    /// The arming ran out.
-    Expired,
-    /// A balance fell unexpectedly.
-    UnexpectedDrop,
-    /// The venue would refuse our signature.
-    VenueBlocked,
-}
-
-/// No offers may be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Disarmed {
-    /// What did it.
-    pub cause: DisarmCause,
-    /// Why.
-    pub reason: String,
-    /// When.
-    pub at: Timestamp,
-}
-
-/// A signature that is out and could still be executed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenSignature {
-    /// The command.
-    pub command_id: CommandId,
-    /// The offer.
-    pub quote_hash: QuoteHash,
-    /// What it could cost us.
-    pub give: TokenAmount,
-    /// Until when.
-    pub offer_deadline: Timestamp,
-}
-
-/// No offers may be made, and somebody must look.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Killed {
-    /// Why.
-    pub reason: String,
-    /// Every signature that could still be executed.
-    pub open: Vec<OpenSignature>,
+    /// Who set them, where they drop the second person: who does that can't arm alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dropped_by: Option<Actor>,
     /// When.
     pub at: Timestamp,
 }
@@ -355,6 +298,40 @@ pub struct SubmissionUncertain {
     pub why: String,
     /// When.
     pub at: Timestamp,
+}
+
+/// What the relay said of an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyWord {
+    /// It took the offer into its auction.
+    Accepted,
+    /// It said no.
+    Rejected,
+}
+
+/// The relay said one thing of the offer, and then the other. Which of them holds, a block will show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplyContradicted {
+    /// The command.
+    pub command_id: CommandId,
+    /// What it said first.
+    pub before: ReplyWord,
+    /// The later reply, verbatim.
+    pub reply: String,
+    /// When that came.
+    pub at: Timestamp,
+}
+
+impl ReplyWord {
+    /// The name in tables and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+        }
+    }
 }
 
 /// The venue executed it: its nonce is used at a block whose balances we have.

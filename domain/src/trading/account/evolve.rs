@@ -1,7 +1,7 @@
 //! How the account remembers.
 
-use super::event::{Event, LimitsSet, SubmissionStarted};
-use super::state::{Arming, OpenOffer, Phase, RECENT_MAX, State};
+use super::event::{ArmRequested, Armed, Event, LimitsSet, SubmissionStarted};
+use super::state::{Arming, Fate, OpenOffer, Phase, RECENT_MAX, REQUESTS_MAX, Request, State};
 use crate::ids::{CommandId, QuoteId};
 use crate::port::event_log::Position;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ pub(super) fn evolve(mut state: State, event: &Event) -> State {
             if let Arming::Armed(_) = state.arming {
                 state.arming = Arming::Disarmed;
             }
+            state.withdraw();
         }
         Event::LeaseRenewed(renewed) => {
             if let Some(lease) = state.lease.as_mut().filter(|lease| lease.epoch == renewed.epoch) {
@@ -21,9 +22,25 @@ pub(super) fn evolve(mut state: State, event: &Event) -> State {
             }
         }
         Event::LimitsSet(set) => state.limits = limits_after(state.limits, set),
-        Event::Armed(armed) => state.arming = Arming::Armed(armed.clone()),
-        Event::Disarmed(_) => state.arming = Arming::Disarmed,
-        Event::Killed(killed) => state.arming = Arming::Killed { at: killed.at },
+        Event::Armed(armed) => state.armed(armed),
+        Event::ArmRequested(asked) => state.asked(asked),
+        Event::ArmApproved(approved) => {
+            state.approved = true;
+            let decided = |request: &&mut Request| request.asked.request_id == approved.request_id;
+            if let Some(request) = state.requests.iter_mut().find(decided) {
+                request.fate = Fate::Approved;
+            }
+        }
+        Event::Disarmed(_) => {
+            state.arming = Arming::Disarmed;
+            state.withdraw();
+        }
+        Event::Killed(killed) => {
+            state.arming = Arming::Killed { at: killed.at };
+            state.kill_confirmed = None;
+            state.withdraw();
+        }
+        Event::KillConfirmed(confirmed) => state.kill_confirmed = Some(confirmed.epoch),
         Event::ExecutionRefused(refused) => {
             state.passed(refused.command_position);
             state.finish(refused.command_id, None);
@@ -36,6 +53,7 @@ pub(super) fn evolve(mut state: State, event: &Event) -> State {
         Event::SubmissionAccepted(accepted) => state.phase(accepted.command_id, Phase::Accepted),
         Event::SubmissionRejected(rejected) => state.phase(rejected.command_id, Phase::Rejected),
         Event::SubmissionUncertain(uncertain) => state.phase(uncertain.command_id, Phase::Uncertain),
+        Event::ReplyContradicted(fact) => state.contradicted(fact.command_id),
         Event::SubmissionSettleFailed(failed) => state.phase(failed.command_id, Phase::SettleFailed),
         Event::SubmissionSettled(settled) => {
             state.last_settled_at = state.last_settled_at.max(Some(settled.at));
@@ -61,6 +79,34 @@ fn limits_after(mut limits: Vec<Arc<LimitsSet>>, set: &LimitsSet) -> Vec<Arc<Lim
 }
 
 impl State {
+    /// What a second person approved stays bound to the limits that they saw, also when it is held shorter.
+    fn armed(&mut self, armed: &Armed) {
+        let still =
+            matches!(&self.arming, Arming::Armed(known) if known.limits_version == armed.limits_version);
+        self.bound = std::mem::take(&mut self.approved) || (self.bound && still);
+        self.arming = Arming::Armed(armed.clone());
+    }
+
+    /// Only the newest request can be approved.
+    fn asked(&mut self, asked: &ArmRequested) {
+        self.decide_waiting(Fate::Superseded);
+        self.requests.push_back(Request { asked: Arc::new(asked.clone()), fate: Fate::Waiting });
+        while self.requests.len() > REQUESTS_MAX {
+            self.requests.pop_front();
+        }
+    }
+
+    /// What was asked before things changed must be asked anew.
+    fn withdraw(&mut self) {
+        self.decide_waiting(Fate::Withdrawn);
+    }
+
+    fn decide_waiting(&mut self, fate: Fate) {
+        for request in self.requests.iter_mut().filter(|request| request.fate == Fate::Waiting) {
+            request.fate = fate;
+        }
+    }
+
     fn passed(&mut self, command: Position) {
         self.last_command = self.last_command.max(command);
     }
@@ -68,13 +114,20 @@ impl State {
     fn started(&mut self, started: &SubmissionStarted) {
         self.passed(started.command_position);
         self.quotes.insert(started.quote_id.clone());
-        let offer = OpenOffer { started: Arc::new(started.clone()), phase: Phase::Started };
+        let offer =
+            OpenOffer { started: Arc::new(started.clone()), phase: Phase::Started, contradicted: false };
         self.open.insert(started.command_id, offer);
     }
 
     fn phase(&mut self, command: CommandId, phase: Phase) {
         if let Some(offer) = self.open.get_mut(&command) {
             offer.phase = phase;
+        }
+    }
+
+    fn contradicted(&mut self, command: CommandId) {
+        if let Some(offer) = self.open.get_mut(&command) {
+            (offer.phase, offer.contradicted) = (Phase::Uncertain, true);
         }
     }
 

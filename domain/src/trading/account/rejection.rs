@@ -1,6 +1,6 @@
 //! The rules that say no to a person or a reactor.
 
-use crate::ids::CommandId;
+use crate::ids::{Actor, CommandId};
 use crate::time::Timestamp;
 use crate::trading::limits::InvalidLimits;
 
@@ -62,6 +62,33 @@ pub enum Rejection {
         "the account is KILLED: look at what is open (stele status), then stand down with stele disarm before arming"
     )]
     Killed,
+    /// Nobody asked for it.
+    #[error("there is no request {0}: stele approve lists what waits")]
+    UnknownRequest(CommandId),
+    /// It is decided.
+    #[error("request {request_id} is decided already: it was {fate}")]
+    AlreadyDecided {
+        /// The request.
+        request_id: CommandId,
+        /// How.
+        fate: &'static str,
+    },
+    /// It waited for too long.
+    #[error("request {request_id} ran out at {expired_at}: ask anew")]
+    RequestExpired {
+        /// The request.
+        request_id: CommandId,
+        /// When.
+        expired_at: Timestamp,
+    },
+    /// Nobody approves what they asked for.
+    #[error("{0} asked for it: another person must approve")]
+    SamePerson(Actor),
+    /// Other limits are in force, or were shown, than those that were asked for.
+    #[error(
+        "the limits are not those of request {0}: look again (stele limits get), and have the request made anew if they changed"
+    )]
+    LimitsChanged(CommandId),
     /// No such offer was ever started here.
     #[error("no offer was started for command {0}")]
     UnknownSubmission(CommandId),
@@ -85,6 +112,11 @@ impl Rejection {
             Self::ReasonMissing => "reason_missing",
             Self::BadExpiry { .. } => "bad_expiry",
             Self::Killed => "killed",
+            Self::UnknownRequest(_) => "unknown_request",
+            Self::AlreadyDecided { .. } => "already_decided",
+            Self::RequestExpired { .. } => "request_expired",
+            Self::SamePerson(_) => "same_person",
+            Self::LimitsChanged(_) => "limits_changed",
             Self::UnknownSubmission(_) => "unknown_submission",
             Self::MayBeSent(_) => "may_be_sent",
         }

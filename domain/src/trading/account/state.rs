@@ -1,6 +1,6 @@
 //! What the account remembers. Bounded: open offers by the limits, closed ones by [`RECENT_MAX`].
 
-use super::event::{Armed, LeaseTaken, LimitsSet, OpenSignature, SubmissionStarted};
+use super::event::{ArmRequested, Armed, LeaseTaken, LimitsSet, OpenSignature, SubmissionStarted};
 use crate::ids::{CommandId, QuoteHash, QuoteId, TokenId};
 use crate::money::Units;
 use crate::pair::Direction;
@@ -26,6 +26,44 @@ pub enum Arming {
         /// Since when.
         at: Timestamp,
     },
+}
+
+/// How many requests to arm are remembered.
+pub const REQUESTS_MAX: usize = 16;
+
+/// A request to arm, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// As it was asked.
+    pub asked: Arc<ArmRequested>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing yet.
+    Waiting,
+    /// Somebody approved.
+    Approved,
+    /// A later request took its place.
+    Superseded,
+    /// The account was disarmed, killed or given to a new executor meanwhile.
+    Withdrawn,
+}
+
+impl Fate {
+    /// The name in tables and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Approved => "approved",
+            Self::Superseded => "superseded",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
 }
 
 /// How far an open offer has come.
@@ -64,6 +102,8 @@ pub struct OpenOffer {
     pub started: Arc<SubmissionStarted>,
     /// How far it has come.
     pub phase: Phase,
+    /// Whether the relay contradicted itself: then its replies prove nothing any more.
+    pub contradicted: bool,
 }
 
 /// What the account remembers.
@@ -71,6 +111,13 @@ pub struct OpenOffer {
 pub struct State {
     pub(super) lease: Option<LeaseTaken>,
     pub(super) arming: Arming,
+    pub(super) requests: VecDeque<Request>,
+    /// Somebody approved, and the arming is about to follow.
+    pub(super) approved: bool,
+    /// Whether the arming in force was approved by a second person, and so is bound to its limits.
+    pub(super) bound: bool,
+    /// The lease under which an executor said that the kill in force has taken effect.
+    pub(super) kill_confirmed: Option<u64>,
     pub(super) limits: Vec<Arc<LimitsSet>>,
     pub(super) open: BTreeMap<CommandId, OpenOffer>,
     pub(super) finished: BTreeSet<CommandId>,
@@ -98,6 +145,45 @@ impl State {
     #[must_use]
     pub fn arming(&self) -> &Arming {
         &self.arming
+    }
+
+    /// Why an arming is over at a moment, though no fact has said so yet; `None` while it holds.
+    #[must_use]
+    pub fn lapsed(&self, at: Timestamp) -> Option<String> {
+        let Arming::Armed(armed) = &self.arming else { return None };
+        if armed.until <= at {
+            return Some(format!("armed until {}", armed.until));
+        }
+        let in_force = self.limits_at(at).map_or(0, |set| set.version);
+        (self.bound && in_force != armed.limits_version).then(|| {
+            format!(
+                "two people armed under limits version {}; version {in_force} is in force",
+                armed.limits_version
+            )
+        })
+    }
+
+    /// The requests to arm that are remembered, oldest first.
+    pub fn requests(&self) -> impl Iterator<Item = &Request> {
+        self.requests.iter()
+    }
+
+    /// The request of that id.
+    #[must_use]
+    pub fn request(&self, id: CommandId) -> Option<&Request> {
+        self.requests.iter().find(|request| request.asked.request_id == id)
+    }
+
+    /// The request that somebody could still approve at a moment. There is one at most.
+    #[must_use]
+    pub fn waiting(&self, at: Timestamp) -> Option<&Request> {
+        self.requests.iter().find(|request| request.fate == Fate::Waiting && at < request.asked.expires_at)
+    }
+
+    /// Whether the account is killed and the executor of this lease has said that no frame leaves it any more.
+    #[must_use]
+    pub fn kill_confirmed(&self) -> bool {
+        matches!(self.arming, Arming::Killed { .. }) && self.kill_confirmed == Some(self.epoch())
     }
 
     /// The limits in force at a moment: the newest version that is effective by then.

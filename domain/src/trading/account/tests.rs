@@ -8,4 +8,5 @@ mod limits;
 mod outcomes;
 mod refusals;
 mod release;
+mod second_person;
 mod story;

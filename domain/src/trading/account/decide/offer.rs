@@ -7,9 +7,9 @@ use crate::port::feeds::SettlementWord;
 use crate::time::Timestamp;
 use crate::trading::account::command::{ApplyBalances, Balances, Execute, WordedOffer};
 use crate::trading::account::event::{
-    Event, ExecutionExpired, ExecutionRefused, Mode, RefusalCode, ReleaseCause, ReservationReleased,
-    SubmissionAbandoned, SubmissionAccepted, SubmissionExpiredUnfilled, SubmissionRejected,
-    SubmissionSettleFailed, SubmissionSettled, SubmissionStarted, SubmissionUncertain,
+    Event, ExecutionExpired, ExecutionRefused, Mode, RefusalCode, ReleaseCause, ReplyContradicted, ReplyWord,
+    ReservationReleased, SubmissionAbandoned, SubmissionAccepted, SubmissionExpiredUnfilled,
+    SubmissionRejected, SubmissionSettleFailed, SubmissionSettled, SubmissionStarted, SubmissionUncertain,
 };
 use crate::trading::account::rejection::Rejection;
 use crate::trading::account::state::{Arming, OpenOffer, Phase, State};
@@ -89,10 +89,11 @@ fn permitted(state: &State, execute: &Execute) -> Result<(), Refusal> {
     match &state.arming {
         Arming::Killed { at } => return Err((RefusalCode::Killed, format!("killed at {at}"))),
         Arming::Disarmed => return Err((RefusalCode::Disarmed, "disarmed".to_owned())),
-        Arming::Armed(armed) if armed.until <= execute.at => {
-            return Err((RefusalCode::Disarmed, format!("armed until {}", armed.until)));
+        Arming::Armed(_) => {
+            if let Some(why) = state.lapsed(execute.at) {
+                return Err((RefusalCode::Disarmed, why));
+            }
         }
-        Arming::Armed(_) => {}
     }
     let held = state.lease.as_ref().is_some_and(|l| l.epoch == execute.epoch && l.until > execute.at);
     if !held {
@@ -338,12 +339,14 @@ pub(super) fn accepted(
     at: Timestamp,
 ) -> Result<Vec<Event>, Rejection> {
     let Some(offer) = open_or_finished(state, command_id)? else { return Ok(vec![]) };
-    match offer.phase {
+    Ok(match offer.phase {
+        _ if offer.contradicted => vec![],
         Phase::Started | Phase::Uncertain => {
-            Ok(vec![Event::SubmissionAccepted(SubmissionAccepted { command_id, reply, at })])
+            vec![Event::SubmissionAccepted(SubmissionAccepted { command_id, reply, at })]
         }
-        Phase::Accepted | Phase::Rejected | Phase::SettleFailed => Ok(vec![]),
-    }
+        Phase::Rejected => vec![contradicted(command_id, ReplyWord::Rejected, reply, at)],
+        Phase::Accepted | Phase::SettleFailed => vec![],
+    })
 }
 
 pub(super) fn rejected(
@@ -354,12 +357,18 @@ pub(super) fn rejected(
     at: Timestamp,
 ) -> Result<Vec<Event>, Rejection> {
     let Some(offer) = open_or_finished(state, command_id)? else { return Ok(vec![]) };
-    match offer.phase {
+    Ok(match offer.phase {
+        _ if offer.contradicted => vec![],
         Phase::Started | Phase::Uncertain => {
-            Ok(vec![Event::SubmissionRejected(SubmissionRejected { command_id, reply, late, at })])
+            vec![Event::SubmissionRejected(SubmissionRejected { command_id, reply, late, at })]
         }
-        Phase::Accepted | Phase::Rejected | Phase::SettleFailed => Ok(vec![]),
-    }
+        Phase::Accepted => vec![contradicted(command_id, ReplyWord::Accepted, reply, at)],
+        Phase::Rejected | Phase::SettleFailed => vec![],
+    })
+}
+
+fn contradicted(command_id: CommandId, before: ReplyWord, reply: String, at: Timestamp) -> Event {
+    Event::ReplyContradicted(ReplyContradicted { command_id, before, reply, at })
 }
 
 pub(super) fn uncertain(

@@ -5,7 +5,7 @@ use crate::time::Timestamp;
 use crate::trading::account::event::{Armed, DisarmCause, Disarmed, Killed, LeaseTaken, Mode, OpenSignature};
 use crate::trading::account::{ARMING_MS_MAX, Account, Command, Event, Rejection};
 use crate::trading::fixtures::{
-    after, at, command, execute, hash, leased, limits, limits_set, micros_after, open, ready, started,
+    after, asker, at, command, execute, hash, leased, limits, limits_set, micros_after, open, ready, started,
 };
 use crate::trading::limits::Limits;
 
@@ -18,11 +18,16 @@ fn arm() -> Command {
 }
 
 fn arm_until(until: Timestamp) -> Command {
-    Command::Arm { mode: Mode::Full, limits_version: None, until, reason: "open".to_owned(), at: at(0) }
+    arm_for("open", None, until)
 }
 
 fn arm_with(reason: &str, limits_version: Option<u64>) -> Command {
-    Command::Arm { mode: Mode::Full, limits_version, until: at(60_000), reason: reason.to_owned(), at: at(0) }
+    arm_for(reason, limits_version, at(60_000))
+}
+
+fn arm_for(reason: &str, limits_version: Option<u64>, until: Timestamp) -> Command {
+    let (mode, reason, asker) = (Mode::Full, reason.to_owned(), asker(90, 1));
+    Command::Arm { mode, limits_version, until, reason, asker, at: at(0) }
 }
 
 fn now_armed(until: Timestamp, reason: &str) -> Event {

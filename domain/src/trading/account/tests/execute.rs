@@ -12,7 +12,7 @@ use crate::trading::account::event::{
 };
 use crate::trading::account::{Account, Command, Event};
 use crate::trading::fixtures::{
-    after, armed, at, block, command, euros, execute, execute_order, leased, limits, limits_set,
+    after, armed, asker, at, block, command, euros, execute, execute_order, leased, limits, limits_set,
     micros_after, open, order, order_for_base, ready, started, started_by,
 };
 
@@ -164,6 +164,7 @@ fn two_executors_with_two_leases_start_one_offer() {
         limits_version: None,
         until: at(60_000),
         reason: "after restart".to_owned(),
+        asker: asker(90, 1),
         at: at(2),
     };
     let mut second = execute(1);

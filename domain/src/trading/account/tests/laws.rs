@@ -21,8 +21,11 @@ fn name(event: &Event) -> &'static str {
         Event::LeaseRenewed(_) => "lease renewed",
         Event::LimitsSet(_) => "limits set",
         Event::Armed(_) => "armed",
+        Event::ArmRequested(_) => "arm requested",
+        Event::ArmApproved(_) => "arm approved",
         Event::Disarmed(_) => "disarmed",
         Event::Killed(_) => "killed",
+        Event::KillConfirmed(_) => "kill confirmed",
         Event::ExecutionRefused(_) => "refused",
         Event::ExecutionExpired(_) => "expired",
         Event::SubmissionStarted(_) => "started",
@@ -30,6 +33,7 @@ fn name(event: &Event) -> &'static str {
         Event::SubmissionAccepted(_) => "accepted",
         Event::SubmissionRejected(_) => "rejected",
         Event::SubmissionUncertain(_) => "uncertain",
+        Event::ReplyContradicted(_) => "contradicted",
         Event::SubmissionSettled(_) => "settled",
         Event::SubmissionSettleFailed(_) => "settle failed",
         Event::SubmissionExpiredUnfilled(_) => "expired unfilled",
@@ -37,7 +41,7 @@ fn name(event: &Event) -> &'static str {
     }
 }
 
-const NAMES: usize = 17;
+const NAMES: usize = 21;
 
 /// The laws below would hold in stories in which nothing happens; these are not such stories.
 #[test]
@@ -170,12 +174,16 @@ fn no_offer_starts_unless_the_last_word_was_to_arm() {
                 Event::SubmissionStarted(started) => return armed && !killed && started.epoch == epoch,
                 Event::LeaseRenewed(_)
                 | Event::LimitsSet(_)
+                | Event::ArmRequested(_)
+                | Event::ArmApproved(_)
+                | Event::KillConfirmed(_)
                 | Event::ExecutionRefused(_)
                 | Event::ExecutionExpired(_)
                 | Event::SubmissionAbandoned(_)
                 | Event::SubmissionAccepted(_)
                 | Event::SubmissionRejected(_)
                 | Event::SubmissionUncertain(_)
+                | Event::ReplyContradicted(_)
                 | Event::SubmissionSettled(_)
                 | Event::SubmissionSettleFailed(_)
                 | Event::SubmissionExpiredUnfilled(_)
@@ -251,14 +259,18 @@ fn counted(event: &Event) -> Option<(CommandId, Counter)> {
         | Event::LeaseRenewed(_)
         | Event::LimitsSet(_)
         | Event::Armed(_)
+        | Event::ArmRequested(_)
+        | Event::ArmApproved(_)
         | Event::Disarmed(_)
         | Event::Killed(_)
+        | Event::KillConfirmed(_)
         | Event::ExecutionRefused(_)
         | Event::ExecutionExpired(_)
         | Event::SubmissionStarted(_)
         | Event::SubmissionAccepted(_)
         | Event::SubmissionRejected(_)
-        | Event::SubmissionUncertain(_) => None,
+        | Event::SubmissionUncertain(_)
+        | Event::ReplyContradicted(_) => None,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::testing::given;
 use crate::time::Timestamp;
 use crate::trading::account::event::LimitsSet;
 use crate::trading::account::{Account, Command, Event, Rejection};
-use crate::trading::fixtures::{at, limits, micros_after};
+use crate::trading::fixtures::{alice, at, limits, micros_after};
 use crate::trading::limits::{InvalidLimits, Limits};
 
 fn with_offers(open_offers_max: u32) -> Limits {
@@ -18,6 +18,7 @@ fn set(open_offers_max: u32, effective_from: Timestamp, now: Timestamp) -> Comma
         shown: None,
         effective_from,
         reason: "quarterly review".to_owned(),
+        by: alice(),
         at: now,
     }
 }
@@ -28,6 +29,7 @@ fn was_set(version: u64, open_offers_max: u32, effective_from: Timestamp, now: T
         limits: with_offers(open_offers_max),
         effective_from,
         reason: "quarterly review".to_owned(),
+        dropped_by: None,
         at: now,
     }))
 }
@@ -98,6 +100,7 @@ fn limits_need_a_reason() {
         shown: None,
         effective_from: at(0),
         reason: " ".to_owned(),
+        by: alice(),
         at: at(0),
     };
     given::<Account>([]).when(unsaid).then_rejected(Rejection::ReasonMissing);
@@ -115,7 +118,7 @@ fn a_change_of_limits_that_were_not_the_newest_is_refused() {
         let Command::SetLimits { limits, effective_from, reason, at, .. } = set(6, at(20), at(20)) else {
             panic!("another command")
         };
-        Command::SetLimits { limits, shown: Some(shown), effective_from, reason, at }
+        Command::SetLimits { limits, shown: Some(shown), effective_from, reason, by: alice(), at }
     };
     let two = || [was_set(1, 4, at(0), at(0)), was_set(2, 5, at(10), at(10))];
     given::<Account>(two())

@@ -5,8 +5,8 @@ use crate::ids::QuoteHash;
 use crate::port::feeds::SettlementWord;
 use crate::testing::given;
 use crate::trading::account::event::{
-    ReleaseCause, ReservationReleased, SubmissionAbandoned, SubmissionAccepted, SubmissionRejected,
-    SubmissionSettleFailed, SubmissionUncertain,
+    ReleaseCause, ReplyContradicted, ReplyWord, ReservationReleased, SubmissionAbandoned, SubmissionAccepted,
+    SubmissionRejected, SubmissionSettleFailed, SubmissionUncertain,
 };
 use crate::trading::account::state::Phase;
 use crate::trading::account::{Account, Command, Event, Rejection};
@@ -89,12 +89,47 @@ fn a_reply_that_comes_after_all_ends_the_doubt() {
 }
 
 #[test]
-fn a_known_reply_is_not_doubted_and_not_contradicted() {
+fn a_known_reply_is_not_doubted() {
     for first in [accept(1), reject(1)] {
-        for second in [accept(1), reject(1), doubt(1)] {
-            given::<Account>(after(open([1]), [first.clone()])).when(second).then_nothing();
-        }
+        given::<Account>(after(open([1]), [first])).when(doubt(1)).then_nothing();
     }
+}
+
+#[test]
+fn a_reply_that_contradicts_an_earlier_one_is_on_record_once_and_from_then_on_replies_prove_nothing() {
+    let contradicted = |before, reply: &str| {
+        let (command_id, reply) = (command(1), reply.to_owned());
+        Event::ReplyContradicted(ReplyContradicted { command_id, before, reply, at: at(50) })
+    };
+    let cases = [
+        (reject(1), accept(1), contradicted(ReplyWord::Rejected, "OK")),
+        (accept(1), reject(1), contradicted(ReplyWord::Accepted, "bad signature")),
+    ];
+    for (first, second, fact) in cases {
+        let told = after(open([1]), [first]);
+        given::<Account>(told.clone()).when(second.clone()).then([fact]);
+        let history = after(told, [second]);
+        assert_eq!(phase(&history, 1), Some(Phase::Uncertain));
+        for more in [accept(1), reject(1), doubt(1)] {
+            given::<Account>(history.clone()).when(more).then_nothing();
+        }
+        let state = fold::<Account>(&history);
+        assert_eq!(state.reserved(&started(1).give.token), started(1).give.amount);
+    }
+}
+
+#[test]
+fn a_block_ends_what_the_relay_contradicted() {
+    let seen = |block_at, used| Command::ApplyBalances(Box::new(block(101, block_at, &[(1, used)])));
+    let history = after(open([1]), [reject(1), accept(1)]);
+    let unfilled = after(history.clone(), [seen(at(80_000), false)]);
+    assert!(
+        unfilled.iter().any(|event| matches!(event, Event::SubmissionExpiredUnfilled(_))),
+        "{unfilled:?}"
+    );
+    assert!(fold::<Account>(&unfilled).open().is_empty());
+    let ends = after(history, [seen(at(4_000), true)]);
+    assert!(ends.iter().any(|event| matches!(event, Event::SubmissionSettled(_))), "{ends:?}");
 }
 
 #[test]

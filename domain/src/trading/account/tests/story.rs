@@ -4,17 +4,17 @@
 //! late, balances are small, leases move, clocks stand still or step back.
 
 use crate::decider::{Decider, fold};
-use crate::ids::CommandId;
+use crate::ids::{Actor, CommandId};
 use crate::money::Units;
 use crate::port::event_log::Position;
 use crate::port::feeds::SettlementWord;
 use crate::time::Timestamp;
-use crate::trading::account::command::{ApplyBalances, Balances, Execute};
+use crate::trading::account::command::{ApplyBalances, Asker, Balances, Execute};
 use crate::trading::account::event::{DisarmCause, Mode};
 use crate::trading::account::state::Arming;
 use crate::trading::account::{Account, Command, Event, Rejection, State};
 use crate::trading::fixtures::{
-    at, balances, block, command, euros, hash, limits, order, order_for_base, quote, words,
+    alice, asker, at, balances, block, command, euros, hash, limits, order, order_for_base, quote, words,
 };
 use crate::trading::limits::Limits;
 use crate::trading::strategy::event::ExecutionCommanded;
@@ -56,7 +56,8 @@ const COMMANDS_MAX: u64 = 80;
 
 impl Arbitrary for Story {
     fn arbitrary(source: &mut Gen) -> Self {
-        let mut teller = Teller { state: State::default(), now_ms: 0, height: 100, orders: 0, places: 0 };
+        let mut teller =
+            Teller { state: State::default(), now_ms: 0, height: 100, orders: 0, places: 0, wishes: 0 };
         let mut commands = vec![
             Command::TakeLease { holder: "desk-1".to_owned(), ttl_ms: 600_000, at: at(0) },
             Command::SetLimits {
@@ -64,9 +65,10 @@ impl Arbitrary for Story {
                 shown: None,
                 effective_from: at(0),
                 reason: "first limits".to_owned(),
+                by: alice(),
                 at: at(0),
             },
-            arm(at(0), Mode::Full),
+            teller.arm_as(alice(), Mode::Full),
         ];
         for command in &commands {
             teller.hear(command);
@@ -99,9 +101,10 @@ fn one_in(source: &mut Gen, n: u64) -> bool {
     below(source, n) == 0
 }
 
-fn arm(now: Timestamp, mode: Mode) -> Command {
-    let until = now.plus_millis(120_000);
-    Command::Arm { mode, limits_version: None, until, reason: "session".to_owned(), at: now }
+/// Two people, one of them also with a key, and one who sits at the machine.
+fn someone(source: &mut Gen) -> Actor {
+    let people = ["person:alice", "operator:alice", "person:bob"];
+    Actor::try_from((*source.choose(&people).unwrap()).to_owned()).unwrap()
 }
 
 /// Knows how the story stands, so that most of what it tells makes sense there.
@@ -111,6 +114,7 @@ struct Teller {
     height: u64,
     orders: u64,
     places: u64,
+    wishes: u64,
 }
 
 impl Teller {
@@ -123,16 +127,31 @@ impl Teller {
         self.state = events.iter().fold(std::mem::take(&mut self.state), Account::evolve);
     }
 
+    fn arm_as(&mut self, by: Actor, mode: Mode) -> Command {
+        let now = self.now();
+        self.wishes = self.wishes.saturating_add(1);
+        let in_force = self.state.limits_at(now).map_or(0, |set| set.version);
+        let asker = Asker { by, ..asker(self.wishes.saturating_add(10_000), in_force) };
+        let (until, reason) = (now.plus_millis(120_000), "session".to_owned());
+        Command::Arm { mode, limits_version: None, until, reason, asker, at: now }
+    }
+
     fn command(&mut self, source: &mut Gen) -> Command {
         let step = i64::try_from(below(source, 2_000)).unwrap();
         self.now_ms =
             self.now_ms.saturating_add(if one_in(source, 12) { step.saturating_neg() } else { step });
         match self.state.arming() {
+            Arming::Killed { .. } if one_in(source, 8) => {
+                Command::ConfirmKill { epoch: below(source, 3), at: self.now() }
+            }
             Arming::Killed { .. } if one_in(source, 2) => Command::Disarm {
                 cause: DisarmCause::Operator,
                 reason: "all clear".to_owned(),
                 at: self.now(),
             },
+            Arming::Disarmed if self.state.waiting(self.now()).is_some() && !one_in(source, 4) => {
+                self.approve(source)
+            }
             Arming::Disarmed if one_in(source, 2) => self.arm(source),
             Arming::Killed { .. } | Arming::Disarmed | Arming::Armed(_) => self.anything(source),
         }
@@ -145,14 +164,30 @@ impl Teller {
             2 => self.limits(source),
             3 => self.arm(source),
             4 => self.stop(source),
-            5..=16 => Command::Execute(Box::new(self.execute(source))),
+            5 => self.approve(source),
+            6..=16 => Command::Execute(Box::new(self.execute(source))),
             17..=24 => self.report(source),
             _ => Command::ApplyBalances(Box::new(self.block(source))),
         }
     }
 
-    fn arm(&self, source: &mut Gen) -> Command {
-        arm(self.now(), if one_in(source, 3) { Mode::Reducing } else { Mode::Full })
+    fn arm(&mut self, source: &mut Gen) -> Command {
+        let mode = if one_in(source, 3) { Mode::Reducing } else { Mode::Full };
+        self.arm_as(someone(source), mode)
+    }
+
+    /// Mostly what waits, sometimes any request that is remembered, sometimes with other limits in mind.
+    fn approve(&self, source: &mut Gen) -> Command {
+        let known: Vec<_> = self.state.requests().map(|request| request.asked.clone()).collect();
+        let waiting = self.state.waiting(self.now()).map(|request| request.asked.clone());
+        let any = source.choose(&known).cloned();
+        let asked = if one_in(source, 4) { any } else { waiting.or(any) };
+        let (request_id, limits_hash) = asked.map_or((command(1), String::new()), |asked| {
+            let other = one_in(source, 8);
+            (asked.request_id, if other { "another".to_owned() } else { asked.limits_hash.clone() })
+        });
+        let (by, at, reason) = (someone(source), self.now(), "seen".to_owned());
+        Command::Approve { request_id, limits_hash, reason, by, at }
     }
 
     fn lease(&self, source: &mut Gen) -> Command {
@@ -163,10 +198,11 @@ impl Teller {
     fn limits(&self, source: &mut Gen) -> Command {
         let open_offers_max = u32::try_from(below(source, 5)).unwrap();
         Command::SetLimits {
-            limits: Box::new(Limits { open_offers_max, ..limits() }),
+            limits: Box::new(Limits { open_offers_max, second_person: one_in(source, 2), ..limits() }),
             shown: None,
             effective_from: self.now().plus_millis(below(source, 3_000)),
             reason: "review".to_owned(),
+            by: someone(source),
             at: self.now(),
         }
     }
@@ -174,8 +210,9 @@ impl Teller {
     fn stop(&self, source: &mut Gen) -> Command {
         let (at, reason) = (self.now(), "stop".to_owned());
         let causes = [DisarmCause::Operator, DisarmCause::UnexpectedDrop, DisarmCause::VenueBlocked];
-        match below(source, 5) {
+        match below(source, 6) {
             0 => Command::Kill { reason, at },
+            5 => Command::ConfirmKill { epoch: self.state.epoch(), at },
             1 => Command::ExpireArming { at },
             _ => Command::Disarm { cause: *source.choose(&causes).unwrap(), reason, at },
         }

@@ -1,0 +1,129 @@
+//! A person's wish without its body, and what can come of it.
+
+use std::borrow::Cow;
+use stele_domain::access::{Action, Caller, Role};
+use stele_domain::ids::CommandId;
+use stele_domain::intents::filter;
+use stele_domain::operations::service;
+use stele_domain::port::event_log::Position;
+use stele_domain::time::Timestamp;
+use stele_domain::trading::account;
+use stele_domain::trading::account::event::OpenSignature;
+
+/// A person's wish, without its body.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Names it: the same id again gives the first answer.
+    pub command_id: CommandId,
+    /// Digest of the whole request: the same id with another digest is refused.
+    pub digest: String,
+    /// Who, and what they may do. It comes from the credential, never from the request.
+    pub caller: Caller,
+    /// Why.
+    pub reason: String,
+}
+
+/// What came of a wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Done {
+    /// It is so now; the facts stand up to here.
+    Recorded(Position),
+    /// It was so already.
+    AlreadySo,
+    /// It was asked for before, with this id; the facts stand up to here.
+    Repeated(Position),
+    /// It is written down, and waits for another person.
+    ApprovalNeeded(Approval),
+}
+
+/// What another person is asked to approve.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// Names the request; the approval must name it.
+    pub request_id: CommandId,
+    /// The limits that it would be armed under.
+    pub limits_version: u64,
+    /// SHA-256 of their canonical form: what the approval is bound to.
+    pub limits_hash: String,
+    /// Nobody can approve it any more from then on.
+    pub expires_at: Timestamp,
+    /// The request stands in the log up to here.
+    pub position: Position,
+}
+
+/// A kill, and the proof of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KillProof {
+    /// Where the kill stands in the log, and whether it was new.
+    pub done: Done,
+    /// True when no frame of this process can leave any more. False when one was being written for too long:
+    /// look at the open signatures.
+    pub fenced: bool,
+    /// Every signature that could still be executed.
+    pub open: Vec<OpenSignature>,
+}
+
+/// Why a wish came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The caller may not do it: their role or their scope leaves it out.
+    #[error("{role} may not {action} with this credential: ask somebody who may, or for a key that does")]
+    Forbidden {
+        /// What was asked.
+        action: Action,
+        /// Who asked.
+        role: Role,
+    },
+    /// A rule said no.
+    #[error("{message}")]
+    Rule {
+        /// The rule's stable code.
+        code: Cow<'static, str>,
+        /// The rule's words.
+        message: String,
+    },
+    /// The id was used before, for something else or by somebody else.
+    #[error("command {0} was sent before with another body: use a new id for a new wish")]
+    IdReused(CommandId),
+    /// There is no such thing in this process.
+    #[error("{0} does not run in this process")]
+    NotHere(&'static str),
+    /// We could not do it.
+    #[error("the desk could not do it: {0}")]
+    Unavailable(String),
+}
+
+/// A rejection that can be told to a person.
+pub trait Rule: std::fmt::Debug + Send {
+    /// The stable code.
+    fn code(&self) -> &'static str;
+    /// The words.
+    fn words(&self) -> String;
+}
+
+impl Rule for account::Rejection {
+    fn code(&self) -> &'static str {
+        Self::code(self)
+    }
+    fn words(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Rule for filter::Rejection {
+    fn code(&self) -> &'static str {
+        Self::code(self)
+    }
+    fn words(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Rule for service::Rejection {
+    fn code(&self) -> &'static str {
+        Self::code(self)
+    }
+    fn words(&self) -> String {
+        self.to_string()
+    }
+}

@@ -1,0 +1,124 @@
+//! The signing lease: taken, kept, waited for.
+//!
+//! Who stands by takes it only when it has run out; every new lease begins disarmed.
+
+use super::reactor::Executor;
+use super::{Standing, reactor::View};
+use crate::envelope::Failure;
+use crate::observe;
+use crate::service::{ServiceError, own, survivable, unstartable};
+use crate::stop::Stop;
+use std::time::Duration;
+use stele_domain::ids::Actor;
+use stele_domain::operations::service::event::Service;
+use stele_domain::trading::account::{Command, Rejection, State};
+
+/// How often who stands by looks at the lease, at least.
+const LOOK: Duration = Duration::from_millis(500);
+/// Wait before a log that did not answer is asked again.
+const RETRY: Duration = Duration::from_millis(500);
+
+/// What became of a lease.
+#[derive(Debug)]
+pub(super) enum Lease {
+    /// It holds.
+    Held,
+    /// Somebody else has it.
+    Lost(String),
+}
+
+impl Executor {
+    /// Takes the lease, or stands by until it can; none when the stop came first.
+    pub(super) async fn lead(&self, who: &Actor, stop: &mut Stop) -> Result<Option<u64>, ServiceError> {
+        loop {
+            let wait = match self.try_to_lead(who).await {
+                Ok(Attempt::Leads(epoch)) => {
+                    self.fence.hold(epoch);
+                    observe::leads(&self.options.instance, epoch);
+                    self.standing.send_replace(Standing::Leading { epoch });
+                    return Ok(Some(epoch));
+                }
+                Ok(Attempt::StandsBy(wait)) => wait,
+                Err(ServiceError::Log(error)) if error.is_transient() => {
+                    observe::log_failed(Service::Executor.name(), &error);
+                    RETRY
+                }
+                Err(error) => return Err(error),
+            };
+            tokio::select! {
+                biased;
+                () = stop.requested() => return Ok(None),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    async fn try_to_lead(&self, who: &Actor) -> Result<Attempt, ServiceError> {
+        if self.options.standby
+            && let Some(wait) = self.held_by_another().await?
+        {
+            return Ok(Attempt::StandsBy(wait));
+        }
+        let at = self.clock.now();
+        let holder = self.options.instance.clone();
+        let command = Command::TakeLease { holder, ttl_ms: self.options.lease_ttl_ms, at };
+        match self.account.handle(own(who, at, command)).await {
+            Ok(_) => self.account.look(State::epoch).await.map(Attempt::Leads).map_err(unstartable),
+            // Between the look and the wish somebody else was faster.
+            Err(Failure::Rejected(_)) if self.options.standby => Ok(Attempt::StandsBy(LOOK)),
+            Err(Failure::Rejected(rejection)) => Err(ServiceError::Lease(rejection.to_string())),
+            Err(failure) => Err(unstartable(failure)),
+        }
+    }
+
+    /// How long to wait while the lease holds. Who stands by waits for its own former self too: it can't tell a
+    /// predecessor that is gone from one that was given the same name.
+    async fn held_by_another(&self) -> Result<Option<Duration>, ServiceError> {
+        let lease = self.account.look(|state| state.lease().cloned()).await.map_err(unstartable)?;
+        let now = self.clock.now();
+        let Some(lease) = lease.filter(|lease| lease.until > now) else { return Ok(None) };
+        let standing = Standing::Standby { holder: lease.holder.clone(), until: lease.until };
+        let news = self.standing.send_if_modified(|current| {
+            let first = !matches!(current, Standing::Standby { .. });
+            *current = standing;
+            first
+        });
+        if news {
+            observe::stands_by(&self.options.instance, &lease.holder, lease.until);
+        }
+        let left_ms = u64::try_from(lease.until.millis_since(now)).unwrap_or(0);
+        Ok(Some(Duration::from_millis(left_ms.max(1)).min(LOOK)))
+    }
+
+    /// Lets the lease last longer when half of it is gone, and says when it is somebody else's.
+    pub(super) async fn keep_lease(&self, who: &Actor, view: &View) -> Result<Lease, ServiceError> {
+        let at = self.clock.now();
+        let ttl_ms = self.options.lease_ttl_ms;
+        let half_ms = i64::try_from(ttl_ms / 2).unwrap_or(0);
+        let seen = self.account.look(|state| {
+            let left_ms = state.lease().map_or(0, |lease| lease.until.millis_since(at));
+            (state.epoch(), left_ms < half_ms)
+        });
+        match seen.await {
+            Ok((epoch, _)) if epoch != view.epoch => {
+                let words = Rejection::LeaseLost { asked: view.epoch, current: epoch }.to_string();
+                return Ok(Lease::Lost(words));
+            }
+            Ok((_, false)) => return Ok(Lease::Held),
+            Ok((_, true)) | Err(_) => {}
+        }
+        match self.account.handle(own(who, at, Command::RenewLease { epoch: view.epoch, ttl_ms, at })).await {
+            Ok(_) => Ok(Lease::Held),
+            Err(Failure::Rejected(rejection @ Rejection::LeaseLost { .. })) => {
+                Ok(Lease::Lost(rejection.to_string()))
+            }
+            Err(failure) => survivable(Service::Executor, failure).map(|()| Lease::Held),
+        }
+    }
+}
+
+/// What an attempt to lead came to.
+enum Attempt {
+    Leads(u64),
+    StandsBy(Duration),
+}

@@ -1,0 +1,143 @@
+//! One id, one request of one person: whatever it is about, whatever came of it, and whoever is asked again.
+
+use crate::desk::{Desk, limits};
+use crate::door::{Door, caller, root, wish};
+use stele_commands::control::{Done, Refused, Wish};
+use stele_domain::access::Role;
+use stele_domain::operations::service::event::Service;
+use stele_domain::trading::account::event::Mode;
+
+/// The same id with another body.
+fn other_body(asked: &Wish) -> Wish {
+    Wish { digest: "another".to_owned(), ..asked.clone() }
+}
+
+fn reused(result: &Result<Done, Refused>) -> bool {
+    matches!(result, Err(Refused::IdReused(_)))
+}
+
+#[tokio::test]
+async fn an_id_that_was_used_on_one_aggregate_is_refused_on_any_other() {
+    let door = Door::new();
+    let asked = wish(root(), "lunch time");
+    door.control.set_limits(asked.clone(), limits(), None, None).await.unwrap();
+    let again = other_body(&asked);
+    assert!(reused(&door.control.reset_filter(again.clone()).await));
+    assert!(reused(&door.control.pause(again.clone(), Service::Market).await));
+    assert!(reused(&door.control.disarm(again.clone()).await));
+    assert!(matches!(door.control.refresh(again.clone(), Service::Market).await, Err(Refused::IdReused(_))));
+    assert!(matches!(door.keys.revoke(again, "0123456789ab").await, Err(Refused::IdReused(_))));
+    let refused = door.of_type("operations.CommandRefused").await;
+    assert_eq!(refused.len(), 5, "each of them is kept");
+}
+
+#[tokio::test]
+async fn an_id_is_one_persons() {
+    let door = Door::new();
+    let asked = wish(caller(Role::Operator, "olga"), "smoke");
+    door.control.kill(asked.clone()).await.unwrap();
+    let other = Wish { caller: caller(Role::Operator, "otto"), ..asked };
+    assert!(matches!(door.control.kill(other).await, Err(Refused::IdReused(_))));
+}
+
+#[tokio::test]
+async fn what_was_already_so_is_not_done_when_the_wish_comes_again_later() {
+    let door = Door::new();
+    door.armable(limits()).await;
+    let until = door.desk.clock_in_ms(60_000);
+    let arm = |asked: Wish| door.control.arm(asked, Mode::Full, None, until);
+    arm(wish(root(), "morning")).await.unwrap();
+    let late = wish(root(), "morning");
+    assert_eq!(arm(late.clone()).await, Ok(Done::AlreadySo));
+    door.control.disarm(wish(root(), "lunch time")).await.unwrap();
+    assert_eq!(arm(late).await, Ok(Done::AlreadySo), "the answer of then");
+    let armed = door.of_type("trading.Armed").await;
+    assert_eq!(armed.len(), 1, "a repeated wish arms nothing");
+}
+
+#[tokio::test]
+async fn a_kill_that_comes_again_after_somebody_stood_down_kills_again() {
+    let door = Door::new();
+    door.armable(limits()).await;
+    let asked = wish(root(), "smoke");
+    let first = door.control.kill(asked.clone()).await.unwrap();
+    let again = door.control.kill(asked.clone()).await.unwrap();
+    let Done::Recorded(position) = first.done else { panic!("{first:?}") };
+    assert_eq!(again.done, Done::Repeated(position), "while it is killed, the first answer is true");
+    door.control.disarm(wish(root(), "all clear")).await.unwrap();
+    let later = door.control.kill(asked).await.unwrap();
+    assert!(matches!(later.done, Done::Recorded(later) if later > position), "{later:?}");
+    assert_eq!(door.desk.account_types().await.last(), Some(&"trading.Killed"));
+}
+
+#[tokio::test]
+async fn what_was_refused_is_refused_again_and_kept_once() {
+    let door = Door::new();
+    let until = door.desk.clock_in_ms(60_000);
+    let asked = wish(root(), "morning");
+    let first = door.control.arm(asked.clone(), Mode::Full, None, until).await;
+    door.armable(limits()).await;
+    let again = door.control.arm(asked, Mode::Full, None, until).await;
+    assert!(matches!(&first, Err(Refused::Rule { code, .. }) if code == "no_executor"));
+    assert_eq!(first, again, "the answer of then, though it could be done by now");
+    assert_eq!(door.of_type("operations.CommandRefused").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_restart_remembers_ids_and_answers_of_every_kind() {
+    let door = Door::new();
+    let open = door.open();
+    let (recorded, refused, already) =
+        (wish(root(), "limits"), wish(root(), "morning"), wish(root(), "calm"));
+    let until = door.desk.clock_in_ms(60_000);
+    let set = door.control.set_limits(recorded.clone(), limits(), None, None).await.unwrap();
+    let Done::Recorded(position) = set else { panic!("{set:?}") };
+    let no = door.control.arm(refused.clone(), Mode::Full, None, until).await.unwrap_err();
+    assert_eq!(door.control.disarm(already.clone()).await, Ok(Done::AlreadySo));
+    open.close().await;
+
+    let later = door.recalled().await;
+    assert!(reused(&later.control.reset_filter(other_body(&recorded)).await));
+    assert!(reused(&later.control.reset_filter(other_body(&refused)).await));
+    assert!(reused(&later.control.reset_filter(other_body(&already)).await));
+    let again = later.control.set_limits(recorded, limits(), None, None).await;
+    assert_eq!(again, Ok(Done::Repeated(position)));
+    assert_eq!(later.control.arm(refused, Mode::Full, None, until).await, Err(no));
+    later.armable(limits()).await;
+    later.control.arm(wish(root(), "morning"), Mode::Full, None, until).await.unwrap();
+    assert_eq!(later.control.disarm(already).await, Ok(Done::AlreadySo), "and it stays armed");
+    assert_eq!(later.of_type("trading.Disarmed").await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_id_that_another_process_took_is_known_here_a_moment_later() {
+    let here = Door::new();
+    let open = here.open();
+    let there = here.beside();
+    let asked = wish(root(), "limits");
+    there.control.set_limits(asked.clone(), limits(), None, None).await.unwrap();
+    // Asking here would make the id known, so what the follower does is waited for.
+    let known = async {
+        while !here.wishes.knows(asked.command_id) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), known).await.expect("the follower gets there");
+    assert!(reused(&here.control.reset_filter(other_body(&asked)).await));
+    open.close().await;
+}
+
+#[tokio::test]
+async fn a_wish_whose_answer_got_lost_is_answered_when_it_comes_again() {
+    let clock = crate::desk::HandClock::at(crate::desk::start());
+    let log = std::sync::Arc::new(crate::moody::Moody::new(&clock));
+    let door = Door::behind(Desk::on(log.clone(), clock));
+    let asked = wish(root(), "limits");
+    log.fill(true);
+    let lost = door.control.set_limits(asked.clone(), limits(), None, None).await;
+    assert!(matches!(lost, Err(Refused::Unavailable(_))));
+    assert!(reused(&door.control.set_limits(other_body(&asked), limits(), None, None).await));
+    log.fill(false);
+    let again = door.control.set_limits(asked, limits(), None, None).await;
+    assert!(matches!(again, Ok(Done::Recorded(_))));
+}
