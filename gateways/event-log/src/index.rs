@@ -2,11 +2,13 @@
 //! tree. Payloads stay on disk.
 
 use crate::format::{SEGMENT_HEADER_BYTES, to_u64, to_usize};
+use crate::positions::Positions;
 use crate::recent::{RecentIds, StreamNumber};
 use crate::segment::SegmentHeader;
 use crate::storage::StorageFile;
 use crate::tree::{Hash, SubtreeStore};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 use stele_domain::ids::EventId;
 use stele_domain::port::event_log::{Position, Revision, StreamId};
@@ -68,7 +70,7 @@ pub struct RecordEntry<'a> {
 pub struct Index {
     log: Uuid,
     numbers: HashMap<StreamId, StreamNumber>,
-    positions: Vec<Vec<u64>>,
+    positions: Vec<Positions>,
     categories: BTreeMap<String, u64>,
     recent: RecentIds,
     segments: Vec<Segment>,
@@ -140,7 +142,7 @@ impl Index {
         let Some(positions) = self.positions.get_mut(to_usize(number.into())) else {
             return false;
         };
-        if entry.revision != to_u64(positions.len()) {
+        if entry.revision != positions.len() {
             return false;
         }
         self.head += 1;
@@ -196,11 +198,28 @@ impl Index {
         &self.categories
     }
 
-    /// The positions of a stream's records, by revision.
+    /// How many records a stream has.
     #[must_use]
-    pub fn positions(&self, stream: &StreamId) -> &[u64] {
-        let number = self.numbers.get(stream).map(|number| to_usize((*number).into()));
-        number.and_then(|number| self.positions.get(number)).map_or(&[], Vec::as_slice)
+    pub fn count(&self, stream: &StreamId) -> u64 {
+        self.of_stream(stream).map_or(0, Positions::len)
+    }
+
+    /// How many records a stream has up to a position.
+    #[must_use]
+    pub fn count_to(&self, stream: &StreamId, position: u64) -> u64 {
+        self.of_stream(stream).map_or(0, |positions| positions.count_to(position))
+    }
+
+    /// The position of a stream's record.
+    #[must_use]
+    pub fn position(&self, stream: &StreamId, revision: u64) -> Option<u64> {
+        self.of_stream(stream)?.get(revision)
+    }
+
+    /// The positions of a stream's records, as far as they exist.
+    #[must_use]
+    pub fn positions(&self, stream: &StreamId, revisions: Range<u64>) -> Vec<u64> {
+        self.of_stream(stream).map_or_else(Vec::new, |positions| positions.range(revisions))
     }
 
     /// The revision of a stream's last record with this id, when it is a recent one.
@@ -238,13 +257,17 @@ impl Index {
         segment.marks.get(after.checked_sub(1)?).map(|mark| (segment, *mark))
     }
 
+    fn of_stream(&self, stream: &StreamId) -> Option<&Positions> {
+        self.positions.get(to_usize((*self.numbers.get(stream)?).into()))
+    }
+
     fn number_or_new(&mut self, stream: &StreamId) -> StreamNumber {
         if let Some(number) = self.numbers.get(stream) {
             return *number;
         }
         let number = crate::format::to_u32(to_u64(self.positions.len()));
         self.numbers.insert(stream.clone(), number);
-        self.positions.push(vec![]);
+        self.positions.push(Positions::default());
         number
     }
 }

@@ -31,6 +31,7 @@ mod writer;
 
 mod cache;
 mod index;
+mod positions;
 mod recent;
 mod scan;
 mod walk;
@@ -44,6 +45,7 @@ mod segment;
 
 pub use embedded::{ConsistencyProof, EmbeddedLog, InclusionProof, InvalidProof};
 pub use memory::MemoryLog;
+pub use observe::announce;
 pub use options::{
     CACHE_BYTES_DEFAULT, Options, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
 };

@@ -18,11 +18,22 @@ struct Remembered {
 }
 
 /// The last [`RECENT_RECORDS`] records, by position and by stream and id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RecentIds {
     first_position: u64,
     records: VecDeque<Remembered>,
     revisions: HashMap<(StreamNumber, EventId), u64>,
+}
+
+impl Default for RecentIds {
+    /// With room for all of them: no append waits while a table is moved to a larger place.
+    fn default() -> Self {
+        Self {
+            first_position: 0,
+            records: VecDeque::with_capacity(RECENT_RECORDS),
+            revisions: HashMap::with_capacity(RECENT_RECORDS),
+        }
+    }
 }
 
 impl RecentIds {

@@ -158,6 +158,7 @@ fn of_scan(error: LogError) -> VerifyError {
         | LogError::Invalid(_)
         | LogError::Full
         | LogError::Stopped(_)
-        | LogError::Owned { .. }) => VerifyError::Unreadable(Box::new(other)),
+        | LogError::Owned { .. }
+        | LogError::Denied(_)) => VerifyError::Unreadable(Box::new(other)),
     }
 }

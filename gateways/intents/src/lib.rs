@@ -15,3 +15,5 @@ pub mod verifier;
 
 mod jitter;
 mod observe;
+
+pub use observe::announce;

@@ -1,6 +1,62 @@
 //! Everything this crate says out loud. Wording and labels are reviewed here and nowhere else; no secret gets here.
 
+use metrics::{counter, describe_counter, describe_gauge};
 use stele_domain::port::venue::Submission;
+
+/// Shows every metric of this crate from the start, and says what it means.
+pub fn announce() {
+    describe_gauge!("relay_connected", "1 while this process is connected to the relay.");
+    describe_counter!("relay_connections_total", "Connections to the relay that were opened.");
+    describe_counter!(
+        "relay_disconnections_total",
+        "Outages of the relay: a connection lost, or not to be had."
+    );
+    describe_counter!("relay_frames_unreadable_total", "Frames of the relay that could not be read.");
+    describe_counter!("relay_frames_stale_total", "Frames of an earlier subscription, ignored.");
+    describe_counter!("relay_quotes_dropped_total", "Requests for quotes that nobody read in time.");
+    describe_counter!("relay_news_dropped_total", "Other news of the relay that nobody read in time.");
+    describe_counter!("relay_submissions_total", "Offers by the relay's answer.");
+    describe_counter!(
+        "verifier_provider_failures_total",
+        "Readings that a provider did not answer properly."
+    );
+    describe_counter!(
+        "verifier_provider_stale_total",
+        "Readings for which a provider's newest block was too old."
+    );
+    describe_counter!("verifier_disagreements_total", "Readings in which providers contradicted each other.");
+    for name in [
+        "relay_connections_total",
+        "relay_disconnections_total",
+        "relay_frames_unreadable_total",
+        "relay_frames_stale_total",
+        "relay_quotes_dropped_total",
+        "relay_news_dropped_total",
+        "verifier_disagreements_total",
+    ] {
+        counter!(name).increment(0);
+    }
+    for outcome in ["accepted", "refused", "late", "not_sent", "unknown"] {
+        counter!("relay_submissions_total", "outcome" => outcome).increment(0);
+    }
+    counter!("subscription_reconnects_total", "source" => "relay").increment(0);
+}
+
+/// The verifier will be read from this provider.
+pub fn provider_begins(provider: &str) {
+    counter!("verifier_provider_failures_total", "provider" => provider.to_owned()).increment(0);
+    counter!("verifier_provider_stale_total", "provider" => provider.to_owned()).increment(0);
+}
+
+/// The relay will be connected to.
+pub fn relay_begins() {
+    metrics::gauge!("relay_connected").set(0.0);
+}
+
+/// The connection was lost, or could not be had; it is opened again.
+pub fn relay_reconnecting() {
+    counter!("subscription_reconnects_total", "source" => "relay").increment(1);
+}
 
 /// A connection to the relay was opened and all streams were granted.
 pub fn relay_connected(url: &str, streams: usize) {

@@ -2,15 +2,17 @@
 //!
 //! Each provider is asked for its newest final block; the lowest of those heights is the one that all of them have.
 //! Every view is then asked of every provider at that height, and every answer must name that block. What the
-//! providers say must be equal, or there is no snapshot. Nothing is changed through this door.
+//! providers say must be equal, or there is no snapshot. A provider that is slow is not waited for when enough others
+//! have answered. Nothing is changed through this door.
 
 mod client;
+mod patience;
 mod translate;
 mod wire;
 
 use crate::observe;
 use client::{Failure, Provider};
-use futures_util::future::join_all;
+use patience::gather;
 use std::sync::Arc;
 use std::time::Duration;
 use stele_domain::ids::{AccountId, InvalidId};
@@ -38,6 +40,8 @@ pub struct Options {
     pub request_ms_max: u64,
     /// Longest wait for the whole snapshot, in milliseconds.
     pub snapshot_ms_max: u64,
+    /// How long the others are waited for when as many providers have answered as must, in milliseconds.
+    pub straggler_ms_max: u64,
     /// Largest answer that is read, in bytes.
     pub answer_bytes_max: usize,
     /// How often one request is tried when it may succeed the next time. At least 1.
@@ -62,6 +66,7 @@ impl Options {
             block_age_ms_max: 30_000,
             request_ms_max: 5_000,
             snapshot_ms_max: 15_000,
+            straggler_ms_max: 1_000,
             answer_bytes_max: 1_048_576,
             attempts_max: 3,
             retry_ms: 250,
@@ -93,6 +98,7 @@ pub struct NearVerifier {
     providers_min: usize,
     block_age_ms_max: i64,
     snapshot_max: Duration,
+    straggler_max: Duration,
     clock: Arc<dyn Clock>,
 }
 
@@ -113,6 +119,7 @@ impl NearVerifier {
             providers_min: options.providers_min.max(1),
             block_age_ms_max: i64::try_from(options.block_age_ms_max).unwrap_or(i64::MAX),
             snapshot_max: Duration::from_millis(options.snapshot_ms_max),
+            straggler_max: Duration::from_millis(options.straggler_ms_max),
             clock,
         })
     }
@@ -124,13 +131,17 @@ impl NearVerifier {
                 "{asked} nonces in one question, at most {SNAPSHOT_NONCES_MAX}"
             )));
         }
-        let heads = join_all(self.providers.iter().map(Provider::final_block)).await;
+        let asks = self.providers.iter().map(Provider::final_block);
+        let usable =
+            |head: &Result<FinalBlock, Failure>| head.as_ref().is_ok_and(|block| self.is_fresh(block));
+        let heads = gather(asks, self.providers_min, usable, self.straggler_max).await;
         let (mut asked, mut failures) = self.sort(heads);
         let Some(block) = self.common_block(&mut asked)? else { return Err(given_up(&failures)) };
-        let views = join_all(asked.iter().map(|(provider, _)| provider.views(&block, query))).await;
+        let asks = asked.iter().map(|(provider, _)| provider.views(&block, query));
+        let views = gather(asks, self.providers_min, Result::is_ok, self.straggler_max).await;
         let mut told = Vec::new();
         for ((provider, _), views) in asked.iter().zip(views) {
-            match views {
+            match views.unwrap_or_else(|| Err(provider.too_slow())) {
                 Ok(snapshot) => told.push((provider.name(), snapshot)),
                 Err(Failure::OtherBlock(what)) => {
                     observe::providers_disagree(block.height, &what);
@@ -143,10 +154,13 @@ impl NearVerifier {
     }
 
     /// Those that named a final block, and what went wrong with the others.
-    fn sort(&self, heads: Vec<Result<FinalBlock, Failure>>) -> (Vec<(&Provider, FinalBlock)>, Vec<Failure>) {
+    fn sort(
+        &self,
+        heads: Vec<Option<Result<FinalBlock, Failure>>>,
+    ) -> (Vec<(&Provider, FinalBlock)>, Vec<Failure>) {
         let (mut asked, mut failures) = (Vec::new(), Vec::new());
         for (provider, head) in self.providers.iter().zip(heads) {
-            match head {
+            match head.unwrap_or_else(|| Err(provider.too_slow())) {
                 Ok(block) => asked.push((provider, block)),
                 Err(failure) => failures.push(left_out(provider, failure)),
             }
@@ -159,23 +173,29 @@ impl NearVerifier {
         &self,
         asked: &mut Vec<(&Provider, FinalBlock)>,
     ) -> Result<Option<FinalBlock>, VerifierError> {
-        let now = self.clock.now();
-        let behind = |block: &FinalBlock| now.millis_since(block.at);
         let Some(newest) = asked.iter().map(|(_, block)| block).max_by_key(|block| block.height).cloned()
         else {
             return Ok(None);
         };
         asked.retain(|(provider, block)| {
-            let fresh = behind(block) <= self.block_age_ms_max;
+            let fresh = self.is_fresh(block);
             if !fresh {
-                observe::provider_stale(provider.name(), block.height, behind(block));
+                observe::provider_stale(provider.name(), block.height, self.behind_ms(block));
             }
             fresh
         });
         match asked.iter().map(|(_, block)| block).min_by_key(|block| block.height) {
             Some(lowest) => Ok(Some(lowest.clone())),
-            None => Err(VerifierError::Stale { height: newest.height, behind_ms: behind(&newest) }),
+            None => Err(VerifierError::Stale { height: newest.height, behind_ms: self.behind_ms(&newest) }),
         }
+    }
+
+    fn behind_ms(&self, block: &FinalBlock) -> i64 {
+        self.clock.now().millis_since(block.at)
+    }
+
+    fn is_fresh(&self, block: &FinalBlock) -> bool {
+        self.behind_ms(block) <= self.block_age_ms_max
     }
 
     fn agreed(&self, told: Vec<(&str, Snapshot)>, failures: &[Failure]) -> Result<Snapshot, VerifierError> {

@@ -18,4 +18,5 @@ mod observe;
 mod poll;
 
 pub use feed::{InvalidSources, Prices};
+pub use observe::announce;
 pub use options::{ApiKey, CoinGeckoOptions, KrakenOptions, Options, Plan};

@@ -1,6 +1,36 @@
 //! Everything this crate says out loud. Wording and labels are reviewed here and nowhere else; no key gets here.
 
-use stele_domain::market::reference::event::{Link, SourceStateChanged};
+use metrics::{counter, describe_counter, describe_gauge};
+use stele_domain::market::reference::event::{Link, Source, SourceStateChanged};
+
+/// Every source of this crate, as it stands in labels.
+const SOURCES: [&str; 3] = [Source::Kraken.name(), Source::CoinGecko.name(), Source::Peg.name()];
+
+/// Shows every metric of this crate from the start, and says what it means.
+pub fn announce() {
+    describe_gauge!("price_source_usable", "1 while a price source is connected and healthy.");
+    describe_counter!("price_source_changes_total", "Changes of a price source's connection or health.");
+    describe_counter!("price_observations_total", "Prices that a source named.");
+    describe_counter!(
+        "price_messages_unreadable_total",
+        "Messages of a price source that could not be read."
+    );
+    describe_counter!("price_news_dropped_total", "Prices that nobody read in time.");
+    for source in SOURCES {
+        for name in
+            ["price_source_changes_total", "price_observations_total", "price_messages_unreadable_total"]
+        {
+            counter!(name, "source" => source).increment(0);
+        }
+    }
+    counter!("price_news_dropped_total").increment(0);
+    counter!("subscription_reconnects_total", "source" => Source::Kraken.name()).increment(0);
+}
+
+/// The stream of prices was lost, or could not be had; it is opened again.
+pub fn reconnecting() {
+    counter!("subscription_reconnects_total", "source" => Source::Kraken.name()).increment(1);
+}
 
 /// A source's connection or health changed.
 pub fn source_changed(change: &SourceStateChanged) {
@@ -12,6 +42,7 @@ pub fn source_changed(change: &SourceStateChanged) {
     if usable {
         tracing::info!(
             event = "market.source_changed",
+            topic = "ref.market_price",
             source,
             ?link,
             healthy,
@@ -21,6 +52,7 @@ pub fn source_changed(change: &SourceStateChanged) {
     } else {
         tracing::warn!(
             event = "market.source_changed",
+            topic = "ref.market_price",
             source,
             ?link,
             healthy,

@@ -3,7 +3,7 @@
 use super::Filling;
 use crate::cache::page_bytes;
 use crate::errors::damaged;
-use crate::format::{to_u64, to_usize};
+use crate::format::to_u64;
 use crate::segment;
 use crate::shared::{Shared, off_thread};
 use crate::walk::Walk;
@@ -48,8 +48,7 @@ fn wanted(
     limit: u64,
 ) -> Range<u64> {
     let head = shared.head();
-    let index = shared.index();
-    let count = to_u64(index.positions(stream).partition_point(|position| *position <= head));
+    let count = shared.index().count_to(stream, head);
     match direction {
         Direction::Forward => from.0.min(count)..from.0.saturating_add(limit).min(count),
         Direction::Backward => {
@@ -70,9 +69,7 @@ fn next_positions(
         Direction::Forward => left.start..left.end.min(left.start + STEP),
         Direction::Backward => left.start.max(left.end.saturating_sub(STEP))..left.end,
     };
-    let index = shared.index();
-    let positions = index.positions(stream);
-    let mut positions = positions.get(to_usize(step.start)..to_usize(step.end)).unwrap_or_default().to_vec();
+    let mut positions = shared.index().positions(stream, step.clone());
     match direction {
         Direction::Forward => left.start = step.end,
         Direction::Backward => {

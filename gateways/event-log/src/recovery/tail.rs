@@ -6,6 +6,7 @@ use crate::format::{CHECKPOINTS_FILE, SECTOR_BYTES, SEGMENT_HEADER_BYTES, to_u64
 use crate::scan::{Scanned, Tail};
 use crate::storage::{Access, Secrecy, Storage, StorageFile, read_all, write_all_at};
 use crate::window::{SCAN_CHUNK_BYTES, Window};
+use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 use stele_domain::port::event_log::LogError;
@@ -76,30 +77,41 @@ fn rewrite(file: &dyn StorageFile, shared: &Arc<dyn StorageFile>, from: u64, to:
     file.sync()
 }
 
-/// Keeps `tail` in a file of its own. A crash between this and the cut finds the same file with the same bytes.
+/// Keeps `tail` in a file of its own, once: a crash between this and the end of the cut may leave a part of the file,
+/// or of the tail.
 fn quarantine(storage: &dyn Storage, segment: &str, offset: u64, tail: &[u8]) -> Result<String, LogError> {
     let directory = storage.describe();
     let first = segment.trim_end_matches(".seg");
     for attempt in 0..QUARANTINE_NAMES_MAX {
         let name = format!("quarantine-{first}-{offset}-{attempt}");
         let failure = |error| failed("writing", &name, &directory, error);
-        let file = match storage.create(&name, Secrecy::Shared) {
-            Ok(file) => file,
+        let (file, kept) = match storage.create(&name, Secrecy::Shared) {
+            Ok(file) => (file, Cow::Borrowed(tail)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let file = storage.open(&name, Access::Write).map_err(failure)?;
                 let there = read_all(&*file, u64::MAX).map_err(failure)?;
-                if !is_unfinished_copy(&there, tail) {
+                if has_all_of(&there, tail) {
+                    (file, Cow::Owned(there))
+                } else if is_unfinished_copy(&there, tail) {
+                    (file, Cow::Borrowed(tail))
+                } else {
                     continue;
                 }
-                file
             }
             Err(error) => return Err(failure(error)),
         };
-        let kept =
-            write_all_at(&*file, tail, 0).and_then(|()| file.sync()).and_then(|()| storage.sync_directory());
-        return kept.map(|()| name.clone()).map_err(failure);
+        // Also what is there already: after a failed fsync only writing it again makes it durable.
+        let written =
+            write_all_at(&*file, &kept, 0).and_then(|()| file.sync()).and_then(|()| storage.sync_directory());
+        return written.map(|()| name.clone()).map_err(failure);
     }
     Err(damaged(segment, offset, format!("{QUARANTINE_NAMES_MAX} unfinished writes were cut here already")))
+}
+
+/// Whether a file has every byte that a crash in the middle of the cut left of the tail; where nothing was left, the
+/// tail has zeros.
+fn has_all_of(there: &[u8], tail: &[u8]) -> bool {
+    tail.len() <= there.len() && tail.iter().zip(there).all(|(left, kept)| left == kept || *left == 0)
 }
 
 /// Whether a file may be what a crash left of writing `tail` to it.

@@ -2,9 +2,9 @@
 
 use super::{Access, OwnError, Ownership, Secrecy, Storage, StorageFile, write_all_at};
 use crate::format::LOCK_FILE;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,10 +27,11 @@ impl DirectoryStorage {
         }
     }
 
-    /// The directory at `path`, made (durably) when it does not exist.
+    /// The directory at `path`. When it does not exist it is made, durably and for its owner only; whoever else may
+    /// read it is the operator's to say.
     pub fn open_or_create(path: &Path) -> io::Result<Self> {
         if !path.exists() {
-            std::fs::create_dir_all(path)?;
+            DirBuilder::new().recursive(true).mode(0o700).create(path)?;
             // Every new name on the way is an entry in its parent; syncing all the way up is cheap and rare.
             for parent in path.canonicalize()?.ancestors().skip(1) {
                 if let Ok(parent) = File::open(parent) {
@@ -153,5 +154,25 @@ impl StorageFile for File {
 
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DirectoryStorage;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_directory_that_was_made_is_its_owners_and_one_that_was_there_stays_as_it_was() {
+        let place = tempfile::tempdir().unwrap();
+        let mode = |name: &str| fs::metadata(place.path().join(name)).unwrap().permissions().mode() & 0o777;
+        DirectoryStorage::open_or_create(&place.path().join("data/log")).unwrap();
+        assert_eq!((mode("data"), mode("data/log")), (0o700, 0o700));
+        let shared = place.path().join("shared");
+        fs::create_dir(&shared).unwrap();
+        fs::set_permissions(&shared, Permissions::from_mode(0o750)).unwrap();
+        DirectoryStorage::open_or_create(&shared).unwrap();
+        assert_eq!(mode("shared"), 0o750);
     }
 }

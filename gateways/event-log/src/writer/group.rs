@@ -111,11 +111,11 @@ impl Group {
                 answers.push(checked(Position(head), last_of(&index, &self.streams, &append.stream)));
                 continue;
             }
-            let before = index.positions(&append.stream).len();
+            let before = index.count(&append.stream);
             let staged = self.streams.entry(append.stream.clone()).or_default();
             let first = index.head() + to_u64(self.records.len()) + 1;
             for (nth, offer) in append.records.into_iter().enumerate() {
-                let revision = to_u64(before + staged.records.len());
+                let revision = before + to_u64(staged.records.len());
                 encoder.record((nth == 0).then_some((append.stream.as_str(), revision)), &offer);
                 staged.records.push(self.records.len());
                 staged.revisions.insert(offer.event_id, revision);
@@ -133,7 +133,7 @@ impl Group {
             answers.push(Appended {
                 first: Position(first),
                 last: Position(index.head() + to_u64(self.records.len())),
-                revision: Revision(to_u64(before + staged.records.len()) - 1),
+                revision: Revision(before + to_u64(staged.records.len()) - 1),
                 repeated: false,
             });
         }
@@ -187,8 +187,8 @@ impl Group {
 }
 
 fn last_of(index: &Index, streams: &HashMap<StreamId, StagedStream>, stream: &StreamId) -> Option<Revision> {
-    let staged = streams.get(stream).map_or(0, |staged| staged.records.len());
-    (index.positions(stream).len() + staged).checked_sub(1).map(|last| Revision(to_u64(last)))
+    let staged = streams.get(stream).map_or(0, |staged| to_u64(staged.records.len()));
+    (index.count(stream) + staged).checked_sub(1).map(Revision)
 }
 
 /// The log as it will be when the group is durable.
@@ -219,7 +219,7 @@ impl<'a> View<'a> {
     }
 
     fn staged_record(&self, stream: &StreamId, revision: u64) -> Option<&Record> {
-        let durable = to_u64(self.index.positions(stream).len());
+        let durable = self.index.count(stream);
         let nth = usize::try_from(revision.checked_sub(durable)?).ok()?;
         self.group.records.get(*self.staged(stream)?.records.get(nth)?)
     }
@@ -228,13 +228,12 @@ impl<'a> View<'a> {
         if let Some(record) = self.staged_record(stream, revision) {
             return Ok(Some(record.event_id));
         }
-        let nth = usize::try_from(revision).ok();
-        let Some(position) = nth.and_then(|nth| self.index.positions(stream).get(nth)) else {
+        let Some(position) = self.index.position(stream, revision) else {
             return Ok(None);
         };
-        match self.index.recent_id(Position(*position)) {
+        match self.index.recent_id(Position(position)) {
             Some(id) => Ok(Some(id)),
-            None => read::id_at(self.shared, &self.index, *position).map(Some),
+            None => read::id_at(self.shared, &self.index, position).map(Some),
         }
     }
 }
@@ -256,8 +255,7 @@ impl History for View<'_> {
         if let Some(record) = self.staged_record(stream, revision.0) {
             return record.position;
         }
-        let nth = usize::try_from(revision.0).ok();
-        let position = nth.and_then(|nth| self.index.positions(stream).get(nth)).copied();
+        let position = self.index.position(stream, revision.0);
         assert!(position.is_some(), "revision {revision} of {stream} has no position");
         Position(position.unwrap_or_default())
     }

@@ -70,6 +70,7 @@ impl Connection {
         let mut backoff =
             Backoff::new(millis(self.options.backoff_ms_min), millis(self.options.backoff_ms_max));
         let mut told = None;
+        observe::relay_begins();
         loop {
             let began = Instant::now();
             let (Lost(reason), was_connected) = self.connect_and_serve().await;
@@ -79,6 +80,7 @@ impl Connection {
                 self.tell(RelayNews::Disconnected { at: self.clock.now(), reason: reason.clone() });
             }
             told = Some(reason);
+            observe::relay_reconnecting();
             if was_connected && began.elapsed() >= STEADY {
                 backoff.reset();
             }

@@ -2,6 +2,7 @@
 
 use super::translate::{self, FinalBlock};
 use super::{InvalidVerifier, Options, wire};
+use crate::observe;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -96,6 +97,7 @@ impl Provider {
         // The path may hold an access key, so only the host is ever named; the number tells two paths apart.
         let port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
         let name = format!("{host}{port} (#{number})");
+        observe::provider_begins(&name);
         Ok(Self {
             name,
             url: parsed,
@@ -110,6 +112,11 @@ impl Provider {
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Why it is left out when the others have answered and it has not.
+    pub(super) fn too_slow(&self) -> Failure {
+        Failure::NoAnswer(format!("{}: no answer long after the others'", self.name))
     }
 
     /// The newest final block.

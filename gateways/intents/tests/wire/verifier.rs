@@ -45,6 +45,8 @@ enum Instead {
     Elsewhere,
     Huge,
     Hang,
+    /// The right one all the same.
+    Right,
 }
 
 type Shared = Arc<Mutex<Book>>;
@@ -94,7 +96,7 @@ async fn answer(State(book): State<Shared>, body: Bytes) -> Response {
         Some(Instead::Elsewhere) => Redirect::temporary("/elsewhere").into_response(),
         Some(Instead::Huge) => "x".repeat(200_000).into_response(),
         Some(Instead::Hang) => std::future::pending().await,
-        None => right_answer(&book.lock().unwrap(), &request).to_string().into_response(),
+        Some(Instead::Right) | None => right_answer(&book.lock().unwrap(), &request).to_string().into_response(),
     }
 }
 
@@ -232,6 +234,36 @@ async fn a_provider_that_is_away_is_left_out_unless_all_are_needed() {
     let error = look(&options).await.unwrap_err();
     assert!(matches!(error, VerifierError::Unavailable(_)), "{error}");
     assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_is_not_waited_for_unless_it_is_needed() {
+    let hanging = Book { instead: vec![Instead::Hang; 20], ..book() };
+    let (slow, asked) = provider(hanging).await;
+    let (quick, _) = provider(book()).await;
+    let mut options = options(vec![slow, quick]);
+    options.request_ms_max = 60_000;
+    options.snapshot_ms_max = 30_000;
+    options.straggler_ms_max = 20;
+    assert_eq!(look(&options).await.unwrap().providers, 1);
+    assert!(asked.lock().unwrap().asked.iter().all(|request| request["method"] == "block"));
+    options.providers_min = 2;
+    options.snapshot_ms_max = 200;
+    let late = look(&options).await.unwrap_err();
+    assert_eq!(late, VerifierError::Unavailable("no snapshot within 200 ms".into()));
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_after_it_named_its_block_is_not_waited_for_either() {
+    let (quick, _) = provider(book()).await;
+    let hanging = Book { instead: [vec![Instead::Right], vec![Instead::Hang; 20]].concat(), ..book() };
+    let (slow, asked) = provider(hanging).await;
+    let mut options = options(vec![slow, quick]);
+    options.request_ms_max = 60_000;
+    options.snapshot_ms_max = 30_000;
+    options.straggler_ms_max = 1_000;
+    assert_eq!(look(&options).await.unwrap().providers, 1);
+    assert!(asked.lock().unwrap().asked.len() > 1, "it was asked for its views too");
 }
 
 #[tokio::test]

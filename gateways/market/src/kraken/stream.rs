@@ -66,6 +66,7 @@ impl Stream {
             let began = Instant::now();
             let Lost(reason) = self.connect_and_read().await;
             self.desk.stream_is(Link::Down, &reason);
+            observe::reconnecting();
             if began.elapsed() >= STEADY {
                 backoff.reset();
             }
