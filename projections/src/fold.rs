@@ -40,6 +40,15 @@ pub enum FoldError {
         #[source]
         source: StoreError,
     },
+    /// The store said no to the batches of a page, or did not answer.
+    #[error("the projections after position {at}")]
+    Keep {
+        /// Where the first of them is.
+        at: Position,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
     /// A projection looked at a row that it had not named.
     #[error("projection {projection} looked at row {} of {} without naming it, at position {at}", row.key, row.table)]
     Unnamed {
@@ -74,22 +83,22 @@ pub fn read(records: Vec<Record>) -> Vec<Item> {
     items
 }
 
-/// Brings a projection from `from` to `to`; `items` holds every event of ours in between, and may hold more.
-/// Answers how many events were parked.
-pub async fn advance(
+/// What a projection makes of the log from `from` to `to`, and how many events were parked; `items` holds every
+/// event of ours in between, and may hold more.
+pub async fn batch(
     store: &dyn ReadStore,
     projection: &Registered,
     items: &[Item],
     from: Position,
     to: Position,
-) -> Result<usize, FoldError> {
-    let failed = |source| FoldError::Store { projection: projection.name, at: from, source };
+) -> Result<(Batch, usize), FoldError> {
     let first = items.partition_point(|item| item.position() <= from);
     let last = items.partition_point(|item| item.position() <= to);
     let items = &items[first..last.max(first)];
 
     let touched = Touched::of(projection, items);
     let wanted: Vec<RowKey> = touched.all().into_iter().collect();
+    let failed = |source| FoldError::Store { projection: projection.name, at: from, source };
     let rows = if wanted.is_empty() { vec![] } else { store.load(&wanted).await.map_err(failed)? };
 
     let folded = fold(projection, items, &touched, wanted.into_iter().zip(rows))?;
@@ -100,8 +109,20 @@ pub async fn advance(
         checkpoint: to,
         changes: folded.changes,
     };
-    store.apply(batch).await.map_err(failed)?;
-    Ok(folded.parked)
+    Ok((batch, folded.parked))
+}
+
+/// Brings a projection from `from` to `to`.
+pub async fn advance(
+    store: &dyn ReadStore,
+    projection: &Registered,
+    items: &[Item],
+    from: Position,
+    to: Position,
+) -> Result<(), FoldError> {
+    let (batch, _) = batch(store, projection, items, from, to).await?;
+    let failed = |source| FoldError::Store { projection: projection.name, at: from, source };
+    store.apply(batch).await.map_err(failed)
 }
 
 /// Everything a store must be opened for: the projections' own tables, and the one of parked events.
@@ -223,7 +244,18 @@ impl FoldError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Store { source, .. } => source.is_transient(),
+            Self::Store { source, .. } | Self::Keep { source, .. } => source.is_transient(),
+            Self::Unnamed { .. } => false,
+        }
+    }
+
+    /// Whether the store is behind what it had acknowledged: it crashed and lost its last batches.
+    #[must_use]
+    pub fn went_back(&self) -> bool {
+        match self {
+            Self::Store { source, .. } | Self::Keep { source, .. } => {
+                matches!(source, StoreError::Conflict { expected, actual, .. } if actual < expected)
+            }
             Self::Unnamed { .. } => false,
         }
     }

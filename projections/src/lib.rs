@@ -22,4 +22,6 @@ pub mod trace;
 
 mod observe;
 
+pub use observe::announce;
+
 pub use fold::{FoldError, schemas};

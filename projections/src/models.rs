@@ -1,7 +1,9 @@
 //! Every read model: one file each, one line here. What the tables hold stands in their definitions.
 
+pub mod access_attempts;
 pub mod account;
 pub mod alerts;
+pub mod arm_requests;
 pub mod attempts;
 pub mod commands;
 pub mod decisions;
@@ -9,6 +11,7 @@ pub mod demands;
 pub mod event_counts;
 pub mod filter;
 pub mod inventory;
+pub mod keys;
 pub mod outcome;
 pub mod parked_events;
 pub mod prices;
@@ -35,6 +38,9 @@ pub const ALL: &[Registered] = &[
     Registered::of::<relay::Relay>(),
     Registered::of::<filter::Filter>(),
     Registered::of::<attempts::Attempts>(),
+    Registered::of::<access_attempts::AccessAttempts>(),
+    Registered::of::<keys::Keyring>(),
+    Registered::of::<arm_requests::ArmRequests>(),
     Registered::of::<event_counts::EventCounts>(),
 ];
 
@@ -69,6 +75,10 @@ mod prelude {
     pub const fn newest_rows(rows: usize) -> Retention {
         Retention::Newest { rows, bytes: usize::MAX }
     }
+
+    /// Commands and results that a store with little room keeps: what follows from about as many decisions as it
+    /// keeps. A store on a disk keeps them all.
+    pub const COMMANDS_KEPT: usize = 2_000;
 
     /// What a stream is about: all after the first `-` of its name.
     pub fn subject(event: &Recorded) -> String {

@@ -1,10 +1,36 @@
 //! Everything this crate says out loud. Wording and labels are reviewed here and nowhere else.
 
 use crate::fold::FoldError;
+use crate::models;
 use crate::models::parked_events::ParkedRow;
-use crate::runner::{RunnerError, Status};
-use metrics::{counter, gauge};
+use crate::runner::RunnerError;
+use metrics::{counter, describe_counter};
 use stele_domain::port::event_log::{LogError, Position, Record};
+
+/// Shows every metric of this crate from the start, and says what it means. How far the tables are is read off the
+/// runner's own status by whoever shows it.
+pub fn announce() {
+    describe_counter!("projection_foreign_records_total", "Records of foreign types, passed over.");
+    describe_counter!("parked_events_total", "Events that a projection parked since the process started.");
+    describe_counter!(
+        "projection_retries_total",
+        "Batches tried again because the log or the store was away."
+    );
+    describe_counter!("projection_faults_total", "Times the projections stopped by themselves.");
+    counter!("projection_foreign_records_total").increment(0);
+    describe_counter!(
+        "projection_went_back_total",
+        "Times the read store came back without its last batches."
+    );
+    counter!("projection_faults_total").increment(0);
+    counter!("projection_went_back_total").increment(0);
+    for on in ["log", "store"] {
+        counter!("projection_retries_total", "on" => on).increment(0);
+    }
+    for projection in models::ALL {
+        counter!("parked_events_total", "projection" => projection.name).increment(0);
+    }
+}
 
 pub fn foreign(record: &Record) {
     counter!("projection_foreign_records_total").increment(1);
@@ -54,6 +80,16 @@ pub fn log_unavailable(error: &LogError, wait_ms: u64) {
     );
 }
 
+pub fn not_taken_up(error: &RunnerError, wait_ms: u64) {
+    counter!("projection_retries_total", "on" => "store").increment(1);
+    tracing::warn!(
+        event = "projections.not_taken_up",
+        error = error as &dyn std::error::Error,
+        wait_ms,
+        "the tables or the log do not answer at the start, trying again"
+    );
+}
+
 pub fn store_unavailable(error: &FoldError, wait_ms: u64) {
     counter!("projection_retries_total", "on" => "store").increment(1);
     tracing::warn!(
@@ -64,6 +100,25 @@ pub fn store_unavailable(error: &FoldError, wait_ms: u64) {
     );
 }
 
+pub fn log_recovered() {
+    tracing::info!(event = "projections.log_recovered", "the log can be read again");
+}
+
+pub fn store_recovered() {
+    tracing::info!(event = "projections.store_recovered", "the read store answers again");
+}
+
+pub fn went_back(error: &FoldError, from: Position, to: Position) {
+    counter!("projection_went_back_total").increment(1);
+    tracing::warn!(
+        event = "projections.went_back",
+        error = error as &dyn std::error::Error,
+        from = from.0,
+        to = to.0,
+        "the read store lost its last batches, they are folded again"
+    );
+}
+
 pub fn faulted(error: &RunnerError) {
     counter!("projection_faults_total").increment(1);
     tracing::error!(
@@ -71,20 +126,4 @@ pub fn faulted(error: &RunnerError) {
         error = error as &dyn std::error::Error,
         "projections stopped"
     );
-}
-
-/// Positions and lags pass 2^53 in no lifetime of ours, so the metrics' floats hold them exactly.
-#[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
-pub fn progress(status: &Status) {
-    gauge!("log_head_position").set(status.head.0 as f64);
-    for p in &status.projections {
-        gauge!("projection_position", "projection" => p.name).set(p.position.0 as f64);
-        gauge!("projection_lag_events", "projection" => p.name).set(p.lag_events as f64);
-        gauge!("projection_lag_seconds", "projection" => p.name).set(p.lag_ms as f64 / 1_000.0);
-    }
-}
-
-pub fn heartbeat(unix_seconds: i64) {
-    #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
-    gauge!("projection_heartbeat_timestamp_seconds").set(unix_seconds as f64);
 }

@@ -28,7 +28,8 @@ use tokio::time::{Instant, MissedTickBehavior};
 pub struct Options {
     /// Most records that are folded between two checkpoints.
     pub batch_records_max: usize,
-    /// How long the runner lets records gather once it has caught up: fewer checkpoints, rows a little later.
+    /// How long the runner lets records gather behind the first one once it has caught up: fewer checkpoints, and
+    /// rows a little later.
     pub gather: Duration,
     /// How often the runner says that it is alive, and looks at the log's head.
     pub heartbeat: Duration,
@@ -42,7 +43,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             batch_records_max: 256,
-            gather: Duration::from_millis(2),
+            gather: Duration::from_millis(5),
             heartbeat: Duration::from_secs(1),
             retry_first: Duration::from_millis(50),
             retry_max: Duration::from_secs(5),
@@ -76,6 +77,19 @@ pub enum RunnerError {
     },
 }
 
+impl RunnerError {
+    /// Whether the same may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Log(error) => error.is_transient(),
+            Self::Fold(error) => error.is_transient(),
+            Self::Store(error) => error.is_transient(),
+            Self::AheadOfLog { .. } => false,
+        }
+    }
+}
+
 /// The runner. [`Runner::run`] works until it is told to end.
 pub struct Runner {
     log: Arc<dyn EventLog>,
@@ -98,11 +112,13 @@ pub struct Runner {
     _own: Handle,
 }
 
-/// What came of a wait that a wish may cut short.
+/// What came of a page, or of a wait that a wish may cut short.
 #[derive(PartialEq, Eq)]
 enum Waiting {
     Over,
     ToldToStop,
+    /// The store lost what it had kept: the log is to be read again from where it is now.
+    WentBack,
 }
 
 impl Runner {
@@ -159,16 +175,31 @@ impl Runner {
     }
 
     async fn work(&mut self) -> Result<(), RunnerError> {
-        self.take_up().await?;
+        let mut wait = self.options.retry_first;
+        while let Err(error) = self.take_up().await {
+            if !error.is_transient() {
+                return Err(error);
+            }
+            // The store may be away when the process starts, and the desk goes on without its tables.
+            observe::not_taken_up(&error, millis(wait));
+            self.publish(State::Blocked { why: chain(&error) });
+            if self.pause_for(&mut wait).await == Waiting::ToldToStop {
+                return Ok(());
+            }
+        }
         observe::started(self.projections.len(), self.least());
         let mut follow = self.log.follow(self.least().next(), Filter::all());
         let mut beat = tokio::time::interval(self.options.heartbeat);
         beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut wait = self.options.retry_first;
         let mut drain_to = None;
-        let mut not_before = Instant::now();
+        let mut heard = Wish::Run;
         loop {
+            // A wish may come at any time: before the first page, while one is folded, while an answer is awaited.
             let wish = *self.wish.borrow_and_update();
+            if std::mem::replace(&mut heard, wish) != wish {
+                self.heard(wish);
+            }
             match wish {
                 Wish::Stop => return Ok(()),
                 Wish::Drain => {
@@ -181,18 +212,22 @@ impl Runner {
             }
             tokio::select! {
                 biased;
-                _ = self.wish.changed() => self.heard(),
+                _ = self.wish.changed() => {}
                 _ = beat.tick() => self.beat().await,
-                page = next(&mut *follow, not_before, self.options.batch_records_max),
+                page = follow.next(self.options.batch_records_max),
                     if wish != Wish::Pause => match page
                 {
                     Ok(page) => {
-                        wait = self.options.retry_first;
-                        if page.caught_up() {
-                            not_before = Instant::now() + self.options.gather;
+                        if std::mem::replace(&mut wait, self.options.retry_first) > self.options.retry_first {
+                            observe::log_recovered();
                         }
-                        if self.take(page, wish).await? == Waiting::ToldToStop {
-                            return Ok(());
+                        let page = self.gather(&mut *follow, page).await;
+                        match self.take(page, wish).await? {
+                            Waiting::Over => {}
+                            Waiting::ToldToStop => return Ok(()),
+                            Waiting::WentBack => {
+                                follow = self.log.follow(self.least().next(), Filter::all());
+                            }
                         }
                     }
                     Err(error) if error.is_transient() => {
@@ -230,9 +265,9 @@ impl Runner {
         Ok(())
     }
 
-    fn heard(&self) {
+    fn heard(&self, wish: Wish) {
         let at = self.least();
-        match *self.wish.borrow() {
+        match wish {
             Wish::Pause => {
                 observe::paused(at);
                 self.publish(State::Paused);
@@ -248,7 +283,6 @@ impl Runner {
 
     /// Says that the runner is alive, with the head that the log has now.
     async fn beat(&mut self) {
-        observe::heartbeat(self.clock.now().millis().div_euclid(1_000));
         let state = self.status.borrow().state.clone();
         let head = self.log.head().await;
         let answers = head.is_ok();
@@ -264,7 +298,22 @@ impl Runner {
             | State::Ended
             | State::Faulted { .. } => state,
         });
-        observe::progress(&self.status.borrow());
+    }
+
+    /// Lets what follows from a first record come too: it comes within moments, and until then the machine is its
+    /// own. Folding at once would cost every offer some of its time to answer.
+    async fn gather(&self, follow: &mut dyn Follow, mut page: Page) -> Page {
+        let room = self.options.batch_records_max.saturating_sub(page.records.len());
+        if !page.caught_up() || page.records.is_empty() || room == 0 {
+            return page;
+        }
+        tokio::time::sleep(self.options.gather).await;
+        // Only what is there: an error comes again with the next page.
+        if let Ok(Ok(more)) = tokio::time::timeout(Duration::ZERO, follow.next(room)).await {
+            page.records.extend(more.records);
+            (page.next, page.head) = (more.next, more.head);
+        }
+        page
     }
 
     /// Folds a page into every projection.
@@ -274,12 +323,9 @@ impl Runner {
         let items = fold::read(page.records);
         let turn = self.turn.clone();
         let _turn = turn.lock().await;
-        for i in 0..self.projections.len() {
-            if self.advance(i, &items, to).await? == Waiting::ToldToStop {
-                return Ok(Waiting::ToldToStop);
-            }
-            // Folding from zero is long work; others on this thread get their turn.
-            tokio::task::yield_now().await;
+        let advanced = self.advance(&items, to).await?;
+        if advanced != Waiting::Over {
+            return Ok(advanced);
         }
         self.head = page.head.max(self.head);
         self.folded_recorded_at = recorded_at.or(self.folded_recorded_at);
@@ -292,15 +338,16 @@ impl Runner {
         Ok(Waiting::Over)
     }
 
-    /// Brings one projection to `to`, however often the store has to be asked.
-    async fn advance(&mut self, i: usize, items: &[Item], to: Position) -> Result<Waiting, RunnerError> {
-        let (projection, from) = self.projections[i];
+    /// Brings every projection to `to`, however often the store has to be asked.
+    async fn advance(&mut self, items: &[Item], to: Position) -> Result<Waiting, RunnerError> {
         let mut wait = self.options.retry_first;
-        while self.projections[i].1 < to {
-            match fold::advance(&*self.store, &projection, items, from, to).await {
-                Ok(parked) => {
-                    self.parked = self.parked.saturating_add(u64::try_from(parked).unwrap_or(u64::MAX));
-                    self.projections[i].1 = to;
+        loop {
+            match self.keep(items, to).await {
+                Ok(()) => {
+                    if wait > self.options.retry_first {
+                        observe::store_recovered();
+                    }
+                    return Ok(Waiting::Over);
                 }
                 Err(error) if error.is_transient() => {
                     observe::store_unavailable(&error, millis(wait));
@@ -308,17 +355,75 @@ impl Runner {
                     if self.pause_for(&mut wait).await == Waiting::ToldToStop {
                         return Ok(Waiting::ToldToStop);
                     }
-                    // The batch may have been kept although nobody said so.
-                    if let Ok(at) = self.store.checkpoint(projection.name).await
-                        && at.position == to
-                    {
-                        self.projections[i].1 = to;
-                    }
+                    self.look_again(to).await;
                 }
+                Err(error) if error.went_back() => return self.go_back(&error).await,
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Waiting::Over)
+    }
+
+    /// Folds and keeps what is missing up to `to`, all projections in one go where the store can.
+    async fn keep(&mut self, items: &[Item], to: Position) -> Result<(), FoldError> {
+        let mut batches = vec![];
+        let mut folded = vec![];
+        let mut parked = 0;
+        let mut trouble = None;
+        for (i, (projection, from)) in self.projections.iter().enumerate().filter(|(_, (_, from))| *from < to) {
+            match fold::batch(&*self.store, projection, items, *from, to).await {
+                Ok((batch, parked_here)) => {
+                    batches.push(batch);
+                    folded.push(i);
+                    parked += parked_here;
+                }
+                // What is folded is kept all the same: on a bad line, progress must not need a long run of luck.
+                Err(error) if error.is_transient() => {
+                    trouble = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+            // Folding from zero is long work; others on this thread get their turn.
+            tokio::task::yield_now().await;
+        }
+        let at = self.least();
+        self.store.apply_all(batches).await.map_err(|source| FoldError::Keep { at, source })?;
+        for i in folded {
+            self.projections[i].1 = to;
+        }
+        self.parked = self.parked.saturating_add(u64::try_from(parked).unwrap_or(u64::MAX));
+        trouble.map_or(Ok(()), Err)
+    }
+
+    /// Batches may have been kept although nobody said so.
+    async fn look_again(&mut self, to: Position) {
+        for (projection, position) in self.projections.iter_mut().filter(|(_, position)| *position < to) {
+            if let Ok(at) = self.store.checkpoint(projection.name).await
+                && at.position == to
+            {
+                *position = to;
+            }
+        }
+    }
+
+    /// The store lost its last batches in a crash: they are folded again.
+    async fn go_back(&mut self, error: &FoldError) -> Result<Waiting, RunnerError> {
+        let before = self.least();
+        let mut wait = self.options.retry_first;
+        loop {
+            match self.take_up().await {
+                Ok(()) => break,
+                Err(RunnerError::Store(store)) if store.is_transient() => {
+                    self.publish(State::Blocked { why: store.to_string() });
+                    if self.pause_for(&mut wait).await == Waiting::ToldToStop {
+                        return Ok(Waiting::ToldToStop);
+                    }
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        observe::went_back(error, before, self.least());
+        Ok(Waiting::WentBack)
     }
 
     /// Waits before trying again, and twice as long the next time.
@@ -362,10 +467,16 @@ impl Runner {
     }
 }
 
-/// The next page, not asked for before a moment. Cancelling it loses nothing.
-async fn next(follow: &mut dyn Follow, not_before: Instant, limit: usize) -> Result<Page, LogError> {
-    tokio::time::sleep_until(not_before).await;
-    follow.next(limit).await
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    words
 }
 
 fn millis(span: Duration) -> u64 {

@@ -5,6 +5,9 @@
 mod support;
 
 #[cfg(test)]
+#[path = "projections/access.rs"]
+mod access;
+#[cfg(test)]
 #[path = "projections/comparison.rs"]
 mod comparison;
 #[cfg(test)]

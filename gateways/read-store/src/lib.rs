@@ -1,11 +1,22 @@
 //! Read stores: where the tables that follow from the log are kept. Implements
 //! [`stele_domain::port::read_store`]; knows nothing of projections.
 //!
-//! [`MemoryStore`] keeps the newest part of every history in memory and is filled from the log at start. Every
-//! store passes the suite in `tests/conformance`.
+//! [`MemoryStore`] keeps the newest part of every history in memory and is filled from the log at start;
+//! [`PostgresStore`] keeps all of it. Every store passes the suite in `tests/conformance`. [`migrate`] makes the
+//! tables, and [`PrivateServer`] runs a PostgreSQL of our own where nobody has one.
 
 #![forbid(unsafe_code)]
 
 mod memory;
+pub mod migrate;
+mod postgres;
+pub mod private;
+
+mod observe;
+
+pub use observe::announce;
 
 pub use memory::{MemoryStore, Usage};
+pub use migrate::{MigrateError, Migrated};
+pub use postgres::{DroppedPartition, OpenError, Options, PostgresStore, Sql, Trouble};
+pub use private::{PrivateError, PrivateServer};

@@ -176,11 +176,11 @@ impl TableRow for LimitsRow {
 impl TableRow for ArmingStepRow {
     const TABLE: Table = Table {
         name: "arming_history",
-        doc: "Every arming, disarming, kill and change of lease.",
+        doc: "Every arming, disarming, kill and change of lease, and who asked for or approved it.",
         columns: &[
             column("position", Kind::Int64, "Log position of the event."),
             column("account", Kind::Text, "The account."),
-            column("step", Kind::Text, "armed, reducing, disarmed, killed or lease_taken."),
+            column("step", Kind::Text, "armed, reducing, disarmed, killed, lease_taken, arm_requested, arm_approved or kill_confirmed."),
             column("detail", Kind::Text, "The reason, or who took the lease."),
             column("actor", Kind::Text, "By whom."),
             column("at", Kind::Timestamp, "When."),
@@ -236,6 +236,12 @@ fn beside(event: &Recorded, desk: &Desk, rows: &mut Rows<'_>) -> Result<(), Pois
             rows.insert(&step("lease_taken", &detail, taken.at))
         }
         Desk::Armed(armed) => rows.insert(&step(&word(&arming(armed.mode)), &armed.reason, armed.at)),
+        Desk::ArmRequested(asked) => rows.insert(&step("arm_requested", &asked.reason, asked.at)),
+        Desk::ArmApproved(approved) => rows.insert(&step("arm_approved", &approved.reason, approved.at)),
+        Desk::KillConfirmed(confirmed) => {
+            let detail = format!("no frame leaves the executor of epoch {}", confirmed.epoch);
+            rows.insert(&step("kill_confirmed", &detail, confirmed.at))
+        }
         Desk::Disarmed(disarmed) => rows.insert(&step("disarmed", &disarmed.reason, disarmed.at)),
         Desk::Killed(killed) => rows.insert(&step("killed", &killed.reason, killed.at)),
         Desk::LimitsSet(set) => rows.insert(&LimitsRow {
@@ -274,6 +280,7 @@ fn beside(event: &Recorded, desk: &Desk, rows: &mut Rows<'_>) -> Result<(), Pois
         | Desk::SubmissionAccepted(_)
         | Desk::SubmissionRejected(_)
         | Desk::SubmissionUncertain(_)
+        | Desk::ReplyContradicted(_)
         | Desk::SubmissionSettled(_)
         | Desk::SubmissionSettleFailed(_)
         | Desk::SubmissionExpiredUnfilled(_) => Ok(()),
@@ -321,12 +328,16 @@ fn change(event: &Recorded, desk: &Desk, row: &mut AccountRow) -> Result<(), Poi
             row.open_reservations = left.ok_or(Poison::OutOfRange { what: "the number of reservations" })?;
         }
         Desk::LeaseRenewed(_)
+        | Desk::ArmRequested(_)
+        | Desk::ArmApproved(_)
+        | Desk::KillConfirmed(_)
         | Desk::ExecutionRefused(_)
         | Desk::ExecutionExpired(_)
         | Desk::SubmissionAbandoned(_)
         | Desk::SubmissionAccepted(_)
         | Desk::SubmissionRejected(_)
         | Desk::SubmissionUncertain(_)
+        | Desk::ReplyContradicted(_)
         | Desk::SubmissionSettled(_)
         | Desk::SubmissionSettleFailed(_)
         | Desk::SubmissionExpiredUnfilled(_) => {}

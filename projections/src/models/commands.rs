@@ -69,7 +69,7 @@ impl TableRow for CommandRow {
         ],
         key: &["command_id"],
         indexes: &["decision_id", "quote_id", "status"],
-        retention: newest_rows(4_000),
+        retention: newest_rows(COMMANDS_KEPT),
         append_only: false,
     };
 }

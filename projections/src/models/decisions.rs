@@ -189,7 +189,8 @@ fn decision(event: &Recorded) -> Option<(&Decided, Verdict)> {
         | Event::Market(_)
         | Event::Intents(_)
         | Event::Treasury(_)
-        | Event::Operations(_) => None,
+        | Event::Operations(_)
+        | Event::Access(_) => None,
     }
 }
 

@@ -93,6 +93,10 @@ pub(crate) fn outcome(event: &Event) -> Option<Outcome<'_>> {
         Desk::SubmissionAccepted(e) => of(e.command_id, CommandState::Accepted, &e.reply, e.at),
         Desk::SubmissionRejected(e) => of(e.command_id, CommandState::Rejected, &e.reply, e.at),
         Desk::SubmissionUncertain(e) => of(e.command_id, CommandState::Uncertain, &e.why, e.at),
+        Desk::ReplyContradicted(e) => {
+            let detail = format!("the relay had said {}, and then said: {}", e.before.name(), e.reply);
+            of(e.command_id, CommandState::Uncertain, &detail, e.at)
+        }
         Desk::SubmissionSettled(e) => {
             let settled = of(e.command_id, CommandState::Settled, "", e.at);
             Outcome { tx_hash: e.tx_hash.as_deref(), ..settled }
@@ -110,8 +114,11 @@ pub(crate) fn outcome(event: &Event) -> Option<Outcome<'_>> {
         | Desk::LeaseRenewed(_)
         | Desk::LimitsSet(_)
         | Desk::Armed(_)
+        | Desk::ArmRequested(_)
+        | Desk::ArmApproved(_)
         | Desk::Disarmed(_)
-        | Desk::Killed(_) => return None,
+        | Desk::Killed(_)
+        | Desk::KillConfirmed(_) => return None,
     };
     Some(outcome)
 }

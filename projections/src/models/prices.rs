@@ -127,7 +127,8 @@ impl Projection for Prices {
             | Event::Intents(_)
             | Event::Treasury(_)
             | Event::Trading(_)
-            | Event::Operations(_) => {}
+            | Event::Operations(_)
+            | Event::Access(_) => {}
         }
     }
 

@@ -11,6 +11,9 @@ use stele_domain::trading::event::Event as Trading;
 /// `exec.trade_result` of the trade loop.
 pub struct Results;
 
+/// Taken up, answered, ended, released.
+const STEPS_PER_COMMAND: usize = 4;
+
 /// Where the coin of an offer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -86,7 +89,7 @@ impl TableRow for ResultRow {
         columns: RESULT_COLUMNS,
         key: &["command_id"],
         indexes: &["quote_id", "decision_id", "quote_hash", "tx_hash", "state"],
-        retention: newest_rows(4_000),
+        retention: newest_rows(COMMANDS_KEPT),
         append_only: false,
     };
 }
@@ -156,7 +159,7 @@ impl TableRow for ResultStepRow {
         ],
         key: &["position"],
         indexes: &["command_id", "step"],
-        retention: newest(12_000, 4),
+        retention: newest(COMMANDS_KEPT * STEPS_PER_COMMAND, 4),
         append_only: true,
     };
 }
@@ -197,15 +200,19 @@ impl Projection for Results {
                 row.reservation = Reservation::Released;
                 (row.release_cause, row.released_at) = (Some(released.cause), Some(released.at));
             }),
-            Desk::SubmissionAbandoned(_) | Desk::SubmissionSettleFailed(_) => {
+            // The first answer stays the answer.
+            Desk::SubmissionAbandoned(_) | Desk::SubmissionSettleFailed(_) | Desk::ReplyContradicted(_) => {
                 later(event, rows, &outcome, |_| {})
             }
             Desk::LeaseTaken(_)
             | Desk::LeaseRenewed(_)
             | Desk::LimitsSet(_)
             | Desk::Armed(_)
+            | Desk::ArmRequested(_)
+            | Desk::ArmApproved(_)
             | Desk::Disarmed(_)
-            | Desk::Killed(_) => Ok(()),
+            | Desk::Killed(_)
+            | Desk::KillConfirmed(_) => Ok(()),
         }
     }
 }

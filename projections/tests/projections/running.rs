@@ -63,6 +63,45 @@ async fn a_live_runner_follows_the_log() {
 }
 
 #[tokio::test]
+async fn a_runner_that_is_paused_before_its_first_look_says_so_and_goes_on_when_told() {
+    let log = log_of(&settled_story(0)).await;
+    let store = empty_store(ALL);
+    let (runner, handle) = Runner::new(log.clone(), store.clone(), later_clock(), ALL, options());
+    handle.pause();
+    let running = tokio::spawn(runner.run());
+    until(&handle, |state| *state == State::Paused).await;
+    let waited = handle.reached(Position(15), SOON).await;
+    assert_eq!(waited, Err(Waited::Unavailable { at: Position::START, state: State::Paused }));
+    handle.resume();
+    assert_eq!(handle.reached(Position(15), SOON).await, Ok(Position(15)));
+    until(&handle, |state| *state == State::Live).await;
+    handle.stop();
+    running.await.unwrap().unwrap();
+}
+
+/// On one thread, so that the wish comes while the runner waits for its store and looks at no wish.
+#[tokio::test]
+async fn a_runner_that_is_paused_while_it_folds_a_page_says_so_after_it() {
+    let log = log_of(&settled_story(0)).await;
+    let store = empty_store(ALL);
+    let (runner, handle) = Runner::new(log.clone(), store.clone(), later_clock(), ALL, options());
+    let hold = handle.hold().await;
+    let running = tokio::spawn(runner.run());
+    until(&handle, |state| *state == State::CatchingUp).await;
+    // The first page is read and waits for its turn.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    handle.pause();
+    drop(hold);
+    until(&handle, |state| *state == State::Paused).await;
+    let at = handle.status().position();
+    assert!(at < Position(15), "three records at a time, and no page after the one that was folded: {at}");
+    handle.stop();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_paused_runner_folds_nothing_and_shows_its_lag() {
     let log = log_of(&settled_story(0)).await;
     let store = empty_store(ALL);
@@ -141,7 +180,7 @@ async fn of_two_runners_the_one_that_is_overtaken_stops() {
     fold_to(&*log, &*store, ALL, more, |_| {}).await.unwrap();
     handle.resume();
     let outcome = running.await.unwrap();
-    let Err(RunnerError::Fold(FoldError::Store { source, .. })) = outcome else { panic!("{outcome:?}") };
+    let Err(RunnerError::Fold(FoldError::Keep { source, .. })) = outcome else { panic!("{outcome:?}") };
     assert!(matches!(source, StoreError::Conflict { actual: Position(16), .. }), "{source:?}");
     assert!(matches!(handle.status().state, State::Faulted { .. }));
     assert_eq!(dump(&*store).await.unwrap(), folded(&*log, ALL, &[]).await, "and nothing is folded twice");

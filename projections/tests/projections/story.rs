@@ -104,6 +104,20 @@ async fn a_late_state_overwrites_and_the_history_keeps_all() {
 }
 
 #[tokio::test]
+async fn a_reply_that_contradicts_the_first_one_leaves_the_result_open_and_the_first_answer_in_place() {
+    let steps = ["SubmissionStarted", "SubmissionRejected", "ReplyContradicted"];
+    let acts = steps.map(|step| act(&format!("trading.{step}"), 1));
+    let store = store_of(&acts).await;
+    let trace = trace(&*store, "quote-1").await.unwrap().unwrap();
+    let result = trace.commands[0].result.as_ref().unwrap();
+    assert_eq!((result.state, result.answer), (CommandState::Uncertain, Some(CommandState::Rejected)));
+    assert_eq!(result.reservation, Reservation::Held);
+    let last = trace.commands[0].steps.last().unwrap();
+    assert_eq!(last.step, "uncertain");
+    assert!(last.detail.starts_with("the relay had said rejected, and then said: {"), "{}", last.detail);
+}
+
+#[tokio::test]
 async fn the_summary_counts_what_happened() {
     let mut acts = settled_story(0);
     acts.extend(settled_story(1).into_iter().take(11));

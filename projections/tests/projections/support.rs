@@ -10,6 +10,8 @@ use stele_domain::event::{Event, Meta};
 use stele_domain::ids::{Actor, CommandId, CorrelationId, DecisionId, EventId, QuoteId, derived};
 use stele_domain::intents::event::Event as Intents;
 use stele_domain::operations::alert::event::Kind;
+use stele_domain::access::Origin;
+use stele_domain::access::event::Event as Access;
 use stele_domain::operations::event::Event as Operations;
 use stele_domain::operations::service::event::Service;
 use stele_domain::port::clock::Clock;
@@ -134,6 +136,8 @@ impl Act {
             ("quote_id", quote_id(quote).as_str().to_owned()),
             ("decision_id", decision_id(quote).to_string()),
             ("command_id", command_id(quote).to_string()),
+            ("request_id", command_id(quote).to_string()),
+            ("key_id", format!("key{quote}")),
             ("quote_hash", format!("hash{quote}")),
             ("tx_hash", format!("tx{quote}")),
             ("token", format!("nep141:token-{other}.near")),
@@ -159,6 +163,10 @@ impl Act {
             Event::Operations(Operations::Service(_)) => "service-all",
             Event::Operations(Operations::Alert(_)) => "alert-all",
             Event::Operations(Operations::CommandRefused(_)) => "audit-commands",
+            Event::Access(Access::Keyring(_)) => "access-keys",
+            Event::Access(
+                Access::Attempted(_) | Access::StrangersRefused(_) | Access::AttemptsUnkept(_),
+            ) => "audit-attempts",
         }
     }
 }
@@ -173,6 +181,7 @@ pub async fn append(log: &dyn EventLog, act: &Act) -> Position {
         causation_id: None,
         command: None,
         actor: Actor::try_from("operator:alice".to_owned()).unwrap(),
+        origin: Some(Origin { key_id: Some("4f1d0c7a92be".to_owned()), address: "192.0.2.7".to_owned() }),
         occurred_at: Timestamp::from_millis(1_795_199_078_000),
         schema: codec::SCHEMA_VERSION,
     };

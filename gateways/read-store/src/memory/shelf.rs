@@ -3,6 +3,7 @@
 use super::Usage;
 use super::packed::Packed;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound;
 use std::sync::Arc;
 use stele_domain::port::event_log::Direction;
@@ -29,10 +30,14 @@ struct Stored {
     packed: Packed,
 }
 
+/// Rows by the value of one column. Values are kept as digests of eight bytes, for most of them are texts that the
+/// rows have already: what an index names is a candidate, and whoever asks looks at the row itself.
 struct Index {
     /// Place of the column in the row.
     column: usize,
-    entries: BTreeSet<(Cell, Place)>,
+    /// Another one in every process, so that nobody outside can choose values that meet.
+    digests: RandomState,
+    entries: BTreeSet<(u64, Place)>,
 }
 
 type Candidates<'s> = Box<dyn Iterator<Item = &'s Arc<Key>> + 's>;
@@ -40,7 +45,7 @@ type Candidates<'s> = Box<dyn Iterator<Item = &'s Arc<Key>> + 's>;
 impl Shelf {
     pub fn new(table: Table) -> Self {
         let columns = table.indexes.iter().filter_map(|name| table.index_of(name));
-        let indexes = columns.map(|column| Index { column, entries: BTreeSet::new() }).collect();
+        let indexes = columns.map(Index::new).collect();
         Self { table, rows: BTreeMap::new(), order: BTreeSet::new(), indexes, bytes: 0, cut_rows: 0 }
     }
 
@@ -65,7 +70,7 @@ impl Shelf {
         }
         for index in &mut self.indexes {
             if let Some(cell) = row.0.get(index.column) {
-                index.entries.insert((cell.clone(), (position, key.clone())));
+                index.entries.insert((index.digest(cell), (position, key.clone())));
             }
         }
         self.bytes += packed.len();
@@ -100,7 +105,7 @@ impl Shelf {
         let place = (stored.position, key);
         self.order.remove(&place);
         for index in &mut self.indexes {
-            index.entries.remove(&(stored.packed.cell(index.column), place.clone()));
+            index.entries.remove(&(index.digest(&stored.packed.cell(index.column)), place.clone()));
         }
     }
 
@@ -184,9 +189,18 @@ impl Shelf {
 }
 
 impl Index {
-    /// The rows with this value, in the order of their positions.
+    fn new(column: usize) -> Self {
+        Self { column, digests: RandomState::new(), entries: BTreeSet::new() }
+    }
+
+    fn digest(&self, cell: &Cell) -> u64 {
+        self.digests.hash_one(cell)
+    }
+
+    /// Every row with this value, and hardly ever one with another, in the order of their positions.
     fn places(&self, value: &Cell, direction: Direction, after: Option<&Cursor>) -> Candidates<'_> {
-        let entry = |position, key: Key| (value.clone(), (position, Arc::new(key)));
+        let digest = self.digest(value);
+        let entry = |position, key: Key| (digest, (position, Arc::new(key)));
         let bound = after.map(|cursor| Bound::Excluded(entry(cursor.position, cursor.key.clone())));
         let first = || Bound::Included(entry(i64::MIN, Key(vec![])));
         let last = || Bound::Excluded(entry(i64::MAX, Key(vec![])));

@@ -25,6 +25,9 @@ pub const RULES: &[(&str, Rule)] = &[
     ("of_two_runners_at_once_one_wins_every_time", |s| {
         Box::pin(of_two_runners_at_once_one_wins_every_time(s))
     }),
+    ("batches_of_several_projections_are_kept_in_one_call", |s| {
+        Box::pin(batches_of_several_projections_are_kept_in_one_call(s))
+    }),
     ("another_version_is_refused", |s| Box::pin(another_version_is_refused(s))),
     ("a_projection_writes_its_own_and_shared_tables_only", |s| {
         Box::pin(a_projection_writes_its_own_and_shared_tables_only(s))
@@ -110,6 +113,30 @@ async fn of_two_runners_at_once_one_wins_every_time(store: Store) {
         assert_eq!(won.iter().filter(|won| **won).count(), 1, "round {round}: {won:?}");
     }
     assert_eq!(position(&store, "first").await, Position(50));
+}
+
+async fn batches_of_several_projections_are_kept_in_one_call(store: Store) {
+    let both = |from, to, name: &str| {
+        let second = batch("second", from, to, vec![named(OTHERS.name, name, 1), named(NOTES.name, name, 1)]);
+        vec![batch("first", from, to, vec![thing(name, 1, None)]), second]
+    };
+    store.apply_all(vec![]).await.unwrap();
+    store.apply_all(both(0, 3, "a")).await.unwrap();
+    assert_eq!(
+        (position(&store, "first").await, position(&store, "second").await),
+        (Position(3), Position(3))
+    );
+    assert!(row(&store, THINGS.name, "a").await.is_some() && row(&store, NOTES.name, "a").await.is_some());
+    assert_eq!(store.reached("second", Position(3)).await.unwrap(), Position(3));
+
+    // The second batch is refused; of the first the checkpoint tells whether it was kept, and its rows agree.
+    store.apply(batch("second", 3, 4, vec![])).await.unwrap();
+    let refused = store.apply_all(both(3, 5, "b")).await;
+    let Err(StoreError::Conflict { projection, actual, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!((projection.as_str(), actual), ("second", Position(4)));
+    assert!(row(&store, OTHERS.name, "b").await.is_none() && row(&store, NOTES.name, "b").await.is_none());
+    let kept = position(&store, "first").await == Position(5);
+    assert_eq!(row(&store, THINGS.name, "b").await.is_some(), kept);
 }
 
 async fn another_version_is_refused(store: Store) {

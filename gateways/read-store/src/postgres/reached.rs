@@ -1,0 +1,76 @@
+//! Waiting for a checkpoint: at once when this process moves it, by looking now and then when another one does.
+//!
+//! Looking instead of being notified: it works through connection poolers and on standbys, costs nothing while
+//! nobody waits, and one look serves everybody who waits.
+
+use super::PostgresStore;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use stele_domain::port::event_log::Position;
+use stele_domain::port::read_store::{Schema, StoreError};
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
+
+/// How far every projection is, as far as this process knows.
+pub struct Reached {
+    known: BTreeMap<&'static str, watch::Sender<Position>>,
+    /// When somebody looked last; held while looking.
+    looked: Mutex<Option<Instant>>,
+    poll: Duration,
+}
+
+impl Reached {
+    pub fn new(schemas: &[&Schema], poll: Duration) -> Self {
+        let known = schemas.iter().map(|s| (s.projection, watch::Sender::new(Position::START))).collect();
+        Self { known, looked: Mutex::new(None), poll }
+    }
+
+    /// A checkpoint has moved.
+    pub fn moved(&self, projection: &str, to: Position) {
+        if let Some(known) = self.known.get(projection) {
+            known.send_if_modified(|at| {
+                let later = to > *at;
+                *at = (*at).max(to);
+                later
+            });
+        }
+    }
+}
+
+impl PostgresStore {
+    pub(super) async fn wait_for(
+        &self,
+        projection: &str,
+        position: Position,
+    ) -> Result<Position, StoreError> {
+        self.schema(projection)?;
+        let known = self.reached.known.get(projection);
+        let known = known.ok_or_else(|| StoreError::UnknownProjection(projection.to_owned()))?;
+        let mut watch = known.subscribe();
+        self.ready().await?;
+        loop {
+            self.look_around().await?;
+            let moved = tokio::time::timeout(self.reached.poll, watch.wait_for(|at| *at >= position)).await;
+            match moved {
+                Ok(Ok(at)) => return Ok(*at),
+                Ok(Err(closed)) => return Err(StoreError::Unavailable(Box::new(closed))),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Asks the server where every projection is, unless somebody did just now.
+    async fn look_around(&self) -> Result<(), StoreError> {
+        let mut looked = self.reached.looked.lock().await;
+        if looked.is_some_and(|at| at.elapsed() < self.reached.poll) {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.reached.known.keys().copied().collect();
+        let all = self.stored_checkpoints(&names).await?;
+        for (projection, at) in all {
+            self.reached.moved(&projection, at.position);
+        }
+        *looked = Some(Instant::now());
+        Ok(())
+    }
+}

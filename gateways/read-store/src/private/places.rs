@@ -1,0 +1,147 @@
+//! Where a private server keeps its things, and as whom it runs.
+
+use super::PrivateError;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Longest path of a Unix socket that every system takes (Linux 107 bytes, macOS 103).
+const SOCKET_PATH_BYTES_MAX: usize = 103;
+/// The name that the server gives to its socket.
+const SOCKET: &str = "/.s.PGSQL.5432";
+
+/// Somebody who is not root: the server refuses to run as root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub name: String,
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// Folders and files of one private server.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The folder that was asked for.
+    pub root: PathBuf,
+    /// The server's own folder.
+    pub data: PathBuf,
+    /// Where its socket is.
+    pub sockets: PathBuf,
+    /// What it says.
+    pub log: PathBuf,
+    /// Held by the desk that runs it.
+    pub lock: PathBuf,
+    /// Whom to become; `None` when we are nobody special.
+    pub account: Option<Account>,
+}
+
+impl Places {
+    /// Makes the folders, for whoever will run the server.
+    pub fn make(root: &Path) -> Result<Self, PrivateError> {
+        let account = if rustix::process::geteuid().is_root() { Some(unprivileged()?) } else { None };
+        std::fs::create_dir_all(root).map_err(|error| PrivateError::file(root, error))?;
+        let root = root.canonicalize().map_err(|error| PrivateError::file(root, error))?;
+        if let Some(account) = &account {
+            chown(&root, Some(account.uid), Some(account.gid))
+                .map_err(|error| PrivateError::file(&root, error))?;
+            may_enter(&root, account)?;
+        }
+        let sockets = socket_folder(&root);
+        let places = Self {
+            data: root.join("data"),
+            log: root.join("server.log"),
+            lock: root.join("lock"),
+            sockets,
+            account,
+            root,
+        };
+        places.own_folder(&places.sockets)?;
+        Ok(places)
+    }
+
+    /// A folder that only the server's account can enter. One that is there already must be exactly that:
+    /// `/tmp` is everybody's.
+    fn own_folder(&self, folder: &Path) -> Result<(), PrivateError> {
+        let failed = |error| PrivateError::file(folder, error);
+        let (uid, gid) = match &self.account {
+            Some(account) => (account.uid, account.gid),
+            None => (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+        };
+        match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+            Ok(()) => chown(folder, Some(uid), Some(gid)).map_err(failed),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                let there = std::fs::symlink_metadata(folder).map_err(failed)?;
+                let ours = there.is_dir() && there.uid() == uid && there.mode() & 0o777 == 0o700;
+                if ours { Ok(()) } else { Err(PrivateError::NotOurs(folder.to_owned())) }
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// The major version of the data, when there are any.
+    pub fn major(&self) -> Option<u32> {
+        std::fs::read_to_string(self.data.join("PG_VERSION")).ok()?.trim().parse().ok()
+    }
+}
+
+/// Beside the data when that path is short enough for a socket; else a folder of its own in `/tmp`, named after
+/// the data, so that the next start finds it again.
+fn socket_folder(root: &Path) -> PathBuf {
+    let beside = root.join("run");
+    if beside.as_os_str().len() + SOCKET.len() <= SOCKET_PATH_BYTES_MAX {
+        return beside;
+    }
+    let digest = Sha256::digest(root.as_os_str().as_encoded_bytes());
+    let mut name = String::from("/tmp/stele-");
+    for byte in digest.iter().take(8) {
+        // Writing to a string can't fail.
+        let _ = write!(name, "{byte:02x}");
+    }
+    name.into()
+}
+
+/// `postgres` where there is one, else `nobody`.
+fn unprivileged() -> Result<Account, PrivateError> {
+    let number = |name: &str, flag: &str| {
+        let said = Command::new("id").args([flag, name]).output().ok()?;
+        String::from_utf8_lossy(&said.stdout).trim().parse().ok()
+    };
+    let account = |name: &str| {
+        Some(Account { name: name.to_owned(), uid: number(name, "-u")?, gid: number(name, "-g")? })
+    };
+    account("postgres").or_else(|| account("nobody")).ok_or(PrivateError::NoAccount)
+}
+
+/// Every folder above must let the account through.
+fn may_enter(root: &Path, account: &Account) -> Result<(), PrivateError> {
+    for folder in root.ancestors().skip(1) {
+        let there = std::fs::metadata(folder).map_err(|error| PrivateError::file(folder, error))?;
+        let mode = there.mode();
+        let open = mode & 0o001 != 0
+            || (there.gid() == account.gid && mode & 0o010 != 0)
+            || (there.uid() == account.uid && mode & 0o100 != 0);
+        if !open {
+            return Err(PrivateError::Closed { folder: folder.to_owned(), account: account.name.clone() });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SOCKET, SOCKET_PATH_BYTES_MAX, socket_folder};
+    use std::path::Path;
+
+    #[test]
+    fn a_socket_path_is_never_too_long() {
+        let short = Path::new("/var/lib/stele/postgres");
+        assert_eq!(socket_folder(short), short.join("run"));
+        let long = format!("/{}", "x".repeat(200));
+        let folder = socket_folder(Path::new(&long));
+        assert!(folder.as_os_str().len() + SOCKET.len() <= SOCKET_PATH_BYTES_MAX, "{}", folder.display());
+        assert_eq!(folder, socket_folder(Path::new(&long)), "the next start finds it again");
+        assert_ne!(folder, socket_folder(Path::new(&format!("{long}y"))));
+    }
+}

@@ -1,0 +1,199 @@
+//! Histories in partitions: made when needed, dropped when allowed, and every answer says what is gone.
+
+use crate::fixture::{OTHERS, SCHEMAS, STEPS, batch, named, put, step, thing};
+use crate::server::{Database, server};
+use sqlx::Row as _;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use stele_domain::port::event_log::Position;
+use stele_domain::port::read_store::table::column;
+use stele_domain::port::read_store::{
+    Batch, Cell, Change, ColumnKind, Key, ReadStore, Retention, Row, ScanQuery, Schema, StoreError, Table,
+};
+use stele_domain::time::Timestamp;
+use stele_read_store::{Options, PostgresStore};
+
+async fn database() -> Database {
+    server().await.database_with(SCHEMAS, 10).await
+}
+
+async fn partitions(database: &Database) -> Vec<(i64, i64)> {
+    let mut connection = database.connect("stele_app").await;
+    let rows = sqlx::query(
+        "SELECT from_position, to_position FROM read_model.partitions WHERE table_name = 'steps' ORDER BY 1",
+    );
+    rows.fetch_all(&mut connection).await.unwrap().iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+#[tokio::test]
+async fn partitions_are_made_where_rows_need_them_and_nowhere_else() {
+    let database = database().await;
+    let store = database.store(SCHEMAS).await;
+    put(&store, 0, 3, vec![step(3, 0, "a"), step(9, 0, "a"), step(10, 0, "a")]).await.unwrap();
+    put(&store, 3, 4, vec![step(1_000_000, 0, "far")]).await.unwrap();
+    assert_eq!(partitions(&database).await, [(0, 10), (10, 20), (1_000_000, 1_000_010)]);
+    let page = store.scan(STEPS.name, &ScanQuery::newest(9)).await.unwrap().value;
+    assert_eq!(page.rows.len(), 4);
+}
+
+#[tokio::test]
+async fn a_row_at_the_end_of_the_world_has_a_partition_too() {
+    let database = database().await;
+    let store = database.store(SCHEMAS).await;
+    let ends = [i64::MIN, -1, 0, i64::MAX - 1, i64::MAX];
+    put(&store, 0, 1, ends.map(|at| step(at, 0, "a")).to_vec()).await.unwrap();
+    let page = store.scan(STEPS.name, &ScanQuery::newest(9).reversed()).await.unwrap().value;
+    let at: Vec<i64> = page.rows.iter().map(|row| STEPS.position_of(row)).collect();
+    assert_eq!(at, ends);
+}
+
+#[tokio::test]
+async fn a_new_span_holds_from_the_next_partition_on() {
+    let database = database().await;
+    let store = database.store(SCHEMAS).await;
+    put(&store, 0, 1, vec![step(5, 0, "a")]).await.unwrap();
+    database
+        .run(
+            "stele_owner",
+            "UPDATE read_model.storage_policy SET partition_span = 25 WHERE table_name = 'steps'",
+        )
+        .await
+        .unwrap();
+    put(&store, 1, 2, vec![step(12, 0, "a"), step(26, 0, "a")]).await.unwrap();
+    assert_eq!(partitions(&database).await, [(0, 10), (10, 25), (25, 50)]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_that_need_the_same_partition_make_it_once() {
+    let database = database().await;
+    let (one, other) = (database.store(SCHEMAS).await, database.store(SCHEMAS).await);
+    for round in 0..10_u64 {
+        let at = i64::try_from(round).unwrap() * 10;
+        let first = put(&one, round, round + 1, vec![step(at, 0, "a")]);
+        let second = put(&other, round, round + 1, vec![step(at, 0, "a")]);
+        let (first, second) = tokio::join!(first, second);
+        assert_eq!([first.is_ok(), second.is_ok()].iter().filter(|ok| **ok).count(), 1);
+    }
+    assert_eq!(partitions(&database).await.len(), 10);
+}
+
+/// A history that says when.
+const TIMED: Table = Table {
+    name: "timed",
+    doc: "A row a day.",
+    columns: &[
+        column("position", ColumnKind::Int64, "Where."),
+        column("recorded_at", ColumnKind::Timestamp, "When."),
+    ],
+    key: &["position"],
+    indexes: &[],
+    retention: Retention::Newest { rows: 25, bytes: 1 << 20 },
+    append_only: true,
+};
+
+const TIMED_SCHEMAS: &[Schema] =
+    &[Schema { projection: "timed", version: 1, tables: &[TIMED], shared: false }];
+
+fn timed(position: i64, days_ago: u64) -> Change {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let then = now.checked_sub(Duration::from_secs(days_ago * 86_400)).unwrap();
+    let at = Timestamp::from_micros(i64::try_from(then.as_micros()).unwrap());
+    Change::Put { table: TIMED.name, row: Row(vec![Cell::Int(position), Cell::Time(at)]) }
+}
+
+async fn timed_database() -> Database {
+    server().await.database_with(TIMED_SCHEMAS, 10).await
+}
+
+/// A row a day for a hundred days, ten in each partition.
+async fn filled_timed(database: &Database) -> PostgresStore {
+    let store = database.store(TIMED_SCHEMAS).await;
+    let changes = (0..100).map(|at| timed(at, 99 - u64::try_from(at).unwrap())).collect();
+    store.apply(batch("timed", 0, 100, changes)).await.unwrap();
+    store
+}
+
+#[tokio::test]
+async fn nothing_is_dropped_unless_the_policy_says_so() {
+    let database = timed_database().await;
+    let store = filled_timed(&database).await;
+    assert_eq!(store.drop_expired().await.unwrap(), []);
+    let answer = store.scan(TIMED.name, &ScanQuery::newest(1_000)).await.unwrap();
+    assert_eq!((answer.value.rows.len(), answer.cut_rows), (100, 0));
+}
+
+#[tokio::test]
+async fn old_partitions_are_dropped_oldest_first_and_every_answer_says_so() {
+    let database = timed_database().await;
+    let store = filled_timed(&database).await;
+    let kept = "UPDATE read_model.storage_policy SET retention = '30 days' WHERE table_name = 'timed'";
+    database.run("stele_owner", kept).await.unwrap();
+    let dropped = store.drop_expired().await.unwrap();
+    // A row a day, ten rows a partition: the partitions with a row of the last thirty days stay.
+    let rows: u64 = dropped.iter().map(|partition| partition.rows).sum();
+    assert_eq!((dropped.len(), rows), (7, 70), "{dropped:?}");
+    let answer = store.scan(TIMED.name, &ScanQuery::newest(1_000).reversed()).await.unwrap();
+    assert_eq!((answer.value.rows.len(), answer.cut_rows), (30, 70));
+    assert_eq!(TIMED.position_of(&answer.value.rows[0]), 70, "the oldest went first");
+    let gone = store.get(TIMED.name, &Key(vec![Cell::Int(3)])).await.unwrap();
+    assert_eq!((gone.value, gone.cut_rows), (None, 70));
+    // What is dropped can be written again: the partition comes back.
+    store.apply(batch("timed", 100, 101, vec![timed(3, 97)])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_writes_drops_what_is_old_by_itself() {
+    let database = timed_database().await;
+    drop(filled_timed(&database).await);
+    let kept = "UPDATE read_model.storage_policy SET retention = '30 days' WHERE table_name = 'timed'";
+    database.run("stele_owner", kept).await.unwrap();
+    let options = Options { tidy: Duration::ZERO, ..Options::default() };
+    let store = PostgresStore::open(&database.app_url(), TIMED_SCHEMAS, options).await.unwrap();
+    let before = store.scan(TIMED.name, &ScanQuery::newest(1)).await.unwrap();
+    assert_eq!(before.cut_rows, 0, "whoever only reads drops nothing");
+    store.apply(batch("timed", 100, 101, vec![timed(100, 0)])).await.unwrap();
+    assert_eq!(store.scan(TIMED.name, &ScanQuery::newest(1)).await.unwrap().cut_rows, 70);
+}
+
+#[tokio::test]
+async fn what_a_table_must_keep_stays_however_old_it_is() {
+    let database = timed_database().await;
+    let store = filled_timed(&database).await;
+    let kept = "UPDATE read_model.storage_policy SET retention = '1 second' WHERE table_name = 'timed'";
+    database.run("stele_owner", kept).await.unwrap();
+    store.drop_expired().await.unwrap();
+    let answer = store.scan(TIMED.name, &ScanQuery::newest(1_000)).await.unwrap();
+    let Retention::Newest { rows, .. } = TIMED.retention else { panic!("{:?}", TIMED.retention) };
+    assert!(answer.value.rows.len() >= rows, "{} rows", answer.value.rows.len());
+    assert!(answer.cut_rows >= 70, "{} cut", answer.cut_rows);
+}
+
+#[tokio::test]
+async fn another_version_is_folded_again_only_when_asked() {
+    let database = database().await;
+    let store = database.store(SCHEMAS).await;
+    put(&store, 0, 9, vec![thing("old", 1, None), step(1, 0, "a")]).await.unwrap();
+    store.apply(batch("second", 0, 4, vec![named(OTHERS.name, "kept", 1)])).await.unwrap();
+    drop(store);
+
+    let newer: Vec<Schema> = SCHEMAS
+        .iter()
+        .map(|schema| Schema {
+            version: if schema.projection == "first" { 2 } else { schema.version },
+            ..*schema
+        })
+        .collect();
+    let store = database.store(&newer).await;
+    assert_eq!(store.checkpoint("first").await.unwrap().version, 1, "opening alone changes nothing");
+    let refused = store.apply(Batch { version: 2, ..batch("first", 9, 10, vec![]) }).await;
+    assert!(matches!(refused, Err(StoreError::OtherVersion { stored: 1, offered: 2, .. })), "{refused:?}");
+
+    let options = Options { start_over: true, ..Options::default() };
+    let store = PostgresStore::open(&database.app_url(), &newer, options).await.unwrap();
+    let at = store.checkpoint("first").await.unwrap();
+    assert_eq!((at.version, at.position), (0, Position::START));
+    assert!(store.scan("things", &ScanQuery::newest(9)).await.unwrap().value.rows.is_empty());
+    assert!(store.scan("steps", &ScanQuery::newest(9)).await.unwrap().value.rows.is_empty());
+    let other = store.scan(OTHERS.name, &ScanQuery::newest(9)).await.unwrap();
+    assert_eq!((other.value.rows.len(), other.as_of), (1, Position(4)), "the others stay");
+    store.apply(Batch { version: 2, ..batch("first", 0, 1, vec![thing("new", 1, None)]) }).await.unwrap();
+}

@@ -1,0 +1,58 @@
+//! The desk's role can do what the desk needs, and nothing else.
+
+use crate::server::server;
+
+#[tokio::test]
+async fn the_desks_role_changes_rows_and_no_tables() {
+    let database = server().await.database().await;
+    for forbidden in [
+        "CREATE TABLE read_model.mine (a int)",
+        "CREATE TABLE stele.mine (a int)",
+        "DROP TABLE read_model.quotes",
+        "ALTER TABLE read_model.quotes ADD COLUMN extra int",
+        "TRUNCATE read_model.quotes",
+        "CREATE INDEX ON read_model.quotes (pair)",
+        "CREATE SCHEMA mine",
+        "UPDATE read_model.storage_policy SET retention = '1 second'",
+        "DELETE FROM read_model.partitions",
+        "DELETE FROM read_model.checkpoints",
+        "DELETE FROM stele.migrations",
+        "UPDATE stele.migrations SET checksum = ''",
+        "SELECT read_model.declare_series('x', 1, 'at', '1 day', '1 day', NULL, 1)",
+        "CREATE DATABASE mine",
+        "ALTER ROLE stele_app SUPERUSER",
+        "SELECT pg_read_file('PG_VERSION')",
+    ] {
+        let done = database.run("stele_app", forbidden).await;
+        let error = done.expect_err(forbidden);
+        let said = error.as_database_error().unwrap_or_else(|| panic!("{forbidden}: {error}"));
+        let code = said.code().unwrap_or_default();
+        assert_eq!(code, "42501", "{forbidden}: {error}");
+    }
+    for allowed in [
+        "SELECT read_model.ensure_partition('quotes', 5)",
+        "SELECT read_model.drop_expired()",
+        "DELETE FROM read_model.services",
+        "SELECT count(*) FROM stele.migrations",
+    ] {
+        database.run("stele_app", allowed).await.unwrap_or_else(|error| panic!("{allowed}: {error}"));
+    }
+}
+
+#[tokio::test]
+async fn the_owners_functions_touch_only_tables_of_projections() {
+    let database = server().await.database().await;
+    for (call, why) in [
+        ("SELECT read_model.ensure_partition('checkpoints', 5)", "is no history"),
+        (
+            "SELECT read_model.ensure_partition('quotes\"; DROP TABLE read_model.quotes; --', 5)",
+            "is no history",
+        ),
+        ("SELECT read_model.start_over('quotes', '{partitions}')", "belongs to no projection"),
+        ("SELECT read_model.start_over('quotes', '{nothing}')", "does not exist"),
+        ("SELECT read_model.start_over('quotes', '{../migrations}')", "does not exist"),
+    ] {
+        let error = database.run("stele_app", call).await.expect_err(call).to_string();
+        assert!(error.contains(why), "{call}: {error}");
+    }
+}
