@@ -1,10 +1,12 @@
 //! What the doors stand on: the parts of a running desk that they show and steer. Nothing here decides.
 
+use crate::doors::Doors;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use stele_commands::access::{Gatekeeper, Keys};
 use stele_commands::control::Control;
 use stele_commands::stop::Stop;
-use stele_domain::ids::Actor;
+use stele_domain::access::Caller;
 use stele_domain::operations::service::event::Service;
 use stele_domain::port::PortFuture;
 use stele_domain::port::clock::Clock;
@@ -17,6 +19,12 @@ use uuid::Uuid;
 pub struct Api {
     /// What persons may ask for.
     pub control: Arc<Control>,
+    /// Who is let in.
+    pub gatekeeper: Arc<Gatekeeper>,
+    /// Who hands out keys.
+    pub keys: Arc<Keys>,
+    /// What the doors share.
+    pub doors: Doors,
     /// The tables.
     pub store: Arc<dyn ReadStore>,
     /// The log.
@@ -71,6 +79,32 @@ pub trait LogAdmin: Send + Sync {
     ///
     /// As the log.
     fn checkpoint(&self) -> PortFuture<'_, Result<Option<String>, LogError>>;
+
+    /// Proves that the record at `position`, which is not past the head, is in the log as it stands; `None` when this
+    /// kind of log has no tree to prove by.
+    ///
+    /// # Errors
+    ///
+    /// As the log.
+    fn prove(&self, position: Position) -> PortFuture<'_, Result<Option<LogProof>, LogError>> {
+        let _ = position;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+}
+
+/// Shows that a commit is in the tree that a checkpoint signs, to anyone who has the log's public key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogProof {
+    /// Position of the commit's first record.
+    pub first: Position,
+    /// How many commits are before it: the leaf's index.
+    pub leaf_index: u64,
+    /// The commit's payload, as the log's format describes it.
+    pub payload: Vec<u8>,
+    /// SHA-256 hashes from the leaf up.
+    pub path: Vec<[u8; 32]>,
+    /// The signed checkpoint, a C2SP `tlog-checkpoint` note.
+    pub checkpoint: String,
 }
 
 /// A log in numbers.
@@ -94,12 +128,12 @@ pub struct LogStat {
     pub categories: BTreeMap<String, u64>,
 }
 
-/// Who asks, as the door found out from the credential. A door puts it into the extensions of every request;
-/// without it a request is refused.
+/// Who asks. A door that knows puts it into the extensions of every request; at others it is found out from the
+/// credential of the request.
 #[derive(Debug, Clone)]
 pub struct Visitor {
-    /// Under this name their acts are recorded.
-    pub actor: Actor,
+    /// Whom the door vouches for.
+    pub caller: Caller,
     /// When it is given, the door closes and streams end.
     pub stop: Stop,
 }

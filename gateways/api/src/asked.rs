@@ -1,23 +1,25 @@
-//! A person's request to change something: its body, its key and who asks.
+//! A request to change something, as REST sends it: its body, its key and who asks.
 
 use crate::api::Visitor;
+use crate::desk::asking::Asking;
 use crate::problem::Problem;
 use axum::extract::{FromRequest, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
-use stele_commands::control::Wish;
-use stele_domain::ids::{Actor, CommandId};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Most bytes of a request body: 256 KiB.
 pub(crate) const BODY_BYTES_MAX: usize = 256 * 1024;
-
+/// Longest time for a body to come.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// What the reader says of a number with a point where none belongs.
+const POINT: &str = "invalid type: floating point";
 /// The header that names a wish.
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -26,65 +28,73 @@ pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(crate) struct Asked<T> {
     /// What for.
     pub(crate) body: T,
-    /// Names the wish.
-    pub(crate) command_id: Uuid,
-    digest: String,
-    actor: Actor,
+    /// Who asks, and under which id.
+    pub(crate) asking: Asking,
 }
 
-impl<T> Asked<T> {
-    /// The wish behind it.
-    pub(crate) fn wish(&self, reason: &str) -> Wish {
-        Wish {
-            command_id: CommandId(self.command_id),
-            digest: self.digest.clone(),
-            actor: self.actor.clone(),
-            reason: reason.to_owned(),
-        }
-    }
-}
+/// A body that says nothing: none at all, or `{}`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Empty {}
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Asked<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
-        let visitor = visitor(&parts)?;
-        let command_id = key(&parts.headers)?;
-        let bytes = read(body).await?;
-        let (body, value) = parse::<T>(&parts.headers, &bytes)?;
-        let digest = digest(&parts, &value);
-        Ok(Self { body, command_id, digest, actor: visitor.actor })
+        unasked(&parts)?;
+        let asking = Asking::new(visitor(&parts)?, key(&parts.headers)?);
+        let bytes = read(&parts.headers, body).await?;
+        Ok(Self { body: parse(&parts.headers, &bytes)?, asking })
     }
 }
 
-fn visitor(parts: &Parts) -> Result<Visitor, Problem> {
-    let found = parts.extensions.get::<Visitor>().cloned();
-    found.ok_or_else(|| {
-        Problem::new(StatusCode::UNAUTHORIZED, "no-credential", "nobody vouches for this request")
-    })
+fn visitor(parts: &Parts) -> Result<&Visitor, Problem> {
+    // Every route of a wish stands behind the admission that puts the visitor here.
+    parts.extensions.get::<Visitor>().ok_or_else(|| Problem::internal("a wish came in unadmitted"))
 }
 
-fn key(headers: &HeaderMap) -> Result<Uuid, Problem> {
-    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(Uuid::now_v7()) };
+/// A wish has no parameters.
+fn unasked(parts: &Parts) -> Result<(), Problem> {
+    match parts.uri.query().filter(|query| !query.is_empty()) {
+        None => Ok(()),
+        Some(query) => {
+            let name: String = query.split(['=', '&']).next().unwrap_or_default().chars().take(80).collect();
+            Err(Problem::field(&name, "unknown parameter: what is wanted stands in the body"))
+        }
+    }
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<Uuid>, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let parsed = value.to_str().ok().and_then(|text| Uuid::parse_str(text.trim()).ok());
-    parsed.ok_or_else(|| Problem::field("Idempotency-Key", "must be a UUID"))
+    parsed.map(Some).ok_or_else(|| Problem::field("Idempotency-Key", "must be a UUID"))
 }
 
-async fn read(body: axum::body::Body) -> Result<Bytes, Problem> {
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body-too-large",
-            format!("the body has more than {BODY_BYTES_MAX} bytes"),
-        )),
-        Err(error) => Err(Problem::bad_request(format!("the body can't be read: {error}"))),
+async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, Problem> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|bytes: u64| bytes > u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX)) {
+        return Err(too_large());
+    }
+    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect());
+    match collected.await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(Problem::bad_request(format!("the body can't be read: {error}"))),
+        Err(_) => {
+            let detail = format!("the body did not come within {} s", BODY_TIMEOUT.as_secs());
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail))
+        }
     }
 }
 
-/// The body as asked for, and as JSON. No body at all stands for `{}`.
-fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &Bytes) -> Result<(T, Value), Problem> {
+fn too_large() -> Problem {
+    let detail = format!("the body has more than {BODY_BYTES_MAX} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
+}
+
+/// The body as asked for. No body at all stands for `{}`.
+fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &Bytes) -> Result<T, Problem> {
     let bytes: &[u8] = if bytes.is_empty() {
         b"{}"
     } else if is_json(headers) {
@@ -101,12 +111,37 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &Bytes) -> Result<(T, 
         return Err(Problem::field("body", "must be a JSON object"));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let body = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        let field = if path == "." { "body".to_owned() } else { path };
-        Problem::field(&field, error.into_inner().to_string())
-    })?;
-    Ok((body, value))
+    let read: Result<T, _> = serde_path_to_error::deserialize(&mut reader);
+    match read {
+        Ok(body) => Ok(body),
+        // To JSON, 60.0 is a whole number; tried second, so that what is wrong with the rest is still told.
+        Err(error) if error.inner().to_string().contains(POINT) => {
+            serde_json::from_value(whole(value)).map_err(|_| unread(&error))
+        }
+        Err(error) => Err(unread(&error)),
+    }
+}
+
+fn unread(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let path = error.path().to_string();
+    let field = if path == "." { "body".to_owned() } else { path };
+    Problem::field(&field, error.inner().to_string())
+}
+
+/// The same with whole numbers written without a point.
+fn whole(value: Value) -> Value {
+    match value {
+        Value::Number(number) => {
+            let text = number.to_string();
+            let integer = text.strip_suffix(".0").and_then(|digits| digits.parse::<i64>().ok());
+            Value::Number(integer.map_or(number, Into::into))
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(whole).collect()),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(name, value)| (name, whole(value))).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => value,
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -116,43 +151,52 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/json")
 }
 
-/// SHA-256 over method, path and canonical body: what a repetition must agree with.
-fn digest(parts: &Parts, body: &Value) -> String {
-    let mut text = format!("{}\n{}\n", parts.method, parts.uri.path());
-    canonical(body, &mut text);
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
-        // Writing to a string can't fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
-}
+#[cfg(test)]
+mod tests {
+    use super::{parse, read};
+    use crate::dto;
+    use axum::body::Body;
+    use axum::http::{HeaderMap, HeaderValue, header};
+    use bytes::Bytes;
+    use futures_util::stream;
+    use std::convert::Infallible;
 
-/// JSON without spaces and with sorted names, whatever order the map at hand keeps.
-fn canonical(value: &Value, out: &mut String) {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            out.push_str(&value.to_string());
-        }
-        Value::Array(items) => {
-            out.push('[');
-            for (i, item) in items.iter().enumerate() {
-                out.push_str(if i == 0 { "" } else { "," });
-                canonical(item, out);
-            }
-            out.push(']');
-        }
-        Value::Object(fields) => {
-            let mut names: Vec<&String> = fields.keys().collect();
-            names.sort();
-            out.push('{');
-            for (i, name) in names.into_iter().enumerate() {
-                out.push_str(if i == 0 { "" } else { "," });
-                out.push_str(&Value::String(name.clone()).to_string());
-                out.push(':');
-                canonical(fields.get(name).unwrap_or(&Value::Null), out);
-            }
-            out.push('}');
-        }
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_given_up() {
+        let endless = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        let problem = read(&HeaderMap::new(), endless).await.unwrap_err();
+        assert_eq!((problem.said().status, problem.said().code.as_str()), (408, "body-too-slow"));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_announced_too_large_is_not_even_begun() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("262145"));
+        let never =
+            Body::from_stream(stream::poll_fn(|_| -> std::task::Poll<Option<Result<Bytes, Infallible>>> {
+                panic!("the body was read");
+            }));
+        assert_eq!(read(&headers, never).await.unwrap_err().said().status, 413);
+    }
+
+    fn arm(text: &'static str) -> Result<dto::Arm, u16> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("Application/JSON; charset=utf-8"));
+        parse(&headers, &Bytes::from_static(text.as_bytes())).map_err(|problem| problem.said().status)
+    }
+
+    #[test]
+    fn a_whole_number_may_have_a_point_and_a_broken_one_may_not() {
+        assert_eq!(
+            arm(r#"{"reason":"opening","mode":"full","for_ms":60000.0}"#).unwrap().for_ms,
+            Some(60_000)
+        );
+        assert_eq!(arm(r#"{"reason":"opening","mode":"full","for_ms":60000.5}"#).unwrap_err(), 400);
+        assert_eq!(arm(r#"{"reason":"opening","mode":"full","for_ms":-60000.0}"#).unwrap_err(), 400);
+    }
+
+    #[test]
+    fn a_field_that_comes_twice_is_refused() {
+        assert_eq!(arm(r#"{"reason":"a","reason":"b","mode":"full","for_ms":1}"#).unwrap_err(), 400);
     }
 }

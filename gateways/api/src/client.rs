@@ -1,21 +1,37 @@
-//! The typed client of the REST door: every call as a method. The command line and the demo speak through it.
+//! The typed client of the REST door: every call as a method, over the machine's own socket or a network. The
+//! command line and the demo speak through it.
 //!
-//! It never repeats a wish by itself; who gets no answer asks again with the same key.
+//! It never repeats a wish by itself; who gets no answer asks again with the same idempotency key.
 
+mod connect;
+mod endpoint;
 mod error;
+mod key;
 mod lines;
+mod live;
+mod setup;
+mod tls;
 mod transport;
 
+pub mod offline;
+
+pub use endpoint::{Endpoint, Server, Tcp};
 pub use error::ClientError;
+pub use key::AccessKey;
 pub use lines::Follow;
+pub use live::{Heard, Live};
+pub use setup::SetupError;
+pub use tls::Trust;
 
 use crate::dto;
 use crate::reading::{MIN_LOG_POSITION, WAIT_MAX};
 use axum::http::Method;
+use endpoint::Way;
 use lines::Lines;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
+use std::sync::Arc;
 use stele_projections::compare;
 use transport::{Answer, Call, Transport};
 use uuid::Uuid;
@@ -64,8 +80,8 @@ pub struct EventsQuery {
 pub struct RowsQuery {
     /// Most rows of a page.
     pub limit: Option<usize>,
-    /// `next` of the page before.
-    pub after: Option<String>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
     /// `newest` (the default), `oldest`, `key` or `key_desc`.
     pub order: Option<String>,
     /// Columns and the values they must have.
@@ -76,7 +92,19 @@ impl Client {
     /// A client of the desk behind a Unix socket. Nothing is sent yet.
     #[must_use]
     pub fn unix(path: impl Into<PathBuf>) -> Self {
-        Self { transport: Transport::unix(path.into()), min_position: None }
+        let path: PathBuf = path.into();
+        let desk = path.display().to_string();
+        let way = Way::Unix(Arc::from(path));
+        Self { transport: Transport::over(way, None, &desk), min_position: None }
+    }
+
+    /// A client of the desk at an endpoint. Certificates are read; nothing is sent yet.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the endpoint, and what to do about it.
+    pub fn to(endpoint: &Endpoint) -> Result<Self, SetupError> {
+        Ok(Self { transport: Transport::to(endpoint)?, min_position: None })
     }
 
     /// The same client, whose reads show everything up to `position`, or fail: read your own write.
@@ -98,6 +126,11 @@ impl Client {
     /// Lets offers be made, for a time.
     pub async fn arm(&self, key: Uuid, wish: &dto::Arm) -> Result<Reply<dto::Written>, ClientError> {
         self.wish(Method::POST, "/v1/account/arm", key, wish).await
+    }
+
+    /// Agrees to an arming that another person has asked for.
+    pub async fn approve(&self, key: Uuid, wish: &dto::Approve) -> Result<Reply<dto::Written>, ClientError> {
+        self.wish(Method::POST, "/v1/account/approve", key, wish).await
     }
 
     /// Lets no more offers be made; also the way back from KILLED.
@@ -188,16 +221,16 @@ impl Client {
     pub async fn rows(&self, table: &str, query: &RowsQuery) -> Result<dto::TablePage, ClientError> {
         let mut params: Vec<(&str, String)> = vec![];
         params.extend(query.limit.map(|limit| ("limit", limit.to_string())));
-        params.extend(query.after.clone().map(|after| ("after", after)));
+        params.extend(query.cursor.clone().map(|cursor| ("cursor", cursor)));
         params.extend(query.order.clone().map(|order| ("order", order)));
         params.extend(query.filters.iter().map(|(column, value)| (column.as_str(), value.clone())));
         self.read(&format!("/v1/tables/{}", transport::encoded(table)), &params).await
     }
 
     /// A page of rows for the proof.
-    pub async fn dump_page(&self, table: &str, after: Option<&str>) -> Result<dto::DumpPage, ClientError> {
+    pub async fn dump_page(&self, table: &str, cursor: Option<&str>) -> Result<dto::DumpPage, ClientError> {
         let params: Vec<(&str, String)> =
-            after.map(|after| ("after", after.to_owned())).into_iter().collect();
+            cursor.map(|cursor| ("cursor", cursor.to_owned())).into_iter().collect();
         self.read(&format!("/v1/tables/{}/dump", transport::encoded(table)), &params).await
     }
 
@@ -226,6 +259,11 @@ impl Client {
         self.read(&format!("/v1/log/events/{position}"), &[]).await
     }
 
+    /// A proof that an event is in the log.
+    pub async fn prove(&self, position: u64) -> Result<dto::EventProof, ClientError> {
+        self.read(&format!("/v1/log/events/{position}/proof"), &[]).await
+    }
+
     /// Follows the log from a position on; from now on without one.
     pub async fn follow(
         &self,
@@ -248,6 +286,48 @@ impl Client {
     pub async fn proof(&self) -> Result<compare::Dump, ClientError> {
         let body = self.transport.stream(self.call(Method::GET, "/v1/proof", &[])).await?;
         Lines::new(body).proof().await
+    }
+
+    /// Events of these topics as they happen: from now on, or after a position that was the last heard. No topic
+    /// means all.
+    pub async fn listen(&self, topics: &[&str], after: Option<u64>) -> Result<Live, ClientError> {
+        let params: Vec<(&str, String)> =
+            if topics.is_empty() { vec![] } else { vec![("topics", topics.join(","))] };
+        let mut call = Call::new(Method::GET, "/v1/stream", &params).header("accept", "text/event-stream");
+        if let Some(after) = after {
+            call = call.header("last-event-id", &after.to_string());
+        }
+        Ok(Live::new(self.transport.stream(call).await?))
+    }
+
+    /// Who the caller is to the desk.
+    pub async fn whoami(&self) -> Result<dto::WhoAmI, ClientError> {
+        self.read("/v1/whoami", &[]).await
+    }
+
+    /// Every key there ever was, without secrets.
+    pub async fn keys(&self) -> Result<dto::KeysAnswer, ClientError> {
+        self.read("/v1/keys", &[]).await
+    }
+
+    /// Makes a key, which is in this answer and in no other.
+    pub async fn create_key(
+        &self,
+        key: Uuid,
+        wish: &dto::CreateKey,
+    ) -> Result<Reply<dto::CreatedKey>, ClientError> {
+        self.wish(Method::POST, "/v1/keys", key, wish).await
+    }
+
+    /// Makes a key open nothing any more.
+    pub async fn revoke_key(
+        &self,
+        key: Uuid,
+        key_id: &str,
+        reason: &str,
+    ) -> Result<Reply<dto::Written>, ClientError> {
+        let path = format!("/v1/keys/{}", transport::encoded(key_id));
+        self.wish(Method::DELETE, &path, key, &why(reason)).await
     }
 
     /// Whether the process answers.
@@ -313,3 +393,6 @@ fn filters(categories: &[String], types: &[String]) -> Vec<(&'static str, String
     let categories = categories.iter().map(|name| ("category", name.clone()));
     categories.chain(types.iter().map(|name| ("type", name.clone()))).collect()
 }
+
+#[cfg(test)]
+mod tests;

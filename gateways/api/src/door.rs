@@ -1,20 +1,32 @@
 //! The door on the machine itself: a Unix socket that only its owner and root can knock on.
 //!
-//! The operating system vouches for the caller, so there is no password: the peer's user becomes the actor.
+//! The operating system vouches for the caller, so there is no password: the peer's user becomes the actor. The
+//! door to the network is in [`tcp`].
 
 mod conversation;
+mod identity;
+mod manners;
+mod patient;
 mod socket;
+mod tcp;
+mod tls;
+
+pub use tcp::{TcpDoor, TcpOptions};
+pub use tls::TlsFiles;
 
 use crate::api::Visitor;
 use crate::observe;
 use axum::Router;
-use conversation::converse;
+use conversation::{Guest, converse};
+use manners::Manners;
 use socket::Owned;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use stele_commands::stop::Stop;
+use stele_domain::access::{Caller, Origin, Role, Scope};
 use stele_domain::ids::Actor;
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
@@ -28,6 +40,19 @@ const GRACE: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Where user names stand.
 const USERS_FILE: &str = "/etc/passwd";
+/// What stands for the address of a caller at the machine itself.
+pub(crate) const UNIX_ADDRESS: &str = "unix";
+
+/// Somebody at the other end of a network connection, as far as the connection itself tells.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    /// The IP address, without the port.
+    pub(crate) address: String,
+    /// Who they are by their certificate, if they sent one that says so.
+    pub(crate) certified: Option<Caller>,
+    /// When it is given, the door closes and streams end.
+    pub(crate) stop: Stop,
+}
 
 /// Why a door can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +91,23 @@ pub enum DoorError {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// The network address can't be listened on.
+    #[error("the address {address}: can't listen: is something else there? Choose another one")]
+    Address {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The certificates can't be used.
+    #[error("TLS with {path}: {what}")]
+    Tls {
+        /// The file that is wrong.
+        path: PathBuf,
+        /// What is wrong with it, and what it should have.
+        what: String,
     },
 }
 
@@ -123,8 +165,8 @@ impl UnixDoor {
                 Some(_) = conversations.join_next(), if !conversations.is_empty() => {}
                 (seat, accepted) = accepted => match accepted {
                     Ok((stream, _)) => if let Some(actor) = self.actor(&stream) {
-                        let visitor = Visitor { actor, stop: stop.clone() };
-                        conversations.spawn(converse(stream, visitor, router.clone(), seat));
+                        let guest = Guest::Known(Visitor { caller: owner(actor), stop: stop.clone() });
+                        conversations.spawn(converse(stream, guest, router.clone(), Manners::UNIX, seat));
                     },
                     Err(error) => {
                         observe::not_accepted(&error);
@@ -153,6 +195,26 @@ impl UnixDoor {
             .or_else(|_| Actor::try_from(format!("operator:{uid}")))
             .ok()
     }
+}
+
+/// Whoever may use the machine's own socket owns the desk.
+fn owner(actor: Actor) -> Caller {
+    let origin = Origin { key_id: None, address: UNIX_ADDRESS.to_owned() };
+    Caller { actor, role: Role::Admin, scope: Scope::default(), origin }
+}
+
+/// Whom the socket would vouch for if this process came in: who works on a data directory whose desk does not run.
+///
+/// # Errors
+///
+/// As the system, which is asked who runs this process.
+pub fn this_user() -> std::io::Result<Caller> {
+    let uid = own_uid()?;
+    let names = users(&std::fs::read_to_string(USERS_FILE).unwrap_or_default());
+    let name = names.get(&uid).cloned().unwrap_or_else(|| uid.to_string());
+    let actor =
+        Actor::try_from(format!("operator:{name}")).or_else(|_| Actor::try_from(format!("operator:{uid}")));
+    actor.map(owner).map_err(|error| std::io::Error::other(error.to_string()))
 }
 
 /// The owner and root.

@@ -3,9 +3,11 @@
 //! Amounts are base units and rates are decimals, both as strings; moments are RFC 3339 in UTC with microseconds;
 //! log positions are whole numbers. Requests refuse unknown fields; readers of answers pass over them.
 
+mod access;
 mod account;
 mod filter;
 mod limits;
+mod live;
 mod log;
 mod problem;
 mod status;
@@ -13,10 +15,12 @@ mod tables;
 mod trace;
 mod write;
 
-pub use account::{Account, AccountAnswer, Armed, Arming, Lease, OpenOffer, Reserved, TokenAmount};
+pub use access::{CreateKey, CreatedKey, Key, KeyStanding, KeysAnswer, RoleInfo, RolesAnswer, WhoAmI};
+pub use account::{Account, AccountAnswer, ArmRequest, Armed, Arming, Lease, OpenOffer, Reserved, TokenAmount};
 pub use filter::{Filter, FilterMode, SetFilter};
 pub use limits::{Limits, LimitsAnswer, LimitsVersion, SetLimits};
-pub use log::{CheckpointAnswer, Event, EventsPage, FollowLine, LogStat};
+pub use live::{LiveEvent, LiveFailure, LivePlace};
+pub use log::{CheckpointAnswer, Event, EventProof, EventsPage, FollowLine, LogStat};
 pub use problem::{FieldError, Problem};
 pub use status::{
     Alert, Balance, Check, Counters, Health, Inventory, LogStatus, Price, PriceSource, Projection,
@@ -24,4 +28,4 @@ pub use status::{
 };
 pub use tables::{Column, DumpPage, DumpRow, ProofLine, TableInfo, TablePage, TablesAnswer};
 pub use trace::{CommandStory, DecisionStory, Moment, Trace};
-pub use write::{Arm, Killed, Mode, OpenSignature, Outcome, Reason, ReasonOrNone, Refreshed, Written};
+pub use write::{Approval, Approve, Arm, Killed, Mode, OpenSignature, Outcome, Reason, ReasonOrNone, Refreshed, Written};

@@ -1,93 +1,113 @@
-//! What protects the desk from its callers: bounds on time and number. Stopping has its own room, so that reads
-//! can't keep a kill waiting.
+//! What every request passes on its way in: who asks, whether they may, whether there is room, and how long it may
+//! take.
 
-use crate::api::Visitor;
+use crate::api::Api;
+use crate::desk::visit;
+use crate::doors::{Allowance, Room};
 use crate::observe;
 use crate::problem::Problem;
+use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use stele_domain::access::Action;
 use tokio::time::Instant;
+use tower::ServiceExt;
 
 /// Longest time for a request that is not a stream.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Most reads at the same time.
-const READS_MAX: usize = 64;
-/// Most wishes at the same time.
-const WISHES_MAX: usize = 32;
-/// Most followers of the log.
-const STREAMS_MAX: usize = 64;
-/// Most proofs at the same time: each holds the projections still.
-const PROOFS_MAX: usize = 1;
+pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// What the media types of gRPC begin with.
+const GRPC: &str = "application/grpc";
+/// How many requests are let through in which time.
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// How many are left.
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// Room for callers.
-#[derive(Debug, Clone)]
-pub(crate) struct Gate {
-    reads: Arc<Semaphore>,
-    wishes: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
-    proofs: Arc<Semaphore>,
+/// Who is let through a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Everybody: nothing is shown that is not in the repository.
+    Nothing,
+    /// Whoever has a credential.
+    Credential,
+    /// Whoever may do this.
+    May(Action),
 }
 
-/// A place that a caller holds.
-pub(crate) type Seat = OwnedSemaphorePermit;
+/// The way into one route.
+#[derive(Clone)]
+pub(crate) struct Entrance {
+    pub(crate) api: Arc<Api>,
+    pub(crate) needs: Needs,
+    /// Where it takes a seat until it is answered; streams take theirs themselves and keep it.
+    pub(crate) room: Option<Room>,
+}
 
-impl Gate {
-    pub(crate) fn new() -> Self {
-        let room = |places| Arc::new(Semaphore::new(places));
-        Self {
-            reads: room(READS_MAX),
-            wishes: room(WISHES_MAX),
-            streams: room(STREAMS_MAX),
-            proofs: room(PROOFS_MAX),
+/// Lets a request in, or says why not.
+pub(crate) async fn enter(State(entrance): State<Entrance>, request: Request, next: Next) -> Response {
+    match entrance.admit(request) {
+        Ok((request, allowance)) => {
+            let mut response = entrance.through(request, next).await.unwrap_or_else(Problem::into_response);
+            if let Some(allowance) = allowance {
+                tell(&mut response, allowance);
+            }
+            response
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+impl Entrance {
+    fn admit(&self, mut request: Request) -> Result<(Request, Option<Allowance>), Problem> {
+        if self.needs == Needs::Nothing {
+            return Ok((request, None));
+        }
+        let visitor = visit::visitor(&self.api, request.extensions(), request.headers())?;
+        let allowance = match self.needs {
+            Needs::May(action) => visit::admit(&self.api, &visitor, action)?,
+            Needs::Nothing | Needs::Credential => None,
+        };
+        request.extensions_mut().insert(visitor);
+        Ok((request, allowance))
+    }
+
+    async fn through(&self, request: Request, next: Next) -> Result<Response, Problem> {
+        let Some(room) = self.room else { return Ok(next.run(request).await) };
+        let _seat = self.api.doors.rooms.seat(room)?;
+        tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.map_err(|_| {
+            let detail =
+                format!("not answered within {} s; a command may have been done", REQUEST_TIMEOUT.as_secs());
+            Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail)
+        })
+    }
+}
+
+/// The pace in force and what is left of it, in the form of draft-ietf-httpapi-ratelimit-headers-10.
+fn tell(response: &mut Response, allowance: Allowance) {
+    let Allowance { policy, pace, left } = allowance;
+    let window = pace.burst.get().div_ceil(pace.per_second.get());
+    let said = [
+        (RATE_LIMIT_POLICY, format!("\"{policy}\";q={};w={window}", pace.burst)),
+        (RATE_LIMIT, format!("\"{policy}\";r={left};t=1")),
+    ];
+    for (name, value) in said {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().insert(name, value);
         }
     }
+}
 
-    pub(crate) fn stream(&self) -> Result<Seat, Problem> {
-        seat(&self.streams, "as many follow the log as may")
+/// Sends calls of gRPC and gRPC-Web to their methods; everything else goes on.
+pub(crate) async fn dispatched(State(grpc): State<Router>, request: Request, next: Next) -> Response {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if kind.is_some_and(|kind| kind.starts_with(GRPC)) {
+        // A router never fails: it answers.
+        return grpc.oneshot(request).await.into_response();
     }
-
-    pub(crate) fn proof(&self) -> Result<Seat, Problem> {
-        seat(&self.proofs, "a proof is being sent: one at a time")
-    }
-}
-
-fn seat(room: &Arc<Semaphore>, full: &str) -> Result<Seat, Problem> {
-    Arc::clone(room).try_acquire_owned().map_err(|_| Problem::unavailable("busy", full))
-}
-
-/// Bounds a read.
-pub(crate) async fn read(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    bounded(&gate.reads, request, next).await
-}
-
-/// Bounds a wish.
-pub(crate) async fn wish(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    bounded(&gate.wishes, request, next).await
-}
-
-async fn bounded(room: &Arc<Semaphore>, request: Request, next: Next) -> Response {
-    let _seat = match seat(room, "too many requests at the same time") {
-        Ok(seat) => seat,
-        Err(problem) => return problem.into_response(),
-    };
-    tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
-        let detail =
-            format!("not answered within {} s; a command may have been done", REQUEST_TIMEOUT.as_secs());
-        Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail).into_response()
-    })
-}
-
-/// Refuses what no door vouches for.
-pub(crate) async fn vouched(request: Request, next: Next) -> Response {
-    if request.extensions().get::<Visitor>().is_some() {
-        return next.run(request).await;
-    }
-    Problem::new(StatusCode::UNAUTHORIZED, "no-credential", "nobody vouches for this request").into_response()
+    next.run(request).await
 }
 
 /// Says what was asked and answered.
@@ -95,7 +115,11 @@ pub(crate) async fn observed(request: Request, next: Next) -> Response {
     let began = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    // What a desk says is true now and for whoever asked.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     observe::answered(
         &method,
         route.as_deref().unwrap_or("none"),

@@ -1,5 +1,5 @@
-//! The doors of the desk: a REST router over one application state, the Unix socket it is served on, and the
-//! typed client that the command line uses.
+//! The doors of the desk: one application state behind REST, the Unix socket and the TCP port that it is served on,
+//! and the typed client that the command line uses.
 //!
 //! A door translates and refuses; it decides nothing. Its messages are in [`dto`] and are no domain types, so
 //! that the inside can move while the names under `/v1` stay. The routes are listed in `README.md`.
@@ -10,7 +10,12 @@ pub mod client;
 pub mod dto;
 
 mod api;
+mod desk;
 mod door;
+mod doors;
+mod grpc;
+mod openapi;
+mod probes;
 mod router;
 
 mod asked;
@@ -23,6 +28,10 @@ mod translate;
 
 mod observe;
 
-pub use api::{Api, Build, LogAdmin, LogStat, RoleHealth, Visitor};
-pub use door::{DoorError, UnixDoor, serve_unix};
-pub use router::router;
+pub use api::{Api, Build, LogAdmin, LogProof, LogStat, RoleHealth, Visitor};
+pub use door::{DoorError, TcpDoor, TcpOptions, TlsFiles, UnixDoor, serve_unix, this_user};
+pub use doors::{Doors, Pace, RateOptions};
+pub use observe::announce;
+pub use grpc::beside::Beside;
+pub use probes::{Probes, probes};
+pub use router::{router, router_beside};

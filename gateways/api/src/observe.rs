@@ -1,8 +1,36 @@
 //! Everything this crate says out loud. Wording, labels and fields are reviewed here and nowhere else.
 
 use axum::http::Method;
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
+use stele_domain::port::event_log::LogError;
+
+/// Shows every metric of this crate from the start, and says what it means.
+pub fn announce() {
+    describe_counter!("http_requests_total", "Requests answered, by route and status.");
+    describe_histogram!("http_request_seconds", "Time to the head of an answer, by route.");
+    describe_gauge!("ready", "1 while everything that this process needs works, as /readyz says it.");
+    describe_counter!("api_strangers_total", "Connections of other users of this machine that were refused.");
+    describe_counter!("api_accept_failures_total", "Connections that could not be accepted.");
+    describe_counter!("grpc_requests_total", "gRPC methods called, by the code that the answer began with.");
+    describe_histogram!("grpc_request_seconds", "Time to the head of a gRPC answer, by method.");
+    describe_counter!("api_handshake_failures_total", "TLS handshakes that came to nothing.");
+    describe_counter!(
+        "api_live_failures_total",
+        "Times the shared reading of the log for live events failed."
+    );
+    counter!("api_handshake_failures_total").increment(0);
+    counter!("api_live_failures_total").increment(0);
+    counter!("api_strangers_total").increment(0);
+    counter!("api_accept_failures_total").increment(0);
+}
+
+/// Whether everything that this process needs works.
+pub(crate) fn readiness(ready: bool) {
+    metrics::gauge!("ready").set(if ready { 1.0 } else { 0.0 });
+}
 
 /// A request was answered. The route is the pattern, never the path: labels stay few.
 pub(crate) fn answered(method: &Method, route: &str, status: u16, took: Duration) {
@@ -14,6 +42,19 @@ pub(crate) fn answered(method: &Method, route: &str, status: u16, took: Duration
     metrics::counter!("http_requests_total", &labels).increment(1);
     metrics::histogram!("http_request_seconds", "route" => route.to_owned()).record(took.as_secs_f64());
     tracing::debug!(event = "api.answered", %method, route, status, "request answered");
+}
+
+/// A gRPC method was called. The code is the one that the answer began with: a stream that began is OK so far.
+pub(crate) fn called(method: &'static str, code: tonic::Code, took: Duration) {
+    let labels = [("method", method.to_owned()), ("code", format!("{code:?}"))];
+    metrics::counter!("grpc_requests_total", &labels).increment(1);
+    metrics::histogram!("grpc_request_seconds", "method" => method).record(took.as_secs_f64());
+    tracing::debug!(event = "api.called", method, ?code, "method called");
+}
+
+/// A decision in the log can't be told.
+pub(crate) fn untold(position: u64, error: &dyn std::error::Error) {
+    tracing::error!(event = "api.untold", position, %error, "a decision was left out of a stream");
 }
 
 /// Callers may send any word as a method; only these become a label.
@@ -62,4 +103,41 @@ pub(crate) fn closed(path: &Path, cut: usize) {
 /// The socket file could not be taken away.
 pub(crate) fn not_removed(path: &Path, error: &std::io::Error) {
     tracing::warn!(event = "api.not_removed", path = %path.display(), %error, "socket file left behind");
+}
+
+/// The door to the network is open.
+pub(crate) fn listening(address: SocketAddr, tls: bool) {
+    tracing::info!(event = "api.listening", %address, tls, "network door open");
+}
+
+/// Keys travel in the clear, and not only on this machine.
+pub(crate) fn in_the_clear(address: SocketAddr) {
+    tracing::warn!(
+        event = "api.in_the_clear",
+        %address,
+        "the network door has no tls and is not on loopback: put a tls proxy before it, or set api.tls"
+    );
+}
+
+/// A TLS handshake came to nothing.
+pub(crate) fn handshake_failed(address: &str, error: &std::io::Error) {
+    metrics::counter!("api_handshake_failures_total").increment(1);
+    tracing::debug!(event = "api.handshake_failed", address, %error, "tls handshake failed");
+}
+
+/// A TLS handshake took too long.
+pub(crate) fn handshake_late(address: &str) {
+    metrics::counter!("api_handshake_failures_total").increment(1);
+    tracing::debug!(event = "api.handshake_late", address, "tls handshake not finished in time");
+}
+
+/// The door to the network is closed.
+pub(crate) fn network_closed(address: SocketAddr, cut: usize) {
+    tracing::info!(event = "api.closed", %address, cut, "network door closed");
+}
+
+/// The shared reading of the log failed; it tries again.
+pub(crate) fn live_failed(error: &LogError) {
+    metrics::counter!("api_live_failures_total").increment(1);
+    tracing::warn!(event = "api.live_failed", %error, "live events: the log could not be read");
 }

@@ -13,17 +13,40 @@ use uuid::Uuid;
 /// The media type of a problem.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
+/// After how many seconds to ask again what could not be answered now.
+const RETRY_AFTER_S: u64 = 1;
+
 /// Rules about what was asked; the others are about how things stand.
-const RULES_ON_CONTENT: [&str; 6] =
-    ["reason_missing", "limits_invalid", "bad_expiry", "unknown_pair", "unknown_tokens", "too_many_entries"];
+const RULES_ON_CONTENT: [&str; 10] = [
+    "reason_missing",
+    "limits_invalid",
+    "bad_expiry",
+    "unknown_pair",
+    "unknown_tokens",
+    "too_many_entries",
+    "bad_owner",
+    "bad_label",
+    "scope_beyond_role",
+    "bad_processes",
+];
+
+/// Rules about what was named and is not there.
+const RULES_ON_NAMES: [&str; 2] = ["unknown_key", "unknown_request"];
 
 /// A no on its way out. Boxed, because it travels in every result.
 #[derive(Debug)]
-pub(crate) struct Problem(Box<dto::Problem>);
+pub(crate) struct Problem(Box<No>);
+
+#[derive(Debug)]
+struct No {
+    said: dto::Problem,
+    /// Whole seconds after which asking again may help.
+    retry_after_s: Option<u64>,
+}
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self(Box::new(dto::Problem {
+        let said = dto::Problem {
             kind: format!("urn:stele:problem:{code}"),
             title: status.canonical_reason().unwrap_or("Problem").to_owned(),
             status: status.as_u16(),
@@ -32,15 +55,35 @@ impl Problem {
             errors: vec![],
             log_position: None,
             command_id: None,
-        }))
+        };
+        let retry_after_s = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S);
+        Self(Box::new(No { said, retry_after_s }))
     }
 
     /// A field, a parameter or a header that can't be read.
     pub(crate) fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::field_as("bad-request", field, message)
+    }
+
+    /// The same, under a code of its own.
+    pub(crate) fn field_as(code: &str, field: &str, message: impl Into<String>) -> Self {
         let message = message.into();
-        let mut problem = Self::new(StatusCode::BAD_REQUEST, "bad-request", format!("{field}: {message}"));
-        problem.0.errors.push(dto::FieldError { field: field.to_owned(), message });
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, code, format!("{field}: {message}"));
+        problem.0.said.errors.push(dto::FieldError { field: field.to_owned(), message });
         problem
+    }
+
+    /// Several at once; at least one.
+    pub(crate) fn fields(errors: Vec<dto::FieldError>) -> Self {
+        let named: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+        let first = errors.first().map(|error| error.message.as_str()).unwrap_or_default();
+        let mut problem = Self::bad_request(format!("{}: {first}", named.join(", ")));
+        problem.0.said.errors = errors;
+        problem
+    }
+
+    pub(crate) fn conflict(code: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
     }
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
@@ -59,18 +102,46 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
     }
 
-    /// The words for a stream that can't send a problem any more.
-    pub(crate) fn into_detail(self) -> String {
-        self.0.detail
+    /// What is said, for doors that say it in another form.
+    pub(crate) fn said(&self) -> &dto::Problem {
+        &self.0.said
+    }
+
+    /// The words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.said.detail
+    }
+
+    /// The same with another name for a field, where doors call it differently.
+    pub(crate) fn renamed(mut self, field: &str, name: &str) -> Self {
+        for error in self.0.said.errors.iter_mut().filter(|error| error.field == field) {
+            name.clone_into(&mut error.field);
+        }
+        let detail = &mut self.0.said.detail;
+        if let Some(rest) = detail.strip_prefix(field).filter(|rest| rest.starts_with(':')) {
+            *detail = format!("{name}{rest}");
+        }
+        self
+    }
+
+    /// Asking again may help after this many seconds.
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.0.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// After how many seconds asking again may help.
+    pub(crate) fn retry_after_s(&self) -> Option<u64> {
+        self.0.retry_after_s
     }
 
     pub(crate) fn of_command(mut self, command_id: Uuid) -> Self {
-        self.0.command_id = Some(command_id);
+        self.0.said.command_id = Some(command_id);
         self
     }
 
     pub(crate) fn at(mut self, log_position: u64) -> Self {
-        self.0.log_position = Some(log_position);
+        self.0.said.log_position = Some(log_position);
         self
     }
 
@@ -78,10 +149,16 @@ impl Problem {
     pub(crate) fn refused(refused: &Refused, command_id: Uuid) -> Self {
         let problem = match refused {
             Refused::Rule { code, message } => {
-                let on_content = RULES_ON_CONTENT.contains(code);
-                let status = if on_content { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::CONFLICT };
+                let status = if RULES_ON_CONTENT.contains(&code.as_ref()) {
+                    StatusCode::UNPROCESSABLE_ENTITY
+                } else if RULES_ON_NAMES.contains(&code.as_ref()) {
+                    StatusCode::NOT_FOUND
+                } else {
+                    StatusCode::CONFLICT
+                };
                 Self::new(status, code, message)
             }
+            Refused::Forbidden { .. } => Self::new(StatusCode::FORBIDDEN, "forbidden", refused.to_string()),
             Refused::IdReused(_) => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", refused.to_string())
             }
@@ -99,7 +176,7 @@ impl Problem {
 
 impl From<LogError> for Problem {
     fn from(error: LogError) -> Self {
-        Self::unavailable("log-unavailable", error.to_string())
+        Self::unavailable("log-unavailable", chain(&error))
     }
 }
 
@@ -116,19 +193,36 @@ impl From<StoreError> for Problem {
             | StoreError::OtherVersion { .. }
             | StoreError::UnknownProjection(_)
             | StoreError::Misfit(_)
-            | StoreError::Invalid(_) => Self::unavailable("tables-unavailable", error.to_string()),
+            | StoreError::Invalid(_) => Self::unavailable("tables-unavailable", chain(&error)),
         }
     }
 }
 
+/// An error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    words
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let No { said, retry_after_s } = *self.0;
+        let status = StatusCode::from_u16(said.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // A problem is strings and numbers: it always has a JSON form.
-        let body = serde_json::to_vec(&self.0).unwrap_or_default();
+        let body = serde_json::to_vec(&said).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let headers = response.headers_mut();
+        if let Some(seconds) = retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stele\""));
         }
         response
     }

@@ -4,8 +4,8 @@
 use crate::api::Api;
 use crate::problem::Problem;
 use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
 use std::time::Duration;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::StoreError;
@@ -30,16 +30,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Reading {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(Self { min: min(&parts.headers)?, wait: wait(&parts.headers)? })
+        Ok(Self::new(min(&parts.headers)?, wait(&parts.headers)?))
     }
 }
 
-fn min(headers: &HeaderMap) -> Result<Option<Position>, Problem> {
+fn min(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(MIN_LOG_POSITION) else { return Ok(None) };
     let position = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    position
-        .map(|at| Some(Position(at)))
-        .ok_or_else(|| Problem::field("Min-Log-Position", "must be a log position"))
+    position.map(Some).ok_or_else(|| Problem::field("Min-Log-Position", "must be a log position"))
 }
 
 /// Other preferences are for others; RFC 7240 says to pass over what one does not know.
@@ -49,10 +47,20 @@ fn wait(headers: &HeaderMap) -> Result<Duration, Problem> {
     let Some(seconds) = wait else { return Ok(Duration::ZERO) };
     let seconds: u64 =
         seconds.trim().parse().map_err(|_| Problem::field("Prefer", "wait must be whole seconds"))?;
-    Ok(Duration::from_secs(seconds).min(WAIT_MAX))
+    Ok(Duration::from_secs(seconds))
 }
 
 impl Reading {
+    /// At least as current as `min`, for which `wait` is the longest wait; more than [`WAIT_MAX`] counts as that.
+    pub(crate) fn new(min: Option<u64>, wait: Duration) -> Self {
+        Self { min: min.map(Position), wait: wait.min(WAIT_MAX) }
+    }
+
+    /// At least as current as `position` too.
+    pub(crate) fn and_at_least(self, position: Option<Position>) -> Self {
+        Self { min: self.min.max(position), ..self }
+    }
+
     /// Waits until one projection has come far enough; all of them when `projection` is `None`.
     pub(crate) async fn ready(&self, api: &Api, projection: Option<&str>) -> Result<(), Problem> {
         let Some(min) = self.min else { return Ok(()) };
@@ -60,7 +68,7 @@ impl Reading {
         if min > head {
             let detail =
                 format!("the log ends at position {head}: {min} is of another log, or not yet durable");
-            return Err(Problem::new(StatusCode::CONFLICT, "position-beyond-head", detail).at(head.0));
+            return Err(Problem::conflict("position-beyond-head", detail).at(head.0));
         }
         let names: Vec<&str> = match projection {
             Some(name) => vec![name],

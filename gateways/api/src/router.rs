@@ -1,63 +1,47 @@
-//! Every route. Names under `/v1` stay for ever; `README.md` lists them.
+//! From the list of routes to a router. What each needs and where it leads stands in [`crate::routes::ROUTES`];
+//! the document of the API is made from the same list.
 
 use crate::api::Api;
-use crate::guard::{self, Gate};
+use crate::grpc::beside::{self, Annex, Beside};
+use crate::guard::{self, Entrance};
+use crate::openapi::Reference;
 use crate::problem::Problem;
-use crate::routes::{control, follow, health, log, proof, reads, status, tables};
+use crate::routes::ROUTES;
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::routing::{get, post, put};
+use axum::routing::MethodRouter;
 use axum::{Extension, Router, middleware};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The router over a running desk. A door serves it, and vouches for each request with a
-/// [`Visitor`](crate::Visitor) in its extensions: [`serve_unix`](crate::serve_unix) is one.
+/// The router over a running desk. Doors serve it, and say with each request who is at the other end:
+/// [`UnixDoor`](crate::UnixDoor) and [`TcpDoor`](crate::TcpDoor) do.
 pub fn router(api: Api) -> Router {
-    let gate = Gate::new();
-    let reads = reads_of().layer(middleware::from_fn_with_state(gate.clone(), guard::read));
-    let wishes = wishes_of().layer(middleware::from_fn_with_state(gate.clone(), guard::wish));
-    let streams =
-        Router::new().route("/v1/log/follow", get(follow::follow)).route("/v1/proof", get(proof::proof));
-    // A probe must be answered when everything else is full.
-    let probes = Router::new().route("/livez", get(health::livez));
-    Router::new()
-        .merge(reads.merge(wishes).merge(streams).layer(middleware::from_fn(guard::vouched)))
-        .merge(probes)
+    router_beside(api, None)
+}
+
+/// The same with a gRPC service of another crate on the same port.
+pub fn router_beside(api: Api, beside: Option<Beside>) -> Router {
+    let api = Arc::new(api);
+    let annex = Annex { api: Arc::clone(&api), beside };
+    let reference = Reference::of(api.store.schemas(), &api.build.version);
+    let mut paths: BTreeMap<&str, MethodRouter<Arc<Api>>> = BTreeMap::new();
+    for route in &ROUTES {
+        let entrance = Entrance { api: Arc::clone(&api), needs: route.needs, room: route.room };
+        let handler = (route.handler)().layer(middleware::from_fn_with_state(entrance, guard::enter));
+        let at = paths.remove(route.path).unwrap_or_default();
+        paths.insert(route.path, at.merge(handler));
+    }
+    let grpc = crate::grpc::routes(&api);
+    let router = paths.into_iter().fold(Router::new(), |router, (path, at)| router.route(path, at));
+    router
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
-        .layer(Extension(gate))
+        .layer(Extension(Arc::new(reference)))
         .layer(middleware::from_fn(guard::observed))
-        .with_state(Arc::new(api))
-}
-
-fn reads_of() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/readyz", get(health::readyz))
-        .route("/statusz", get(health::statusz))
-        .route("/metrics", get(health::metrics))
-        .route("/v1/status", get(status::status))
-        .route("/v1/account", get(reads::account))
-        .route("/v1/tables", get(tables::list))
-        .route("/v1/tables/{table}", get(tables::page))
-        .route("/v1/tables/{table}/dump", get(tables::dump))
-        .route("/v1/trace/{id}", get(status::trace))
-        .route("/v1/log/stat", get(log::stat))
-        .route("/v1/log/events", get(log::events))
-        .route("/v1/log/events/{position}", get(log::event))
-        .route("/v1/log/checkpoint", post(log::checkpoint))
-}
-
-fn wishes_of() -> Router<Arc<Api>> {
-    Router::new()
-        .route("/v1/account/arm", post(control::arm))
-        .route("/v1/account/disarm", post(control::disarm))
-        .route("/v1/account/kill", post(control::kill))
-        .route("/v1/limits", get(reads::limits).put(control::set_limits))
-        .route("/v1/filter", put(control::set_filter).get(reads::filter).delete(control::reset_filter))
-        .route("/v1/services/{service}/pause", post(control::pause))
-        .route("/v1/services/{service}/resume", post(control::resume))
-        .route("/v1/services/{service}/drain", post(control::drain))
-        .route("/v1/services/{service}/refresh", post(control::refresh))
+        .with_state(api)
+        .layer(middleware::from_fn_with_state(grpc, guard::dispatched))
+        .layer(middleware::from_fn_with_state(annex, beside::passed_on))
 }
 
 async fn no_route(request: Request) -> Problem {

@@ -1,36 +1,43 @@
 //! Why a call has no good answer.
 
 use crate::dto::Problem;
-use std::path::PathBuf;
 
-/// Why a call has no good answer.
+/// Why a call has no good answer. `desk` is a socket's path or a desk's address.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody listens. Nothing was sent.
-    #[error("no desk answers on {path}: start one (stele serve), or name the socket of one that runs")]
+    #[error("no desk answers on {desk}: start one (stele serve), or name one that runs")]
     Unreachable {
-        /// The socket.
-        path: PathBuf,
+        /// The desk.
+        desk: String,
         /// What the system said.
         #[source]
         source: std::io::Error,
     },
     /// The socket is another user's. Nothing was sent.
-    #[error("the desk on {path} belongs to another user: become that user")]
+    #[error("the desk on {desk} belongs to another user: become that user, or use a key")]
     Forbidden {
-        /// The socket.
-        path: PathBuf,
+        /// The desk.
+        desk: String,
         /// What the system said.
         #[source]
         source: std::io::Error,
     },
+    /// One of the two does not believe the other's certificate. Nothing was sent that mattered.
+    #[error("no trust between this client and the desk on {desk}: {what}")]
+    Untrusted {
+        /// The desk.
+        desk: String,
+        /// What was not believed.
+        what: String,
+    },
     /// The request may have arrived and the answer did not: look, or ask again with the same key.
     #[error(
-        "the desk on {path} broke off: {what}; whether it was done is not known, so ask again with the same key"
+        "the desk on {desk} broke off: {what}; whether it was done is not known, so ask again with the same key"
     )]
     Lost {
-        /// The socket.
-        path: PathBuf,
+        /// The desk.
+        desk: String,
         /// What happened.
         what: String,
     },
@@ -38,10 +45,10 @@ pub enum ClientError {
     #[error("{}", .0.detail)]
     Problem(Box<Problem>),
     /// The answer is none that this build understands.
-    #[error("the desk on {path} gave an answer that this build does not understand: {what}")]
+    #[error("the desk on {desk} gave an answer that this build does not understand: {what}")]
     Protocol {
-        /// The socket.
-        path: PathBuf,
+        /// The desk.
+        desk: String,
         /// What is wrong with it.
         what: String,
     },
@@ -59,9 +66,11 @@ impl ClientError {
     pub fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Problem(problem) => Some(problem),
-            Self::Unreachable { .. } | Self::Forbidden { .. } | Self::Lost { .. } | Self::Protocol { .. } => {
-                None
-            }
+            Self::Unreachable { .. }
+            | Self::Forbidden { .. }
+            | Self::Untrusted { .. }
+            | Self::Lost { .. }
+            | Self::Protocol { .. } => None,
         }
     }
 
@@ -70,8 +79,8 @@ impl ClientError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Lost { .. } => true,
-            Self::Problem(problem) => matches!(problem.status, 503 | 504),
-            Self::Forbidden { .. } | Self::Protocol { .. } => false,
+            Self::Problem(problem) => matches!(problem.status, 429 | 503 | 504),
+            Self::Forbidden { .. } | Self::Untrusted { .. } | Self::Protocol { .. } => false,
         }
     }
 }

@@ -57,15 +57,27 @@ impl Lines {
         Self { streaming, buffer: Vec::new(), searched: 0 }
     }
 
-    /// The next line; `None` at the end.
+    /// The next line as JSON; `None` at the end.
     async fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, ClientError> {
+        let Some(line) = self.line().await? else { return Ok(None) };
+        serde_json::from_slice(&line).map(Some).map_err(|error| self.misunderstood(&error))
+    }
+
+    /// The next line as text, without its end; `None` at the end.
+    pub(super) async fn text(&mut self) -> Result<Option<String>, ClientError> {
+        let Some(line) = self.line().await? else { return Ok(None) };
+        let text = String::from_utf8(line).map_err(|error| self.misunderstood(&error))?;
+        Ok(Some(text.trim_end_matches(['\n', '\r']).to_owned()))
+    }
+
+    async fn line(&mut self) -> Result<Option<Vec<u8>>, ClientError> {
         loop {
             let fresh = self.buffer.get(self.searched..).unwrap_or_default();
             if let Some(at) = fresh.iter().position(|byte| *byte == b'\n') {
                 let end = self.searched.saturating_add(at);
                 let line: Vec<u8> = self.buffer.drain(..=end).collect();
                 self.searched = 0;
-                return serde_json::from_slice(&line).map(Some).map_err(|error| self.misunderstood(&error));
+                return Ok(Some(line));
             }
             self.searched = self.buffer.len();
             if self.buffer.len() > LINE_BYTES_MAX {
@@ -93,7 +105,8 @@ impl Lines {
                     let rows =
                         page.rows.into_iter().map(|row| DumpRow { key: row.key, row: row.row }).collect();
                     let (table, position) = (page.table, Position(page.position));
-                    let page = DumpPage { table, position, cut_rows: page.cut_rows, rows, next: page.next };
+                    let page =
+                        DumpPage { table, position, cut_rows: page.cut_rows, rows, next: page.next_cursor };
                     dump.add(page).map_err(|error| self.misunderstood(&error))?;
                 }
                 ProofLine::End { .. } => return Ok(dump),
@@ -103,11 +116,11 @@ impl Lines {
         Err(self.lost("the proof ended without its end".to_owned()))
     }
 
-    fn lost(&self, what: String) -> ClientError {
-        ClientError::Lost { path: self.streaming.path.to_path_buf(), what }
+    pub(super) fn lost(&self, what: String) -> ClientError {
+        ClientError::Lost { desk: self.streaming.desk.to_string(), what }
     }
 
-    fn misunderstood(&self, error: &dyn std::error::Error) -> ClientError {
-        ClientError::Protocol { path: self.streaming.path.to_path_buf(), what: error.to_string() }
+    pub(super) fn misunderstood(&self, error: &dyn std::error::Error) -> ClientError {
+        ClientError::Protocol { desk: self.streaming.desk.to_string(), what: error.to_string() }
     }
 }

@@ -1,6 +1,10 @@
-//! HTTP/1.1 over a Unix socket: one connection per call.
+//! HTTP/1.1 over a Unix socket, TCP or TLS: one connection per call.
 
 use super::ClientError;
+use super::connect::{self, Connection};
+use super::endpoint::{Endpoint, Way};
+use super::key::AccessKey;
+use super::setup::SetupError;
 use crate::dto::Problem;
 use axum::http::{HeaderMap, Method, Request, header};
 use bytes::Bytes;
@@ -11,14 +15,9 @@ use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Write;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::UnixStream;
 
-/// Longest time to get through to a desk.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time for an answer; the desk itself gives up after 30 s.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
 /// Most bytes of an answer that is not a stream: 64 MiB.
@@ -27,7 +26,12 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The way to one desk.
 #[derive(Debug, Clone)]
 pub(super) struct Transport {
-    path: Arc<Path>,
+    way: Way,
+    key: Option<AccessKey>,
+    /// The desk, for people.
+    desk: Arc<str>,
+    /// The `host` header.
+    host: Arc<str>,
 }
 
 /// One request.
@@ -42,7 +46,7 @@ pub(super) struct Call {
 /// One answer, whole.
 #[derive(Debug)]
 pub(super) struct Answer {
-    path: Arc<Path>,
+    desk: Arc<str>,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -50,7 +54,7 @@ pub(super) struct Answer {
 /// An answer that goes on.
 #[derive(Debug)]
 pub(super) struct Streaming {
-    pub(super) path: Arc<Path>,
+    pub(super) desk: Arc<str>,
     pub(super) body: Incoming,
 }
 
@@ -93,8 +97,17 @@ pub(super) fn encoded(text: &str) -> String {
 }
 
 impl Transport {
-    pub(super) fn unix(path: PathBuf) -> Self {
-        Self { path: Arc::from(path) }
+    pub(super) fn to(endpoint: &Endpoint) -> Result<Self, SetupError> {
+        Ok(Self::over(endpoint.way()?, endpoint.key.clone(), &endpoint.server.to_string()))
+    }
+
+    pub(super) fn over(way: Way, key: Option<AccessKey>, desk: &str) -> Self {
+        let host = match &way {
+            // The socket says whom it is for.
+            Way::Unix(_) => "desk".to_owned(),
+            Way::Tcp { to, .. } => to.authority(),
+        };
+        Self { way, key, desk: Arc::from(desk), host: Arc::from(host) }
     }
 
     /// Asks and reads the whole answer; a no is an error.
@@ -113,7 +126,7 @@ impl Transport {
             let body = self.collected(body).await?;
             let json = parts.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
             if parts.status.is_success() || (any && json) {
-                Ok(Answer { path: Arc::clone(&self.path), headers: parts.headers, body })
+                Ok(Answer { desk: Arc::clone(&self.desk), headers: parts.headers, body })
             } else {
                 Err(self.no(parts.status.as_u16(), &body))
             }
@@ -127,40 +140,49 @@ impl Transport {
         let begun = tokio::time::timeout(ANSWER_TIMEOUT, self.send(call)).await;
         let (parts, body) = begun.map_err(|_| self.lost("no answer in time".to_owned()))??.into_parts();
         if parts.status.is_success() {
-            return Ok(Streaming { path: Arc::clone(&self.path), body });
+            return Ok(Streaming { desk: Arc::clone(&self.desk), body });
         }
         let body = self.collected(body).await?;
         Err(self.no(parts.status.as_u16(), &body))
     }
 
     async fn send(&self, call: Call) -> Result<axum::http::Response<Incoming>, ClientError> {
-        let stream = self.connect().await?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.lost(error.to_string()))?;
-        // Ends with the answer, or when nobody wants it any more.
-        tokio::spawn(connection);
-        // No host: the socket says whom it is for.
-        let mut request =
-            Request::builder().method(call.method).uri(call.target).header(header::HOST, "desk");
+        let mut request = Request::builder()
+            .method(call.method)
+            .uri(call.target)
+            .header(header::HOST, &*self.host)
+            .header(header::USER_AGENT, concat!("stele/", env!("CARGO_PKG_VERSION")));
+        if let Some(key) = &self.key {
+            request = request.header(header::AUTHORIZATION, key.header());
+        }
         for (name, value) in call.headers {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(call.body));
         let request = request.map_err(|error| self.misunderstood(format!("the request is none: {error}")))?;
-        sender.send_request(request).await.map_err(|error| self.lost(error.to_string()))
+        match connect::connect(&self.way, &self.desk).await? {
+            Connection::Unix(stream) => self.spoken(stream, request).await,
+            Connection::Tcp(stream) => self.spoken(stream, request).await,
+            Connection::Tls(stream) => self.spoken(*stream, request).await,
+        }
     }
 
-    async fn connect(&self) -> Result<UnixStream, ClientError> {
-        let connected = tokio::time::timeout(CONNECT_TIMEOUT, UnixStream::connect(&self.path)).await;
-        let connected = connected.unwrap_or_else(|_| Err(std::io::Error::from(ErrorKind::TimedOut)));
-        connected.map_err(|source| {
-            let path = self.path.to_path_buf();
-            if source.kind() == ErrorKind::PermissionDenied {
-                ClientError::Forbidden { path, source }
-            } else {
-                ClientError::Unreachable { path, source }
-            }
-        })
+    async fn spoken<S>(
+        &self,
+        stream: S,
+        request: Request<Full<Bytes>>,
+    ) -> Result<axum::http::Response<Incoming>, ClientError>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+    {
+        let failed = |error: hyper::Error| match connect::untrusted(&error) {
+            Some(what) => ClientError::Untrusted { desk: self.desk.to_string(), what },
+            None => self.lost(error.to_string()),
+        };
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+        // Ends with the answer, or when nobody wants it any more.
+        tokio::spawn(connection);
+        sender.send_request(request).await.map_err(failed)
     }
 
     async fn collected(&self, body: Incoming) -> Result<Bytes, ClientError> {
@@ -176,11 +198,11 @@ impl Transport {
     }
 
     fn lost(&self, what: String) -> ClientError {
-        ClientError::Lost { path: self.path.to_path_buf(), what }
+        ClientError::Lost { desk: self.desk.to_string(), what }
     }
 
     fn misunderstood(&self, what: String) -> ClientError {
-        ClientError::Protocol { path: self.path.to_path_buf(), what }
+        ClientError::Protocol { desk: self.desk.to_string(), what }
     }
 }
 
@@ -191,11 +213,11 @@ impl Answer {
 
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         serde_json::from_slice(&self.body)
-            .map_err(|error| ClientError::Protocol { path: self.path.to_path_buf(), what: error.to_string() })
+            .map_err(|error| ClientError::Protocol { desk: self.desk.to_string(), what: error.to_string() })
     }
 
     pub(super) fn text(&self) -> Result<String, ClientError> {
         String::from_utf8(self.body.to_vec())
-            .map_err(|error| ClientError::Protocol { path: self.path.to_path_buf(), what: error.to_string() })
+            .map_err(|error| ClientError::Protocol { desk: self.desk.to_string(), what: error.to_string() })
     }
 }

@@ -3,10 +3,11 @@
 use super::write::Mode;
 use serde::{Deserialize, Serialize};
 use stele_domain::time::Timestamp;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Whether offers may be made now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Arming {
     /// No.
@@ -20,7 +21,7 @@ pub enum Arming {
 }
 
 /// The signing account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Account {
     /// The stream it is folded from.
     pub stream: String,
@@ -28,7 +29,11 @@ pub struct Account {
     pub arming: Arming,
     /// The last arming, while nobody has ended it.
     pub armed: Option<Armed>,
+    /// A request to arm that waits for another person, while it can still be approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm_request: Option<ArmRequest>,
     /// Since when it is killed.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub killed_at: Option<Timestamp>,
     /// Who may sign.
     pub lease: Option<Lease>,
@@ -43,11 +48,12 @@ pub struct Account {
     /// What the open offers hold, per token.
     pub reserved: Vec<Reserved>,
     /// When an offer was last settled.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub last_settled_at: Option<Timestamp>,
 }
 
 /// An account with its place in the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AccountAnswer {
     /// The account.
     pub account: Account,
@@ -58,13 +64,15 @@ pub struct AccountAnswer {
 }
 
 /// An arming.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Armed {
     /// How far it goes.
     pub mode: Mode,
     /// When.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// When it runs out.
+    #[schema(value_type = String, format = DateTime)]
     pub until: Timestamp,
     /// True when it has.
     pub expired: bool,
@@ -74,21 +82,48 @@ pub struct Armed {
     pub reason: String,
 }
 
+/// A request to arm, as another person is shown it before they approve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ArmRequest {
+    /// Names it: send it with the approval.
+    pub request_id: Uuid,
+    /// How far it would go.
+    pub mode: Mode,
+    /// The limits that it would be armed under.
+    pub limits_version: u64,
+    /// SHA-256 of their canonical form, in hex: send it with the approval.
+    pub limits_hash: String,
+    /// When the arming would run out.
+    #[schema(value_type = String, format = DateTime)]
+    pub until: Timestamp,
+    /// Nobody can approve it any more from then on.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+    /// Who asks.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
 /// The right to sign.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Lease {
     /// Rises by one with each lease.
     pub epoch: u64,
     /// Who holds it.
     pub holder: String,
     /// Until when, unless renewed.
+    #[schema(value_type = String, format = DateTime)]
     pub until: Timestamp,
     /// True when it has run out: nobody signs.
     pub lapsed: bool,
 }
 
 /// An amount of one token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenAmount {
     /// The venue's name for the token.
     pub token: String,
@@ -100,7 +135,7 @@ pub struct TokenAmount {
 pub type Reserved = TokenAmount;
 
 /// An offer whose coin is reserved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OpenOffer {
     /// The command.
     pub command_id: Uuid,
@@ -123,7 +158,9 @@ pub struct OpenOffer {
     /// Worth in base units of the quote asset.
     pub notional: String,
     /// When it was fixed.
+    #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
     /// It can be executed until then.
+    #[schema(value_type = String, format = DateTime)]
     pub offer_deadline: Timestamp,
 }

@@ -1,9 +1,10 @@
 //! The pair filter: which requests are listened to at all.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Who says what is let through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FilterMode {
     /// The configuration: every configured pair.
@@ -13,7 +14,7 @@ pub enum FilterMode {
 }
 
 /// The filter as it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Filter {
     /// Who says what is let through.
     pub mode: FilterMode,
@@ -29,7 +30,7 @@ pub struct Filter {
 }
 
 /// Let only these through.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetFilter {
     /// Pairs (`btc-eure`) or one token against another (`TOKEN_IN->TOKEN_OUT`). Empty lets nothing through.

@@ -3,22 +3,28 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stele_domain::time::Timestamp;
+use utoipa::ToSchema;
 
 /// Everything an operator can bound. Notionals are base units of the quote asset.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     /// Least gross edge of an offer against the less favourable reference, in hundredths of a percent.
     pub edge_min_bps: i64,
     /// Least notional of one offer.
+    #[schema(pattern = "^[0-9]{1,77}$")]
     pub notional_min: String,
     /// Most notional of one offer.
+    #[schema(pattern = "^[0-9]{1,77}$")]
     pub notional_max: String,
     /// Most notional of one offer while the price comes from the fallback source.
+    #[schema(pattern = "^[0-9]{1,77}$")]
     pub fallback_notional_max: String,
     /// Most notional of all open offers that buy base.
+    #[schema(pattern = "^[0-9]{1,77}$")]
     pub buy_base_open_max: String,
     /// Most notional of all open offers that sell base.
+    #[schema(pattern = "^[0-9]{1,77}$")]
     pub sell_base_open_max: String,
     /// Most offers whose reservation is open.
     pub open_offers_max: u32,
@@ -46,29 +52,37 @@ pub struct Limits {
     pub clock_skew_ms_max: u64,
     /// Whether probes (dry runs, questions for minimum amounts) are answered.
     pub answer_probes: bool,
+    /// Whether arming needs a second person.
+    #[serde(default)]
+    pub second_person: bool,
     /// What is never spent, base units per token.
     pub floor: BTreeMap<String, String>,
     /// How much base the desk wants to hold, in base units; REDUCING only moves towards it.
+    #[schema(pattern = "^[0-9]{1,77}$")]
     pub base_target: String,
 }
 
 /// Limits with their version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LimitsVersion {
     /// Rises by one with each change.
     pub version: u64,
     /// From when they hold.
+    #[schema(value_type = String, format = DateTime)]
     pub effective_from: Timestamp,
     /// When they were set.
+    #[schema(value_type = String, format = DateTime)]
     pub set_at: Timestamp,
     /// Why.
     pub reason: String,
     /// All of them.
     pub limits: Limits,
+    /// SHA-256 of their canonical form, in hex: the approval of an arming is bound to it.
+    pub hash: String,
 }
 
 /// The limits as they stand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LimitsAnswer {
     /// Those in force; none before any were set.
     pub in_force: Option<LimitsVersion>,
@@ -81,7 +95,7 @@ pub struct LimitsAnswer {
 }
 
 /// Let these limits hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetLimits {
     /// All of them.
@@ -91,6 +105,7 @@ pub struct SetLimits {
     pub limits_version: Option<u64>,
     /// From when; at once without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub effective_from: Option<Timestamp>,
     /// Why, in 3 to 500 characters.
     pub reason: String,

@@ -1,13 +1,17 @@
 //! The log: events as they are kept, and the log in numbers.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use stele_domain::time::Timestamp;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// An event as it is kept. `data` and `metadata` are the stored JSON, word for word.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// Place in the log; the first is 1.
     pub position: u64,
@@ -21,10 +25,13 @@ pub struct Event {
     #[serde(rename = "type")]
     pub event_type: String,
     /// When the log wrote it down.
+    #[schema(value_type = String, format = DateTime)]
     pub recorded_at: Timestamp,
     /// What it says; none when the bytes are no JSON.
+    #[schema(value_type = Option<Object>)]
     pub data: Option<Box<RawValue>>,
     /// What stands beside it: actor, cause, source time; none when the bytes are no JSON.
+    #[schema(value_type = Option<Object>)]
     pub metadata: Option<Box<RawValue>>,
     /// The bytes of `data` in base64, when they are no JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,7 +42,7 @@ pub struct Event {
 }
 
 /// A page of the log.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct EventsPage {
     /// In the order asked for.
     pub events: Vec<Event>,
@@ -48,7 +55,7 @@ pub struct EventsPage {
 }
 
 /// One line of a followed log.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FollowLine {
     /// Something happened.
@@ -78,7 +85,7 @@ pub enum FollowLine {
 }
 
 /// The log in numbers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogStat {
     /// The log's identity.
     pub log: Uuid,
@@ -101,10 +108,92 @@ pub struct LogStat {
 }
 
 /// A signed checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CheckpointAnswer {
     /// A C2SP `tlog-checkpoint` note, to be kept word for word outside of the desk.
     pub checkpoint: String,
     /// The last position of the log when it was signed, at least.
     pub head: u64,
+}
+
+/// Shows that a commit is in the tree that a checkpoint signs, to anyone who has the log's public key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EventProof {
+    /// The event that was asked about.
+    pub position: u64,
+    /// Position of the first event of the commit that it belongs to.
+    pub first_position: u64,
+    /// How many commits are before that one: the leaf's index.
+    pub leaf_index: u64,
+    /// The commit's payload in base64, as the log's `FORMAT.md` describes it: the events in it are what is proved.
+    pub payload: String,
+    /// SHA-256 hashes in hex, from the leaf up, as RFC 9162 describes.
+    pub path: Vec<String>,
+    /// The signed checkpoint, a C2SP `tlog-checkpoint` note.
+    pub checkpoint: String,
+}
+
+impl EventProof {
+    /// A proof as it is told.
+    #[must_use]
+    pub fn new(
+        position: u64,
+        first_position: u64,
+        leaf_index: u64,
+        payload: &[u8],
+        path: &[[u8; 32]],
+        checkpoint: &str,
+    ) -> Self {
+        Self {
+            position,
+            first_position,
+            leaf_index,
+            payload: STANDARD.encode(payload),
+            path: path.iter().map(hex).collect(),
+            checkpoint: checkpoint.to_owned(),
+        }
+    }
+
+    /// Payload and path as bytes; none when the texts are none.
+    #[must_use]
+    pub fn parts(&self) -> Option<(Vec<u8>, Vec<[u8; 32]>)> {
+        let path = self.path.iter().map(|text| unhex(text)).collect::<Option<Vec<_>>>()?;
+        Some((STANDARD.decode(&self.payload).ok()?, path))
+    }
+}
+
+fn hex(hash: &[u8; 32]) -> String {
+    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (at, byte) in hash.iter_mut().enumerate() {
+        let digits = text.get(at.checked_mul(2)?..at.checked_mul(2)?.checked_add(2)?)?;
+        *byte = u8::from_str_radix(digits, 16).ok()?;
+    }
+    Some(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EventProof;
+
+    #[test]
+    fn a_proof_is_told_and_read_again() {
+        let path = [[0xab; 32], [7; 32]];
+        let mut proof = EventProof::new(9, 8, 3, b"payload", &path, "note");
+        assert_eq!(proof.parts(), Some((b"payload".to_vec(), path.to_vec())));
+        proof.path = vec!["zz".repeat(32)];
+        assert_eq!(proof.parts(), None);
+        proof.path = vec!["ab".to_owned()];
+        assert_eq!(proof.parts(), None);
+    }
 }

@@ -4,12 +4,14 @@ use super::account::Account;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stele_domain::time::Timestamp;
+use utoipa::ToSchema;
 
 /// The desk on one page. `account` and the phases of `services` are folded from the log when they are asked for;
 /// the rest comes from tables and is as of `as_of`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// When this was put together.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// Version of the program.
     pub version: String,
@@ -40,7 +42,7 @@ pub struct Status {
 }
 
 /// Whether a service may take work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceState {
     /// No process has ever run it.
@@ -56,7 +58,7 @@ pub enum ServiceState {
 }
 
 /// How much what a service knows can be relied on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reads {
     /// It is the newest there is.
@@ -68,7 +70,7 @@ pub enum Reads {
 }
 
 /// One service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServiceStatus {
     /// `ingest`, `market`, `inventory`, `strategy`, `executor` or `projections`.
     pub service: String,
@@ -77,6 +79,7 @@ pub struct ServiceStatus {
     /// Why it is paused or draining; empty otherwise.
     pub reason: String,
     /// Since when it is in that state, where that is known.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub since: Option<Timestamp>,
     /// The build that was started last.
     pub version: Option<String>,
@@ -89,13 +92,14 @@ pub struct ServiceStatus {
     /// How much what it knows can be relied on.
     pub reads: Reads,
     /// When it last did what it is for.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub last_success_at: Option<Timestamp>,
     /// Why it can't do what it is for; none when it can.
     pub blocked: Option<String>,
 }
 
 /// The reference price of one pair.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Price {
     /// The pair.
     pub pair: String,
@@ -118,17 +122,19 @@ pub struct Price {
     /// Euro per EURe.
     pub basis_rate: Option<String>,
     /// The moment that its age counts from.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub price_at: Option<Timestamp>,
     /// Its age, in milliseconds.
     pub age_ms: Option<i64>,
     /// When the policy was applied last.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub priced_at: Option<Timestamp>,
     /// Every source.
     pub sources: Vec<PriceSource>,
 }
 
 /// One source of prices: socket, channel and price apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PriceSource {
     /// `kraken`, `coin_gecko` or `peg`.
     pub source: String,
@@ -143,19 +149,21 @@ pub struct PriceSource {
     /// Lowest price somebody takes.
     pub ask: Option<String>,
     /// When its last price was read.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub received_at: Option<Timestamp>,
     /// How long ago that was, in milliseconds.
     pub age_ms: Option<i64>,
 }
 
 /// What the account holds, as of the last reading of the verifier.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Inventory {
     /// Per token.
     pub balances: Vec<Balance>,
     /// Block of the last reading.
     pub height: Option<u64>,
     /// When the last reading came in.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub observed_at: Option<Timestamp>,
     /// How long ago that was, in milliseconds.
     pub age_ms: Option<i64>,
@@ -164,7 +172,7 @@ pub struct Inventory {
 }
 
 /// One token. Amounts are base units.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Balance {
     /// The signing account.
     pub account: String,
@@ -181,18 +189,20 @@ pub struct Balance {
 }
 
 /// The connection to a venue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Relay {
     /// The venue.
     pub venue: String,
     /// Connected and subscribed.
     pub connected: bool,
     /// Since when it is so.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub since: Option<Timestamp>,
     /// Why it is not; empty while it is.
     pub reason: String,
     /// Since when a healthy connection has brought no request for a pair of ours; a quiet market is no outage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub pair_silent_since: Option<Timestamp>,
     /// How often it was connected.
     pub connects: u64,
@@ -201,18 +211,19 @@ pub struct Relay {
 }
 
 /// Something that needs a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Alert {
     /// What.
     pub kind: String,
     /// The facts, in a sentence.
     pub detail: String,
     /// Since when.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub raised_at: Option<Timestamp>,
 }
 
 /// How often things happened. Counted from the log's first event on, except `results`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct Counters {
     /// Quote requests, repeats left out.
     pub quotes: u64,
@@ -232,7 +243,7 @@ pub struct Counters {
 }
 
 /// The log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogStatus {
     /// The last durable position.
     pub head: u64,
@@ -241,7 +252,7 @@ pub struct LogStatus {
 }
 
 /// The runner of the projections.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Projections {
     /// `starting`, `catching_up`, `live`, `paused`, `draining`, `blocked`, `ended`, `faulted`, or `elsewhere` when
     /// another process runs it.
@@ -249,6 +260,7 @@ pub struct Projections {
     /// Why it is blocked or faulted; empty otherwise.
     pub why: String,
     /// When the runner last said that it is alive.
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub heartbeat_at: Option<Timestamp>,
     /// How many times an event was parked since the runner started.
     pub parked: u64,
@@ -257,7 +269,7 @@ pub struct Projections {
 }
 
 /// How far one projection is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Projection {
     /// Its name.
     pub name: String,
@@ -272,7 +284,7 @@ pub struct Projection {
 }
 
 /// `/livez`: the process answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// `live`.
     pub status: String,
@@ -283,7 +295,7 @@ pub struct Health {
 }
 
 /// One thing that must work before the desk is ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Check {
     /// What.
     pub name: String,
@@ -294,7 +306,7 @@ pub struct Check {
 }
 
 /// `/readyz`: 200 when everything works, else 503 with the same body.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ready {
     /// Whether everything works.
     pub ready: bool,
@@ -303,7 +315,7 @@ pub struct Ready {
 }
 
 /// `/statusz`: positions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Statusz {
     /// Version of the program.
     pub version: String,

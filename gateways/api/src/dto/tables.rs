@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 /// A column.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Column {
     /// Its name in rows and filters.
     pub name: String,
@@ -17,7 +18,7 @@ pub struct Column {
 }
 
 /// A table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TableInfo {
     /// Its name in paths.
     pub name: String,
@@ -38,7 +39,7 @@ pub struct TableInfo {
 }
 
 /// Every table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TablesAnswer {
     /// The tables.
     pub tables: Vec<TableInfo>,
@@ -49,14 +50,15 @@ pub struct TablesAnswer {
 }
 
 /// A page of rows.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct TablePage {
     /// The table.
     pub table: String,
     /// Objects by column name, in the order asked for.
+    #[schema(value_type = Vec<Object>)]
     pub rows: Vec<Box<RawValue>>,
-    /// `after` of the next page; none when this is the last.
-    pub next: Option<String>,
+    /// `cursor` of the next page; none when this is the last.
+    pub next_cursor: Option<String>,
     /// Old rows that the store has dropped from this table. They are in the log.
     pub cut_rows: u64,
     /// Everything up to here is in it, and nothing after it.
@@ -66,7 +68,7 @@ pub struct TablePage {
 }
 
 /// One row for the proof.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DumpRow {
     /// Its key, a JSON array as text.
     pub key: String,
@@ -76,7 +78,7 @@ pub struct DumpRow {
 }
 
 /// A page of rows for the proof, by key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DumpPage {
     /// The table.
     pub table: String,
@@ -86,12 +88,12 @@ pub struct DumpPage {
     pub cut_rows: u64,
     /// The rows.
     pub rows: Vec<DumpRow>,
-    /// `after` of the next page; none when this is the table's last.
-    pub next: Option<String>,
+    /// `cursor` of the next page; none when this is the table's last, and in a proof.
+    pub next_cursor: Option<String>,
 }
 
 /// One line of the proof: pages of every table as of one position, then the end. Without its end it is not whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProofLine {
     /// Rows.

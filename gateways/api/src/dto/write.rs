@@ -3,10 +3,11 @@
 use super::account::TokenAmount;
 use serde::{Deserialize, Serialize};
 use stele_domain::time::Timestamp;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A wish that needs nothing but a reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
     /// Why, in 3 to 500 characters. It is kept for ever beside the act.
@@ -14,7 +15,7 @@ pub struct Reason {
 }
 
 /// A wish to stop, which is never refused for want of words.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReasonOrNone {
     /// Why.
@@ -23,7 +24,7 @@ pub struct ReasonOrNone {
 }
 
 /// How far an arming goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Both directions.
@@ -33,7 +34,7 @@ pub enum Mode {
 }
 
 /// Let offers be made, for a time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Arm {
     /// Why, in 3 to 500 characters.
@@ -45,6 +46,7 @@ pub struct Arm {
     pub for_ms: Option<u64>,
     /// Until when; this or `for_ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub until: Option<Timestamp>,
     /// The limits that the person was shown: refused when others are in force by now. Without it, whatever is
     /// in force.
@@ -53,29 +55,62 @@ pub struct Arm {
 }
 
 /// What came of a wish.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It is so now, and the log says so.
     Recorded,
     /// It was so already; nothing was recorded.
     AlreadySo,
+    /// It is written down, and waits for another person.
+    ApprovalNeeded,
 }
 
 /// The answer to a wish. Asking again with the same `Idempotency-Key` gives the same answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Written {
     /// The wish: the `Idempotency-Key` that was sent, or one that was made here.
     pub command_id: Uuid,
     /// What came of it.
     pub outcome: Outcome,
+    /// With `approval_needed`: what another person is asked to approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// The facts stand up to here: send it as `Min-Log-Position` to read your own write. None when nothing was
     /// recorded.
     pub log_position: Option<u64>,
 }
 
+/// What another person is asked to approve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Approval {
+    /// Names the request: send it with the approval.
+    pub request_id: Uuid,
+    /// The limits that it would be armed under.
+    pub limits_version: u64,
+    /// SHA-256 of their canonical form, in hex: send it with the approval, which is bound to it.
+    pub limits_hash: String,
+    /// Nobody can approve it any more from then on.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+}
+
+/// Approve what another person asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approve {
+    /// The request, as its asker was told it.
+    pub request_id: Uuid,
+    /// The hash of the limits that you were shown (`GET /v1/limits`): refused when others are in force by now.
+    #[schema(min_length = 64, max_length = 64, pattern = "^[0-9a-f]{64}$")]
+    pub limits_hash: String,
+    /// Why, in 3 to 500 characters.
+    #[schema(example = "seen with the risk desk")]
+    pub reason: String,
+}
+
 /// The answer to a kill, and the proof that it took effect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Killed {
     /// The wish.
     pub command_id: Uuid,
@@ -91,7 +126,7 @@ pub struct Killed {
 }
 
 /// A signature that is out and could still be executed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OpenSignature {
     /// The command.
     pub command_id: Uuid,
@@ -100,11 +135,12 @@ pub struct OpenSignature {
     /// What it could cost us.
     pub give: TokenAmount,
     /// Until when.
+    #[schema(value_type = String, format = DateTime)]
     pub offer_deadline: Timestamp,
 }
 
 /// The answer to a refresh. What the service then reads is a fact; the asking is not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Refreshed {
     /// Which service was asked to look now.
     pub service: String,

@@ -3,6 +3,7 @@
 use super::json;
 use crate::api::Api;
 use crate::dto::{Check, Health, LogStatus, Ready, Statusz};
+use crate::observe;
 use crate::problem::Problem;
 use crate::translate::status::projections;
 use axum::extract;
@@ -25,6 +26,14 @@ pub(crate) async fn livez(extract::State(api): extract::State<Arc<Api>>) -> Resu
 
 /// Everything that the desk needs works.
 pub(crate) async fn readyz(extract::State(api): extract::State<Arc<Api>>) -> Result<Response, Problem> {
+    let (ready, checks) = readiness(&api).await;
+    let response = json(&Ready { ready, checks }, None)?;
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    Ok((status, response).into_response())
+}
+
+/// Whether everything works, and each part of it.
+async fn readiness(api: &Api) -> (bool, Vec<Check>) {
     let mut checks = vec![];
     let head = api.log.head().await;
     checks.push(check("event_log", head.err().map(|error| error.to_string())));
@@ -34,10 +43,7 @@ pub(crate) async fn readyz(extract::State(api): extract::State<Arc<Api>>) -> Res
     for role in (api.health)() {
         checks.push(check(role.service.name(), (!role.running).then_some(role.why)));
     }
-    let ready = checks.iter().all(|check| check.ok);
-    let response = json(&Ready { ready, checks }, None)?;
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    Ok((status, response).into_response())
+    (checks.iter().all(|check| check.ok), checks)
 }
 
 /// Why the tables can't be relied on. A few events behind is the life of a busy desk.
@@ -71,5 +77,6 @@ pub(crate) async fn statusz(extract::State(api): extract::State<Arc<Api>>) -> Re
 }
 
 pub(crate) async fn metrics(extract::State(api): extract::State<Arc<Api>>) -> Response {
+    observe::readiness(readiness(&api).await.0);
     ([(header::CONTENT_TYPE, METRICS_MEDIA_TYPE)], (api.metrics)()).into_response()
 }

@@ -2,16 +2,15 @@
 //!
 //! The projections stand still while this is sent. Trading does not: no decision reads a table.
 
-use super::tables::dump_page;
 use crate::api::{Api, Visitor};
+use crate::desk::tables::dump_page;
+use crate::doors::{Room, Seat};
 use crate::dto::{DumpPage, ProofLine};
-use crate::guard::{Gate, Seat};
 use crate::observe;
 use crate::params::Params;
 use crate::problem::Problem;
 use crate::reading::Reading;
 use crate::routes::follow::MEDIA_TYPE;
-use crate::translate::tables::cursor_in;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -39,7 +38,7 @@ struct Proving {
     until: Instant,
     tables: std::vec::IntoIter<Table>,
     /// The table that is being sent, and where to go on in it.
-    at: Option<(Table, Option<String>)>,
+    at: Option<(Table, Option<Cursor>)>,
     position: u64,
     rows: u64,
     ended: bool,
@@ -48,7 +47,6 @@ struct Proving {
 
 pub(crate) async fn proof(
     State(api): State<Arc<Api>>,
-    Extension(gate): Extension<Gate>,
     Extension(visitor): Extension<Visitor>,
     params: Params,
     reading: Reading,
@@ -57,7 +55,7 @@ pub(crate) async fn proof(
     let Some(runner) = &api.projections else {
         return Err(Problem::unavailable("projection-unavailable", "the projections run in another process"));
     };
-    let seat = gate.proof()?;
+    let seat = api.doors.rooms.seat(Room::Proofs)?;
     reading.ready(&api, None).await?;
     let Ok(hold) = tokio::time::timeout(REST_WAIT, runner.hold()).await else {
         return Err(Problem::unavailable(
@@ -104,7 +102,7 @@ impl Proving {
             match self.page().await {
                 Ok(Some(page)) => ProofLine::Page(page),
                 Ok(None) => ProofLine::End { position: self.position, rows: self.rows },
-                Err(problem) => ProofLine::Failed { detail: problem.into_detail() },
+                Err(problem) => ProofLine::Failed { detail: problem.detail().to_owned() },
             }
         };
         self.ended = !matches!(line, ProofLine::Page(_));
@@ -125,7 +123,7 @@ impl Proving {
                 None => return Ok(None),
             },
         };
-        let page = dump_page(&*self.api.store, &table, after.as_deref()).await?;
+        let (page, next) = dump_page(&self.api, &table, after).await?;
         debug_assert!(self.hold.status.position().0 == self.position, "a held runner has moved");
         if page.position != self.position {
             let detail =
@@ -133,10 +131,7 @@ impl Proving {
             return Err(Problem::internal(detail));
         }
         self.rows = self.rows.saturating_add(u64::try_from(page.rows.len()).unwrap_or(u64::MAX));
-        if let Some(next) = &page.next {
-            let cursor = cursor_in(&table, "key", next)?;
-            self.at = Some((table, Some(Cursor::to_text(&cursor))));
-        }
+        self.at = next.map(|next| (table, Some(next)));
         Ok(Some(page))
     }
 }

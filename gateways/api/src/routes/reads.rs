@@ -1,52 +1,26 @@
-//! What is read from the aggregates themselves: the newest there is, never from a table.
+//! What is read from the aggregates themselves.
 
-use super::json;
+use super::{Answer, json};
 use crate::api::Api;
-use crate::dto::{AccountAnswer, Filter, LimitsAnswer};
+use crate::desk;
 use crate::params::Params;
-use crate::problem::Problem;
-use crate::translate;
 use axum::extract::State;
-use axum::response::Response;
 use std::sync::Arc;
-
-type Answer = Result<Response, Problem>;
-
-fn control(refused: &stele_commands::control::Refused) -> Problem {
-    Problem::unavailable("desk-unavailable", refused.to_string())
-}
 
 pub(crate) async fn account(State(api): State<Arc<Api>>, params: Params) -> Answer {
     params.finish()?;
-    // The head first: whatever is folded afterwards is at least that new.
-    let head = api.log.head().await?.0;
-    let state = api.control.account().await.map_err(|refused| control(&refused))?;
-    let stream = api.control.account.stream().as_str();
-    let account = translate::account::account(stream, &state, api.clock.now());
-    json(&AccountAnswer { account, as_of: head, head }, Some(head))
+    let account = desk::reads::account(&api).await?;
+    json(&account, Some(account.as_of))
 }
 
 pub(crate) async fn limits(State(api): State<Arc<Api>>, params: Params) -> Answer {
     params.finish()?;
-    let head = api.log.head().await?.0;
-    let state = api.control.account().await.map_err(|refused| control(&refused))?;
-    let in_force = state.limits_at(api.clock.now());
-    let newest =
-        state.newest_limits().filter(|newest| in_force.is_none_or(|set| set.version != newest.version));
-    let answer = LimitsAnswer {
-        in_force: in_force.map(|set| translate::limits::version(set)),
-        upcoming: newest.map(|set| translate::limits::version(set)),
-        as_of: head,
-        head,
-    };
-    json(&answer, Some(head))
+    let limits = desk::reads::limits(&api).await?;
+    json(&limits, Some(limits.as_of))
 }
 
 pub(crate) async fn filter(State(api): State<Arc<Api>>, params: Params) -> Answer {
     params.finish()?;
-    let head = api.log.head().await?.0;
-    let state = api.control.filter().await.map_err(|refused| control(&refused))?;
-    let (mode, entries) = translate::filter::outward(&state);
-    let configured = api.control.pairs.iter().map(|pair| pair.id.to_string()).collect();
-    json(&Filter { mode, entries, configured, as_of: head, head }, Some(head))
+    let filter = desk::reads::filter(&api).await?;
+    json(&filter, Some(filter.as_of))
 }

@@ -29,6 +29,7 @@ pub(crate) fn account(stream: &str, state: &State, now: Timestamp) -> dto::Accou
         stream: stream.to_owned(),
         arming,
         armed,
+        arm_request: state.waiting(now).map(|request| arm_request(&request.asked)),
         killed_at,
         lease,
         limits_version: state.limits_at(now).map(|set| set.version),
@@ -51,6 +52,20 @@ fn mode_out(mode: Mode) -> dto::Mode {
     match mode {
         Mode::Full => dto::Mode::Full,
         Mode::Reducing => dto::Mode::Reducing,
+    }
+}
+
+fn arm_request(asked: &event::ArmRequested) -> dto::ArmRequest {
+    dto::ArmRequest {
+        request_id: asked.request_id.0,
+        mode: mode_out(asked.mode),
+        limits_version: asked.limits_version,
+        limits_hash: asked.limits_hash.clone(),
+        until: asked.until,
+        expires_at: asked.expires_at,
+        by: asked.by.to_string(),
+        reason: asked.reason.clone(),
+        at: asked.at,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::dto;
 use crate::problem::Problem;
 use std::collections::BTreeMap;
+use stele_commands::control::limits_hash;
 use stele_domain::ids::TokenId;
 use stele_domain::money::{BasisPoints, Units};
 use stele_domain::trading::account::event::LimitsSet;
@@ -15,6 +16,7 @@ pub(crate) fn version(set: &LimitsSet) -> dto::LimitsVersion {
         set_at: set.at,
         reason: set.reason.clone(),
         limits: outward(&set.limits),
+        hash: limits_hash(&set.limits),
     }
 }
 
@@ -39,6 +41,7 @@ pub(crate) fn outward(limits: &Limits) -> dto::Limits {
         command_age_ms_max: limits.command_age_ms_max,
         clock_skew_ms_max: limits.clock_skew_ms_max,
         answer_probes: limits.answer_probes,
+        second_person: limits.second_person,
         floor: limits.floor.iter().map(|(token, units)| (token.to_string(), units.to_string())).collect(),
         base_target: limits.base_target.to_string(),
     }
@@ -73,6 +76,7 @@ pub(crate) fn inward(limits: dto::Limits) -> Result<Limits, Problem> {
         command_age_ms_max: limits.command_age_ms_max,
         clock_skew_ms_max: limits.clock_skew_ms_max,
         answer_probes: limits.answer_probes,
+        second_person: limits.second_person,
         floor,
         base_target: units("limits.base_target", &limits.base_target)?,
     })

@@ -25,7 +25,7 @@ pub(crate) fn event(record: &Record) -> dto::Event {
 }
 
 /// The bytes as JSON on one line, or in base64. Line breaks stand in JSON only between values, never inside.
-fn payload(bytes: &[u8]) -> (Option<Box<RawValue>>, Option<String>) {
+pub(crate) fn payload(bytes: &[u8]) -> (Option<Box<RawValue>>, Option<String>) {
     let text = std::str::from_utf8(bytes).ok().map(|text| text.replace(['\n', '\r'], " "));
     match text.and_then(|text| RawValue::from_string(text.trim().to_owned()).ok()) {
         Some(json) => (Some(json), None),

@@ -1,19 +1,30 @@
 //! A desk to knock at.
 
+#[path = "away.rs"]
+mod away;
+
+use away::Absent;
+
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 use stele_api::client::Client;
-use stele_api::{Api, Build, LogAdmin, LogStat, RoleHealth, UnixDoor, dto, router};
-use stele_commands::control::{Bells, Control};
+use stele_api::{
+    Api, Build, Doors, LogAdmin, LogStat, RateOptions, RoleHealth, TcpDoor, TcpOptions, UnixDoor, dto, router,
+};
+use stele_commands::access::{Created, Gatekeeper, Keys, NewKey, Pepper};
+use stele_commands::control::{Bells, Control, Wish};
 use stele_commands::envelope::Envelope;
 use stele_commands::fence::Fence;
 use stele_commands::ledger::Ledger;
 use stele_commands::service::Board;
-use stele_commands::stop::{self, Stopper};
+use stele_commands::stop::{self, Stop, Stopper};
 use stele_commands::streams;
+use stele_commands::wishes::Wishes;
+use stele_domain::access::{Caller, Origin, Role, Scope};
 use stele_domain::ids::{AccountId, Actor, CommandId, CorrelationId, PairId, TokenId};
 use stele_domain::money::Asset;
 use stele_domain::operations::service::event::Service;
@@ -43,6 +54,11 @@ impl HandClock {
     }
 }
 
+/// A clock at the beginning of every story here.
+pub fn hand_clock() -> Arc<HandClock> {
+    Arc::new(HandClock(AtomicI64::new(1_790_000_000_000)))
+}
+
 impl Clock for HandClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(self.0.load(Ordering::SeqCst))
@@ -50,13 +66,13 @@ impl Clock for HandClock {
 }
 
 /// The memory log signs nothing.
-struct Plain(Arc<dyn EventLog>);
+struct Plain(Arc<dyn EventLog>, Uuid);
 
 impl LogAdmin for Plain {
     fn stat(&self) -> PortFuture<'_, Result<LogStat, LogError>> {
         Box::pin(async {
             let head = self.0.head().await?;
-            let (log, categories) = (Uuid::from_u128(7), BTreeMap::from([("account".to_owned(), head.0)]));
+            let (log, categories) = (self.1, BTreeMap::from([("account".to_owned(), head.0)]));
             Ok(LogStat {
                 log,
                 events: head.0,
@@ -85,6 +101,11 @@ pub struct Desk {
     pub healthy: Arc<AtomicBool>,
     pub stopper: Stopper,
     pub served: JoinHandle<()>,
+    /// Whether the tables are away.
+    pub away: Arc<AtomicBool>,
+    pub gatekeeper: Arc<Gatekeeper>,
+    pub keys: Arc<Keys>,
+    pub wishes: Arc<Wishes>,
     router: axum::Router,
     _dir: TempDir,
 }
@@ -101,7 +122,7 @@ pub fn pair() -> Pair {
     }
 }
 
-fn control(log: &Arc<dyn EventLog>, clock: &Arc<HandClock>) -> Control {
+fn control(log: &Arc<dyn EventLog>, clock: &Arc<HandClock>, wishes: &Arc<Wishes>) -> Control {
     let account = AccountId::try_from("desk.near".to_owned()).unwrap();
     Control {
         log: Arc::clone(log),
@@ -111,6 +132,7 @@ fn control(log: &Arc<dyn EventLog>, clock: &Arc<HandClock>) -> Control {
         fence: Fence::default(),
         bells: Bells::default(),
         pairs: vec![pair()],
+        wishes: Arc::clone(wishes),
         clock: clock.clone(),
     }
 }
@@ -125,24 +147,48 @@ impl Desk {
 
     /// A desk whose projections wait to be told to run.
     pub async fn with_resting_tables() -> Self {
-        let clock = Arc::new(HandClock(AtomicI64::new(1_790_000_000_000)));
+        Self::made(RateOptions::default(), 7).await
+    }
+
+    async fn made(rates: RateOptions, name: u128) -> Self {
+        let clock = hand_clock();
         let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new(clock.clone()));
-        let store = Arc::new(MemoryStore::new(&schemas(models::ALL)).unwrap());
+        let owner = Arc::new(Plain(log.clone(), Uuid::from_u128(name)));
+        Self::over(rates, clock, log, owner).await
+    }
+
+    /// A desk over a log of one's own.
+    pub async fn over(
+        rates: RateOptions,
+        clock: Arc<HandClock>,
+        log: Arc<dyn EventLog>,
+        log_admin: Arc<dyn LogAdmin>,
+    ) -> Self {
+        let away = Arc::new(AtomicBool::new(false));
+        let store = MemoryStore::new(&schemas(models::ALL)).unwrap();
+        let store = Arc::new(Absent { store, away: away.clone() });
         let (runner, handle) =
             Runner::new(log.clone(), store.clone(), clock.clone(), models::ALL, Options::default());
         tokio::spawn(runner.run());
         until(&handle, |state| *state != State::Starting).await;
         handle.pause();
         until(&handle, |state| *state == State::Paused).await;
-        let control = Arc::new(control(&log, &clock));
+        let wishes = Arc::new(Wishes::new(log.clone(), clock.clone()));
+        let gatekeeper = Arc::new(Gatekeeper::new(Pepper::new([7; 32]), wishes.clone()).unwrap());
+        gatekeeper.load().await.unwrap();
+        let keys = Arc::new(Keys::new(gatekeeper.clone(), wishes.clone()));
+        let control = Arc::new(control(&log, &clock, &wishes));
         let (stopper, stop) = stop::channel();
         let healthy = Arc::new(AtomicBool::new(true));
         let seen = healthy.clone();
         let api = Api {
             control: control.clone(),
+            gatekeeper: gatekeeper.clone(),
+            keys: keys.clone(),
+            doors: Doors::new(rates),
             store,
             log: log.clone(),
-            log_admin: Arc::new(Plain(log.clone())),
+            log_admin,
             projections: Some(handle.clone()),
             health: Arc::new(move || {
                 let running = seen.load(Ordering::SeqCst);
@@ -169,6 +215,10 @@ impl Desk {
             healthy,
             stopper,
             served,
+            away,
+            gatekeeper,
+            keys,
+            wishes,
             router,
             _dir: dir,
         }
@@ -176,7 +226,22 @@ impl Desk {
 
     /// A desk that could be armed: an executor holds the lease, limits are set, every service was started.
     pub async fn ready() -> Self {
-        let desk = Self::open().await;
+        Self::made(RateOptions::default(), 7).await.readied().await
+    }
+
+    /// The same on a log of another name.
+    pub async fn ready_as(name: u128) -> Self {
+        Self::made(RateOptions::default(), name).await.readied().await
+    }
+
+    /// The same, whose callers may ask this fast.
+    pub async fn ready_paced(rates: RateOptions) -> Self {
+        Self::made(rates, 7).await.readied().await
+    }
+
+    async fn readied(self) -> Self {
+        let desk = self;
+        desk.runner.resume();
         desk.take_lease().await;
         for service in Service::ALL {
             desk.control.board.start(service, "0.1.0", "desk-1", &*desk.clock).await.unwrap();
@@ -196,6 +261,49 @@ impl Desk {
         self.router.clone()
     }
 
+    /// Attempts are written down from now on, and keys that others revoke are heard of.
+    pub fn audited(&self, stop: &Stop) {
+        let (wishes, gatekeeper) = (self.wishes.clone(), self.gatekeeper.clone());
+        let (one, other) = (stop.clone(), stop.clone());
+        tokio::spawn(async move { wishes.run(one).await });
+        tokio::spawn(async move { gatekeeper.run(other).await });
+    }
+
+    /// A door to the network, in the clear, and the way to close it.
+    pub async fn networked(&self) -> Network {
+        self.network(TcpOptions::plain(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))).await
+    }
+
+    pub async fn network(&self, options: TcpOptions) -> Network {
+        let (stopper, stop) = stop::channel();
+        let door = TcpDoor::open(options).await.unwrap();
+        let address = door.address();
+        let served = tokio::spawn(door.serve(self.router(), stop.clone()));
+        Network { address, stopper, stop, served }
+    }
+
+    /// A key of this owner: two keys of one owner are one person.
+    pub async fn key(&self, owner: &str, role: Role) -> Key {
+        self.key_until(owner, role, None).await
+    }
+
+    pub async fn key_until(&self, owner: &str, role: Role, expires_at: Option<Timestamp>) -> Key {
+        let new = NewKey {
+            owner: owner.to_owned(),
+            role,
+            scope: Scope::default(),
+            expires_at,
+            label: "a test".to_owned(),
+        };
+        let id = Uuid::now_v7();
+        let mut secret = [0; 32];
+        secret[..16].copy_from_slice(id.as_bytes());
+        match self.keys.create(admin("making a key"), new, secret).await.unwrap() {
+            Created::New { key_id, text, .. } => Key { id: key_id, text: text.reveal().to_owned() },
+            other @ Created::Before { .. } => panic!("{other:?}"),
+        }
+    }
+
     pub async fn take_lease(&self) {
         let at = self.clock.now();
         let command = account::Command::TakeLease { holder: "desk-1".to_owned(), ttl_ms: 3_600_000, at };
@@ -204,17 +312,52 @@ impl Desk {
             command_id: CommandId(id),
             digest: None,
             actor: Actor::try_from("service:executor".to_owned()).unwrap(),
+            origin: None,
             correlation_id: CorrelationId(id),
             causation_id: None,
             occurred_at: at,
             command,
         };
         self.control.account.handle(envelope).await.unwrap();
+        // The executor is in this process: closing its fence is the proof of a kill.
+        self.control.fence.hold(1);
     }
 
     /// A client whose reads show all that is in the log now.
     pub async fn current(&self) -> Client {
         self.client.at_least(self.log.head().await.unwrap().0)
+    }
+}
+
+/// A door to the network that is open.
+pub struct Network {
+    pub address: SocketAddr,
+    pub stopper: Stopper,
+    pub stop: Stop,
+    pub served: JoinHandle<()>,
+}
+
+/// A key, as it was shown once.
+pub struct Key {
+    pub id: String,
+    pub text: String,
+}
+
+impl Key {
+    pub fn header(&self) -> String {
+        format!("authorization: Bearer {}", self.text)
+    }
+}
+
+/// A wish of whoever stands at the machine.
+pub fn admin(reason: &str) -> Wish {
+    let origin = Origin { key_id: None, address: "unix".to_owned() };
+    let actor = Actor::try_from("operator:root".to_owned()).unwrap();
+    Wish {
+        command_id: CommandId(Uuid::now_v7()),
+        digest: "a digest".to_owned(),
+        caller: Caller { actor, role: Role::Admin, scope: Scope::default(), origin },
+        reason: reason.to_owned(),
     }
 }
 
@@ -249,6 +392,7 @@ pub fn limits() -> dto::Limits {
         command_age_ms_max: 2_000,
         clock_skew_ms_max: 2_000,
         answer_probes: false,
+        second_person: false,
         floor: BTreeMap::from([("nep141:nbtc.bridge.near".to_owned(), "1000".to_owned())]),
         base_target: "5000000".to_owned(),
     }

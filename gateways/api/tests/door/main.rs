@@ -1,4 +1,4 @@
-//! The door over a real Unix socket: a real control, real ledgers, real projections, the log and the tables in
+//! The REST door over real sockets: a real control, real ledgers, real projections, the log and the tables in
 //! memory.
 
 #[cfg(test)]
@@ -7,14 +7,24 @@ mod desk;
 mod raw;
 
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
+mod cursors;
+#[cfg(test)]
 mod follow;
 #[cfg(test)]
 mod manners;
+#[cfg(test)]
+mod network;
 #[cfg(test)]
 mod reads;
 #[cfg(test)]
 mod socket;
 #[cfg(test)]
 mod story;
+#[cfg(test)]
+mod stream;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod wishes;

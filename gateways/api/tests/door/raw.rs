@@ -2,9 +2,10 @@
 
 use crate::desk::PATIENCE;
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::path::Path;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 
 /// An answer, taken apart.
 pub struct Raw {
@@ -37,6 +38,22 @@ impl Raw {
 
 /// Sends a request and reads the answer to its end.
 pub async fn send(path: &Path, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Raw {
+    exchange(UnixStream::connect(path).await.unwrap(), method, target, headers, body).await
+}
+
+/// The same over the network.
+pub async fn send_to(at: SocketAddr, method: &str, target: &str, headers: &[&str], body: &[u8]) -> Raw {
+    exchange(TcpStream::connect(at).await.unwrap(), method, target, headers, body).await
+}
+
+/// The same over any stream.
+pub async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    method: &str,
+    target: &str,
+    headers: &[&str],
+    body: &[u8],
+) -> Raw {
     let mut head = format!("{method} {target} HTTP/1.1\r\nhost: desk\r\nconnection: close\r\n");
     for header in headers {
         head.push_str(header);
@@ -45,7 +62,6 @@ pub async fn send(path: &Path, method: &str, target: &str, headers: &[&str], bod
     head.push_str("content-length: ");
     head.push_str(&body.len().to_string());
     head.push_str("\r\n\r\n");
-    let mut stream = UnixStream::connect(path).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     // Who refuses a body need not read all of it.
     let _ = stream.write_all(body).await;
@@ -56,6 +72,7 @@ pub async fn send(path: &Path, method: &str, target: &str, headers: &[&str], bod
     let (head, body) =
         answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?} {read:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    // Bodies of a known length only: nothing here asks for a stream.
     Raw { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
 }
 

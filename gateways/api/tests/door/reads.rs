@@ -125,8 +125,8 @@ async fn pages_follow_one_another_without_gap_or_repeat() {
             let row: Value = serde_json::from_str(row.get()).unwrap();
             reasons.extend((row["step"] == "armed").then(|| row["detail"].as_str().unwrap().to_owned()));
         }
-        query.after = page.next;
-        if query.after.is_none() {
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
             break;
         }
     }
@@ -140,11 +140,11 @@ async fn a_cursor_is_good_for_its_own_table_and_order_only() {
     desk.client.arm(new_key(), &arm("opening the desk")).await.unwrap();
     let client = desk.current().await;
     let query = RowsQuery { limit: Some(1), ..RowsQuery::default() };
-    let next = client.rows("arming_history", &query).await.unwrap().next.expect("another page");
-    let other = RowsQuery { after: Some(next.clone()), ..RowsQuery::default() };
-    assert_eq!(problem(client.rows("limits_history", &other).await), (400, "bad-request".to_owned()));
+    let next = client.rows("arming_history", &query).await.unwrap().next_cursor.expect("another page");
+    let other = RowsQuery { cursor: Some(next.clone()), ..RowsQuery::default() };
+    assert_eq!(problem(client.rows("limits_history", &other).await), (400, "bad-cursor".to_owned()));
     let reordered = RowsQuery { order: Some("oldest".to_owned()), ..other };
-    assert_eq!(problem(client.rows("arming_history", &reordered).await), (400, "bad-request".to_owned()));
+    assert_eq!(problem(client.rows("arming_history", &reordered).await), (400, "bad-cursor".to_owned()));
 }
 
 #[tokio::test]
@@ -264,4 +264,44 @@ async fn probes_say_whether_the_desk_lives_and_whether_it_is_ready() {
         ready.checks.iter().filter(|check| !check.ok).map(|check| check.name.as_str()).collect();
     assert_eq!((ready.ready, failed), (false, vec!["market"]));
     assert_eq!(get(&desk.path, "/readyz").await.status, 503);
+}
+
+#[tokio::test]
+async fn while_the_tables_are_away_reads_say_so_and_the_rest_of_the_desk_goes_on() {
+    let desk = Desk::ready().await;
+    desk.current().await.tables().await.unwrap();
+    desk.away.store(true, std::sync::atomic::Ordering::SeqCst);
+    for target in ["/v1/tables", "/v1/tables/account", "/v1/tables/account/dump", "/v1/status", "/v1/trace/x"]
+    {
+        let no = get(&desk.path, target).await;
+        let problem = no.problem(503, "tables-unavailable");
+        assert!(problem["detail"].as_str().unwrap().contains("connection refused"), "{problem}");
+        assert!(no.head.contains("retry-after: 1"), "{}", no.head);
+    }
+    // What is folded from the log needs no table, and a kill least of all.
+    assert_eq!(desk.client.account().await.unwrap().account.arming, Arming::Disarmed);
+    assert!(desk.client.kill(new_key(), "something is wrong").await.unwrap().answer.fenced);
+    desk.away.store(false, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(get(&desk.path, "/v1/tables/account").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_document_and_its_page_are_served_from_this_desk_alone() {
+    let desk = Desk::ready().await;
+    let document = get(&desk.path, "/openapi.json").await.json();
+    assert_eq!((&document["openapi"], &document["info"]["version"]), (&"3.1.0".into(), &"0.1.0".into()));
+    let page = get(&desk.path, "/").await;
+    assert!(page.head.contains("content-security-policy: default-src 'none'"), "{}", page.head);
+    assert!(page.body.starts_with("<!doctype html>") && page.body.contains("/v1/account/kill"));
+    // What the document says of methods is what the router answers to.
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let path = path.replace(['{', '}'], "");
+        let answer = send(&desk.path, "PATCH", &path, &[], b"").await;
+        answer.problem(405, "method-not-allowed");
+        let allowed = answer.head.lines().find_map(|line| line.strip_prefix("allow: ")).unwrap().to_owned();
+        let mut allowed: Vec<&str> = allowed.split(',').filter(|method| *method != "head").collect();
+        allowed.sort_unstable();
+        let methods: Vec<&str> = item.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(allowed, methods, "{path}");
+    }
 }

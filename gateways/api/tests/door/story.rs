@@ -27,7 +27,7 @@ fn stream(event: &Event) -> StreamId {
         Event::Treasury(_) => "inventory-sample.near",
         Event::Trading(Trading::Account(_)) => "account-sample.near",
         Event::Trading(Trading::Strategy(_)) => "strategy-btc-eure",
-        Event::Operations(Operations::CommandRefused(_)) => "audit-commands",
+        Event::Operations(Operations::CommandRefused(_)) | Event::Access(_) => "audit-commands",
         Event::Operations(Operations::Service(_)) => "service-sample",
         Event::Operations(Operations::Alert(_)) => "alert-sample",
     };
@@ -42,6 +42,7 @@ async fn told() -> Desk {
             causation_id: None,
             command: None,
             actor: Actor::try_from("service:sample".to_owned()).unwrap(),
+            origin: None,
             occurred_at: desk.clock.now(),
             schema: 1,
         };
@@ -135,7 +136,7 @@ async fn every_table_is_proved_row_by_row() {
     for name in names {
         let page = desk.current().await.dump_page(name, None).await.unwrap();
         let rows = u64::try_from(page.rows.len()).unwrap();
-        assert_eq!((page.next, Some(&rows)), (None, comparison.rows_compared.get(name)), "{name}");
+        assert_eq!((page.next_cursor, Some(&rows)), (None, comparison.rows_compared.get(name)), "{name}");
         // The samples park nothing, and release what they reserve.
         assert!(rows > 0 || ["parked_events", "reservations"].contains(&name), "no sample reaches {name}");
     }

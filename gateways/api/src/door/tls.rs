@@ -1,0 +1,90 @@
+//! TLS of the door to the network: files in, an acceptor out, and who a client certificate names.
+
+use super::{DoorError, identity};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use stele_domain::access::Caller;
+use tokio_rustls::TlsAcceptor;
+use webpki::EndEntityCert;
+
+/// What a caller may speak, the better one first.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Where the certificates are. All files are PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate of the desk, then those that vouch for it.
+    pub chain: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// Who vouches for client certificates; none are asked for without it.
+    pub client_ca: Option<PathBuf>,
+    /// Whether nobody is let in without a certificate. Otherwise a key will do.
+    pub client_required: bool,
+}
+
+pub(super) async fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, DoorError> {
+    let files = files.clone();
+    let path = files.chain.clone();
+    let read = tokio::task::spawn_blocking(move || config(&files)).await;
+    let config = read.unwrap_or_else(|error| Err(wrong(&path, format!("can't be read: {error}"))))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn config(files: &TlsFiles) -> Result<ServerConfig, DoorError> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(&files.chain, error.to_string()))?;
+    let chain = certificates(&files.chain)?;
+    let key = PrivateKeyDer::from_pem_file(&files.key)
+        .map_err(|error| wrong(&files.key, format!("no private key in PEM: {error}")))?;
+    let builder = match &files.client_ca {
+        Some(path) => builder.with_client_cert_verifier(verifier(path, files.client_required, provider)?),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder
+        .with_single_cert(chain, key)
+        .map_err(|error| wrong(&files.key, format!("does not fit {}: {error}", files.chain.display())))?;
+    config.alpn_protocols = PROTOCOLS.iter().map(|protocol| protocol.to_vec()).collect();
+    Ok(config)
+}
+
+fn verifier(
+    path: &Path,
+    required: bool,
+    provider: Arc<rustls::crypto::CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, DoorError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| wrong(path, format!("no CA certificate: {error}")))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    let builder = if required { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|error| wrong(path, error.to_string()))
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, DoorError> {
+    let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match found {
+        Ok(found) if found.is_empty() => Err(wrong(path, "no certificate in it".to_owned())),
+        Ok(found) => Ok(found),
+        Err(error) => Err(wrong(path, format!("no certificates in PEM: {error}"))),
+    }
+}
+
+fn wrong(path: &Path, what: String) -> DoorError {
+    DoorError::Tls { path: path.to_owned(), what }
+}
+
+/// Who the client's certificate names. The handshake has verified it.
+pub(super) fn caller(connection: &ServerConnection, address: &str) -> Option<Caller> {
+    let certificate = connection.peer_certificates()?.first()?;
+    let certificate = EndEntityCert::try_from(certificate).ok()?;
+    identity::caller(certificate.valid_uri_names(), address)
+}

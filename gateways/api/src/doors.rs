@@ -1,0 +1,37 @@
+//! What the doors of one desk share: room for callers, their pace, the live follower of the log, and the log's name.
+
+mod rates;
+mod rooms;
+
+pub(crate) use rates::{Allowance, Rates};
+pub use rates::{Pace, RateOptions};
+pub(crate) use rooms::{Room, Rooms, Seat};
+
+use crate::api::Api;
+use crate::desk::live::Hub;
+use crate::problem::Problem;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+/// What the doors of one desk share. Made once, whatever number of doors there is.
+#[derive(Debug, Default)]
+pub struct Doors {
+    pub(crate) rooms: Rooms,
+    pub(crate) rates: Rates,
+    pub(crate) hub: Hub,
+    log_id: OnceCell<Uuid>,
+}
+
+impl Doors {
+    /// Doors that let callers in at this pace.
+    #[must_use]
+    pub fn new(rates: RateOptions) -> Self {
+        Self { rates: Rates::new(rates), ..Self::default() }
+    }
+
+    /// The identity of the log, which never changes.
+    pub(crate) async fn log_id(&self, api: &Api) -> Result<Uuid, Problem> {
+        let asked = self.log_id.get_or_try_init(async || api.log_admin.stat().await.map(|stat| stat.log));
+        Ok(*asked.await?)
+    }
+}

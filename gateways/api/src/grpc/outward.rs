@@ -1,0 +1,10 @@
+//! From the words of [`dto`](crate::dto) to messages. Pure.
+
+pub(crate) mod access;
+pub(crate) mod account;
+pub(crate) mod control;
+pub(crate) mod decision;
+pub(crate) mod log;
+pub(crate) mod rows;
+pub(crate) mod status;
+pub(crate) mod trace;

@@ -1,0 +1,127 @@
+//! The log as it grows, one message per event.
+
+use super::deadline::Deadline;
+use super::outward::log::event;
+use crate::api::{Api, Visitor};
+use crate::desk::follow::{self, Follower, Heard};
+use crate::desk::{log, visit};
+use crate::problem::Problem;
+use axum::http::StatusCode;
+use futures_util::Stream;
+use futures_util::stream::{self, StreamExt};
+use std::pin::Pin;
+use std::sync::Arc;
+use stele_domain::port::event_log::{Filter, StreamId};
+use stele_proto::api::v1 as pb;
+use stele_proto::api::v1::tail_response::Item;
+use tonic::Status;
+
+/// The stream of one call.
+pub(super) type Tailing = Pin<Box<dyn Stream<Item = Result<pb::TailResponse, Status>> + Send>>;
+
+/// What has to be remembered between two messages.
+struct State {
+    follower: Follower,
+    /// Only this stream.
+    stream: Option<StreamId>,
+    /// Go on when the end is reached.
+    endless: bool,
+    deadline: Deadline,
+    ended: bool,
+}
+
+pub(super) async fn open(
+    api: &Arc<Api>,
+    request: pb::TailRequest,
+    visitor: Visitor,
+    deadline: Deadline,
+) -> Result<Tailing, Problem> {
+    let (filter, stream) = wanted(request.categories, request.event_types, &request.stream)?;
+    let endless = request.follow;
+    let follower = follow::follow(api, filter, request.from_position, visitor).await?;
+    let state = State { follower, stream, endless, deadline, ended: false };
+    let heard = stream::unfold(state, |mut state| async move {
+        let told = state.told().await?;
+        Some((stream::iter(told), state))
+    });
+    Ok(Box::pin(heard.flatten()))
+}
+
+/// Which records are wanted. One stream is looked for in its category.
+fn wanted(
+    categories: Vec<String>,
+    event_types: Vec<String>,
+    stream: &str,
+) -> Result<(Filter, Option<StreamId>), Problem> {
+    let filter = log::filter(categories, event_types)?;
+    if stream.is_empty() {
+        return Ok((filter, None));
+    }
+    let stream = StreamId::new(stream).map_err(|error| Problem::field("stream", error.to_string()))?;
+    if filter != Filter::all() {
+        return Err(Problem::field(
+            "stream",
+            "one stream is read whole: ask without categories and event_types",
+        ));
+    }
+    Ok((Filter::categories(&[stream.category()]), Some(stream)))
+}
+
+impl State {
+    /// The next messages; `None` when it is over.
+    async fn told(&mut self) -> Option<Vec<Result<pb::TailResponse, Status>>> {
+        if self.ended {
+            return None;
+        }
+        let heard = tokio::select! {
+            biased;
+            () = self.deadline.passed() => {
+                self.ended = true;
+                return Some(vec![Err(gone().into())]);
+            }
+            heard = self.follower.next() => heard?,
+        };
+        Some(match heard {
+            Heard::Records(records) => {
+                let wanted = records.iter().filter(|record| self.wants(&record.stream));
+                wanted.map(|record| Ok(message(Item::Event(event(record))))).collect()
+            }
+            Heard::CaughtUp { head } => {
+                self.ended = !self.endless;
+                vec![Ok(message(Item::CaughtUp(pb::TailCaughtUp { head: head.0 })))]
+            }
+            Heard::Heartbeat { head } => {
+                vec![Ok(message(Item::Heartbeat(pb::TailHeartbeat { head: head.0 })))]
+            }
+            Heard::Closing { next } => vec![Err(closing(next.0).into())],
+            Heard::ShutOut { denied, next } => {
+                let told = next.0.saturating_sub(1);
+                vec![Err(visit::refused(&denied).at(told).into())]
+            }
+            Heard::Failed { detail, next } => {
+                let failed = format!("{detail}; go on from position {next}");
+                vec![Err(Problem::unavailable("log-unavailable", failed).into())]
+            }
+        })
+    }
+
+    fn wants(&self, stream: &StreamId) -> bool {
+        self.stream.as_ref().is_none_or(|wanted| wanted == stream)
+    }
+}
+
+fn message(item: Item) -> pb::TailResponse {
+    pb::TailResponse { item: Some(item) }
+}
+
+/// The desk stops.
+pub(super) fn closing(next: u64) -> Problem {
+    let told = next.saturating_sub(1);
+    Problem::unavailable("closing", format!("the desk stops: go on from position {next}")).at(told)
+}
+
+/// The caller's time is over.
+pub(super) fn gone() -> Problem {
+    let detail = "the deadline that the caller set has passed: go on after the last position that came";
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail)
+}

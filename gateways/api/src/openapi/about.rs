@@ -1,0 +1,303 @@
+//! What each route is for, in words: the part of the document that follows from nothing else.
+
+use utoipa::openapi::schema::Schema;
+
+/// What a route is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct About {
+    /// As in the list of routes.
+    pub(super) id: &'static str,
+    /// The group that it is shown in.
+    pub(super) tag: &'static str,
+    /// In a few words.
+    pub(super) summary: &'static str,
+    /// What else there is to know.
+    pub(super) detail: &'static str,
+    /// Parameters of the path and the query.
+    pub(super) params: &'static [Param],
+    /// Whether it takes `Min-Log-Position` and `Prefer: wait`.
+    pub(super) waits: bool,
+    /// The message that it takes, and one to try.
+    pub(super) body: Option<(&'static str, &'static str)>,
+    /// What it answers.
+    pub(super) answer: Said,
+    /// Answers that say no, besides those that every route of its kind has.
+    pub(super) noes: &'static [u16],
+}
+
+/// A parameter.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Param {
+    pub(super) name: &'static str,
+    pub(super) place: Place,
+    pub(super) doc: &'static str,
+    pub(super) schema: fn() -> Schema,
+}
+
+/// Where a parameter stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Path,
+    Query,
+    /// In the query, as often as wanted.
+    Often,
+    Header,
+}
+
+/// What a route answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    /// A message.
+    Json(&'static str),
+    /// A message, or the same with 202 when another person is needed.
+    JsonOrAccepted(&'static str),
+    /// A message, also with 503.
+    Health(&'static str),
+    /// One message per line.
+    Lines(&'static str),
+    /// Server-Sent Events.
+    Events,
+    /// Text for people or machines.
+    Text(&'static str),
+    /// A document whose form is somebody else's.
+    Foreign(&'static str),
+    /// Rows of one table: one operation for each.
+    Rows,
+}
+
+const DESK: &str = "Desk";
+const CONTROL: &str = "Control";
+const TABLES: &str = "Tables";
+const LIVE: &str = "Live";
+const LOG: &str = "Log";
+const ACCESS: &str = "Access";
+const MACHINES: &str = "Machines";
+
+/// The groups, in the order of the page.
+pub(super) const TAGS: [(&str, &str); 7] = [
+    (DESK, "The desk as it stands."),
+    (
+        CONTROL,
+        "What a person can ask for. Each wish takes an `Idempotency-Key` and is recorded, refused ones too.",
+    ),
+    (TABLES, "Read models: typed tables that follow from the log."),
+    (LIVE, "What happens, as it happens."),
+    (LOG, "The event log itself, for those who may read it raw."),
+    (ACCESS, "Keys and roles."),
+    (MACHINES, "Probes, metrics and this document."),
+];
+
+const fn about(id: &'static str, tag: &'static str, summary: &'static str, answer: Said) -> About {
+    About { id, tag, summary, detail: "", params: &[], waits: false, body: None, answer, noes: &[] }
+}
+
+const fn wish(id: &'static str, summary: &'static str, body: (&'static str, &'static str)) -> About {
+    About { body: Some(body), ..about(id, CONTROL, summary, Said::Json("Written")) }
+}
+
+const fn path(name: &'static str, doc: &'static str, schema: fn() -> Schema) -> Param {
+    Param { name, place: Place::Path, doc, schema }
+}
+
+const fn query(name: &'static str, doc: &'static str, schema: fn() -> Schema) -> Param {
+    Param { name, place: Place::Query, doc, schema }
+}
+
+const fn often(name: &'static str, doc: &'static str, schema: fn() -> Schema) -> Param {
+    Param { name, place: Place::Often, doc, schema }
+}
+
+use super::schemas::{boolean, free, order, place, position, rows_max, service, stream, topics, word};
+
+const SERVICE: Param = path("service", "Which service.", service);
+const REASON: (&str, &str) = ("Reason", r#"{"reason":"maintenance of the feed"}"#);
+const CURSOR: Param =
+    query("cursor", "`next_cursor` of the page before: good for the same question only.", word);
+const LIMIT: Param = query("limit", "Most rows of the page.", rows_max);
+const CATEGORY: Param = often("category", "Only streams of this category. At most 32.", word);
+const TYPE: Param = often("type", "Only events of this type. At most 32.", word);
+
+/// What every page of rows takes besides its filters.
+pub(super) const ROWS_PARAMS: [Param; 3] = [query("order", "Which rows come first.", order), LIMIT, CURSOR];
+
+/// Every route, in the order of the page.
+pub(super) const ABOUT: [About; 38] = [
+    About { waits: true, ..about("status", DESK, "The desk on one page", Said::Json("Status")) },
+    About {
+        detail: "Arming, lease and open offers: folded from the log when it is asked for, never from a table.",
+        ..about("account", DESK, "The signing account", Said::Json("AccountAnswer"))
+    },
+    About {
+        detail: "Those in force and those to come, each with the hash that an approval is bound to.",
+        ..about("limits", DESK, "The limits", Said::Json("LimitsAnswer"))
+    },
+    about("filter", DESK, "The pair filter", Said::Json("Filter")),
+    About {
+        waits: true,
+        params: &[path("id", "Quote id, decision id, command id, quote hash or transaction.", free)],
+        noes: &[404],
+        ..about("trace", DESK, "One quote's whole story, by any id that belongs to it", Said::Json("Trace"))
+    },
+    About {
+        detail: "For a time that is given by `for_ms` or `until`. Where the limits in force ask for a second person, \
+                 the answer is 202 with what somebody else must approve.",
+        answer: Said::JsonOrAccepted("Written"),
+        ..wish(
+            "arm",
+            "Let offers be made",
+            ("Arm", r#"{"reason":"opening the desk","mode":"full","for_ms":600000}"#),
+        )
+    },
+    About {
+        noes: &[404],
+        detail: "By another person than the one who asked, and bound to the hash of the limits that were shown.",
+        ..wish(
+            "approve",
+            "Approve an arming that another person asked for",
+            (
+                "Approve",
+                r#"{"request_id":"019234ab-0000-7000-8000-000000000000","limits_hash":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","reason":"seen with the risk desk"}"#,
+            ),
+        )
+    },
+    About {
+        detail: "Also the way back from KILLED. Never limited in rate, never refused for want of a reason.",
+        ..wish("disarm", "Let no offers be made", ("ReasonOrNone", r#"{"reason":"lunch"}"#))
+    },
+    About {
+        detail: "From any state, at once. The answer has the proof: whether a frame can still leave, and every \
+                 signature that could still be executed. Never limited in rate, never refused for want of a reason.",
+        answer: Said::Json("Killed"),
+        ..wish("kill", "Stop everything", ("ReasonOrNone", r#"{"reason":"the price looks wrong"}"#))
+    },
+    About {
+        detail: "All of them, every time. `limits_version` is the newest version that you were shown: refused when \
+                 there is a newer one.",
+        ..wish("set_limits", "Set the limits", ("SetLimits", super::schemas::LIMITS_EXAMPLE))
+    },
+    wish(
+        "set_filter",
+        "Listen to these pairs only",
+        ("SetFilter", r#"{"entries":["btc-eure"],"reason":"only the main pair today"}"#),
+    ),
+    wish("reset_filter", "Listen to every configured pair again", REASON),
+    About { params: &[SERVICE], noes: &[404], ..wish("pause", "Let a service take no new work", REASON) },
+    About { params: &[SERVICE], noes: &[404], ..wish("resume", "Let a service take work again", REASON) },
+    About {
+        params: &[SERVICE],
+        noes: &[404],
+        ..wish("drain", "Let a service finish what is in flight, and take nothing new", REASON)
+    },
+    About {
+        params: &[SERVICE],
+        noes: &[404],
+        answer: Said::Json("Refreshed"),
+        ..wish(
+            "refresh",
+            "Let `market` or `inventory` look now",
+            ("ReasonOrNone", r#"{"reason":"a deposit came in"}"#),
+        )
+    },
+    About {
+        waits: true,
+        ..about("tables", TABLES, "Every table, with what its columns mean", Said::Json("TablesAnswer"))
+    },
+    About {
+        waits: true,
+        detail: "Filter with `<column>=<value>`, as often as wanted; `null` finds empty cells. A cursor is good for \
+                 the same table, order and filters. Of a table whose rows never change, all pages of one walk show \
+                 what there was when it began; of others, each page shows rows as they are now.",
+        noes: &[404],
+        ..about("rows", TABLES, "Rows", Said::Rows)
+    },
+    About {
+        waits: true,
+        params: &[path("table", "Which table.", word), CURSOR],
+        noes: &[404],
+        ..about("dump", TABLES, "Canonical rows by key, for comparison", Said::Json("DumpPage"))
+    },
+    About {
+        detail: "Server-Sent Events. Each event is named after its topic, and its id is its position in the log: a \
+                 client that comes again with `Last-Event-ID` misses nothing and hears nothing twice. Besides: \
+                 `caught_up` when everything up to the head has been told, `fell_behind` to a slow reader, who then \
+                 hears the same from the log at their own pace, `heartbeat` every 5 s, `closing` when the desk stops, \
+                 `failed` when the log can't be read. From now on without `from`.",
+        params: &[
+            query("topics", "What to listen to, with commas; everything without it.", topics),
+            query("from", "Begin with this position.", position),
+            Param {
+                name: "Last-Event-ID",
+                place: Place::Header,
+                doc: "Begin after this position; counts before `from`.",
+                schema: position,
+            },
+        ],
+        noes: &[409],
+        ..about("stream", LIVE, "Live events", Said::Events)
+    },
+    about("log_stat", LOG, "The log in numbers", Said::Json("LogStat")),
+    About {
+        params: &[
+            query("from", "Begin here: a position, or a revision when one stream is read.", position),
+            LIMIT,
+            CATEGORY,
+            TYPE,
+            query("stream", "One stream, whole; not together with `category` and `type`.", stream),
+            query("backward", "Newest first.", boolean),
+        ],
+        ..about("events", LOG, "Events as they are kept", Said::Json("EventsPage"))
+    },
+    About {
+        params: &[path("position", "Its place in the log, from 1 on.", place)],
+        noes: &[404],
+        ..about("event", LOG, "One event", Said::Json("Event"))
+    },
+    About {
+        detail: "Anybody who has the log's public key can check it, and needs to trust nobody.",
+        params: &[path("position", "Its place in the log, from 1 on.", place)],
+        noes: &[404, 409],
+        ..about("event_proof", LOG, "A proof that an event is in the log", Said::Json("EventProof"))
+    },
+    About {
+        detail: "One JSON value per line: `event`, `caught_up`, `heartbeat` (every 5 s), `closing`, `failed`. From now on \
+                 without `from`.",
+        params: &[query("from", "Begin with this position.", position), CATEGORY, TYPE],
+        ..about("follow", LOG, "The log as it grows", Said::Lines("FollowLine"))
+    },
+    About {
+        detail: "A C2SP `tlog-checkpoint` note. Kept outside of the desk, it makes truncation and rewriting visible.",
+        body: Some(("Empty", "{}")),
+        ..about("checkpoint", LOG, "A freshly signed checkpoint", Said::Json("CheckpointAnswer"))
+    },
+    About {
+        waits: true,
+        detail: "Canonical rows as of one position, one JSON value per line: pages, then `end`. The projections stand \
+                 still meanwhile, for a minute at most; trading does not.",
+        ..about("proof", LOG, "Every row of every table, for an auditor", Said::Lines("ProofLine"))
+    },
+    about("whoami", ACCESS, "Who you are, and what you may do", Said::Json("WhoAmI")),
+    about("roles", ACCESS, "What each role may do", Said::Json("RolesAnswer")),
+    about("keys", ACCESS, "Every key, without its secret", Said::Json("KeysAnswer")),
+    About {
+        detail: "The answer shows the key this once. Asked again with the same `Idempotency-Key`, it is refused: what was \
+                 shown can't be shown again.",
+        body: Some((
+            "CreateKey",
+            r#"{"owner":"ann","role":"viewer","label":"dashboard","for_ms":2592000000,"reason":"a screen in the office"}"#,
+        )),
+        answer: Said::Json("CreatedKey"),
+        ..about("create_key", ACCESS, "Give somebody a key", Said::Json("CreatedKey"))
+    },
+    About {
+        params: &[path("key_id", "Which key.", word)],
+        body: Some(REASON),
+        noes: &[404],
+        ..about("revoke_key", ACCESS, "Take a key back", Said::Json("Written"))
+    },
+    about("livez", MACHINES, "The process answers", Said::Json("Health")),
+    about("readyz", MACHINES, "Everything that the desk needs works", Said::Health("Ready")),
+    about("statusz", MACHINES, "Positions of the log and of every projection", Said::Json("Statusz")),
+    about("metrics", MACHINES, "Metrics in the text form that Prometheus reads", Said::Text("text/plain")),
+    about("openapi", MACHINES, "This document", Said::Foreign("application/json")),
+    about("reference", MACHINES, "This document, for people", Said::Text("text/html")),
+];

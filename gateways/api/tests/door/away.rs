@@ -1,0 +1,84 @@
+//! A store that can be sent away: every call fails as one over a network does, until it is back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use stele_domain::port::PortFuture;
+use stele_domain::port::event_log::Position;
+use stele_domain::port::read_store::{
+    Answer, Batch, Checkpoint, Key, Page, ReadStore, Row, RowKey, ScanQuery, Schema, StoreError,
+};
+use stele_read_store::MemoryStore;
+
+pub struct Absent {
+    pub store: MemoryStore,
+    pub away: Arc<AtomicBool>,
+}
+
+impl Absent {
+    fn there(&self) -> Result<(), StoreError> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("connection refused".into()));
+        }
+        Ok(())
+    }
+}
+
+impl ReadStore for Absent {
+    fn schemas(&self) -> &[Schema] {
+        self.store.schemas()
+    }
+
+    fn checkpoint<'a>(&'a self, projection: &'a str) -> PortFuture<'a, Result<Checkpoint, StoreError>> {
+        Box::pin(async move {
+            self.there()?;
+            self.store.checkpoint(projection).await
+        })
+    }
+
+    fn reached<'a>(
+        &'a self,
+        projection: &'a str,
+        position: Position,
+    ) -> PortFuture<'a, Result<Position, StoreError>> {
+        Box::pin(async move {
+            self.there()?;
+            self.store.reached(projection, position).await
+        })
+    }
+
+    fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {
+        Box::pin(async move {
+            self.there()?;
+            self.store.load(keys).await
+        })
+    }
+
+    fn apply(&self, batch: Batch) -> PortFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.there()?;
+            self.store.apply(batch).await
+        })
+    }
+
+    fn get<'a>(
+        &'a self,
+        table: &'a str,
+        key: &'a Key,
+    ) -> PortFuture<'a, Result<Answer<Option<Row>>, StoreError>> {
+        Box::pin(async move {
+            self.there()?;
+            self.store.get(table, key).await
+        })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        table: &'a str,
+        query: &'a ScanQuery,
+    ) -> PortFuture<'a, Result<Answer<Page>, StoreError>> {
+        Box::pin(async move {
+            self.there()?;
+            self.store.scan(table, query).await
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! The door to the network under TLS, with and without client certificates.
+
+use crate::desk::{Desk, Network};
+use crate::raw::exchange;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, IsCa, KeyPair, SanType,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use stele_api::{DoorError, TcpDoor, TcpOptions, TlsFiles};
+use stele_domain::access::Role;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+type Authority = CertifiedIssuer<'static, KeyPair>;
+
+/// Certificates of a small world: its authority, the desk's, and one of each client.
+struct World {
+    dir: TempDir,
+    authority: Authority,
+}
+
+fn authority() -> Authority {
+    let mut params = CertificateParams::new(vec![]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        let world = Self { dir: tempfile::tempdir().unwrap(), authority: authority() };
+        std::fs::write(world.path("ca.pem"), world.authority.pem()).unwrap();
+        world.issue("desk", &world.authority, vec![SanType::IpAddress(Ipv4Addr::LOCALHOST.into())]);
+        world
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn issue(&self, name: &str, by: &Authority, names: Vec<SanType>) {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        params.subject_alt_names = names;
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, by).unwrap();
+        std::fs::write(self.path(&format!("{name}.pem")), certificate.pem()).unwrap();
+        std::fs::write(self.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+
+    fn client(&self, name: &str, uri: &str) {
+        self.issue(name, &self.authority, vec![SanType::URI(uri.try_into().unwrap())]);
+    }
+
+    fn files(&self, client_required: bool) -> TlsFiles {
+        TlsFiles {
+            chain: self.path("desk.pem"),
+            key: self.path("desk.key"),
+            client_ca: Some(self.path("ca.pem")),
+            client_required,
+        }
+    }
+
+    /// A connection with the certificate of that name.
+    async fn connect(
+        &self,
+        net: &Network,
+        name: Option<&str>,
+        protocol: &[u8],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.path("ca.pem")).unwrap()).unwrap();
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let mut config = match name {
+            Some(name) => {
+                let certificate = CertificateDer::from_pem_file(self.path(&format!("{name}.pem"))).unwrap();
+                let key = PrivateKeyDer::from_pem_file(self.path(&format!("{name}.key"))).unwrap();
+                builder.with_client_auth_cert(vec![certificate], key).unwrap()
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![protocol.to_vec()];
+        let stream = TcpStream::connect(net.address).await?;
+        let to = ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST));
+        TlsConnector::from(Arc::new(config)).connect(to, stream).await
+    }
+}
+
+fn under(tls: TlsFiles) -> TcpOptions {
+    TcpOptions { tls: Some(tls), ..TcpOptions::plain(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))) }
+}
+
+async fn whoami(stream: TlsStream<TcpStream>, headers: &[&str]) -> crate::raw::Raw {
+    exchange(stream, "GET", "/v1/whoami", headers, b"").await
+}
+
+#[tokio::test]
+async fn a_certificate_says_who_asks_and_a_key_says_it_better() {
+    let (desk, world) = (Desk::ready().await, World::new());
+    let net = desk.network(under(world.files(false))).await;
+    world.client("ann", "stele://person/ann/operator");
+    let ann = async || world.connect(&net, Some("ann"), b"http/1.1").await.unwrap();
+    let me = whoami(ann().await, &[]).await.json();
+    assert_eq!(
+        (&me["actor"], &me["role"], &me["key_id"]),
+        (&"person:ann".into(), &"operator".into(), &().into())
+    );
+    // Kill needs operator, and she is one.
+    let killed = exchange(ann().await, "POST", "/v1/account/kill", &[], b"").await;
+    assert_eq!(killed.status, 200, "{}", killed.body);
+    let key = desk.key("bob", Role::Viewer).await;
+    let me = whoami(ann().await, &[&key.header()]).await.json();
+    assert_eq!((&me["actor"], &me["role"]), (&"person:bob".into(), &"viewer".into()));
+    // Nobody is anybody without a certificate, a key, or with a certificate that names nobody.
+    let none = world.connect(&net, None, b"http/1.1").await.unwrap();
+    whoami(none, &[]).await.problem(401, "no-credential");
+    let none = world.connect(&net, None, b"http/1.1").await.unwrap();
+    assert_eq!(whoami(none, &[&key.header()]).await.status, 200);
+    world.client("king", "stele://person/king/king");
+    let king = world.connect(&net, Some("king"), b"http/1.1").await.unwrap();
+    whoami(king, &[]).await.problem(401, "no-credential");
+}
+
+#[tokio::test]
+async fn where_certificates_are_asked_for_nobody_comes_in_without_one() {
+    let (desk, world) = (Desk::ready().await, World::new());
+    let net = desk.network(under(world.files(true))).await;
+    let other = authority();
+    world.issue("eve", &other, vec![SanType::URI("stele://person/eve/admin".try_into().unwrap())]);
+    for name in [None, Some("eve")] {
+        // With TLS 1.3 the client hears of it with its first read.
+        let Ok(stream) = world.connect(&net, name, b"http/1.1").await else { continue };
+        let asked = tokio::spawn(async move { whoami(stream, &[]).await.status });
+        assert!(asked.await.is_err(), "{name:?} came in");
+    }
+    world.client("ann", "stele://person/ann/viewer");
+    let ann = world.connect(&net, Some("ann"), b"http/1.1").await.unwrap();
+    assert_eq!(whoami(ann, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn http_2_is_chosen_in_the_handshake() {
+    let (desk, world) = (Desk::ready().await, World::new());
+    let net = desk.network(under(world.files(false))).await;
+    let stream = world.connect(&net, None, b"h2").await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let stream = world.connect(&net, None, b"http/1.1").await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_never_finished_holds_up_nobody() {
+    let (desk, world) = (Desk::ready().await, World::new());
+    let net = desk.network(under(world.files(false))).await;
+    let _silent: Vec<TcpStream> =
+        futures_util::future::join_all((0..50).map(|_| TcpStream::connect(net.address)))
+            .await
+            .into_iter()
+            .map(Result::unwrap)
+            .collect();
+    let key = desk.key("bob", Role::Viewer).await;
+    let stream = world.connect(&net, None, b"http/1.1").await.unwrap();
+    assert_eq!(whoami(stream, &[&key.header()]).await.status, 200);
+    net.stopper.stop();
+    tokio::time::timeout(Duration::from_secs(10), net.served).await.expect("over in time").unwrap();
+}
+
+async fn refused(files: TlsFiles) -> (PathBuf, String) {
+    let error = TcpDoor::open(under(files)).await.err().expect("no door");
+    let DoorError::Tls { path, what } = error else { panic!("{error}") };
+    (path, what)
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_wrong_or_of_somebody_else_is_named() {
+    let world = World::new();
+    let write = |name: &str, text: &str| {
+        std::fs::write(world.path(name), text).unwrap();
+        world.path(name)
+    };
+    let files = world.files(false);
+    let missing = world.path("missing.pem");
+    assert_eq!(refused(TlsFiles { chain: missing.clone(), ..files.clone() }).await.0, missing);
+    let nonsense = write("nonsense.pem", "this is no certificate");
+    assert_eq!(refused(TlsFiles { chain: nonsense.clone(), ..files.clone() }).await.0, nonsense);
+    assert_eq!(refused(TlsFiles { key: nonsense.clone(), ..files.clone() }).await.0, nonsense);
+    assert_eq!(refused(TlsFiles { client_ca: Some(nonsense.clone()), ..files.clone() }).await.0, nonsense);
+    let other = World::new();
+    let (path, what) = refused(TlsFiles { key: other.path("desk.key"), ..files }).await;
+    assert_eq!(path, other.path("desk.key"));
+    assert!(what.contains(&*Path::new("desk.pem").to_string_lossy()), "{what}");
+}

@@ -1,0 +1,211 @@
+//! The service half: answers for the log of this process. It asks the caller's role before every call and the write
+//! lists before every append; who the caller is, a door has found out.
+
+mod follow;
+
+use crate::failure::{denied, malformed, status};
+use crate::grants::Process;
+use crate::wire::{
+    appended_out, direction_in, expected_in, filter_in, limit_in, offer_in, page_out, record_out, stream,
+};
+use crate::{MESSAGE_BYTES_MAX, Stat, observe};
+use follow::Readings;
+use std::sync::Arc;
+use stele_domain::access::{Action, Caller, Role};
+use stele_domain::port::event_log::{EventLog, Position, Revision, StreamId};
+use stele_proto::log::v1 as proto;
+use stele_proto::log::v1::event_log_server::{self, EventLogServer};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+/// Longest actor, stream or type that is repeated in a denial, in characters.
+const SHOWN_CHARS_MAX: usize = 120;
+
+/// Somebody asked for what they may not do. It leaves no fact of its own, so whoever serves records it.
+#[derive(Debug, Clone)]
+pub struct Denial {
+    /// Who asked.
+    pub caller: Caller,
+    /// For what.
+    pub action: Action,
+    /// What exactly, with the role and the category.
+    pub what: String,
+}
+
+/// Hears of denials. It must not block.
+type Denials = Arc<dyn Fn(Denial) + Send + Sync>;
+
+/// Whether a role may append a fact of this type there.
+pub type WriteList = fn(Process, &StreamId, &str) -> bool;
+
+/// Tells the log in numbers.
+type Telling = Arc<dyn Fn() -> Stat + Send + Sync>;
+
+/// Answers for a log. A door puts the [`Caller`] into the extensions of every request; without one nothing is
+/// answered.
+#[derive(Clone)]
+pub struct LogService {
+    log: Arc<dyn EventLog>,
+    denials: Denials,
+    list: WriteList,
+    stat: Option<Telling>,
+    readings: Readings,
+}
+
+impl LogService {
+    /// A service over a log. Live readings end when `stop` becomes true or its sender is gone.
+    pub fn new(
+        log: Arc<dyn EventLog>,
+        denials: impl Fn(Denial) + Send + Sync + 'static,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let readings = Readings::new(Arc::clone(&log), stop);
+        Self { log, denials: Arc::new(denials), list: Process::may_append, stat: None, readings }
+    }
+
+    /// The same under another list, for a log that is not a desk's.
+    #[must_use]
+    pub fn with_list(self, list: WriteList) -> Self {
+        Self { list, ..self }
+    }
+
+    /// The same, telling the log in numbers too.
+    #[must_use]
+    pub fn with_stat(self, stat: impl Fn() -> Stat + Send + Sync + 'static) -> Self {
+        Self { stat: Some(Arc::new(stat)), ..self }
+    }
+
+    /// As something that a gRPC server takes.
+    #[must_use]
+    pub fn into_server(self) -> EventLogServer<Self> {
+        EventLogServer::new(self)
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+
+    fn reader<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
+        let caller = caller(request)?;
+        if caller.may(Action::ReadLog) {
+            return Ok(caller.clone());
+        }
+        let what = format!("the role {} may not read the log", caller.role);
+        Err(self.deny(caller, Action::ReadLog, what))
+    }
+
+    /// Whether the caller may append facts of these types there.
+    fn writer<'t>(
+        &self,
+        caller: &Caller,
+        stream: &StreamId,
+        types: impl IntoIterator<Item = &'t str>,
+    ) -> Result<(), Status> {
+        if caller.role != Role::Service || !caller.may(Action::AppendLog) {
+            let what = format!("the role {} may not append to the log: only processes do", caller.role);
+            return Err(self.deny(caller, Action::AppendLog, what));
+        }
+        let roles: Vec<Process> =
+            caller.scope.processes.iter().filter_map(|name| Process::named(name)).collect();
+        let covered = |event_type: &str| roles.iter().any(|role| (self.list)(*role, stream, event_type));
+        let Some(event_type) = types.into_iter().find(|event_type| !covered(event_type)) else {
+            return Ok(());
+        };
+        let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+        let names = if names.is_empty() { "without any role".to_owned() } else { names.join(",") };
+        let what = format!(
+            "a process {names} may not append {} to category {} (stream {})",
+            shown(event_type),
+            shown(stream.category()),
+            shown(stream.as_str())
+        );
+        observe::denied(caller.actor.as_str(), &what, &roles);
+        Err(self.deny(caller, Action::AppendLog, what))
+    }
+
+    fn deny(&self, caller: &Caller, action: Action, what: String) -> Status {
+        (self.denials)(Denial { caller: caller.clone(), action, what: what.clone() });
+        denied(what)
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS_MAX).collect()
+}
+
+fn caller<T>(request: &Request<T>) -> Result<&Caller, Status> {
+    let caller = request.extensions().get::<Caller>();
+    caller.ok_or_else(|| Status::unauthenticated("nobody vouches for the caller"))
+}
+
+#[tonic::async_trait]
+impl event_log_server::EventLog for LogService {
+    async fn append(
+        &self,
+        request: Request<proto::AppendRequest>,
+    ) -> Result<Response<proto::AppendResponse>, Status> {
+        let caller = caller(&request)?.clone();
+        let offer = request.into_inner();
+        let target = stream(&offer.stream).map_err(|error| malformed(&error))?;
+        let expected = expected_in(offer.expected).map_err(|error| malformed(&error))?;
+        self.writer(&caller, &target, offer.records.iter().map(|record| record.event_type.as_str()))?;
+        let records: Result<Vec<_>, _> = offer.records.into_iter().map(offer_in).collect();
+        let records = records.map_err(|error| malformed(&error))?;
+        let appended = self.log.append(&target, expected, records).await;
+        appended.map(|appended| Response::new(appended_out(appended))).map_err(|error| status(&error))
+    }
+
+    async fn read_stream(
+        &self,
+        request: Request<proto::ReadStreamRequest>,
+    ) -> Result<Response<proto::ReadStreamResponse>, Status> {
+        self.reader(&request)?;
+        let asked = request.into_inner();
+        let target = stream(&asked.stream).map_err(|error| malformed(&error))?;
+        let direction = direction_in(asked.direction).map_err(|error| malformed(&error))?;
+        let read =
+            self.log.read_stream(&target, Revision(asked.from), direction, limit_in(asked.limit)).await;
+        let records = read.map_err(|error| status(&error))?.iter().map(record_out).collect();
+        Ok(Response::new(proto::ReadStreamResponse { records }))
+    }
+
+    async fn read_all(
+        &self,
+        request: Request<proto::ReadAllRequest>,
+    ) -> Result<Response<proto::ReadAllResponse>, Status> {
+        self.reader(&request)?;
+        let asked = request.into_inner();
+        let filter = filter_in(asked.filter);
+        let page = self.log.read_all(Position(asked.from), &filter, limit_in(asked.limit)).await;
+        let page = page.map_err(|error| status(&error))?;
+        Ok(Response::new(proto::ReadAllResponse { page: Some(page_out(&page)) }))
+    }
+
+    async fn head(
+        &self,
+        request: Request<proto::HeadRequest>,
+    ) -> Result<Response<proto::HeadResponse>, Status> {
+        self.reader(&request)?;
+        let head = self.log.head().await.map_err(|error| status(&error))?;
+        Ok(Response::new(proto::HeadResponse { position: head.0 }))
+    }
+
+    async fn stat(
+        &self,
+        request: Request<proto::StatRequest>,
+    ) -> Result<Response<proto::StatResponse>, Status> {
+        self.reader(&request)?;
+        let tell = self.stat.as_ref().ok_or_else(|| Status::unimplemented("this log has no numbers"))?;
+        Ok(Response::new(tell().into()))
+    }
+
+    type FollowStream = follow::Pages;
+
+    async fn follow(
+        &self,
+        request: Request<proto::FollowRequest>,
+    ) -> Result<Response<Self::FollowStream>, Status> {
+        let caller = self.reader(&request)?;
+        let asked = request.into_inner();
+        let pages = self.readings.begin(&caller, Position(asked.from), filter_in(asked.filter))?;
+        Ok(Response::new(pages))
+    }
+}

@@ -1,0 +1,173 @@
+//! A log and its owner: the service on a loopback socket, which can be taken away and brought back; and a pipe that
+//! loses answers.
+
+pub use crate::suite::records::{record, stream};
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use stele_domain::access::{Caller, Origin, Role, Scope};
+use stele_domain::ids::Actor;
+use stele_domain::port::clock::Clock;
+use stele_domain::port::event_log::{EventLog, Position};
+use stele_domain::time::Timestamp;
+use stele_remote_log::{Denial, LogService, Options, RemoteLog, Stat};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Status};
+
+/// A clock that goes on by a millisecond whenever it is looked at.
+struct Ticking(AtomicI64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.fetch_add(1_000, Ordering::SeqCst))
+    }
+}
+
+pub fn clock() -> Arc<dyn Clock> {
+    Arc::new(Ticking(AtomicI64::new(0)))
+}
+
+/// The process that owns a log.
+pub struct Owner {
+    log: Arc<dyn EventLog>,
+    pub address: SocketAddr,
+    pub denials: Arc<Mutex<Vec<Denial>>>,
+    listed: bool,
+    serving: Option<Serving>,
+}
+
+/// What serves: a runtime of its own, so that its end is the end of every connection, as a process's is.
+struct Serving {
+    runtime: Option<Runtime>,
+    _stopper: watch::Sender<bool>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Owner {
+    /// An owner that lets every process append everything. Keys are the names of process roles.
+    pub fn of(log: Arc<dyn EventLog>) -> Self {
+        Self::new(log, false)
+    }
+
+    /// An owner that goes by the write lists.
+    pub fn listing(log: Arc<dyn EventLog>) -> Self {
+        Self::new(log, true)
+    }
+
+    fn new(log: Arc<dyn EventLog>, listed: bool) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut owner = Self { log, address, denials: Arc::default(), listed, serving: None };
+        owner.serve(listener);
+        owner
+    }
+
+    fn serve(&mut self, listener: std::net::TcpListener) {
+        listener.set_nonblocking(true).unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (stopper, stop) = watch::channel(false);
+        let denials = Arc::clone(&self.denials);
+        let hear = move |denial| denials.lock().unwrap().push(denial);
+        let mut service = LogService::new(Arc::clone(&self.log), hear, stop).with_stat(stat);
+        if !self.listed {
+            service = service.with_list(|_, _, _| true);
+        }
+        let service = InterceptedService::new(service.into_server(), vouch);
+        runtime.spawn(async move {
+            let incoming = TcpIncoming::from(TcpListener::from_std(listener).unwrap());
+            Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap();
+        });
+        self.serving = Some(Serving { runtime: Some(runtime), _stopper: stopper });
+    }
+
+    /// The process is gone: every connection breaks, nobody listens.
+    pub async fn vanish(&mut self) {
+        drop(self.serving.take());
+        while TcpStream::connect(self.address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// It is back at the same address.
+    pub fn come_back(&mut self) {
+        let socket = socket_of(self.address);
+        self.serve(socket);
+    }
+
+    pub fn client(&self, key: &str) -> RemoteLog {
+        client(self.address, key)
+    }
+}
+
+/// Listens where somebody listened a moment ago.
+fn socket_of(address: SocketAddr) -> std::net::TcpListener {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(address).unwrap();
+    socket.listen(64).unwrap().into_std().unwrap()
+}
+
+/// Some numbers.
+pub fn stat() -> Stat {
+    Stat {
+        log: uuid::Uuid::from_u128(7),
+        events: 6,
+        commits: 5,
+        bytes: 4,
+        streams: 3,
+        segments: 2,
+        head: Position(6),
+        categories: [("order".to_owned(), 6)].into(),
+    }
+}
+
+/// A client with a key.
+pub fn client(address: SocketAddr, key: &str) -> RemoteLog {
+    let key = Some(key.to_owned().into());
+    let url = format!("http://{address}");
+    RemoteLog::new(&Options { url, key, authority_pem: None, identity: None }).unwrap()
+}
+
+/// A client of an owner that lives as long as the test's runtime.
+pub fn runtime_log(log: Arc<dyn EventLog>) -> Arc<dyn EventLog> {
+    let owner = Owner::of(log);
+    let client = owner.client("market");
+    // Kept as long as the test runs.
+    std::mem::forget(owner);
+    Arc::new(client)
+}
+
+/// What a door does: it finds out from the key who asks.
+fn vouch(mut request: Request<()>) -> Result<Request<()>, Status> {
+    let key = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
+    let Some(key) = key.and_then(|value| value.strip_prefix("Bearer ")).map(str::to_owned) else {
+        return Err(Status::unauthenticated("no key"));
+    };
+    let role = match key.as_str() {
+        "stranger" => return Err(Status::unauthenticated("no key of this desk")),
+        "viewer" => Role::Viewer,
+        "operator" => Role::Operator,
+        _ => Role::Service,
+    };
+    let processes: BTreeSet<String> = key.split('+').map(str::to_owned).collect();
+    let actor = Actor::try_from(format!("service:{key}")).map_err(|_| Status::unauthenticated("no name"))?;
+    let scope = Scope { actions: BTreeSet::new(), processes };
+    let origin = Origin { key_id: None, address: "127.0.0.1".to_owned() };
+    request.extensions_mut().insert(Caller { actor, role, scope, origin });
+    Ok(request)
+}
