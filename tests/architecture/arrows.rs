@@ -16,8 +16,10 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("stele-intents", domain.clone()),
         ("stele-market", domain.clone()),
         ("stele-read-store", domain.clone()),
-        ("stele-simulator", domain),
-        ("stele-api", vec!["stele-domain", "stele-commands", "stele-projections"]),
+        ("stele-simulator", domain.clone()),
+        ("stele-proto", domain),
+        ("stele-remote-log", vec!["stele-domain", "stele-proto"]),
+        ("stele-api", vec!["stele-domain", "stele-commands", "stele-projections", "stele-proto"]),
     ])
 }
 

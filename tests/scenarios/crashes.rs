@@ -107,10 +107,10 @@ async fn row_10_kills_at_any_moment_of_trading_never_send_an_offer_twice_and_lea
 }
 
 /// Takers who ask all the time.
-struct Trading(JoinHandle<()>);
+pub struct Trading(JoinHandle<()>);
 
 impl Trading {
-    fn begin(scene: &Scene) -> Self {
+    pub fn begin(scene: &Scene) -> Self {
         let world = scene.world.clone();
         let outcomes =
             [Outcome::DeskWins, Outcome::NobodyTakes, Outcome::SettlementFails, Outcome::RivalWins];
@@ -127,7 +127,7 @@ impl Trading {
         }))
     }
 
-    fn end(self) {
+    pub fn end(self) {
         self.0.abort();
     }
 }

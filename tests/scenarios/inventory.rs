@@ -71,6 +71,28 @@ async fn row_16_one_provider_that_is_down_or_answers_with_an_error_is_not_needed
     scene.at_most_once().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_16_one_provider_that_is_slow_is_not_waited_for() {
+    let scene = Scene::armed(impatient()).await;
+    scene.breaks(Fault::NearSlow { provider: Provider::First, by_ms: 600_000 });
+    let seen = newest_height(&scene).await;
+    scene.row("inventory", &[], |row| row["height"].as_u64() > seen.map(|height| height + 20)).await;
+    scene.until_acted(quote).await;
+    let incidents = scene.rows("inventory_incidents", &[]).await;
+    assert_eq!(incidents, Vec::<Value>::new(), "a slow provider beside a quick one is nobody's incident");
+    scene.at_most_once().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_16_while_every_provider_is_slow_decisions_are_refused_for_stale_balances() {
+    let setup = impatient().with("verifier.request_ms_max", 1_000).with("verifier.snapshot_ms_max", 2_000);
+    let scene = Scene::armed(setup).await;
+    for provider in [Provider::First, Provider::Second] {
+        scene.breaks(Fault::NearSlow { provider, by_ms: 600_000 });
+    }
+    is_stale_until_cleared(&scene, "can't be read").await;
+}
+
 async fn newest_height(scene: &Scene) -> Option<u64> {
     scene.rows("inventory", &[]).await.first().and_then(|row| row["height"].as_u64())
 }

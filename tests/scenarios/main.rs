@@ -11,10 +11,12 @@
 //! | 10, 20, a kill | `crashes` |
 //! | 11–15 | `results` |
 //! | 16, 19, 21 | `inventory` |
+//! | 22 | `tables` |
 //! | 23 | `refusals` |
 //! | starts that can't be | `starts` |
+//! | several processes on one log | `processes`, `standby` |
 //!
-//! Rows 17 and 18 wait for funding to be tracked, 22 for a store that can be away. What needs a moment that no test
+//! Rows 17 and 18 wait for funding to be tracked. What needs a moment that no test
 //! from outside can hit stands in the tests of the parts: a crash before the send, a kill and a disarming between an
 //! offer's fixing and its sending in `commands/tests/desk`, the equality of moments at a deadline in the tests of the
 //! simulator's engine and of the account's releases.
@@ -23,9 +25,12 @@
 mod crashes;
 mod inventory;
 mod prices;
+mod processes;
 mod refusals;
 mod relay;
 mod requests;
 mod results;
 mod scene;
+mod standby;
 mod starts;
+mod tables;

@@ -5,11 +5,13 @@
 
 mod binary;
 mod desk;
+mod fleet;
 mod quotes;
 mod setup;
 mod story;
 
 pub use desk::{Desk, run_to_end};
+pub use fleet::{Fleet, Member};
 pub use quotes::{buying, selling};
 pub use setup::{ACCOUNT, BTC_UNITS, EURE_UNIT, Key, RELEASE_MARGIN_MS, Setup, private};
 pub use story::Story;

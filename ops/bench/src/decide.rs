@@ -86,6 +86,7 @@ impl Scene {
             observed_at: at,
         };
         let limits = LimitsSet {
+            dropped_by: None,
             version: 1,
             limits: limits().context("limits")?,
             effective_from: at,
@@ -206,6 +207,7 @@ fn limits() -> anyhow::Result<Limits> {
         command_age_ms_max: 2_000,
         clock_skew_ms_max: 2_000,
         answer_probes: false,
+        second_person: false,
         floor: BTreeMap::new(),
         base_target: Units::ZERO,
     })

@@ -1,10 +1,12 @@
 //! The desk of a run: `stele serve` as a child process on a directory of its own, with a key of its own.
 
+use crate::door::Door;
 use crate::{Place, settings};
 use anyhow::Context;
 use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Blocking, Stdio};
@@ -59,6 +61,8 @@ pub(crate) struct Ground {
     /// Apart from the rest, because a socket's path must be short.
     socket: TempDir,
     public_key: String,
+    /// Where the desk's TCP door is.
+    listen: SocketAddr,
 }
 
 impl Ground {
@@ -75,7 +79,7 @@ impl Ground {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key)?;
         file.write_all(nep413::text(&seed).as_bytes())?;
         let public_key = SigningKey::load(&KeySource::File(key))?.public_key().to_owned();
-        Ok(Self { directory, socket, public_key })
+        Ok(Self { directory, socket, public_key, listen: free_address()? })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -122,6 +126,23 @@ impl Desk {
             anyhow::ensure!(told.status.success(), "stele {wish:?}: {said}");
         }
         Ok(desk)
+    }
+
+    /// The TCP door, with a fresh operator's key.
+    pub(crate) async fn door(&self, place: &Place, ground: &Ground) -> anyhow::Result<Door> {
+        let (file, config) = (ground.path().join("operator.key"), ground.path().join("stele.toml"));
+        let told = bare(&stele(place)?)
+            .args(["keys", "create", "--role", "operator", "--owner", "bench", "--label", "benchmark"])
+            .args(["--reason", "benchmark", "--out"])
+            .arg(&file)
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .await?;
+        let said = String::from_utf8_lossy(&told.stderr).into_owned();
+        anyhow::ensure!(told.status.success(), "stele keys create: {said}");
+        let key = std::fs::read_to_string(&file)?.trim().into();
+        Ok(Door { address: ground.listen, key })
     }
 
     async fn until_it_sees(&self) -> anyhow::Result<()> {
@@ -180,7 +201,7 @@ impl Ground {
         let path = self.path().join("stele.toml");
         let data = std::path::absolute(self.data())?;
         let key = std::path::absolute(self.path().join("signing-key"))?;
-        let text = settings::desk(&data, &self.socket.path().join("s"), &key, endpoints)?;
+        let text = settings::desk(&data, &self.socket.path().join("s"), &key, self.listen, endpoints)?;
         std::fs::write(&path, text)?;
         Ok(path)
     }
@@ -190,6 +211,11 @@ impl Ground {
         let lines: Vec<&str> = said.lines().rev().take(5).collect();
         format!("the desk said last:\n{}", lines.join("\n"))
     }
+}
+
+/// An address that was free a moment ago.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// A command of the desk's binary that sees nothing of the caller's own configuration.

@@ -134,7 +134,8 @@ impl Evidence {
             | Event::Intents(_)
             | Event::Treasury(_)
             | Event::Trading(_)
-            | Event::Operations(_) => {}
+            | Event::Operations(_)
+            | Event::Access(_) => {}
         }
     }
 }

@@ -6,12 +6,16 @@ mod cpu;
 mod decide;
 mod desk;
 mod disk;
+mod door;
+mod doors;
 mod evidence;
 mod figures;
 mod load;
 mod respond;
 mod settings;
+mod tables;
 mod traffic;
+mod watchers;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -53,6 +57,16 @@ enum What {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// PostgreSQL's tables behind the log: as fast as they can, and at an even pace
+    Tables {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Reads, commands and watchers at the doors of a desk that trades
+    Doors {
+        #[command(flatten)]
+        place: Place,
+    },
 }
 
 /// Where a run takes place.
@@ -81,6 +95,8 @@ fn main() -> anyhow::Result<()> {
         What::Load { place, quotes_per_second, seconds } => {
             runtime()?.block_on(load::run(&place, quotes_per_second, seconds))?
         }
+        What::Tables { place } => runtime()?.block_on(tables::run(&place))?,
+        What::Doors { place } => runtime()?.block_on(doors::run(&place))?,
     };
     println!("{}", serde_json::to_string_pretty(&said)?);
     Ok(())

@@ -2,6 +2,7 @@
 //! seconds. Everything else is as shipped.
 
 use crate::text;
+use std::net::SocketAddr;
 use std::path::Path;
 use stele_simulator::{
     AccountOptions, Balance, ChainOptions, EURE, Endpoints, FeedOptions, NBTC, Options, RelayOptions, Traffic,
@@ -52,12 +53,19 @@ pub(crate) fn requests(mixed: bool) -> Traffic {
 }
 
 /// The desk's configuration file.
-pub(crate) fn desk(data: &Path, socket: &Path, key: &Path, endpoints: &Endpoints) -> anyhow::Result<String> {
+pub(crate) fn desk(
+    data: &Path,
+    socket: &Path,
+    key: &Path,
+    listen: SocketAddr,
+    endpoints: &Endpoints,
+) -> anyhow::Result<String> {
     let Endpoints { relay_ws, near, kraken_ws, kraken_rest, coingecko, .. } = endpoints;
     let (data, socket, key) = (text(data)?, text(socket)?, text(key)?);
     let finality = 2 * BLOCK_MS;
     Ok(format!(
         "[desk]\ninstance = \"bench\"\ndata_dir = '{data}'\nsocket = '{socket}'\n\n\
+         [api]\nlisten = \"{listen}\"\nreads_per_second = 1000000\nwishes_per_second = 1000000\n\n\
          [account]\nid = \"{ACCOUNT}\"\nsigning_key_file = '{key}'\n\n\
          [relay]\nurl = \"{relay_ws}\"\n\n\
          [verifier]\nurls = [\"{near}\"]\npoll_ms = 500\nfinality_lag_ms = {finality}\n\n\

@@ -1,17 +1,24 @@
 //! From arguments to acts: reads the command line, finds the configuration, and hands over.
 
 pub(crate) mod args;
+pub(crate) mod progress;
 
-mod control;
 mod desk;
+
+mod approve;
+mod control;
+mod db;
+mod keys;
 mod limits;
 mod log;
+mod prove;
 mod show;
+mod watch;
 
-use crate::config::{Config, Problem, Sources};
+use crate::config::{Config, Problem, ServeFlags, Sources};
 use crate::exit::{self, Code, Outcome};
 use crate::{demo, serve, simulate};
-use args::{Cli, Command, ConfigCommand, Global};
+use args::{Cli, Command, ConfigCommand, Global, KeysCommand, ServeArgs};
 use clap::{CommandFactory as _, Parser as _};
 use clap_complete::Shell;
 use std::io::Write as _;
@@ -33,10 +40,18 @@ pub(crate) fn run() -> ExitCode {
     let config = || Config::load(&sources(global));
     exit::end(match cli.command {
         Command::Demo(args) => return demo::run(&args, global),
-        Command::Serve(args) => with(config(), |config| serve::run(config, &args)),
+        Command::Serve(args) => {
+            with(Config::load(&serving(&args, global)), |config| serve::run(config, &args))
+        }
         Command::Simulator(args) => simulate::run(&args, json),
         Command::Completions { shell } => completions(shell),
         Command::Config(command) => configuration(&command, global),
+        Command::Keys(KeysCommand::Roles) => keys::roles(json),
+        Command::Keys(command) => with(config(), |config| keys::run(&command, config, json)),
+        Command::Db(command) => with(config(), |config| db::run(command, config, json)),
+        Command::Whoami => with(config(), |config| keys::whoami(config, json)),
+        Command::Watch(args) => with(config(), |config| watch::run(&args, config, json)),
+        Command::Approve(args) => with(config(), |config| approve::run(&args, config, json)),
         Command::Log(command) => with(config(), |config| log::run(command, config, json)),
         Command::Status => with(config(), |config| show::status(config, json)),
         Command::Trace(args) => with(config(), |config| show::trace(&args, config, json)),
@@ -66,14 +81,36 @@ fn completions(shell: Shell) -> Outcome {
 
 /// Where the configuration of this run is.
 pub(crate) fn sources(global: &Global) -> Sources {
-    Sources { file: global.config.clone(), data_dir: global.data.clone(), socket: global.socket.clone() }
+    Sources {
+        file: global.config.clone(),
+        data_dir: global.data.clone(),
+        socket: global.socket.clone(),
+        server: global.server.clone(),
+        key_file: global.key_file.clone(),
+        ca_file: global.ca_file.clone(),
+        certificate_file: global.cert.clone(),
+        certificate_key_file: global.cert_key.clone(),
+        plain_http: global.plain_http,
+        serve: ServeFlags::default(),
+    }
+}
+
+/// The same for a process that serves: its key is the one that it shows to the owner of the log.
+fn serving(args: &ServeArgs, global: &Global) -> Sources {
+    let serve = ServeFlags {
+        log: args.log.clone(),
+        log_key_file: global.key_file.clone(),
+        listen: args.listen.clone(),
+        postgres: args.postgres,
+    };
+    Sources { key_file: None, serve, ..sources(global) }
 }
 
 fn configuration(command: &ConfigCommand, global: &Global) -> Outcome {
     let config = Config::load(&sources(global))?;
     match command {
-        ConfigCommand::Print if global.json => say_json(&config.print_json()),
-        ConfigCommand::Print => say(config.print().trim_end()),
+        ConfigCommand::Print { .. } if global.json => say_json(&config.print_json()),
+        ConfigCommand::Print { origin } => say(config.print(*origin).trim_end()),
         ConfigCommand::Check if global.json => say_json(&serde_json::json!({ "ok": true })),
         ConfigCommand::Check => say(&config.verdict()),
     }

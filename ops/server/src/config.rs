@@ -13,7 +13,12 @@ pub(crate) use limits::{FIELDS as LIMIT_FIELDS, Field as LimitField};
 pub(crate) use problem::Problem;
 
 use layers::Layers;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use stele_api::RateOptions;
+use stele_api::client::{Server, Trust};
 use stele_commands::executor::ExecutorOptions;
 use stele_domain::ids::AccountId;
 use stele_domain::market::reference::Policy;
@@ -22,6 +27,7 @@ use stele_domain::pair::Pair;
 use stele_domain::trading::limits::Limits;
 use stele_domain::trading::pricing::PricingPolicy;
 use stele_intents::key::KeySource;
+use toml::Value;
 
 /// The variable that names a configuration file.
 const FILE_VARIABLE: &str = "STELE_CONFIG";
@@ -37,6 +43,108 @@ pub(crate) struct Sources {
     pub data_dir: Option<PathBuf>,
     /// `--socket`.
     pub socket: Option<PathBuf>,
+    /// `--server`.
+    pub server: Option<String>,
+    /// `--key-file`.
+    pub key_file: Option<PathBuf>,
+    /// `--ca-file`.
+    pub ca_file: Option<PathBuf>,
+    /// `--cert`.
+    pub certificate_file: Option<PathBuf>,
+    /// `--cert-key`.
+    pub certificate_key_file: Option<PathBuf>,
+    /// `--plain-http`.
+    pub plain_http: bool,
+    /// The flags of `serve`.
+    pub serve: ServeFlags,
+}
+
+/// What `serve` may be told on the command line.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ServeFlags {
+    /// `--log`.
+    pub log: Option<String>,
+    /// `--key-file`, which is this process's own key here.
+    pub log_key_file: Option<PathBuf>,
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--postgres`.
+    pub postgres: bool,
+}
+
+/// The desk that the command line talks to, and as whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    /// `None` is the desk behind the socket.
+    pub server: Option<Server>,
+    pub key_file: Option<PathBuf>,
+    /// Whether the key file was named on the command line, so that it has to be of use.
+    pub key_by_flag: bool,
+    pub trust: Trust,
+    /// Whether the key may go to another machine in the clear.
+    pub plain_key: bool,
+}
+
+/// Where the event log of another process is, and as whom it is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RemoteLogAt {
+    pub url: String,
+    /// `None` where a certificate vouches.
+    pub key_file: Option<PathBuf>,
+    pub ca_file: Option<PathBuf>,
+    /// A certificate of our own and its private key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// What listens, besides the socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Doors {
+    pub listen: Option<SocketAddr>,
+    pub probe_listen: Option<SocketAddr>,
+    pub tls: Option<Tls>,
+    pub rates: RateOptions,
+}
+
+/// Files that make TCP safe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tls {
+    pub certificate_file: PathBuf,
+    pub key_file: PathBuf,
+    /// Those who may vouch for callers; without it no certificate is asked for.
+    pub client_ca_file: Option<PathBuf>,
+    pub client_required: bool,
+}
+
+/// Where the tables are kept.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Database {
+    pub at: DatabaseAt,
+    /// Most connections for questions.
+    pub connections: usize,
+    /// Whether the strategy pauses while the tables are away.
+    pub strict: bool,
+}
+
+/// Which store.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum DatabaseAt {
+    /// Memory, filled from the log at every start.
+    Memory,
+    /// A PostgreSQL of our own, in the data directory.
+    Private,
+    /// Somebody's PostgreSQL. The address may hold a password: it is never shown.
+    Url { url: String, password_file: Option<PathBuf> },
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = match &self.at {
+            DatabaseAt::Memory => "memory",
+            DatabaseAt::Private => "private",
+            DatabaseAt::Url { .. } => "url",
+        };
+        f.debug_struct("Database").field("at", &at).field("strict", &self.strict).finish_non_exhaustive()
+    }
 }
 
 /// A configuration that can be run.
@@ -45,11 +153,14 @@ pub(crate) struct Config {
     pub instance: String,
     pub data_dir: PathBuf,
     pub socket: PathBuf,
+    pub client: Client,
     pub pair: Pair,
     pub decimals: Decimals,
     /// `None` until an operator names one; serving needs it.
     pub account: Option<AccountId>,
     pub signing_key: Option<KeySource>,
+    /// Its public half, where the key is in another process.
+    pub public_key: Option<String>,
     pub relay_token: Option<KeySource>,
     pub relay: stele_intents::relay::Options,
     pub default_window_ms: u64,
@@ -63,6 +174,11 @@ pub(crate) struct Config {
     /// What `limits set --from-config` proposes.
     pub limits: Limits,
     pub executor: ExecutorOptions,
+    /// The process that owns the event log; `None` when this one does.
+    pub remote_log: Option<RemoteLogAt>,
+    pub doors: Doors,
+    pub pepper_file: PathBuf,
+    pub database: Database,
     pub segment_bytes: u64,
     pub cache_bytes: usize,
     pub batch_records_max: usize,
@@ -88,11 +204,33 @@ impl Config {
             layers = layers.with_file(file)?;
         }
         layers = layers.with_env(env)?;
-        if let Some(directory) = &sources.data_dir {
-            layers = layers.with_flag("desk.data_dir", &directory.to_string_lossy(), "--data")?;
+        let text = |path: &Option<PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+        let flags = [
+            ("desk.data_dir", text(&sources.data_dir), "--data"),
+            ("desk.socket", text(&sources.socket), "--socket"),
+            ("client.server", sources.server.clone(), "--server"),
+            ("client.key_file", text(&sources.key_file), "--key-file"),
+            ("client.ca_file", text(&sources.ca_file), "--ca-file"),
+            ("client.certificate_file", text(&sources.certificate_file), "--cert"),
+            ("client.certificate_key_file", text(&sources.certificate_key_file), "--cert-key"),
+            ("log.url", sources.serve.log.clone(), "--log"),
+            ("log.key_file", text(&sources.serve.log_key_file), "--key-file"),
+            ("api.listen", sources.serve.listen.clone(), "--listen"),
+        ];
+        for (key, value, flag) in flags {
+            if let Some(value) = value {
+                layers = layers.with_flag(key, Value::String(value), flag)?;
+            }
         }
-        if let Some(socket) = &sources.socket {
-            layers = layers.with_flag("desk.socket", &socket.to_string_lossy(), "--socket")?;
+        if sources.plain_http {
+            layers = layers.with_flag("client.plain_http", Value::Boolean(true), "--plain-http")?;
+        }
+        if sources.serve.postgres {
+            layers = layers.with_flag("database.private", Value::Boolean(true), "--postgres")?;
+        }
+        // Whoever names a socket means the desk behind it, whatever the file says.
+        if sources.socket.is_some() {
+            layers = layers.with_flag("client.server", Value::String(String::new()), "--socket")?;
         }
         check::checked(&layers)
     }
@@ -102,9 +240,10 @@ impl Config {
         self.data_dir.join("log")
     }
 
-    /// Every key with its value and origin, as text that is a configuration file again.
-    pub(crate) fn print(&self) -> String {
-        print::text(&self.layers)
+    /// Every key with its value, as text that is a configuration file again. Values that are no defaults say where
+    /// they come from; with `every_origin` all do.
+    pub(crate) fn print(&self, every_origin: bool) -> String {
+        print::text(&self.layers, every_origin)
     }
 
     /// What an operator should know of a configuration that can be run.
@@ -128,8 +267,10 @@ impl Config {
 
 /// The variables that are text; others can't be ours.
 fn text_variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    let text = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    // In the order of their names, so that of two that set one key it is always the same that counts.
+    text.collect::<BTreeMap<_, _>>().into_iter()
 }
 
 #[cfg(test)]

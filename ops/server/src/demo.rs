@@ -14,6 +14,7 @@ mod settings;
 mod stage;
 mod story;
 mod summary;
+pub(crate) mod tie;
 mod view;
 mod world;
 
@@ -23,6 +24,7 @@ use crate::exit::{self, Code, Failure, Outcome};
 use desk::Desk;
 use place::Place;
 use report::Report;
+use settings::Store;
 use stage::{Ended, Stage};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -60,12 +62,15 @@ fn log_of(global: &Global) -> Result<PathBuf, Failure> {
 async fn demo(args: &DemoArgs, global: &Global) -> Outcome {
     let planned = Duration::from_millis(args.for_ms);
     allowed(planned, global)?;
-    let place = Place::make(global.data.as_deref())?;
+    let passed_through = args.postgres && rustix::process::geteuid().is_root();
+    let mode = if passed_through { place::OWN_WITH_WAY } else { place::OWN };
+    let place = Place::make(global.data.as_deref(), mode)?;
     let world = World::start(args.seed, &place).await?;
-    place::write(&place.config_file(), settings::text(&place, &world.endpoints()).as_bytes())?;
+    let store = if args.postgres { Store::PrivatePostgres } else { Store::Memory };
+    place::write(&place.config_file(), settings::text(&place, &world.endpoints(), store).as_bytes())?;
     let desk = Desk::new(&place)?;
     let mut stage = Stage::new(place, world, desk, View::new(global.json), planned)?;
-    let outcome = play(&mut stage, args.seed).await;
+    let outcome = play(&mut stage, args.seed, store).await;
     stage.view.close();
     let outcome = match outcome {
         Ok(report) => told(&mut stage, &report, global.json),
@@ -80,8 +85,13 @@ fn allowed(planned: Duration, global: &Global) -> Outcome {
         let minutes = PLANNED_MAX.as_secs() / 60;
         return Err(Failure::usage(format!("--for: a demo runs for {minutes} minutes at most")));
     }
-    let own: [(&str, &Option<PathBuf>); 2] = [("--config", &global.config), ("--socket", &global.socket)];
-    match own.iter().find(|(_, given)| given.is_some()) {
+    let own = [
+        ("--config", global.config.is_some()),
+        ("--socket", global.socket.is_some()),
+        ("--server", global.server.is_some()),
+        ("--key-file", global.key_file.is_some()),
+    ];
+    match own.iter().find(|(_, given)| *given) {
         Some((flag, _)) => {
             Err(Failure::usage(format!("{flag}: a demo writes its own configuration, for its own socket")))
         }
@@ -89,9 +99,9 @@ fn allowed(planned: Duration, global: &Global) -> Outcome {
     }
 }
 
-async fn play(stage: &mut Stage, seed: u64) -> Result<Report, Ended> {
+async fn play(stage: &mut Stage, seed: u64, store: Store) -> Result<Report, Ended> {
     let played = script::play(stage, seed).await?;
-    ending::end(stage, seed, played).await
+    ending::end(stage, seed, played, store).await
 }
 
 fn told(stage: &mut Stage, report: &Report, json: bool) -> Outcome {

@@ -14,8 +14,7 @@ pub(crate) enum Code {
     Usage = 2,
     /// A rule of the desk said no.
     Refused = 3,
-    /// A second person has to agree. Reserved.
-    #[expect(dead_code, reason = "reserved: approvals by a second person come with roles")]
+    /// A second person has to agree.
     NeedsApproval = 4,
     /// Somebody else has it, or was first.
     Conflict = 5,

@@ -15,6 +15,12 @@ mod wiring;
 
 use std::process::ExitCode;
 
+/// In place of the C library's: that one keeps a heap for each thread, and what one of them frees the others don't
+/// use again, so the process grew with the moods of the machine. This one takes an eighth less processor time, and some
+/// 35 MiB more memory (`ops/bench/README.md`).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The version of this build, as it stands in events, logs and answers.
 pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
 

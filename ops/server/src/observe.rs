@@ -25,6 +25,12 @@ pub(crate) fn ready(socket: Option<&Path>, instance: &str, head: u64, start_ms: 
     tracing::info!(event = "desk.ready", socket, instance, head, start_ms, "desk ready");
 }
 
+/// The tables do not show yet what was in the log when the desk started.
+pub(crate) fn catching_up(position: u64, head: u64) {
+    let percent = position.saturating_mul(100).checked_div(head).unwrap_or(100);
+    tracing::info!(event = "desk.catching_up", position, head, percent, "tables are catching up");
+}
+
 /// The desk is told to end.
 pub(crate) fn stopping(why: &str) {
     tracing::info!(event = "desk.stopping", why, "desk stopping");
@@ -61,4 +67,45 @@ pub(crate) fn projections_switched(phase: &str) {
         service = Service::Projections.name(),
         "projections switched"
     );
+}
+
+/// Spans were sent, or could not be.
+pub(crate) fn spans(outcome: &'static str, count: usize) {
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    metrics::counter!("trace_spans_total", "outcome" => outcome).increment(count);
+}
+
+/// Traces were asked for and can't be sent anywhere.
+pub(crate) fn collector_unusable(endpoint: &str, why: &str) {
+    tracing::error!(event = "telemetry.collector_unusable", endpoint, why, "traces can't be sent");
+}
+
+/// The collector of traces does not take them.
+pub(crate) fn collector_away(endpoint: &str, why: &str) {
+    tracing::warn!(event = "telemetry.collector_away", endpoint, why, "traces are dropped");
+}
+
+/// It takes them again.
+pub(crate) fn collector_back(endpoint: &str) {
+    tracing::info!(event = "telemetry.collector_back", endpoint, "traces are taken again");
+}
+
+/// The process that owns the log answers.
+pub(crate) fn log_connected(url: &str, head: u64) {
+    tracing::info!(event = "log.connected", url, head, "working on the event log of another process");
+}
+
+/// The process that owns the log does not answer yet.
+pub(crate) fn log_awaited(url: &str, error: &str) {
+    tracing::warn!(event = "log.awaited", url, error, "waiting for the process that owns the event log");
+}
+
+/// A private PostgreSQL runs for the tables.
+pub(crate) fn private_database(seconds: f64) {
+    tracing::info!(event = "tables.private", seconds, "a private PostgreSQL keeps the tables");
+}
+
+/// The key of this process goes to another machine without TLS.
+pub(crate) fn log_in_the_clear(url: &str) {
+    tracing::warn!(event = "log.in_the_clear", url, "the key for the log goes over the network without TLS");
 }

@@ -1,7 +1,9 @@
 //! Words and tables for people. Nothing here asks the desk anything.
 
 pub(crate) mod gates;
+pub(crate) mod keys;
 pub(crate) mod limits;
+pub(crate) mod live;
 pub(crate) mod log;
 pub(crate) mod reasons;
 pub(crate) mod status;

@@ -2,12 +2,16 @@
 
 use crate::cli::args::ServeArgs;
 use crate::config::Config;
+use crate::demo::tie;
 use crate::exit::{Failure, Outcome};
 use crate::telemetry;
 use crate::wiring::{self, Roles};
 
 /// Runs the desk until it is told to end.
 pub(crate) fn run(config: &Config, args: &ServeArgs) -> Outcome {
+    if let Some(parent) = args.child_of {
+        tie::to_parent(parent)?;
+    }
     let metrics = telemetry::start(&config.telemetry).map_err(|error| Failure::error(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::error(&error))?;

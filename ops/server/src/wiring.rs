@@ -3,45 +3,88 @@
 mod clock;
 mod core;
 mod door;
+mod elsewhere;
 mod health;
+mod log_door;
 mod parts;
+mod pepper;
 mod projections;
+mod remote;
 mod roles;
+mod secret;
 mod services;
+mod strict;
+mod tables;
+mod telling;
 
 pub(crate) use clock::SystemClock;
-pub(crate) use core::log_failure;
+pub(crate) use core::{log_failure, own_directory};
+pub(crate) use health::Health;
+pub(crate) use pepper::load as load_pepper;
 pub(crate) use roles::{Role, Roles};
+pub(crate) use tables::database_url;
 
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome};
 use crate::observe;
 use core::Core;
-use health::Health;
 use metrics_exporter_prometheus::PrometheusHandle;
 use parts::Parts;
+use tables::Tables;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stele_commands::service::ServiceError;
+use stele_domain::operations::service::event::Service;
 use stele_domain::port::event_log::LogError;
-use stele_projections::runner::Handle;
+use stele_projections::runner::{Handle, Waited};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// How often histograms are tidied; without it they grow.
-const UPKEEP: Duration = Duration::from_secs(5);
-/// How long the tables may take to show what is in the log at the start. A longer start is not an error: the desk
-/// says that it is ready when they do.
-const CATCH_UP_SLICE: Duration = Duration::from_mins(1);
+/// How often the desk says how far its tables are while they catch up with the log at the start.
+const CATCH_UP_SLICE: Duration = Duration::from_secs(2);
 
 /// Runs the roles until a signal, or until a part ends.
 pub(crate) async fn serve(config: &Config, roles: &Roles, metrics: PrometheusHandle) -> Outcome {
     let began = Instant::now();
     observe::starting(&config.instance, &roles.names(), crate::VERSION);
     let mut signals = Signals::listen()?;
-    let core = Core::open(config).await?;
+    // Whoever waits for another process can be told to stop waiting.
+    let core = tokio::select! {
+        biased;
+        why = signals.next() => {
+            observe::stopping(why);
+            return Ok(());
+        }
+        core = Core::open(config) => core?,
+    };
+    let outcome = with_tables(config, &core, roles, metrics, began, &mut signals).await;
+    core.close().await;
+    outcome
+}
+
+/// The same with the log at hand.
+async fn with_tables(
+    config: &Config,
+    core: &Core,
+    roles: &Roles,
+    metrics: PrometheusHandle,
+    began: Instant,
+    signals: &mut Signals,
+) -> Outcome {
+    let tables = Tables::open(config, roles).await?;
     let mut parts = Parts::new(Health::default());
-    let outcome = match open(config, &core, roles, metrics, &mut parts).await {
-        Ok(projections) => live(config, &core, roles, projections, began, &mut parts, &mut signals).await,
-        Err(failure) => Err(failure),
+    let opened = tokio::select! {
+        biased;
+        why = signals.next() => {
+            observe::stopping(why);
+            None
+        }
+        opened = open(config, core, roles, &tables, metrics, &mut parts) => Some(opened),
+    };
+    let outcome = match opened {
+        Some(Ok(projections)) => live(config, core, roles, projections, began, &mut parts, signals).await,
+        Some(Err(failure)) => Err(failure),
+        None => Ok(()),
     };
     let ended = tokio::select! {
         biased;
@@ -51,26 +94,36 @@ pub(crate) async fn serve(config: &Config, roles: &Roles, metrics: PrometheusHan
             Err(anyhow::anyhow!("{why} came twice: ended at once"))
         }
     };
-    core.close().await;
+    tables.close().await;
     outcome.and(ended.map_err(|error| failure(&error)))
 }
 
-/// Starts everything; the door last, so that whoever gets in meets a desk.
+/// Starts everything; the doors last, so that whoever gets in meets a desk.
 async fn open(
     config: &Config,
     core: &Core,
     roles: &Roles,
+    tables: &Tables,
     metrics: PrometheusHandle,
     parts: &mut Parts,
 ) -> Result<Option<Handle>, Failure> {
     let health = parts.health();
     services::start(config, core, roles, &health, parts).await?;
-    let store = projections::store()?;
+    let store = Arc::clone(&tables.store);
     let projections = roles.has(Role::Projections).then(|| projections::start(config, core, &store, parts));
-    tidy(&metrics, parts);
-    if roles.has(Role::Api) {
-        let behind = door::Behind { store, projections: projections.clone(), health, metrics };
+    if let (true, Some(handle)) = (config.database.strict, &projections) {
+        strict::start(core, handle.clone(), parts);
+    }
+    let shown = (Arc::clone(&store), projections.clone());
+    let vitals = telling::start(config, core, roles, shown, metrics, parts);
+    let here: BTreeSet<Service> = roles.services().collect();
+    let elsewhere = Service::ALL.into_iter().filter(|service| !here.contains(service)).collect();
+    let behind = door::Behind { store, projections: projections.clone(), health, vitals, elsewhere };
+    // Whoever owns the log has the doors too: it lets the other processes in.
+    if roles.has(Role::Api) || config.remote_log.is_none() {
         door::open(config, core, behind, parts).await?;
+    } else if let Some(address) = config.doors.probe_listen {
+        door::open_probes(config, core, behind, address, parts).await?;
     }
     Ok(projections)
 }
@@ -88,11 +141,17 @@ async fn live(
     let ready = async {
         let head = core.log.head().await.unwrap_or_default();
         if let Some(projections) = projections {
-            while projections.reached(head, CATCH_UP_SLICE).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(100)).await;
+            // Not an error, however long it takes: the desk says that it is ready when they do.
+            while let Err(waited) = projections.reached(head, CATCH_UP_SLICE).await {
+                match waited {
+                    Waited::Behind { at, .. } => observe::catching_up(at.0, head.0),
+                    // What keeps them from moving speaks for itself.
+                    Waited::Unavailable { .. } => tokio::time::sleep(Duration::from_millis(100)).await,
+                }
             }
         }
-        let socket = roles.has(Role::Api).then_some(config.socket.as_path());
+        let doors = roles.has(Role::Api) || config.remote_log.is_none();
+        let socket = doors.then_some(config.socket.as_path());
         let start_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         observe::ready(socket, &config.instance, head.0, start_ms);
         std::future::pending::<()>().await;
@@ -109,20 +168,6 @@ async fn live(
         }
         () = ready => Ok(()),
     }
-}
-
-fn tidy(metrics: &PrometheusHandle, parts: &mut Parts) {
-    let (metrics, mut stop) = (metrics.clone(), parts.stop());
-    parts.spawn("the upkeep of the metrics", async move {
-        let mut ticks = tokio::time::interval(UPKEEP);
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.requested() => return Ok(()),
-                _ = ticks.tick() => metrics.run_upkeep(),
-            }
-        }
-    });
 }
 
 /// How the end of a part ends the process.

@@ -41,6 +41,19 @@ impl Desk {
         self.child = Some(child);
     }
 
+    /// Whether the process that was started has not ended.
+    pub fn runs(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Waits for it to end by itself; its exit code.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let mut child = self.child.take().expect("a process");
+        let status = timeout(super::DEADLINE, child.wait()).await;
+        let status = status.unwrap_or_else(|_| panic!("it did not end\n{}", self.last_words()));
+        status.expect("a status").code()
+    }
+
     /// Kills it with SIGKILL.
     pub async fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -83,7 +96,7 @@ fn stele() -> Command {
     let mut command = Command::new(binary());
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy().to_ascii_uppercase();
-        if text.starts_with("STELE") || text.ends_with("_PROXY") {
+        if text.starts_with("STELE") || text.ends_with("_PROXY") || text == "DATABASE_URL" {
             command.env_remove(&name);
         }
     }

@@ -107,12 +107,18 @@ impl Setup {
 
     /// The configuration file for a desk in this folder.
     pub(super) fn config(&self, folder: &Path, doors: &Endpoints) -> String {
+        self.config_with(folder, doors, vec![])
+    }
+
+    /// The same with what one process of several has for itself.
+    pub(super) fn config_with(&self, folder: &Path, doors: &Endpoints, own: Vec<(&str, Value)>) -> String {
         let mut config = Table::new();
         let path = |name: &str| Value::from(folder.join(name).to_string_lossy().into_owned());
         let urls = vec![doors.near.clone(), doors.near2.clone()];
         let ours: Vec<(&str, Value)> = vec![
             ("desk.instance", "scenario".into()),
             ("desk.data_dir", path("data")),
+            ("api.listen", "".into()),
             ("desk.socket", path("s")),
             ("account.id", ACCOUNT.into()),
             ("account.signing_key_file", path("key")),
@@ -138,9 +144,8 @@ impl Setup {
             ("executor.release_margin_ms", RELEASE_MARGIN_MS.into()),
             ("telemetry.format", "json".into()),
         ];
-        for (key, value) in
-            ours.into_iter().chain(self.config.iter().map(|(key, value)| (*key, value.clone())))
-        {
+        let changed = self.config.iter().map(|(key, value)| (*key, value.clone()));
+        for (key, value) in ours.into_iter().chain(changed).chain(own) {
             put(&mut config, key, value);
         }
         toml::to_string(&config).expect("a table of plain values")
@@ -203,6 +208,7 @@ fn limits() -> Limits {
         command_age_ms_max: 20_000,
         clock_skew_ms_max: 20_000,
         answer_probes: false,
+        second_person: false,
         floor: BTreeMap::new(),
         base_target: "0".to_owned(),
     }

@@ -1,6 +1,12 @@
 //! The command line: every verb, its arguments and their descriptions. What they do is elsewhere.
 #![expect(clippy::doc_markdown, reason = "these comments are the help text, which has no backticks")]
 
+mod access;
+mod log;
+
+pub(crate) use access::{ApproveArgs, KeyCreateArgs, KeysCommand};
+pub(crate) use log::{LogCommand, WatchArgs};
+
 use crate::amounts;
 use crate::wiring::Role;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -15,9 +21,10 @@ Exit codes:
   1  an error                              6  not allowed
   2  wrong arguments or configuration      7  the desk does not answer, or not in time
   3  refused by a rule of the desk         8  what is stored is not what was written
-  4  needs a second person (reserved)
+  4  waits for a second person
 
 Answers go to standard output, everything else to standard error. NO_COLOR is respected.
+A key is read from a file (--key-file, STELE_KEY_FILE), never from a flag or a variable.
 To see it work with nothing installed and nothing at stake: stele demo";
 
 /// A trading desk that can prove every decision.
@@ -42,6 +49,24 @@ pub(crate) struct Global {
     /// Unix socket of the desk [default: stele.sock in the data directory]
     #[arg(long, global = true, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// The desk to talk to: https://HOST:PORT or http://HOST:PORT [default: the desk behind the socket]
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "socket")]
+    pub server: Option<String>,
+    /// File with the access key for that desk [default: $STELE_KEY_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+    /// Certificates (PEM) of those who may vouch for that desk [default: the system's]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Your own certificate (PEM), where the desk asks for one
+    #[arg(long, global = true, value_name = "FILE")]
+    pub cert: Option<PathBuf>,
+    /// The private key of that certificate (PEM)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub cert_key: Option<PathBuf>,
+    /// Let the key go to another machine without TLS: only where the network between is yours
+    #[arg(long, global = true)]
+    pub plain_http: bool,
     /// Answer in JSON, for programs
     #[arg(long, global = true)]
     pub json: bool,
@@ -59,6 +84,8 @@ pub(crate) enum Command {
     Status,
     /// Allow offers for a time
     Arm(ArmArgs),
+    /// Agree to an arming that another person has asked for
+    Approve(ApproveArgs),
     /// Allow no more offers; also the way back after a kill
     Disarm(ReasonArgs),
     /// Let a service take no new work
@@ -81,9 +108,19 @@ pub(crate) enum Command {
     Trace(TraceArgs),
     /// Show a read model, or which ones there are
     Table(TableArgs),
+    /// Show decisions and what becomes of them, as they happen
+    Watch(WatchArgs),
     /// Look at the event log, or verify it
     #[command(subcommand)]
     Log(LogCommand),
+    /// Make, list and revoke the keys that let persons and processes in
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Say who you are to the desk, and what you may do
+    Whoami,
+    /// Look at the database of the tables, or bring it up to date
+    #[command(subcommand)]
+    Db(DbCommand),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -102,6 +139,9 @@ pub(crate) struct DemoArgs {
     /// Where chance comes from: the same seed is the same market
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
+    /// Keep the tables in a private PostgreSQL, started from installed binaries
+    #[arg(long)]
+    pub postgres: bool,
     /// Only compare the copy of live tables in this file with a fold of the log in --data; the demo starts itself
     /// so for its proof
     #[arg(long, value_name = "FILE", hide = true)]
@@ -113,6 +153,19 @@ pub(crate) struct ServeArgs {
     /// Run only these parts [default: all]
     #[arg(long, value_delimiter = ',', value_name = "ROLE,…")]
     pub roles: Vec<Role>,
+    /// Work on the event log of another process: http://HOST:PORT or https://HOST:PORT. --key-file names the
+    /// key of a service for it [default: own the log]
+    #[arg(long, value_name = "URL")]
+    pub log: Option<String>,
+    /// Where gRPC and REST answer over TCP; empty for nowhere [default: api.listen]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<String>,
+    /// Keep the tables in a private PostgreSQL, started from installed binaries
+    #[arg(long)]
+    pub postgres: bool,
+    /// End when this process, which started it, ends however it ends; the demo starts its desk so
+    #[arg(long, value_name = "PID", hide = true)]
+    pub child_of: Option<i32>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -289,46 +342,22 @@ pub(crate) struct TableArgs {
     pub columns: Vec<String>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum LogCommand {
-    /// Show the log in numbers
-    Stat,
-    /// Show the newest events
-    Tail {
-        /// How many
-        #[arg(short = 'n', long, default_value_t = 20)]
-        lines: u32,
-        /// Go on with what comes, until Ctrl-C
-        #[arg(short, long)]
-        follow: bool,
-        /// Only this category: quote, price, inventory, account, strategy …
-        #[arg(long)]
-        category: Option<String>,
-        /// Only this type: trading.Decided …
-        #[arg(long = "type", value_name = "TYPE")]
-        event_type: Option<String>,
-    },
-    /// Show one event
-    Get {
-        /// Its position
-        position: u64,
-    },
-    /// Check every checksum, every chain and every signature, whether or not a desk is running
-    Verify {
-        /// Directory of the log [default: log in the data directory]
-        directory: Option<PathBuf>,
-        /// A checkpoint that was kept elsewhere: the log must still begin with what it signs
-        #[arg(long, value_name = "FILE")]
-        against: Option<PathBuf>,
-    },
-    /// Print a freshly signed checkpoint, to be kept where nobody can change it
-    Checkpoint,
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Say which database would be used, and whether it is in order
+    Doctor,
+    /// Apply the migrations that are missing. Run it with the address of the owner's role in DATABASE_URL
+    Migrate,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Print every value in force and where it comes from
-    Print,
+    /// Print every value in force, and where it comes from when it is no default
+    Print {
+        /// Also say of the defaults that they are defaults
+        #[arg(long)]
+        origin: bool,
+    },
     /// Say whether the configuration can be run
     Check,
 }

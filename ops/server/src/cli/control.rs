@@ -6,10 +6,10 @@ use super::{say, say_json};
 use crate::amounts::span;
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome};
-use crate::render::units::{clock, of_token};
+use crate::render::units::{clock, moment, of_token};
 use std::fmt::Write as _;
 use stele_api::client::{Client, Reply, new_key};
-use stele_api::dto::{self, Killed, Written};
+use stele_api::dto::{self, Approval, Killed, Written};
 use stele_domain::money::Units;
 use stele_domain::pair::Pair;
 
@@ -31,7 +31,30 @@ pub(super) fn arm(args: &ArmArgs, config: &Config, json: bool) -> Outcome {
         Mode::Reducing => "Armed towards the base target only",
     };
     let for_how_long = span(i64::try_from(args.for_ms).unwrap_or(i64::MAX));
+    if let Some(approval) = &written.approval {
+        return needs_approval(&written, approval, config, json);
+    }
     answer(&written, &format!("{how}, for {for_how_long}"), "Armed like this already", json)
+}
+
+/// Asked for, and not yet so: the exact command for the other person.
+fn needs_approval(written: &Written, approval: &Approval, config: &Config, json: bool) -> Outcome {
+    if json {
+        say_json(written)?;
+    }
+    let server =
+        config.client.server.as_ref().map_or_else(String::new, |server| format!(" --server {server}"));
+    let command =
+        format!("stele approve {} --limits-hash {}{server}", approval.request_id, approval.limits_hash);
+    Err(Failure::new(
+        Code::NeedsApproval,
+        format!(
+            "nothing is armed yet: the limits ask for a second person (under limits version {}; it can be approved until {})",
+            approval.limits_version,
+            moment(approval.expires_at)
+        ),
+    )
+    .advise(format!("another person approves it, with a key of their own:\n  {command}")))
 }
 
 pub(super) fn disarm(args: &ReasonArgs, config: &Config, json: bool) -> Outcome {
@@ -60,7 +83,7 @@ pub(super) fn kill(args: &KillArgs, config: &Config, json: bool) -> Outcome {
 fn killed_words(killed: &Killed, pair: &Pair) -> String {
     let mut text = match killed.outcome {
         dto::Outcome::Recorded => format!("KILLED{}.", place(killed.log_position)),
-        dto::Outcome::AlreadySo => "KILLED already.".to_owned(),
+        dto::Outcome::AlreadySo | dto::Outcome::ApprovalNeeded => "KILLED already.".to_owned(),
     };
     if killed.fenced {
         text.push_str(" No offer can leave this desk any more.");
@@ -121,7 +144,7 @@ fn switched(action: &str, service: &str, written: &Written) -> String {
     };
     match written.outcome {
         dto::Outcome::Recorded => format!("{service}: {done}{}", place(written.log_position)),
-        dto::Outcome::AlreadySo => format!("{service}: {already}"),
+        dto::Outcome::AlreadySo | dto::Outcome::ApprovalNeeded => format!("{service}: {already}"),
     }
 }
 
@@ -218,6 +241,9 @@ pub(super) fn answer(written: &Written, done: &str, already: &str, json: bool) -
     match written.outcome {
         dto::Outcome::Recorded => say(&format!("{done}{}.", place(written.log_position))),
         dto::Outcome::AlreadySo => say(&format!("{already}; nothing was recorded.")),
+        dto::Outcome::ApprovalNeeded => {
+            say(&format!("Waits for a second person{}.", place(written.log_position)))
+        }
     }
 }
 

@@ -78,6 +78,7 @@ fn configured(config: &Config) -> Limits {
         command_age_ms_max: limits.command_age_ms_max,
         clock_skew_ms_max: limits.clock_skew_ms_max,
         answer_probes: limits.answer_probes,
+        second_person: limits.second_person,
         floor: floor.collect(),
         base_target: limits.base_target.to_string(),
     }

@@ -1,20 +1,22 @@
-//! Looking at the log through the desk, and verifying it without one.
+//! Looking at the log, through the desk or, on its machine, without it; and verifying it.
 
 use super::args::LogCommand;
 use super::desk::ask;
+use super::progress::Progress;
 use super::{say, say_json};
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome, chain};
-use crate::render;
+use crate::{offline, render};
+use std::future::Future;
 use std::path::{Path, PathBuf};
-use stele_api::client::EventsQuery;
-use stele_api::dto::{Event, FollowLine};
-use stele_event_log::{VerifyError, VerifyOptions, verify};
+use stele_api::client::{Client, ClientError, EventsQuery, offline as of};
+use stele_api::dto::{Event, EventsPage, FollowLine, LogStat};
+use stele_event_log::{EmbeddedLog, VerifyError, VerifyOptions, verify};
 
 pub(super) fn run(command: LogCommand, config: &Config, json: bool) -> Outcome {
     match command {
         LogCommand::Stat => {
-            let stat = ask(config, |client| async move { Ok(client.log_stat().await?) })?;
+            let stat = ask(config, |client| stat(client, config))?;
             if json { say_json(&stat) } else { say(&render::log::stat(&stat)) }
         }
         LogCommand::Tail { lines, follow, category, event_type } => {
@@ -28,10 +30,11 @@ pub(super) fn run(command: LogCommand, config: &Config, json: bool) -> Outcome {
             tail(query, follow, config, json)
         }
         LogCommand::Get { position } => {
-            let event = ask(config, |client| async move { Ok(client.event(position).await?) })?;
+            let event = ask(config, |client| event(client, config, position))?;
             // One event is JSON for people too: that is what the log keeps.
             say_json(&event)
         }
+        LogCommand::Prove { position, key } => super::prove::run(position, key.as_deref(), config, json),
         LogCommand::Verify { directory, against } => {
             verified(&directory.unwrap_or_else(|| config.log_dir()), against, json)
         }
@@ -42,32 +45,93 @@ pub(super) fn run(command: LogCommand, config: &Config, json: bool) -> Outcome {
     }
 }
 
+/// What the desk says, or what its log says when nobody is there and the log is at hand.
+pub(super) async fn or_offline<T, F>(
+    told: Result<T, ClientError>,
+    config: &Config,
+    otherwise: impl FnOnce() -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    match told {
+        Err(ClientError::Unreachable { .. }) if offline::possible(config) => {
+            eprintln!("no desk is running: told from the log in {}", config.log_dir().display());
+            otherwise().await
+        }
+        told => Ok(told?),
+    }
+}
+
+async fn stat(client: Client, config: &Config) -> Result<LogStat, Failure> {
+    let directory = config.log_dir();
+    or_offline(client.log_stat().await, config, || offline::with(&directory, async |log| Ok(numbers(&log))))
+        .await
+}
+
+fn numbers(log: &EmbeddedLog) -> LogStat {
+    let stat = log.stat();
+    LogStat {
+        log: stat.log,
+        events: stat.events,
+        commits: stat.commits,
+        bytes: stat.bytes,
+        streams: stat.streams,
+        segments: stat.segments,
+        categories: stat.categories,
+        as_of: stat.head.0,
+        head: stat.head.0,
+    }
+}
+
+async fn event(client: Client, config: &Config, position: u64) -> Result<Event, Failure> {
+    let directory = config.log_dir();
+    or_offline(client.event(position).await, config, || {
+        offline::with(&directory, async |log| Ok(of::event(&*log, position).await?))
+    })
+    .await
+}
+
+async fn page(client: &Client, config: &Config, query: &EventsQuery) -> Result<EventsPage, Failure> {
+    let directory = config.log_dir();
+    or_offline(client.events(query).await, config, || {
+        offline::with(&directory, async |log| Ok(of::events(&*log, query).await?))
+    })
+    .await
+}
+
 fn tail(query: EventsQuery, follow: bool, config: &Config, json: bool) -> Outcome {
     ask(config, |client| async move {
-        let page = client.events(&query).await?;
-        for event in page.events.iter().rev() {
-            one_line(event, json)?;
+        if follow {
+            // What is to come needs a desk that runs.
+            let page = client.events(&query).await?;
+            lines(&page, json)?;
+            return go_on(&client, &query, page.as_of.saturating_add(1), json).await;
         }
-        if !follow {
-            return Ok(());
-        }
-        let mut lines =
-            client.follow(Some(page.as_of.saturating_add(1)), &query.categories, &query.types).await?;
-        while let Some(line) = lines.next().await? {
-            match line {
-                FollowLine::Event(event) => one_line(&event, json)?,
-                FollowLine::CaughtUp { .. } | FollowLine::Heartbeat { .. } => {}
-                FollowLine::Closing { next } => {
-                    return Err(Failure::new(
-                        Code::Unavailable,
-                        format!("the desk has stopped; go on from position {next}"),
-                    ));
-                }
-                FollowLine::Failed { detail, .. } => return Err(Failure::new(Code::Unavailable, detail)),
-            }
-        }
-        Ok(())
+        lines(&page(&client, config, &query).await?, json)
     })
+}
+
+fn lines(page: &EventsPage, json: bool) -> Outcome {
+    page.events.iter().rev().try_for_each(|event| one_line(event, json))
+}
+
+async fn go_on(client: &Client, query: &EventsQuery, from: u64, json: bool) -> Outcome {
+    let mut lines = client.follow(Some(from), &query.categories, &query.types).await?;
+    while let Some(line) = lines.next().await? {
+        match line {
+            FollowLine::Event(event) => one_line(&event, json)?,
+            FollowLine::CaughtUp { .. } | FollowLine::Heartbeat { .. } => {}
+            FollowLine::Closing { next } => {
+                return Err(Failure::new(
+                    Code::Unavailable,
+                    format!("the desk has stopped; go on from position {next}"),
+                ));
+            }
+            FollowLine::Failed { detail, .. } => return Err(Failure::new(Code::Unavailable, detail)),
+        }
+    }
+    Ok(())
 }
 
 fn one_line(event: &Event, json: bool) -> Outcome {
@@ -85,7 +149,10 @@ fn verified(directory: &Path, against: Option<PathBuf>, json: bool) -> Outcome {
         std::fs::read_to_string(&path).map_err(named)
     });
     let options = VerifyOptions { against: against.transpose()?, key: None };
-    let report = verify(directory, &options).map_err(|error| unverified(&error, directory))?;
+    let progress = Progress::of_what("verifying every checksum, chain and signature", json);
+    let report = verify(directory, &options).map_err(|error| unverified(&error, directory));
+    drop(progress);
+    let report = report?;
     if !json {
         return say(&render::log::verified(&report));
     }

@@ -2,11 +2,13 @@
 
 use super::args::{TableArgs, TraceArgs};
 use super::desk::ask;
+use super::log::or_offline;
+use super::progress::Progress;
 use super::{say, say_json};
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome};
 use crate::{offline, render};
-use stele_api::client::{ClientError, RowsQuery};
+use stele_api::client::RowsQuery;
 use stele_api::dto::{self, TableInfo, TablePage};
 use stele_projections::trace::Trace;
 
@@ -17,13 +19,8 @@ pub(super) fn status(config: &Config, json: bool) -> Outcome {
 
 pub(super) fn trace(args: &TraceArgs, config: &Config, json: bool) -> Outcome {
     let trace = ask(config, |client| async move {
-        match client.trace(&args.id).await {
-            // A story is told of a desk that has ended, too: everything is in its log.
-            Err(ClientError::Unreachable { .. }) if config.log_dir().is_dir() => {
-                from_log(&args.id, config).await
-            }
-            told => Ok(told?),
-        }
+        // A story is told of a desk that has ended, too: everything is in its log.
+        or_offline(client.trace(&args.id).await, config, || from_log(&args.id, config, json)).await
     })?;
     if json {
         return say_json(&trace);
@@ -34,9 +31,10 @@ pub(super) fn trace(args: &TraceArgs, config: &Config, json: bool) -> Outcome {
 }
 
 /// The story as the log alone tells it.
-async fn from_log(id: &str, config: &Config) -> Result<dto::Trace, Failure> {
-    let (store, head) = offline::folded(&config.log_dir(), None).await?;
-    eprintln!("no desk is running: told from the log in {}", config.log_dir().display());
+async fn from_log(id: &str, config: &Config, json: bool) -> Result<dto::Trace, Failure> {
+    let progress = Progress::of_what("folding the log", json);
+    let (store, head) = offline::folded(&config.log_dir(), None, &progress).await?;
+    drop(progress);
     let trace = stele_projections::trace::trace(&store, id).await.map_err(|error| Failure::error(&error))?;
     let trace =
         trace.ok_or_else(|| Failure::new(Code::Error, format!("nothing in the log has the id {id:?}")))?;
@@ -54,7 +52,7 @@ pub(super) fn table(args: &TableArgs, config: &Config, json: bool) -> Outcome {
     });
     let query = RowsQuery {
         limit: usize::try_from(args.limit).ok(),
-        after: None,
+        cursor: None,
         order: args.oldest.then(|| "oldest".to_owned()),
         filters: filters.collect::<Result<_, _>>()?,
     };
@@ -74,7 +72,7 @@ fn rows(args: &TableArgs, info: Option<&TableInfo>, page: &TablePage) -> Result<
     }
     let columns = if args.columns.is_empty() { &known } else { &args.columns };
     let table = render::table::rows(columns, &page.rows);
-    let more = if page.next.is_some() { ", and there are more" } else { "" };
+    let more = if page.next_cursor.is_some() { ", and there are more" } else { "" };
     let cut = match page.cut_rows {
         0 => String::new(),
         rows => format!("; {rows} older rows are only in the log"),

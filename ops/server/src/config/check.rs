@@ -1,10 +1,14 @@
 //! From keys and values to what the parts of the desk want, with the key's name in every complaint.
 
+mod client;
+mod serving;
+
 use super::Config;
 use super::layers::Layers;
 use super::problem::Problem;
 use super::raw::{self, Raw};
 use crate::{amounts, telemetry};
+use serving::pepper_file;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use stele_commands::executor::ExecutorOptions;
@@ -34,7 +38,9 @@ pub(crate) fn checked(layers: &Layers) -> Result<Config, Problem> {
     };
     let config = Config {
         instance: check.filled("desk.instance", &raw.desk.instance)?.to_owned(),
+        client: check.client(&raw.client)?,
         socket: check.socket(&raw.desk, &data_dir)?,
+        pepper_file: pepper_file(&raw.access, &data_dir),
         data_dir,
         decimals: check.parsed("pair.base_decimals", pair.decimals())?,
         account,
@@ -43,6 +49,7 @@ pub(crate) fn checked(layers: &Layers) -> Result<Config, Problem> {
             &raw.account.signing_key_file,
             &raw.account.signing_key_env,
         )?,
+        public_key: check.public_key(&raw.account)?,
         relay_token: check.secret("relay.token", &raw.relay.token_file, &raw.relay.token_env)?,
         relay: check.relay(&raw, &pair)?,
         default_window_ms: raw.relay.default_window_ms,
@@ -56,10 +63,13 @@ pub(crate) fn checked(layers: &Layers) -> Result<Config, Problem> {
         limits: check.limits(&raw.limits, &pair)?,
         pair,
         executor: executor(&raw),
+        remote_log: check.remote_log(&raw.log)?,
+        doors: check.doors(&raw.api)?,
+        database: check.database(&raw.database)?,
         segment_bytes: raw.log.segment_bytes,
         cache_bytes: raw.log.cache_bytes,
         batch_records_max: raw.read_models.batch_records_max,
-        telemetry: check.telemetry(&raw.telemetry)?,
+        telemetry: check.telemetry(&raw.telemetry, &raw.desk.instance)?,
         layers: layers.clone(),
     };
     Ok(config)
@@ -75,6 +85,8 @@ fn executor(raw: &Raw) -> ExecutorOptions {
         release_margin_ms: raw.executor.release_margin_ms,
         finality_lag_ms: i64::try_from(raw.verifier.finality_lag_ms).unwrap_or(i64::MAX),
         in_flight_max: raw.executor.in_flight_max,
+        standby: raw.executor.standby,
+        version: crate::VERSION.to_owned(),
     }
 }
 
@@ -160,6 +172,10 @@ impl Check<'_> {
             ),
             ("market.coin_gecko.poll_ms", raw.market.coin_gecko.poll_ms, 1_000, 86_400_000),
             ("executor.lease_ttl_ms", raw.executor.lease_ttl_ms, 2_000, 600_000),
+            ("api.reads_per_second", raw.api.reads_per_second.into(), 1, 1_000_000),
+            ("api.strangers_per_second", raw.api.strangers_per_second.into(), 1, 1_000_000),
+            ("database.connections", number(raw.database.connections), 1, 256),
+            ("api.wishes_per_second", raw.api.wishes_per_second.into(), 1, 1_000_000),
             ("executor.in_flight_max", number(raw.executor.in_flight_max), 1, 64),
             (
                 "log.segment_bytes",
@@ -399,6 +415,7 @@ impl Check<'_> {
             command_age_ms_max: raw.command_age_ms_max,
             clock_skew_ms_max: raw.clock_skew_ms_max,
             answer_probes: raw.answer_probes,
+            second_person: raw.second_person,
             floor,
             base_target: amount("base_target", &raw.base_target, pair.base.asset.decimals)?,
         };
@@ -416,7 +433,7 @@ impl Check<'_> {
         }
     }
 
-    fn telemetry(&self, raw: &raw::Telemetry) -> Result<telemetry::Options, Problem> {
+    fn telemetry(&self, raw: &raw::Telemetry, instance: &str) -> Result<telemetry::Options, Problem> {
         let format = match raw.format.as_str() {
             "auto" => telemetry::Format::Auto,
             "json" => telemetry::Format::Json,
@@ -424,6 +441,14 @@ impl Check<'_> {
             _ => return Err(self.refused("telemetry.format", "\"auto\", \"json\" or \"pretty\" is possible")),
         };
         self.parsed("telemetry.level", telemetry::filter(&raw.level))?;
-        Ok(telemetry::Options { format, level: raw.level.clone(), namespace: raw.namespace.clone() })
+        let traces = match raw.otlp_endpoint.as_str() {
+            "" => None,
+            url => {
+                let endpoint = self.url("telemetry.otlp_endpoint", url, ["http", "https"])?;
+                Some(telemetry::Traces { endpoint, skipped: raw.otlp_skipped })
+            }
+        };
+        let (level, namespace, instance) = (raw.level.clone(), raw.namespace.clone(), instance.to_owned());
+        Ok(telemetry::Options { format, level, namespace, instance, traces })
     }
 }

@@ -16,6 +16,10 @@ pub(crate) const DEFAULTS: &str = include_str!("../../../config/default.toml");
 /// What a variable's name begins with; sections and keys follow, separated by `__`.
 pub(crate) const ENV_PREFIX: &str = "STELE__";
 
+/// Variables with names of their own, and the keys that they set.
+const SHORT_VARIABLES: [(&str, &str); 2] =
+    [("STELE_KEY_FILE", "client.key_file"), ("DATABASE_URL", "database.url")];
+
 /// Tables whose keys are not known beforehand. Their values are texts.
 const OPEN_TABLES: [&str; 1] = ["limits.floor"];
 
@@ -43,16 +47,23 @@ impl fmt::Display for Origin {
 }
 
 /// One key's value.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Setting {
     pub value: Value,
     pub origin: Origin,
 }
 
 /// All keys, in the order of their names.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Layers {
     settings: BTreeMap<String, Setting>,
+}
+
+impl fmt::Debug for Layers {
+    /// Names only: an address may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.settings.keys()).finish()
+    }
 }
 
 impl Layers {
@@ -102,8 +113,9 @@ impl Layers {
     /// Lays the environment over it.
     pub(crate) fn with_env(mut self, vars: impl Iterator<Item = (String, String)>) -> Result<Self, Problem> {
         for (name, text) in vars {
-            let Some(rest) = name.strip_prefix(ENV_PREFIX) else { continue };
-            let key = rest.to_lowercase().replace("__", ".");
+            let short = SHORT_VARIABLES.iter().find(|(short, _)| *short == name).map(|(_, key)| *key);
+            let long = name.strip_prefix(ENV_PREFIX).map(|rest| rest.to_lowercase().replace("__", "."));
+            let Some(key) = short.map(str::to_owned).or(long) else { continue };
             let origin = Origin::Env(name.clone());
             let value = match self.settings.get(&key).map(|setting| &setting.value) {
                 Some(like) => read_as(like, &text),
@@ -115,8 +127,8 @@ impl Layers {
     }
 
     /// Lays a flag over it.
-    pub(crate) fn with_flag(mut self, key: &str, value: &str, flag: &'static str) -> Result<Self, Problem> {
-        self.set(key.to_owned(), Value::String(value.to_owned()), Origin::Flag(flag))?;
+    pub(crate) fn with_flag(mut self, key: &str, value: Value, flag: &'static str) -> Result<Self, Problem> {
+        self.set(key.to_owned(), value, Origin::Flag(flag))?;
         Ok(self)
     }
 
@@ -176,7 +188,9 @@ impl Layers {
 
     /// A key's value as a person would write it.
     pub(crate) fn shown(&self, key: &str) -> String {
-        self.settings.get(key).map_or_else(|| "missing".to_owned(), |setting| shown(&setting.value))
+        self.settings
+            .get(key)
+            .map_or_else(|| "missing".to_owned(), |setting| shown(&public(key, &setting.value)))
     }
 
     /// All of it as one nested table.
@@ -289,6 +303,41 @@ fn plain(value: &Spanned<DeValue<'_>>) -> Value {
             Value::Table(entries.collect())
         }
     }
+}
+
+/// A value without what nobody may see: the one setting that others write a password into is an address.
+pub(crate) fn public(key: &str, value: &Value) -> Value {
+    match value {
+        Value::String(address) if key == "database.url" => Value::String(without_password(address)),
+        Value::String(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::Boolean(_)
+        | Value::Datetime(_)
+        | Value::Array(_)
+        | Value::Table(_) => value.clone(),
+    }
+}
+
+/// An address without the password of its user, wherever in it that stands.
+fn without_password(address: &str) -> String {
+    const HIDDEN: &str = "***";
+    let (address, query) = address.split_once('?').map_or((address, None), |(a, q)| (a, Some(q)));
+    let (scheme, rest) = address.split_once("://").map_or(("", address), |(s, r)| (s, r));
+    let (host, user) = rest.rsplit_once('@').map_or((rest, None), |(user, host)| (host, Some(user)));
+    let user = user.map(|user| match user.split_once(':') {
+        Some((name, _)) => format!("{name}:{HIDDEN}@"),
+        None => format!("{user}@"),
+    });
+    let query = query.map(|query| {
+        let shown = query.split('&').map(|part| match part.split_once('=') {
+            Some((name, _)) if name.eq_ignore_ascii_case("password") => format!("{name}={HIDDEN}"),
+            Some(_) | None => part.to_owned(),
+        });
+        format!("?{}", shown.collect::<Vec<_>>().join("&"))
+    });
+    let separator = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{separator}{}{host}{}", user.unwrap_or_default(), query.unwrap_or_default())
 }
 
 /// A value as it would be written.

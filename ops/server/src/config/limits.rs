@@ -39,7 +39,7 @@ const fn field(name: &'static str, kind: Kind, words: &'static str) -> Field {
 }
 
 /// Every limit, in the order in which it is shown. The names are those of the API.
-pub(crate) const FIELDS: [Field; 21] = [
+pub(crate) const FIELDS: [Field; 22] = [
     field("edge_min_bps", Kind::Share, "least gross edge of an offer"),
     field("spread_max_bps", Kind::Share, "widest usable spread of the reference"),
     field("notional_min", Kind::Quote, "least notional of one offer"),
@@ -59,6 +59,7 @@ pub(crate) const FIELDS: [Field; 21] = [
     field("command_age_ms_max", Kind::Span, "oldest command that is executed"),
     field("clock_skew_ms_max", Kind::Span, "largest difference of the clocks"),
     field("answer_probes", Kind::Flag, "whether probes are answered"),
+    field("second_person", Kind::Flag, "whether arming needs a second person"),
     field("base_target", Kind::Base, "how much base the desk wants to hold"),
     field("floor", Kind::PerToken, "what is never spent, per token"),
 ];

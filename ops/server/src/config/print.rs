@@ -1,17 +1,22 @@
-//! The configuration in force, with the origin of every value. Secrets are no settings, so none can be shown.
+//! The configuration in force, with the origin of every value. A password in an address is not shown; other
+//! secrets are no settings.
 
-use super::layers::{DEFAULTS, ENV_PREFIX, Layers};
+use super::layers::{DEFAULTS, ENV_PREFIX, Layers, Origin};
 use serde_json::json;
 use std::fmt::Write as _;
 
-/// As TOML: the origin of every value that is not a default stands behind it.
-pub(crate) fn text(layers: &Layers) -> String {
+/// As TOML: the origin of every value that is not a default stands behind it, or that of every value.
+pub(crate) fn text(layers: &Layers, every_origin: bool) -> String {
     let rows: Vec<_> =
         layers.iter().map(|(key, setting)| (key, layers.shown(key), &setting.origin)).collect();
     let width = rows.iter().map(|(key, value, _)| key.len() + value.len()).filter(|width| *width <= 60).max();
     let width = width.unwrap_or_default();
     let mut text = String::new();
     for (key, value, origin) in rows {
+        if *origin == Origin::Default && !every_origin {
+            let _ = writeln!(text, "{} = {value}", quoted(key));
+            continue;
+        }
         let gap = width.saturating_sub(key.len() + value.len());
         let _ = writeln!(text, "{} = {value}{:gap$}  # {origin}", quoted(key), "");
     }
@@ -21,7 +26,7 @@ pub(crate) fn text(layers: &Layers) -> String {
 /// As JSON.
 pub(crate) fn json(layers: &Layers) -> serde_json::Value {
     let entry = |(key, setting): (&str, &super::layers::Setting)| {
-        let value = serde_json::to_value(&setting.value).unwrap_or_default();
+        let value = serde_json::to_value(super::layers::public(key, &setting.value)).unwrap_or_default();
         (key.to_owned(), json!({ "value": value, "origin": setting.origin.to_string() }))
     };
     serde_json::Value::Object(layers.iter().map(entry).collect())

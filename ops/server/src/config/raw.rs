@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Raw {
     pub desk: Desk,
+    pub client: Client,
     pub pair: Pair,
     pub account: Account,
     pub relay: Relay,
@@ -20,6 +21,9 @@ pub(crate) struct Raw {
     pub limits: Limits,
     pub executor: Executor,
     pub log: Log,
+    pub api: Api,
+    pub access: Access,
+    pub database: Database,
     pub read_models: ReadModels,
     pub telemetry: Telemetry,
 }
@@ -30,6 +34,17 @@ pub(crate) struct Desk {
     pub instance: String,
     pub data_dir: String,
     pub socket: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Client {
+    pub server: String,
+    pub key_file: String,
+    pub ca_file: String,
+    pub certificate_file: String,
+    pub certificate_key_file: String,
+    pub plain_http: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -50,6 +65,7 @@ pub(crate) struct Account {
     pub id: String,
     pub signing_key_file: String,
     pub signing_key_env: String,
+    pub public_key: String,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -155,6 +171,7 @@ pub(crate) struct Limits {
     pub command_age_ms_max: u64,
     pub clock_skew_ms_max: u64,
     pub answer_probes: bool,
+    pub second_person: bool,
     pub base_target: String,
     pub floor: BTreeMap<String, String>,
 }
@@ -167,13 +184,50 @@ pub(crate) struct Executor {
     pub nonce_margin_ms: u64,
     pub release_margin_ms: u64,
     pub in_flight_max: usize,
+    pub standby: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
+    pub url: String,
+    pub key_file: String,
+    pub ca_file: String,
+    pub certificate_file: String,
+    pub certificate_key_file: String,
     pub segment_bytes: u64,
     pub cache_bytes: usize,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Api {
+    pub listen: String,
+    pub probe_listen: String,
+    pub tls_certificate_file: String,
+    pub tls_key_file: String,
+    pub tls_client_ca_file: String,
+    pub tls_client_required: bool,
+    pub plain_tcp: bool,
+    pub reads_per_second: u32,
+    pub wishes_per_second: u32,
+    pub strangers_per_second: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Access {
+    pub pepper_file: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    pub url: String,
+    pub password_file: String,
+    pub connections: usize,
+    pub private: bool,
+    pub strict: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -188,4 +242,6 @@ pub(crate) struct Telemetry {
     pub format: String,
     pub level: String,
     pub namespace: String,
+    pub otlp_endpoint: String,
+    pub otlp_skipped: bool,
 }

@@ -2,7 +2,7 @@
 
 use super::layers::{DEFAULTS, Layers};
 use super::raw::Raw;
-use super::{Config, Problem, Sources, print};
+use super::{Config, DatabaseAt, Problem, ServeFlags, Sources, print};
 use std::path::{Path, PathBuf};
 use stele_domain::money::Units;
 use stele_intents::key::KeySource;
@@ -158,7 +158,7 @@ fn the_environment_wins_over_the_file_and_a_flag_over_both() {
     assert_eq!((config.instance.as_str(), config.data_dir.to_str()), ("file", Some("of-env")));
     let config = Config::from_layers(Some(&path), env.into_iter(), &sources).unwrap();
     assert_eq!(config.data_dir.to_str(), Some("of-flag"));
-    let printed = config.print();
+    let printed = config.print(true);
     assert!(
         printed.contains("desk.data_dir = \"of-flag\"") && printed.contains("# the flag --data"),
         "{printed}"
@@ -188,7 +188,7 @@ fn the_environment_speaks_every_type() {
 #[test]
 fn a_printed_configuration_is_a_configuration_again() {
     let first = load("[limits.floor]\n\"nep141:nbtc.bridge.near\" = \"0.001\"\n").unwrap();
-    let again = load(&first.print()).unwrap();
+    let again = load(&first.print(false)).unwrap();
     assert_eq!(first.limits, again.limits);
     assert_eq!(first.policy, again.policy);
     assert_eq!(first.market, again.market);
@@ -242,4 +242,83 @@ fn the_example_environment_names_every_setting() {
             .count(),
         keys
     );
+}
+
+#[test]
+fn the_port_is_for_this_machine_unless_there_is_tls_or_somebody_says_otherwise() {
+    let config = load("").unwrap();
+    assert_eq!(config.doors.listen, Some("127.0.0.1:8420".parse().unwrap()));
+    let words = complaint("[api]\nlisten = \"0.0.0.0:8420\"\n");
+    assert!(words.contains("api.plain_tcp") && words.contains("api.tls_certificate_file"), "{words}");
+    assert!(load("[api]\nlisten = \"0.0.0.0:8420\"\nplain_tcp = true\n").is_ok());
+    let safe = "[api]\nlisten = \"0.0.0.0:8420\"\ntls_certificate_file = \"c\"\ntls_key_file = \"k\"\n";
+    assert!(load(safe).is_ok());
+    assert_eq!(load("[api]\nlisten = \"\"\n").unwrap().doors.listen, None);
+    assert!(complaint("[api]\nlisten = \"localhost\"\n").contains("127.0.0.1:8420"));
+}
+
+#[test]
+fn half_a_tls_is_none() {
+    for (text, missing) in [
+        ("tls_certificate_file = \"c\"", "api.tls_key_file"),
+        ("tls_key_file = \"k\"", "api.tls_certificate_file"),
+        ("tls_client_ca_file = \"ca\"", "api.tls_client_ca_file"),
+        ("tls_client_required = true", "api.tls_client_required"),
+    ] {
+        let words = complaint(&format!("[api]\n{text}\n"));
+        assert!(words.contains(missing), "{text}: {words}");
+    }
+}
+
+#[test]
+fn a_process_that_owns_its_log_has_nobody_to_show_a_key_to() {
+    assert!(complaint("[log]\nkey_file = \"k\"\n").contains("log.url"));
+    let config = load("[log]\nurl = \"http://127.0.0.1:8420\"\nkey_file = \"k\"\n").unwrap();
+    let at = config.remote_log.unwrap();
+    assert_eq!((at.url.as_str(), at.key_file), ("http://127.0.0.1:8420", Some(PathBuf::from("k"))));
+    assert!(complaint("[log]\nurl = \"owner:8420\"\n").contains("https://"));
+}
+
+#[test]
+fn the_flags_of_serve_name_the_log_its_key_the_port_and_the_tables() {
+    let serve = ServeFlags {
+        log: Some("http://127.0.0.1:9".to_owned()),
+        log_key_file: Some(PathBuf::from("k")),
+        listen: Some("127.0.0.1:0".to_owned()),
+        postgres: true,
+    };
+    let sources = Sources { serve, ..Sources::default() };
+    let config = Config::from_layers(None, NO_ENV.into_iter(), &sources).unwrap();
+    assert_eq!(config.remote_log.as_ref().map(|at| at.url.as_str()), Some("http://127.0.0.1:9"));
+    assert_eq!(config.doors.listen, Some("127.0.0.1:0".parse().unwrap()));
+    assert!(config.database.at == DatabaseAt::Private);
+    assert!(config.print(true).contains("# the flag --log"), "{}", config.print(true));
+}
+
+#[test]
+fn one_postgresql_is_named_and_strict_tables_need_one() {
+    let of_env = env(&[("DATABASE_URL", "postgres://stele_app@db/stele")]).unwrap();
+    let at = DatabaseAt::Url { url: "postgres://stele_app@db/stele".to_owned(), password_file: None };
+    assert!(of_env.database.at == at);
+    let both = "[database]\nurl = \"postgres://stele_app@db/stele\"\nprivate = true\n";
+    assert!(complaint(both).contains("one of the two"));
+    assert!(complaint("[database]\nstrict = true\n").contains("--postgres"));
+    assert!(load("[database]\nstrict = true\nprivate = true\n").unwrap().database.strict);
+}
+
+#[test]
+fn a_password_in_an_address_is_not_shown_by_anything() {
+    for address in [
+        "postgres://stele_app:hush@db/stele",
+        "postgres://db/stele?user=stele_app&password=hush",
+        "mysql://stele_app:hush@db/stele",
+    ] {
+        let said = match env(&[("DATABASE_URL", address)]) {
+            Ok(config) => {
+                format!("{config:?}{}{}{:?}", config.print(true), config.print_json(), config.database)
+            }
+            Err(problem) => format!("{problem}{problem:?}"),
+        };
+        assert!(!said.contains("hush"), "{said}");
+    }
 }

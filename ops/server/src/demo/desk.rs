@@ -56,6 +56,8 @@ impl Desk {
         // A group of its own: Ctrl-C is for the demo, which ends the desk in good order.
         command.process_group(0).stdout(Stdio::null()).stderr(words);
         command.arg("serve").arg("--config").arg(&self.config);
+        // The main thread starts it, and lives as long as the process: a killed demo leaves no desk behind.
+        command.arg("--child-of").arg(std::process::id().to_string());
         let child = command.spawn().map_err(|error| Failure::error(&error))?;
         let pid = child.id().unwrap_or_default();
         self.child = Some(child);

@@ -5,6 +5,7 @@ use super::place;
 use super::proof;
 use super::report::{JournalCounts, LogProved, Report, percentiles};
 use super::script::{OFFER_LIFE_MAX, Played, is_resolved};
+use super::settings::Store;
 use super::stage::{Ended, Stage};
 use crate::exit::Failure;
 use std::process::Stdio;
@@ -23,7 +24,7 @@ struct LastWords {
 }
 
 /// Ends the run and judges it.
-pub(crate) async fn end(stage: &mut Stage, seed: u64, played: Played) -> Result<Report, Ended> {
+pub(crate) async fn end(stage: &mut Stage, seed: u64, played: Played, store: Store) -> Result<Report, Ended> {
     stage.view.heading(
         5,
         "The end, and the proofs",
@@ -56,7 +57,7 @@ pub(crate) async fn end(stage: &mut Stage, seed: u64, played: Played) -> Result<
         open_signatures_at_end: u64::try_from(last.status.account.open_offers.len()).unwrap_or(u64::MAX),
         rows_compared: comparison.rows_compared,
         rows_different: comparison.rows_different,
-        read_model_store: "memory",
+        read_model_store: store.name(),
         log,
         quote_to_decision: percentiles(stage.story.decision_micros.clone()),
         quote_to_response: percentiles(stage.world.journal().response_micros()),

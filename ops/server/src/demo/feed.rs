@@ -89,6 +89,7 @@ async fn drain(
             Err(
                 error @ (ClientError::Problem(_)
                 | ClientError::Forbidden { .. }
+                | ClientError::Untrusted { .. }
                 | ClientError::Protocol { .. }),
             ) => {
                 return Err(Failure::error(&error));

@@ -19,6 +19,11 @@ const SOCKET: &str = "stele.sock";
 /// Where a temporary socket goes when everything else is too long.
 const SHORT_PLACE: &str = "/tmp";
 
+/// For its owner alone.
+pub(crate) const OWN: u32 = 0o700;
+/// For its owner, and to be passed through by others: root's database runs as somebody else.
+pub(crate) const OWN_WITH_WAY: u32 = 0o711;
+
 /// A run's directory.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -32,17 +37,17 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Makes the directory, which must be new or empty when it is named, and a signing key in it.
-    pub(crate) fn make(named: Option<&Path>) -> Result<Self, Failure> {
+    /// Makes the directory in this mode, which must be new or empty when it is named, and a signing key in it.
+    pub(crate) fn make(named: Option<&Path>, mode: u32) -> Result<Self, Failure> {
         let mut temporary = vec![];
         let directory = match named {
-            Some(path) => named_directory(path)?,
-            None => temporary_directory(&std::env::temp_dir(), &mut temporary)?,
+            Some(path) => named_directory(path, mode)?,
+            None => temporary_directory(&std::env::temp_dir(), mode, &mut temporary)?,
         };
         let mut socket = directory.join(SOCKET);
         // A named directory was refused when it is too long; a temporary one nobody has chosen.
         if socket.as_os_str().len() > SOCKET_BYTES_MAX {
-            socket = temporary_directory(Path::new(SHORT_PLACE), &mut temporary)?.join(SOCKET);
+            socket = temporary_directory(Path::new(SHORT_PLACE), OWN, &mut temporary)?.join(SOCKET);
         }
         let public_key = make_key(&directory.join("signing-key"))?;
         Ok(Self { directory, socket, public_key, kept: named.is_some(), _temporary: temporary })
@@ -104,7 +109,7 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     private_file(path).and_then(|mut file| file.write_all(content)).map_err(|error| unwritable(path, &error))
 }
 
-fn named_directory(path: &Path) -> Result<PathBuf, Failure> {
+fn named_directory(path: &Path, mode: u32) -> Result<PathBuf, Failure> {
     let shown = path.display();
     if path.to_str().is_none() {
         return Err(Failure::usage(format!("--data {shown}: a demo needs a path that is readable text")));
@@ -118,7 +123,7 @@ fn named_directory(path: &Path) -> Result<PathBuf, Failure> {
         );
         return Err(Failure::usage(what).advise("name a directory with a shorter path"));
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| unwritable(path, &error))?;
+    DirBuilder::new().recursive(true).mode(mode).create(path).map_err(|error| unwritable(path, &error))?;
     let mut entries = std::fs::read_dir(path).map_err(|error| unwritable(path, &error))?;
     if entries.next().is_some() {
         return Err(Failure::new(
@@ -130,14 +135,14 @@ fn named_directory(path: &Path) -> Result<PathBuf, Failure> {
     path.canonicalize().map_err(|error| unwritable(path, &error))
 }
 
-fn temporary_directory(parent: &Path, kept: &mut Vec<TempDir>) -> Result<PathBuf, Failure> {
-    let made = tempfile::Builder::new()
+fn temporary_directory(parent: &Path, mode: u32, kept: &mut Vec<TempDir>) -> Result<PathBuf, Failure> {
+    let directory = tempfile::Builder::new()
         .prefix(PREFIX)
-        .permissions(Permissions::from_mode(0o700))
+        .permissions(Permissions::from_mode(mode))
         .tempdir_in(parent)
         .map_err(|error| unwritable(parent, &error))?;
-    let path = made.path().canonicalize().map_err(|error| unwritable(made.path(), &error))?;
-    kept.push(made);
+    let path = directory.path().canonicalize().map_err(|error| unwritable(directory.path(), &error))?;
+    kept.push(directory);
     if path.to_str().is_none() {
         return Err(Failure::usage(format!(
             "{} is no readable text: set TMPDIR to another directory",
@@ -169,12 +174,12 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, SOCKET_BYTES_MAX};
+    use super::{OWN, Place, SOCKET_BYTES_MAX};
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn the_key_and_the_directory_are_their_owner_s_alone() {
-        let place = Place::make(None).unwrap();
+        let place = Place::make(None, OWN).unwrap();
         let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(place.directory()), mode(&place.key_file())), (0o700, 0o600));
         assert!(place.public_key().starts_with("ed25519:"), "{}", place.public_key());
@@ -184,11 +189,11 @@ mod tests {
     fn a_temporary_directory_is_gone_afterwards_and_a_named_one_stays() {
         let parent = tempfile::tempdir().unwrap();
         let named = parent.path().join("kept");
-        let place = Place::make(Some(&named)).unwrap();
+        let place = Place::make(Some(&named), OWN).unwrap();
         assert!(place.kept);
         drop(place);
         assert!(named.is_dir());
-        let place = Place::make(None).unwrap();
+        let place = Place::make(None, OWN).unwrap();
         let directory = place.directory().to_owned();
         drop(place);
         assert!(!directory.exists());
@@ -198,7 +203,7 @@ mod tests {
     fn a_directory_that_holds_something_is_refused() {
         let parent = tempfile::tempdir().unwrap();
         std::fs::write(parent.path().join("precious"), "x").unwrap();
-        let failure = Place::make(Some(parent.path())).unwrap_err();
+        let failure = Place::make(Some(parent.path()), OWN).unwrap_err();
         assert!(failure.what.contains("is not empty"), "{}", failure.what);
     }
 
@@ -206,7 +211,7 @@ mod tests {
     fn a_directory_that_is_too_long_for_a_socket_is_refused_and_not_made() {
         let parent = tempfile::tempdir().unwrap();
         let long = parent.path().join("d".repeat(SOCKET_BYTES_MAX));
-        let failure = Place::make(Some(&long)).unwrap_err();
+        let failure = Place::make(Some(&long), OWN).unwrap_err();
         assert!(failure.what.contains("bytes of path"), "{}", failure.what);
         assert!(!long.exists());
     }

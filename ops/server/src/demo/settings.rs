@@ -21,8 +21,26 @@ const RELEASE_MARGIN_MS: u64 = 500;
 pub(crate) const OFFER_LIFE_MS_MAX: u64 =
     TAKER_DEADLINE_MS + OFFER_MARGIN_MS + RELEASE_MARGIN_MS + 4 * BLOCK_MS + 10_000;
 
+/// Where a demo keeps its tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Store {
+    Memory,
+    PrivatePostgres,
+}
+
+impl Store {
+    /// The word for it in reports.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::PrivatePostgres => "postgresql",
+        }
+    }
+}
+
 /// The configuration file.
-pub(crate) fn text(place: &Place, endpoints: &Endpoints) -> String {
+pub(crate) fn text(place: &Place, endpoints: &Endpoints, store: Store) -> String {
+    let private = store == Store::PrivatePostgres;
     let quoted = |text: &str| Value::String(text.to_owned()).to_string();
     let path = |path: &std::path::Path| quoted(&path.to_string_lossy());
     let Endpoints { relay_ws, near, near2, kraken_ws, kraken_rest, coingecko, .. } = endpoints;
@@ -30,6 +48,8 @@ pub(crate) fn text(place: &Place, endpoints: &Endpoints) -> String {
         "# Written by `stele demo` for one run: a desk on a simulated market. Everything that is not here is as in\n\
          # the defaults, which `stele config print` shows with all of this.\n\n\
          [desk]\ninstance = \"demo\"\ndata_dir = {data}\nsocket = {socket}\n\n\
+         [api]\nlisten = \"\"\n\n\
+         [database]\nprivate = {private}\n\n\
          [account]\nid = {account}\nsigning_key_file = {key}\n\n\
          [relay]\nurl = {relay}\nsettlements_extended = true\nreply_ms_max = 2000\nbackoff_ms_min = 100\n\
          backoff_ms_max = 1000\n\n\

@@ -26,7 +26,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// Time between two prices in the ledger.
 const PRICE_EVERY: Duration = Duration::from_secs(5);
 /// How long a desk may take to be ready.
-const READY_MAX: Duration = Duration::from_secs(30);
+const READY_MAX: Duration = Duration::from_mins(1);
 
 /// Why a run ends early.
 #[derive(Debug)]
@@ -150,10 +150,14 @@ impl Stage {
 
     /// Does something that has an end of its own, and can be interrupted all the same.
     pub(crate) async fn during<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Ended> {
-        tokio::select! {
-            biased;
-            () = self.interrupts.next() => Err(Ended::Interrupted),
-            done = work => Ok(done),
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.interrupts.next() => return Err(Ended::Interrupted),
+                done = &mut work => return Ok(done),
+                _ = self.ticks.tick() => self.draw(),
+            }
         }
     }
 

@@ -198,7 +198,8 @@ impl Story {
             | Event::Market(_)
             | Event::Treasury(_)
             | Event::Intents(Intents::Filter(_))
-            | Event::Operations(_) => {}
+            | Event::Operations(_)
+            | Event::Access(_) => {}
         }
     }
 
@@ -263,12 +264,8 @@ impl Story {
             Account::SubmissionAbandoned(fact) => self.fate(fact.command_id, Fate::Abandoned),
             Account::SubmissionAccepted(fact) => self.fate(fact.command_id, Fate::Accepted),
             Account::SubmissionRejected(fact) => self.fate(fact.command_id, Fate::Rejected),
-            Account::SubmissionUncertain(fact) => {
-                self.fate(fact.command_id, Fate::Uncertain);
-                if let Some(offer) = self.offers.get_mut(&fact.command_id) {
-                    offer.was_uncertain = true;
-                }
-            }
+            Account::SubmissionUncertain(fact) => self.doubt(fact.command_id),
+            Account::ReplyContradicted(fact) => self.doubt(fact.command_id),
             Account::SubmissionSettled(fact) => self.fate(fact.command_id, Fate::Settled),
             Account::SubmissionSettleFailed(fact) => self.fate(fact.command_id, Fate::SettleFailed),
             Account::SubmissionExpiredUnfilled(fact) => self.fate(fact.command_id, Fate::Expired),
@@ -277,13 +274,26 @@ impl Story {
                     offer.open = false;
                 }
             }
-            Account::LeaseRenewed(_) | Account::ExecutionRefused(_) | Account::ExecutionExpired(_) => {}
+            Account::ArmRequested(_)
+            | Account::ArmApproved(_)
+            | Account::KillConfirmed(_)
+            | Account::LeaseRenewed(_)
+            | Account::ExecutionRefused(_)
+            | Account::ExecutionExpired(_) => {}
         }
     }
 
     fn fate(&mut self, command_id: CommandId, fate: Fate) {
         if let Some(offer) = self.offers.get_mut(&command_id) {
             offer.fate = fate;
+        }
+    }
+
+    /// Nobody knows what became of it.
+    fn doubt(&mut self, command_id: CommandId) {
+        self.fate(command_id, Fate::Uncertain);
+        if let Some(offer) = self.offers.get_mut(&command_id) {
+            offer.was_uncertain = true;
         }
     }
 

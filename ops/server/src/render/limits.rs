@@ -3,7 +3,7 @@
 use super::table;
 use super::units::moment;
 use crate::config::LIMIT_FIELDS;
-use stele_api::dto::{LimitsAnswer, LimitsVersion};
+use stele_api::dto::{ArmRequest, LimitsAnswer, LimitsVersion, Mode};
 use stele_domain::pair::Pair;
 
 /// The limits in force, and those that will be.
@@ -26,9 +26,25 @@ fn one(title: &str, version: &LimitsVersion, pair: &Pair) -> String {
         table.add_row([field.name.to_owned(), value, field.words.to_owned()]);
     }
     format!(
-        "{title}: version {}, from {}\nReason: {}\n{table}",
+        "{title}: version {}, from {}\nReason: {}\nHash: {}\n{table}",
         version.version,
         moment(version.effective_from),
-        version.reason
+        version.reason,
+        version.hash
     )
+}
+
+/// An arming that waits for a second person.
+pub(crate) fn request(asked: &ArmRequest) -> String {
+    let how = match asked.mode {
+        Mode::Full => "both directions",
+        Mode::Reducing => "towards the base target only",
+    };
+    table::facts([
+        ("asked for by", asked.by.clone()),
+        ("reason", asked.reason.clone()),
+        ("would arm", format!("{how}, until {}", moment(asked.until))),
+        ("under limits", format!("version {}, hash {}", asked.limits_version, asked.limits_hash)),
+        ("can be approved until", moment(asked.expires_at)),
+    ])
 }

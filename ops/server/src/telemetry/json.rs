@@ -1,6 +1,6 @@
 //! Log lines as JSON, flat, with the field names of the trade-loop document at the top: `level`, `service`,
-//! `component`, `event`, `namespace`, `venue`, `topic`, `pair`. These eight are in every line; `null` where a line
-//! has nothing to say of one.
+//! `component`, `event`, `namespace`, `venue`, `topic`, `pair`. These eight are in every line, `null` where a line
+//! has nothing to say of one; so is `instance`. A topic is the trade-loop document's name for what the line is about.
 
 use serde_json::{Map, Value};
 use std::fmt::{Debug, Write as _};
@@ -15,11 +15,12 @@ use tracing_subscriber::layer::Context;
 /// Writes lines to stderr.
 pub(super) struct Lines {
     namespace: String,
+    instance: String,
 }
 
 impl Lines {
-    pub(super) fn new(namespace: String) -> Self {
-        Self { namespace }
+    pub(super) fn new(namespace: String, instance: String) -> Self {
+        Self { namespace, instance }
     }
 
     fn line(&self, level: &str, target: &str, fields: Fields) -> String {
@@ -28,6 +29,8 @@ impl Lines {
         let event = take("event").unwrap_or_else(|| Value::from("log"));
         let component = target.split("::").next().unwrap_or(target);
         let service = take("service").unwrap_or_else(|| service_of(&event, component));
+        // A line that speaks of another instance keeps its own word.
+        let instance = take("instance").unwrap_or_else(|| Value::from(self.instance.as_str()));
         let head = [
             ("ts", Value::from(now().to_string())),
             ("level", Value::from(level)),
@@ -35,6 +38,7 @@ impl Lines {
             ("component", Value::from(component)),
             ("event", event),
             ("namespace", Value::from(self.namespace.as_str())),
+            ("instance", instance),
             ("venue", take("venue").unwrap_or_default()),
             ("topic", take("topic").unwrap_or_default()),
             ("pair", take("pair").unwrap_or_default()),
@@ -115,7 +119,11 @@ mod tests {
 
     fn line(facts: &Value) -> Value {
         let facts = facts.as_object().unwrap().clone();
-        let text = Lines::new("paper".into()).line("info", "stele_commands::observe", Fields { facts });
+        let text = Lines::new("paper".into(), "desk-1".into()).line(
+            "info",
+            "stele_commands::observe",
+            Fields { facts },
+        );
         assert!(text.ends_with("}\n") && text.matches('\n').count() == 1, "not one line: {text:?}");
         serde_json::from_str(&text).unwrap()
     }
@@ -127,6 +135,7 @@ mod tests {
             assert!(line.get(name).is_some(), "no {name} in {line}");
         }
         assert_eq!((&line["service"], &line["event"]), (&json!("stele_commands"), &json!("log")));
+        assert_eq!((&line["namespace"], &line["instance"]), (&json!("paper"), &json!("desk-1")));
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! What every part of the desk shares: the log, the streams' ledgers, the fence and the bells.
+//! What every part of the desk shares: the log, its own or another process's, the streams' ledgers, the fence and the
+//! bells.
 
 use super::clock::SystemClock;
+use super::remote;
 use crate::config::Config;
 use crate::exit::{Code, Failure, chain};
 use crate::observe;
@@ -18,10 +20,11 @@ use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, InvalidStream, LogError};
 use stele_domain::trading::account::Account;
 use stele_event_log::EmbeddedLog;
+use stele_remote_log::RemoteLog;
 
 /// Shared by all parts.
 pub(crate) struct Core {
-    pub owned_log: Arc<EmbeddedLog>,
+    pub source: Source,
     pub log: Arc<dyn EventLog>,
     pub clock: Arc<dyn Clock>,
     pub account_id: AccountId,
@@ -33,14 +36,37 @@ pub(crate) struct Core {
     pub streams: strategy::Streams,
 }
 
+/// Whose log it is.
+#[derive(Clone)]
+pub(crate) enum Source {
+    /// This process's, as long as it runs.
+    Owned(Arc<EmbeddedLog>),
+    /// Another process's.
+    Remote(Box<RemoteLog>),
+}
+
+impl Source {
+    fn log(&self) -> Arc<dyn EventLog> {
+        match self {
+            Self::Owned(log) => Arc::<EmbeddedLog>::clone(log),
+            Self::Remote(log) => Arc::new(RemoteLog::clone(log)),
+        }
+    }
+}
+
 impl Core {
-    /// Opens the log, which this process owns from here on.
+    /// Opens the log, which this process owns from here on, or waits for the process that does.
     pub(crate) async fn open(config: &Config) -> Result<Self, Failure> {
         let account_id = config.account.clone().ok_or_else(no_account)?;
-        own_directory(&config.data_dir)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let owned_log = Arc::new(open_log(config, &clock).await?);
-        let log: Arc<dyn EventLog> = Arc::<EmbeddedLog>::clone(&owned_log);
+        let source = match &config.remote_log {
+            None => {
+                own_directory(&config.data_dir)?;
+                Source::Owned(Arc::new(open_log(config, &clock).await?))
+            }
+            Some(at) => Source::Remote(Box::new(remote::connect(at).await?)),
+        };
+        let log = source.log();
         let named = |error: InvalidStream| Failure::usage(format!("configuration: {error}"));
         let streams = strategy::Streams {
             quote: streams::quote(&config.pair.id).map_err(named)?,
@@ -53,14 +79,17 @@ impl Core {
         let filter = Arc::new(Ledger::new(Arc::clone(&log), streams::filter().map_err(named)?));
         let board = Arc::new(Board::new(&log).map_err(named)?);
         let (fence, bells) = (Fence::default(), Bells::default());
-        Ok(Self { owned_log, log, clock, account_id, account, filter, board, fence, bells, streams })
+        Ok(Self { source, log, clock, account_id, account, filter, board, fence, bells, streams })
     }
 
-    /// Leaves a signed checkpoint and gives the directory up.
+    /// Leaves a signed checkpoint and gives the directory up, where it is this process's.
     pub(crate) async fn close(&self) {
-        match self.owned_log.close().await {
-            Ok(()) => observe::log_closed(),
-            Err(error) => observe::log_not_closed(&error),
+        match &self.source {
+            Source::Owned(log) => match log.close().await {
+                Ok(()) => observe::log_closed(),
+                Err(error) => observe::log_not_closed(&error),
+            },
+            Source::Remote(_) => {}
         }
     }
 }
@@ -92,13 +121,16 @@ pub(crate) fn log_failure(error: &LogError) -> Failure {
         LogError::Damaged { .. } => Failure::new(Code::Mismatch, words).advise(
             "nothing was changed. Keep the directory as it is, and restore the newest copy that `stele log verify` accepts",
         ),
+        LogError::Denied(_) => Failure::new(Code::Unauthorised, words).advise(
+            "give this process a key for its roles: stele keys create --role service, on the machine of the log's owner",
+        ),
         LogError::Full | LogError::Unreachable(_) => Failure::new(Code::Unavailable, words),
         LogError::Invalid(_) | LogError::Stopped(_) => Failure::new(Code::Error, words),
     }
 }
 
 /// Makes the data directory for its owner only, where there is none.
-fn own_directory(path: &Path) -> Result<(), Failure> {
+pub(crate) fn own_directory(path: &Path) -> Result<(), Failure> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -1,70 +1,200 @@
-//! The door: the application state behind the router, and the Unix socket that it is served on.
+//! The doors: the application state behind the router, the Unix socket and the TCP port that it is served on, and the
+//! port for probes of a process without them.
 
-use super::core::Core;
+use super::core::{Core, Source, log_failure};
+use super::elsewhere::OwnedElsewhere;
 use super::health::Health;
 use super::parts::Parts;
-use crate::config::Config;
+use super::{log_door, pepper};
+use crate::config::{Config, Tls};
 use crate::exit::{Code, Failure, chain};
-use metrics_exporter_prometheus::PrometheusHandle;
+use crate::telemetry::Vitals;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use stele_api::{Api, Build, DoorError, LogAdmin, LogStat, UnixDoor};
-use stele_commands::control::Control;
+use stele_api::{
+    Api, Beside, Build, DoorError, Doors, LogAdmin, LogProof, LogStat, Probes, TcpDoor, TcpOptions, TlsFiles,
+    UnixDoor,
+};
+use stele_commands::access::{Gatekeeper, Keys};
+use stele_commands::control::{Bells, Control};
+use stele_commands::envelope::Failure as CommandFailure;
+use stele_commands::wishes::Wishes;
+use stele_domain::access::keyring;
+use stele_domain::operations::service::event::Service;
 use stele_domain::port::PortFuture;
-use stele_domain::port::event_log::LogError;
+use stele_domain::port::event_log::{LogError, Position, StreamId};
 use stele_domain::port::read_store::ReadStore;
 use stele_event_log::EmbeddedLog;
 use stele_projections::runner::Handle;
+use stele_remote_log::RemoteLog;
 
-/// What the door shows besides the core.
+/// What the doors show besides the core.
 pub(crate) struct Behind {
     pub store: Arc<dyn ReadStore>,
     pub projections: Option<Handle>,
     pub health: Health,
-    pub metrics: PrometheusHandle,
+    pub vitals: Vitals,
+    /// Services that run in other processes.
+    pub elsewhere: BTreeSet<Service>,
 }
 
-/// Opens the socket and serves until the stop.
+/// Opens the socket, and the port where there is one, and serves until the stop.
 pub(crate) async fn open(
     config: &Config,
     core: &Core,
     behind: Behind,
     parts: &mut Parts,
 ) -> Result<(), Failure> {
+    let wishes = Arc::new(Wishes::new(Arc::clone(&core.log), Arc::clone(&core.clock)));
+    let gatekeeper = Gatekeeper::new(pepper::load(config)?, Arc::clone(&wishes));
+    let gatekeeper = Arc::new(gatekeeper.map_err(|error| Failure::error(&error))?);
+    // Nobody is let in before the keys and the newest wishes are known.
+    wishes.recall(&streams_of_wishes(core)).await.map_err(|error| log_failure(&error))?;
+    gatekeeper.load().await.map_err(|failure| unreadable_keys(&failure))?;
+    keep(&wishes, &gatekeeper, parts);
+    let (log_admin, beside) = log_side(core, &gatekeeper, parts);
+    let api = api(config, core, behind, Access { wishes, gatekeeper }, log_admin);
+    let router = stele_api::router_beside(api, beside);
+    let unix = UnixDoor::open(&config.socket).await.map_err(|error| not_open(&error))?;
+    let (socket_router, stop) = (router.clone(), parts.stop());
+    parts.spawn("the socket", async move {
+        unix.serve(socket_router, stop).await;
+        Ok(())
+    });
+    if let Some(address) = config.doors.listen {
+        let options =
+            TcpOptions { tls: config.doors.tls.as_ref().map(tls_files), ..TcpOptions::plain(address) };
+        let tcp = TcpDoor::open(options).await.map_err(|error| not_open(&error))?;
+        let stop = parts.stop();
+        parts.spawn("the port", async move {
+            tcp.serve(router, stop).await;
+            Ok(())
+        });
+    }
+    Ok(())
+}
+
+/// Opens the port for probes and serves until the stop.
+pub(crate) async fn open_probes(
+    config: &Config,
+    core: &Core,
+    behind: Behind,
+    address: SocketAddr,
+    parts: &mut Parts,
+) -> Result<(), Failure> {
+    let Behind { store: _, projections, health, vitals, elsewhere: _ } = behind;
+    let probes = Probes {
+        log: Arc::clone(&core.log),
+        projections,
+        health: Arc::new(move || health.all()),
+        metrics: Arc::new(move || vitals.text()),
+        build: build(config),
+    };
+    let door = TcpDoor::open(TcpOptions::plain(address)).await.map_err(|error| not_open(&error))?;
+    let stop = parts.stop();
+    parts.spawn("the probes", async move {
+        door.serve(stele_api::probes(probes), stop).await;
+        Ok(())
+    });
+    Ok(())
+}
+
+/// Who is let in, and the way of their wishes.
+struct Access {
+    wishes: Arc<Wishes>,
+    gatekeeper: Arc<Gatekeeper>,
+}
+
+fn api(config: &Config, core: &Core, behind: Behind, access: Access, log_admin: Arc<dyn LogAdmin>) -> Api {
+    let Access { wishes, gatekeeper } = access;
     let control = Control {
         log: Arc::clone(&core.log),
         account: Arc::clone(&core.account),
         filter: Arc::clone(&core.filter),
         board: Arc::clone(&core.board),
         fence: core.fence.clone(),
-        bells: core.bells.clone(),
+        bells: Bells { elsewhere: behind.elsewhere.clone(), ..core.bells.clone() },
         pairs: vec![config.pair.clone()],
+        wishes: Arc::clone(&wishes),
         clock: Arc::clone(&core.clock),
     };
-    let Behind { store, projections, health, metrics } = behind;
-    let api = Api {
+    let Behind { store, projections, health, vitals, elsewhere: _ } = behind;
+    Api {
         control: Arc::new(control),
+        keys: Arc::new(Keys::new(Arc::clone(&gatekeeper), wishes)),
+        gatekeeper,
+        doors: Doors::new(config.doors.rates),
         store,
         log: Arc::clone(&core.log),
-        log_admin: Arc::new(Owner { log: Arc::clone(&core.owned_log) }),
+        log_admin,
         projections,
         health: Arc::new(move || health.all()),
-        metrics: Arc::new(move || metrics.render()),
+        metrics: Arc::new(move || vitals.text()),
         clock: Arc::clone(&core.clock),
-        build: Build { version: crate::VERSION.to_owned(), instance: config.instance.clone() },
-    };
-    let door = UnixDoor::open(&config.socket).await.map_err(|error| not_open(&error))?;
-    let (router, stop) = (stele_api::router(api), parts.stop());
-    parts.spawn("api", async move {
-        door.serve(router, stop).await;
-        Ok(())
-    });
-    Ok(())
+        build: build(config),
+    }
+}
+
+fn build(config: &Config) -> Build {
+    Build { version: crate::VERSION.to_owned(), instance: config.instance.clone() }
+}
+
+/// What can be told of the log here, and the log itself for other processes where it is ours.
+fn log_side(core: &Core, gatekeeper: &Arc<Gatekeeper>, parts: &Parts) -> (Arc<dyn LogAdmin>, Option<Beside>) {
+    match &core.source {
+        Source::Owned(log) => {
+            let beside = log_door::service(log, Arc::clone(gatekeeper), parts.stop());
+            (Arc::new(Owner { log: Arc::clone(log) }), Some(beside))
+        }
+        Source::Remote(log) => (Arc::new(OwnedElsewhere(RemoteLog::clone(log))), None),
+    }
+}
+
+/// Writes attempts down and follows the keys until the stop.
+fn keep(wishes: &Arc<Wishes>, gatekeeper: &Arc<Gatekeeper>, parts: &mut Parts) {
+    let (wishes, stop) = (Arc::clone(wishes), parts.stop());
+    parts.spawn("the attempts", async move { Ok(wishes.run(stop).await?) });
+    let (gatekeeper, stop) = (Arc::clone(gatekeeper), parts.stop());
+    parts.spawn("the keys", async move { Ok(gatekeeper.run(stop).await?) });
+}
+
+/// Where the wishes of persons leave their marks.
+fn streams_of_wishes(core: &Core) -> Vec<StreamId> {
+    let mut streams = vec![core.streams.account.clone()];
+    streams.extend(stele_commands::streams::filter());
+    streams.extend(
+        Service::ALL.into_iter().filter_map(|service| stele_commands::streams::service(service).ok()),
+    );
+    streams
+}
+
+fn unreadable_keys(failure: &CommandFailure<keyring::Rejection>) -> Failure {
+    match failure {
+        CommandFailure::Log(error) => log_failure(error),
+        CommandFailure::Rejected(_)
+        | CommandFailure::IdReused(_)
+        | CommandFailure::Contended(_)
+        | CommandFailure::Codec(_)
+        | CommandFailure::Foreign { .. } => {
+            Failure::new(Code::Error, format!("the keys of the desk can't be read: {failure:?}"))
+        }
+    }
+}
+
+fn tls_files(tls: &Tls) -> TlsFiles {
+    TlsFiles {
+        chain: tls.certificate_file.clone(),
+        key: tls.key_file.clone(),
+        client_ca: tls.client_ca_file.clone(),
+        client_required: tls.client_required,
+    }
 }
 
 fn not_open(error: &DoorError) -> Failure {
     let code = match error {
-        DoorError::Taken { .. } | DoorError::NotASocket { .. } => Code::Conflict,
-        DoorError::TooLong { .. } => Code::Usage,
+        DoorError::Taken { .. } | DoorError::NotASocket { .. } | DoorError::Address { .. } => Code::Conflict,
+        DoorError::TooLong { .. } | DoorError::Tls { .. } => Code::Usage,
         DoorError::Io { .. } => Code::Error,
     };
     Failure::new(code, chain(error))
@@ -93,5 +223,18 @@ impl LogAdmin for Owner {
 
     fn checkpoint(&self) -> PortFuture<'_, Result<Option<String>, LogError>> {
         Box::pin(std::future::ready(Ok(Some(self.log.checkpoint()))))
+    }
+
+    fn prove(&self, position: Position) -> PortFuture<'_, Result<Option<LogProof>, LogError>> {
+        Box::pin(async move {
+            let proof = self.log.inclusion_proof(position).await?;
+            Ok(Some(LogProof {
+                first: proof.first,
+                leaf_index: proof.index,
+                payload: proof.payload,
+                path: proof.path,
+                checkpoint: proof.checkpoint,
+            }))
+        })
     }
 }

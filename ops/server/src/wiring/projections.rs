@@ -1,9 +1,8 @@
-//! The read models: the store, the runner, and the switch that a person pauses and resumes them with.
+//! The read models: the runner, and the switch that a person pauses and resumes them with.
 
 use super::core::Core;
 use super::parts::Parts;
 use crate::config::Config;
-use crate::exit::Failure;
 use crate::observe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,19 +15,11 @@ use stele_domain::port::event_log::{EventLog, Filter, Position};
 use stele_domain::port::read_store::ReadStore;
 use stele_projections::models;
 use stele_projections::runner::{self, Handle, Runner};
-use stele_read_store::MemoryStore;
 
 /// Records of switches that are read in one go.
 const PAGE: usize = 64;
 /// How long a drain waits for the head before it is looked at again.
 const DRAIN: Duration = Duration::from_secs(10);
-
-/// An empty store with every table.
-pub(crate) fn store() -> Result<Arc<dyn ReadStore>, Failure> {
-    let store =
-        MemoryStore::new(&stele_projections::schemas(models::ALL)).map_err(|error| Failure::error(&error))?;
-    Ok(Arc::new(store))
-}
 
 /// Starts the runner.
 pub(crate) fn start(config: &Config, core: &Core, store: &Arc<dyn ReadStore>, parts: &mut Parts) -> Handle {

@@ -1,6 +1,6 @@
 //! Starts the services of the chosen roles, each as one task.
 
-use super::core::Core;
+use super::core::{Core, log_failure};
 use super::health::Health;
 use super::parts::Parts;
 use super::roles::{Role, Roles};
@@ -10,11 +10,12 @@ use crate::observe;
 use std::sync::Arc;
 use std::time::Duration;
 use stele_commands::alerts::AlertWatch;
-use stele_commands::executor::Executor;
+use stele_commands::executor::{Executor, Standing};
 use stele_commands::ingest::Ingest;
 use stele_commands::inventory::InventoryReader;
 use stele_commands::ledger::Ledger;
 use stele_commands::market::Market;
+use stele_commands::service::ServiceError;
 use stele_commands::strategy::StrategyReactor;
 use stele_commands::streams;
 use stele_domain::operations::service::event::Service;
@@ -22,6 +23,10 @@ use stele_domain::port::event_log::InvalidStream;
 use stele_intents::key::{BearerToken, KeyError, SigningKey};
 use stele_intents::relay::{RelayStream, RelayVenue};
 use stele_intents::verifier::NearVerifier;
+use tokio::sync::watch;
+
+/// How often a log that did not answer is asked again.
+const LOG_RETRY: Duration = Duration::from_millis(500);
 
 /// Starts what the roles name. Every service says on the log that it started.
 pub(crate) async fn start(
@@ -32,12 +37,18 @@ pub(crate) async fn start(
     parts: &mut Parts,
 ) -> Result<(), Failure> {
     for service in roles.services() {
-        let started = core.board.start(service, crate::VERSION, &config.instance, core.clock.as_ref()).await;
-        started.map_err(|error| Failure::error(&error))?;
+        // An executor says so itself, when it has the lease.
+        if service != Service::Executor {
+            begun(config, core, service).await?;
+        }
         health.runs(service, String::new());
     }
-    let key = signing_key(config, roles, health);
-    let public_key = key.as_ref().ok().map(|key| key.public_key().to_owned());
+    let key = signing_key(config, roles);
+    let public_key = match &key {
+        Ok(key) => Some(key.public_key().to_owned()),
+        Err(_) => config.public_key.clone(),
+    };
+    let cannot_sign = key.as_ref().err().map(|error| format!("can't sign: {}", chain(error)));
     if roles.has(Role::Market) {
         market(config, core, parts)?;
     }
@@ -50,7 +61,7 @@ pub(crate) async fn start(
             ingest(config, core, stream, parts)?;
         }
         if roles.has(Role::Executor) {
-            executor(config, core, venue, parts);
+            executor(config, core, venue, (health, cannot_sign.unwrap_or_default()), parts);
         }
     }
     if roles.has(Role::Strategy) {
@@ -62,18 +73,27 @@ pub(crate) async fn start(
     Ok(())
 }
 
-/// Without a key the desk reads and decides; what is in the way stands in the executor's status.
-fn signing_key(config: &Config, roles: &Roles, health: &Health) -> Result<SigningKey, KeyError> {
-    let key = config.signing_key.as_ref().map_or(Err(KeyError::NotConfigured), SigningKey::load);
+/// Records that a service runs, however often the log must be asked.
+async fn begun(config: &Config, core: &Core, service: Service) -> Result<(), Failure> {
+    loop {
+        match core.board.start(service, crate::VERSION, &config.instance, core.clock.as_ref()).await {
+            Ok(()) => return Ok(()),
+            Err(ServiceError::Log(error)) if error.is_transient() => tokio::time::sleep(LOG_RETRY).await,
+            Err(ServiceError::Log(error)) => return Err(log_failure(&error)),
+            Err(error) => return Err(Failure::error(&error)),
+        }
+    }
+}
+
+/// The key, for who signs. Without it the desk reads and decides; what is in the way stands in the executor's status.
+fn signing_key(config: &Config, roles: &Roles) -> Result<SigningKey, KeyError> {
+    let source =
+        config.signing_key.as_ref().filter(|_| roles.has(Role::Executor) || roles.has(Role::Inventory));
+    let key = source.map_or(Err(KeyError::NotConfigured), SigningKey::load);
     match &key {
         Ok(key) => observe::signing_key(key.public_key()),
-        Err(error) => {
-            let why = chain(error);
-            observe::no_signing_key(&why);
-            if roles.has(Role::Executor) {
-                health.runs(Service::Executor, format!("can't sign: {why}"));
-            }
-        }
+        Err(error) if roles.has(Role::Executor) => observe::no_signing_key(&chain(error)),
+        Err(_) => {}
     }
     key
 }
@@ -158,7 +178,14 @@ fn ingest(config: &Config, core: &Core, feed: RelayStream, parts: &mut Parts) ->
     Ok(())
 }
 
-fn executor(config: &Config, core: &Core, venue: RelayVenue, parts: &mut Parts) {
+fn executor(
+    config: &Config,
+    core: &Core,
+    venue: RelayVenue,
+    (health, cannot_sign): (&Health, String),
+    parts: &mut Parts,
+) {
+    let (standing, seen) = watch::channel(Standing::Starting);
     let service = Executor {
         log: Arc::clone(&core.log),
         account: Arc::clone(&core.account),
@@ -169,10 +196,41 @@ fn executor(config: &Config, core: &Core, venue: RelayVenue, parts: &mut Parts) 
         board: Arc::clone(&core.board),
         clock: Arc::clone(&core.clock),
         refresh_inventory: Arc::clone(&core.bells.inventory),
+        standing,
         options: config.executor.clone(),
     };
     let stop = parts.stop();
     parts.spawn_service(Service::Executor, service.run(stop));
+    tell_standing(health.clone(), cannot_sign, seen, parts);
+}
+
+/// Keeps the executor's health as it says that it stands, until it ends.
+fn tell_standing(
+    health: Health,
+    cannot_sign: String,
+    mut seen: watch::Receiver<Standing>,
+    parts: &mut Parts,
+) {
+    let mut stop = parts.stop();
+    parts.spawn("the standing of the executor", async move {
+        loop {
+            let why = match &*seen.borrow_and_update() {
+                Standing::Starting | Standing::Leading { .. } => cannot_sign.clone(),
+                Standing::Standby { holder, until } => {
+                    format!("standby: {holder} holds the signing lease until {until}")
+                }
+            };
+            health.runs(Service::Executor, why);
+            tokio::select! {
+                biased;
+                () = stop.requested() => return Ok(()),
+                changed = seen.changed() => if changed.is_err() {
+                    stop.requested().await;
+                    return Ok(());
+                },
+            }
+        }
+    });
 }
 
 fn strategy(config: &Config, core: &Core, parts: &mut Parts) -> Result<(), Failure> {

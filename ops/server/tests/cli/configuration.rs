@@ -74,3 +74,24 @@ fn a_desk_without_an_account_is_refused_with_the_way_out() {
     }
     assert!(!directory.path().join("stele-data").exists(), "a refused start leaves nothing behind");
 }
+
+#[test]
+fn every_value_says_where_it_comes_from_when_it_is_asked() {
+    let directory = with_file("[desk]\ninstance = \"of-file\"\n");
+    let plain = stele(directory.path(), &["config", "print"]).exits(0).stdout;
+    assert!(plain.contains("of-file\"") && plain.contains("# stele.toml line 2"), "{plain}");
+    assert!(!plain.contains("# the defaults"), "{plain}");
+    let whole = stele(directory.path(), &["config", "print", "--origin"]).exits(0).stdout;
+    assert!(whole.lines().all(|line| line.contains("  # ")), "{whole}");
+    assert!(whole.contains("# the defaults"), "{whole}");
+}
+
+#[test]
+fn a_key_is_no_setting_and_is_not_repeated_when_it_stands_where_its_file_belongs() {
+    let key = "stele_0123456789ab_AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-AbCdEf_01234567";
+    let directory = with_file(&format!("[client]\nserver = \"http://127.0.0.1:1\"\nkey_file = \"{key}\"\n"));
+    let run = stele(directory.path(), &["status"]).exits(2);
+    run.complains(&["client.key_file", "never the key itself"]);
+    let run = stele(directory.path(), &["status"]);
+    assert!(!run.stderr.contains("AbCdEf"), "{}", run.stderr);
+}

@@ -1,5 +1,4 @@
-//! The exit codes, each met by a user of the real binary. 4 is reserved, and 6 needs a second user of the machine:
-//! what leads to it is tested beside the code.
+//! The exit codes, each met by a user of the real binary. 4 and 6 need keys, and are met in `remote.rs`.
 
 use crate::support::{World, stele};
 
@@ -15,7 +14,10 @@ fn answers_exit_with_0() {
         &["--version"],
         &["completions", "bash"],
         &["config", "print"],
+        &["config", "print", "--origin"],
         &["config", "check"],
+        &["keys", "roles"],
+        &["db", "doctor"],
     ] {
         let run = stele(directory.path(), args).exits(0);
         assert!(!run.stdout.is_empty() && run.stderr.is_empty(), "{run:?}");
@@ -37,6 +39,13 @@ fn wrong_arguments_exit_with_2() {
         &["table", "decisions", "--where", "no-equals-sign"],
         &["log", "verify", "nowhere"],
         &["status", "--config", "nowhere.toml"],
+        &["keys", "create", "--role", "king", "--owner", "me"],
+        &["keys", "create", "--role", "viewer", "--owner", "me", "--scope", "fly"],
+        &["keys", "revoke", "abc"],
+        &["approve", "not-a-uuid"],
+        &["db", "migrate"],
+        &["demo", "--server", "http://127.0.0.1:1"],
+        &["watch", "--from", "yesterday"],
     ] {
         let run = stele(directory.path(), args).exits(2);
         assert!(run.stdout.is_empty() && !run.stderr.is_empty(), "{args:?}: {run:?}");
@@ -44,11 +53,53 @@ fn wrong_arguments_exit_with_2() {
 }
 
 #[test]
+fn every_verb_is_completed_in_every_shell() {
+    let directory = empty();
+    let help = stele(directory.path(), &["--help"]).exits(0).stdout;
+    let verbs =
+        help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // Long descriptions go on further in.
+    let verbs = verbs.filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    let verbs: Vec<&str> = verbs.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(verbs.contains(&"keys") && verbs.len() > 20, "{verbs:?}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = stele(directory.path(), &["completions", shell]).exits(0).stdout;
+        for verb in &verbs {
+            assert!(script.contains(verb), "{verb} is missing for {shell}");
+        }
+    }
+}
+
+#[test]
+fn the_codes_are_the_same_in_the_help_and_in_the_readme() {
+    let help = stele(empty().path(), &["--help"]).exits(0).stdout;
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md")).unwrap();
+    let rows = readme.lines().skip_while(|line| *line != "## Exit codes").filter_map(|line| {
+        let (code, words) = line.strip_prefix("| ")?.strip_suffix(" |")?.split_once(" | ")?;
+        Some((code.parse::<u8>().ok()?, words))
+    });
+    let rows: Vec<_> = rows.collect();
+    assert_eq!(rows.iter().map(|(code, _)| *code).collect::<Vec<_>>(), (0..=8).collect::<Vec<_>>());
+    for (code, words) in rows {
+        assert!(help.contains(&format!("{code}  {words}")), "{code} {words:?} is missing in\n{help}");
+    }
+}
+
+#[test]
 fn a_desk_that_does_not_answer_exits_with_7_and_says_what_to_do() {
     let directory = empty();
-    for args in
-        [&["status"][..], &["kill"], &["trace", "some-id"], &["log", "stat"], &["table"], &["limits", "get"]]
-    {
+    for args in [
+        &["status"][..],
+        &["kill"],
+        &["trace", "some-id"],
+        &["log", "stat"],
+        &["log", "prove", "1"],
+        &["table"],
+        &["limits", "get"],
+        &["whoami"],
+        &["watch"],
+        &["keys", "list"],
+    ] {
         stele(directory.path(), args).exits(7).complains(&["no desk answers on", "stele serve", "--socket"]);
     }
 }

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the support of tests is test code too")]
 
 mod configuration;
+mod database;
 mod desk;
 mod exit_codes;
 mod keys;
+mod offline;
+mod remote;
 mod support;

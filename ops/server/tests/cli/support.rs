@@ -124,6 +124,7 @@ impl World {
         let text = format!(
             "[account]\nid = \"{ACCOUNT}\"\n{account}\n\
              [desk]\ninstance = \"test\"\n\
+             [api]\nlisten = \"127.0.0.1:0\"\n\
              [relay]\nurl = \"{}\"\n\
              [verifier]\nurls = [\"{}\", \"{}\"]\npoll_ms = 300\n\
              [market]\ntick_ms = 100\n\
@@ -159,6 +160,14 @@ impl World {
         let mut desk = Desk::start(command(self.path(), &["serve"]));
         desk.logged("desk.ready");
         desk
+    }
+
+    /// Makes a key on the desk's own machine; the file that holds it.
+    pub fn key(&self, role: &str, owner: &str) -> PathBuf {
+        let path = self.path().join(format!("{role}-{owner}.key"));
+        let out = path.to_str().unwrap();
+        self.stele(&["keys", "create", "--role", role, "--owner", owner, "--out", out]).exits(0);
+        path
     }
 
     /// A taker who gives BTC and takes the desk's offer, whatever it is.
@@ -287,6 +296,26 @@ impl Desk {
                 }
             }
         }
+    }
+
+    /// Where it listens, as it has said.
+    pub fn server(&self) -> String {
+        let lines = self.said.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let mut opened = lines.filter(|line| line["event"] == "api.listening");
+        let address =
+            opened.next().unwrap_or_else(|| panic!("no port was opened:\n{}", self.said.join("\n")));
+        format!("http://{}", address["address"].as_str().unwrap())
+    }
+
+    /// Runs the binary against the port of this desk, away from its data.
+    pub fn remote(&self, args: &[&str], key: Option<&Path>) -> Run {
+        let away = tempfile::tempdir().unwrap();
+        let server = self.server();
+        let mut args = [args, &["--server", &server]].concat();
+        if let Some(key) = key {
+            args.extend(["--key-file", key.to_str().unwrap()]);
+        }
+        stele(away.path(), &args)
     }
 
     /// Sends a signal and waits for the end: the exit code, and how long it took.

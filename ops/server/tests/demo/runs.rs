@@ -4,6 +4,10 @@ use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a desk that is told to end may take.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
 
 /// Every table that the proof has to compare rows of, because every run fills it.
 const TABLES_FILLED: [&str; 12] = [
@@ -42,14 +46,14 @@ fn number(report: &Value, pointer: &str) -> u64 {
 }
 
 /// Runs the demo for programs and holds it against everything that it promises.
-fn a_run_that_keeps_its_promises(seed: &str, span: &str) -> Value {
-    let output = ran(stele().args(["demo", "--json", "--for", span, "--seed", seed]));
+fn a_run_that_keeps_its_promises(seed: &str, span: &str, more: &[&str], store: &str) -> Value {
+    let output = ran(stele().args(["demo", "--json", "--for", span, "--seed", seed]).args(more));
     let report: Value = serde_json::from_slice(&output.stdout).expect("exactly one JSON object");
-    promises_are_kept(&report);
+    promises_are_kept(&report, store);
     report
 }
 
-fn promises_are_kept(report: &Value) {
+fn promises_are_kept(report: &Value, store: &str) {
     assert!(number(report, "/skipped/disarmed") >= 1);
     assert!(number(report, "/results/settled") >= 3);
     assert!(number(report, "/results/expired_unfilled") >= 1);
@@ -74,7 +78,7 @@ fn promises_are_kept(report: &Value) {
     for table in TABLES_FILLED {
         assert!(number(report, &format!("/rows_compared/{table}")) > 0, "no rows of {table} were compared");
     }
-    assert_eq!(report["read_model_store"], "memory");
+    assert_eq!(report["read_model_store"], store);
     assert_eq!(report["log"]["verified"], true);
     assert_eq!(number(report, "/log/events"), number(report, "/log/head"));
     let checkpoint = report["log"]["checkpoint"].as_str().unwrap();
@@ -93,7 +97,7 @@ fn promises_are_kept(report: &Value) {
 
 #[test]
 fn a_demo_for_programs_keeps_every_promise() {
-    let report = a_run_that_keeps_its_promises("7", "20s");
+    let report = a_run_that_keeps_its_promises("7", "20s", &[], "memory");
     assert_eq!(number(&report, "/seed"), 7);
     assert!(number(&report, "/elapsed_ms") >= 20_000);
 }
@@ -103,8 +107,54 @@ fn another_market_and_too_short_a_time_keep_every_promise_all_the_same() {
     // `ops/test --long` tries many markets.
     let markets = if std::env::var_os("STELE_LONG").is_some() { 25 } else { 1 };
     for seed in 12_345..12_345 + markets {
-        a_run_that_keeps_its_promises(&seed.to_string(), "1s");
+        a_run_that_keeps_its_promises(&seed.to_string(), "1s", &[], "memory");
     }
+}
+
+#[test]
+fn a_demo_with_its_tables_in_postgresql_keeps_every_promise_and_equal_rows() {
+    use std::os::unix::fs::PermissionsExt as _;
+    // Root's database runs as somebody else, who has to get through.
+    let through = std::fs::Permissions::from_mode(0o711);
+    let parent = tempfile::Builder::new().permissions(through).tempdir_in("/tmp").unwrap();
+    let data = parent.path().join("kept");
+    let more = ["--postgres", "--data", data.to_str().unwrap()];
+    a_run_that_keeps_its_promises("9", "5s", &more, "postgresql");
+    assert!(data.join("postgres/data/PG_VERSION").is_file(), "no database was there");
+}
+
+#[test]
+fn a_demo_that_is_killed_leaves_no_desk_behind() {
+    let parent = tempfile::tempdir().unwrap();
+    let mut child = stele()
+        .args(["demo", "--data"])
+        .arg(parent.path().join("kept"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let desk = desk_of(&mut lines);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // The desk is nobody's child any more, so there is nothing to wait for but its name.
+    let began = Instant::now();
+    while runs(desk) {
+        assert!(began.elapsed() < DRAIN_MAX, "the desk outlived the demo");
+        std::thread::yield_now();
+    }
+}
+
+/// Whether a process runs; one that has ended and that nobody has asked about doesn't.
+fn runs(pid: rustix::process::Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid()));
+    stat.is_ok_and(|stat| !stat.rsplit(") ").next().unwrap_or("Z").starts_with('Z'))
+}
+
+/// The process of the desk, as a demo says it.
+fn desk_of(lines: &mut impl Iterator<Item = String>) -> rustix::process::Pid {
+    let ready = lines.find(|line| line.contains("is ready, its log in")).expect("the desk became ready");
+    let pid = ready.split_whitespace().skip_while(|word| *word != "process").nth(1).unwrap();
+    rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap()
 }
 
 #[test]
@@ -114,7 +164,7 @@ fn what_a_demo_keeps_can_be_verified_traced_and_proved_again() {
     let args = ["demo", "--json", "--for", "1s", "--seed", "3", "--data"];
     let output = ran(stele().args(args).arg(&data));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    promises_are_kept(&report);
+    promises_are_kept(&report, "memory");
 
     // The log, by itself and against the checkpoint that was taken out of the living desk.
     let checkpoint = data.join("checkpoint.txt");
@@ -166,9 +216,7 @@ fn an_interrupted_demo_leaves_no_process_and_no_files() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let ready = lines.find(|line| line.contains("is ready, its log in")).expect("the desk became ready");
-    let desk: i32 =
-        ready.split_whitespace().skip_while(|word| *word != "process").nth(1).unwrap().parse().unwrap();
+    let desk = desk_of(&mut lines);
     lines.find(|line| line.contains("settled")).expect("a trade");
 
     let pid = rustix::process::Pid::from_child(&child);
@@ -178,7 +226,6 @@ fn an_interrupted_demo_leaves_no_process_and_no_files() {
     child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
     assert_eq!(status.code(), Some(1));
     assert!(words.contains("interrupted"), "{words}");
-    let desk = rustix::process::Pid::from_raw(desk).unwrap();
     assert!(rustix::process::test_kill_process(desk).is_err(), "the desk outlived the demo");
     assert_eq!(std::fs::read_dir(parent.path()).unwrap().count(), 0, "temporary files were left behind");
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -46,6 +47,8 @@ impl Drop for Background {
 
 struct Shell<'d> {
     directory: &'d Path,
+    /// Where the desk of this run listens: the port that people use may be taken.
+    door: String,
     variables: BTreeMap<String, String>,
     background: Background,
 }
@@ -95,7 +98,7 @@ impl Shell<'_> {
             self.variables.insert(name.to_owned(), value.to_owned());
             return;
         }
-        let line = line.replace("cargo run --release -- ", "stele ");
+        let line = line.replace("cargo run --release -- ", "stele ").replace("127.0.0.1:8420", &self.door);
         let mut arguments = words(&line);
         assert_eq!(arguments.remove(0), "stele", "a command that this test can't run: {line}");
         match arguments[0].as_str() {
@@ -132,8 +135,9 @@ fn every_command_of_the_readme_works() {
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
     let integration = std::fs::read_to_string(root.join(".ci/run")).unwrap();
     let directory = tempfile::Builder::new().prefix("st").tempdir_in("/tmp").unwrap();
-    let mut shell =
-        Shell { directory: directory.path(), variables: BTreeMap::new(), background: Background::default() };
+    let door = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let variables = BTreeMap::from([("STELE__API__LISTEN".to_owned(), door.clone())]);
+    let mut shell = Shell { directory: directory.path(), door, variables, background: Background::default() };
     let commands = commands(&readme);
     assert!(commands.len() >= 14, "only {} commands found", commands.len());
     for line in commands {

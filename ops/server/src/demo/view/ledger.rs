@@ -55,7 +55,8 @@ pub(crate) fn line(event: &Event, story: &Story, actor: &Actor) -> Option<Line> 
         | Event::Treasury(_)
         | Event::Market(_)
         | Event::Intents(Intents::Filter(_))
-        | Event::Operations(_) => None,
+        | Event::Operations(_)
+        | Event::Access(_) => None,
     }
 }
 
@@ -164,6 +165,8 @@ fn account(fact: &Account, story: &Story, actor: &Actor) -> Option<Line> {
         }
         Account::SubmissionUncertain(fact) => of(fact.command_id, Tone::Warn, "unknown")
             .with(Tone::Plain, "it may be live: it is looked up, never sent again"),
+        Account::ReplyContradicted(fact) => of(fact.command_id, Tone::Warn, "unknown")
+            .with(Tone::Plain, format!("{} before, and now: {}", fact.before.name(), fact.reply)),
         Account::SubmissionAbandoned(fact) => {
             of(fact.command_id, Tone::Warn, "not sent").with(Tone::Plain, &*fact.why)
         }
@@ -188,12 +191,17 @@ fn account(fact: &Account, story: &Story, actor: &Actor) -> Option<Line> {
             person("armed", format!("for {} by {}", span(seconds * 1_000), who(actor)), &armed.reason)
         }
         Account::Disarmed(fact) => person("disarmed", format!("by {}", who(actor)), &fact.reason),
+        Account::ArmRequested(asked) => {
+            person("arm?", format!("asked by {}: another person must approve", who(actor)), &asked.reason)
+        }
         Account::Killed(fact) => person("killed", format!("by {}", who(actor)), &fact.reason),
         Account::LeaseTaken(lease) => begin("", Tone::Plain, "lease")
             .with(Tone::Faint, format!("epoch {}: this process may sign, and is disarmed", lease.epoch)),
-        Account::LeaseRenewed(_) | Account::SubmissionStarted(_) | Account::ReservationReleased(_) => {
-            return None;
-        }
+        Account::LeaseRenewed(_)
+        | Account::ArmApproved(_)
+        | Account::KillConfirmed(_)
+        | Account::SubmissionStarted(_)
+        | Account::ReservationReleased(_) => return None,
     };
     Some(line)
 }

@@ -1,0 +1,96 @@
+//! Secrets in files: read once, by their owner only. Errors say where and what, never the content.
+
+use crate::exit::{Code, Failure};
+use secrecy::SecretString;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Largest file of a secret, in bytes.
+const FILE_BYTES_MAX: u64 = 4_096;
+
+/// The one line of text in a file that only its owner can read.
+pub(super) fn line(setting: &str, path: &Path) -> Result<SecretString, Failure> {
+    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(FILE_BYTES_MAX).unwrap_or(0)));
+    let failed = |error: std::io::Error| unusable(setting, path, &error.to_string());
+    open(setting, path)?.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
+    match text.trim() {
+        "" => Err(unusable(setting, path, "it is empty")),
+        line if line.contains(char::is_whitespace) => {
+            Err(unusable(setting, path, "it has more than one word"))
+        }
+        line => Ok(SecretString::from(line.to_owned())),
+    }
+}
+
+/// The bytes of a file that only its owner can read.
+pub(super) fn bytes<const N: usize>(setting: &str, path: &Path) -> Result<Zeroizing<[u8; N]>, Failure> {
+    let mut bytes = Zeroizing::new([0; N]);
+    let mut file = open(setting, path)?;
+    let long = format!("it does not have {N} bytes");
+    file.read_exact(&mut *bytes).map_err(|_| unusable(setting, path, &long))?;
+    let mut more = [0; 1];
+    match file.read(&mut more) {
+        Ok(0) => Ok(bytes),
+        Ok(_) | Err(_) => Err(unusable(setting, path, &long)),
+    }
+}
+
+fn open(setting: &str, path: &Path) -> Result<File, Failure> {
+    let file = File::open(path).map_err(|error| unusable(setting, path, &error.to_string()))?;
+    // The open file is asked, not the path: nobody can swap it in between.
+    let meta = file.metadata().map_err(|error| unusable(setting, path, &error.to_string()))?;
+    if !meta.is_file() {
+        return Err(unusable(setting, path, "it is no file"));
+    }
+    #[cfg(unix)]
+    {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o777;
+        if mode & 0o077 != 0 {
+            let why = format!("it has mode {mode:03o}, so others can read it: run `chmod 600` on it");
+            return Err(unusable(setting, path, &why));
+        }
+    }
+    Ok(file)
+}
+
+fn unusable(setting: &str, path: &Path, why: &str) -> Failure {
+    Failure::new(Code::Usage, format!("configuration: `{setting}`: {} can't be used: {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bytes, line};
+    use secrecy::ExposeSecret as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::PathBuf;
+
+    fn file(content: &[u8], mode: u32) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn a_secret_that_others_can_read_is_refused_and_not_shown() {
+        let (_folder, path) = file(b"hush\n", 0o640);
+        let words = format!("{:?}", line("log.key_file", &path).unwrap_err());
+        assert!(
+            words.contains("640") && words.contains("log.key_file") && !words.contains("hush"),
+            "{words}"
+        );
+        let (_folder, path) = file(b"hush\n", 0o600);
+        assert_eq!(line("log.key_file", &path).unwrap().expose_secret(), "hush");
+    }
+
+    #[test]
+    fn bytes_have_the_length_that_is_asked_for() {
+        for (content, fits) in [(&[7_u8; 31][..], false), (&[7; 32], true), (&[7; 33], false)] {
+            let (_folder, path) = file(content, 0o600);
+            assert_eq!(bytes::<32>("access.pepper_file", &path).is_ok(), fits, "{} bytes", content.len());
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Where the tables are: memory, a PostgreSQL of ours, somebody's PostgreSQL, or another process.
+
+use super::core::own_directory;
+use super::elsewhere::TablesElsewhere;
+use super::roles::{Role, Roles};
+use super::secret;
+use crate::config::{Config, DatabaseAt};
+use crate::exit::{Code, Failure, chain};
+use crate::observe;
+use secrecy::ExposeSecret as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+use stele_domain::port::read_store::{ReadStore, Schema};
+use stele_projections::models;
+use stele_read_store::{MemoryStore, Options, PostgresStore, PrivateError, PrivateServer};
+
+/// Where the private server keeps its files, in the data directory.
+const FOLDER: &str = "postgres";
+
+/// The tables, and the server that is ours as long as they are needed.
+pub(super) struct Tables {
+    pub store: Arc<dyn ReadStore>,
+    private: Option<PrivateServer>,
+}
+
+impl Tables {
+    /// Opens what the configuration names. A PostgreSQL that does not answer is no reason not to start: reads say so,
+    /// and the rest goes on.
+    pub(super) async fn open(config: &Config, roles: &Roles) -> Result<Self, Failure> {
+        let schemas = stele_projections::schemas(models::ALL);
+        let (writes, reads) = (roles.has(Role::Projections), roles.has(Role::Api));
+        let elsewhere = || Ok(Self { store: TablesElsewhere::of(schemas.clone()), private: None });
+        match &config.database.at {
+            DatabaseAt::Memory if writes => {
+                let store = MemoryStore::new(&schemas).map_err(|error| Failure::error(&error))?;
+                Ok(Self { store: Arc::new(store), private: None })
+            }
+            DatabaseAt::Private if writes => {
+                let began = Instant::now();
+                own_directory(&config.data_dir)?;
+                let_through(&config.data_dir)?;
+                let server = PrivateServer::start(&config.data_dir.join(FOLDER)).await;
+                let server = server.map_err(|error| not_started(&error))?;
+                observe::private_database(began.elapsed().as_secs_f64());
+                let store = postgres(&server.app_url(), &schemas, config, writes)?;
+                Ok(Self { store, private: Some(server) })
+            }
+            DatabaseAt::Url { url, password_file } if writes || reads => {
+                let url = with_password(url, password_file.as_deref())?;
+                Ok(Self { store: postgres(&url, &schemas, config, writes)?, private: None })
+            }
+            DatabaseAt::Private if reads => Err(Failure::usage(
+                "configuration: `database.private`: the private PostgreSQL is for the process that keeps the tables: \
+                 add the role `projections`, or set `database.url` in both",
+            )),
+            DatabaseAt::Memory | DatabaseAt::Private | DatabaseAt::Url { .. } => elsewhere(),
+        }
+    }
+
+    /// Ends the private server, when everybody is done with it.
+    pub(super) async fn close(self) {
+        if let Some(server) = self.private {
+            server.stop().await;
+        }
+    }
+}
+
+fn postgres(
+    url: &str,
+    schemas: &[Schema],
+    config: &Config,
+    writes: bool,
+) -> Result<Arc<dyn ReadStore>, Failure> {
+    // Rows of an older definition are folded anew by whoever writes; others wait for that.
+    let options = Options { readers: config.database.connections, start_over: writes, ..Options::default() };
+    let store = PostgresStore::lazy(url, schemas, options);
+    store.map_or_else(
+        |error| Err(Failure::usage(format!("configuration: `database.url`: {}", chain(&error)))),
+        |store| Ok(Arc::new(store) as Arc<dyn ReadStore>),
+    )
+}
+
+/// Root's PostgreSQL runs as somebody else, who must get to its folder: passed through, and not looked into. The log's own
+/// folder beside it stays its owner's.
+fn let_through(data_dir: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt as _;
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let changed = std::fs::metadata(data_dir).and_then(|meta| {
+        let mode = meta.permissions().mode() | 0o011;
+        std::fs::set_permissions(data_dir, std::fs::Permissions::from_mode(mode))
+    });
+    changed.map_err(|error| {
+        Failure::new(
+            Code::Error,
+            format!("{} can't be opened for passing through: {error}", data_dir.display()),
+        )
+    })
+}
+
+fn not_started(error: &PrivateError) -> Failure {
+    Failure::new(Code::Unavailable, chain(error))
+}
+
+/// The address of the configured database, password and all.
+pub(crate) fn database_url(config: &Config) -> Result<String, Failure> {
+    match &config.database.at {
+        DatabaseAt::Url { url, password_file } => with_password(url, password_file.as_deref()),
+        DatabaseAt::Memory | DatabaseAt::Private => {
+            Err(Failure::usage("no database is named: set DATABASE_URL or database.url"))
+        }
+    }
+}
+
+/// Puts the password of a file into the address.
+fn with_password(url: &str, file: Option<&Path>) -> Result<String, Failure> {
+    let Some(file) = file else { return Ok(url.to_owned()) };
+    let password = secret::line("database.password_file", file)?;
+    let split = url.split_once("://").and_then(|(scheme, rest)| {
+        let (user, host) = rest.split_once('@')?;
+        (!user.is_empty() && !user.contains([':', '/'])).then_some((scheme, user, host))
+    });
+    let Some((scheme, user, host)) = split else {
+        return Err(Failure::usage(
+            "configuration: `database.password_file`: `database.url` must name the user that the password is of, and no \
+             password: postgres://user@host/database",
+        ));
+    };
+    Ok(format!("{scheme}://{user}:{}@{host}", encoded(password.expose_secret())))
+}
+
+/// As it may stand in an address.
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| {
+        if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    text.bytes().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_password;
+    use std::io::Write as _;
+
+    #[test]
+    fn a_password_with_signs_of_an_address_in_it_stays_a_password() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"p@ss:w/rd\n").unwrap();
+        let url = with_password("postgres://desk@db.example:5432/stele?sslmode=require", Some(file.path()))
+            .unwrap();
+        assert_eq!(url, "postgres://desk:p%40ss%3Aw%2Frd@db.example:5432/stele?sslmode=require");
+        for without_user in ["postgres://db.example/stele", "postgres://desk:other@db.example/stele"] {
+            assert!(with_password(without_user, Some(file.path())).is_err(), "{without_user}");
+        }
+    }
+}

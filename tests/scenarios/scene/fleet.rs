@@ -1,0 +1,213 @@
+//! One desk in several processes: one owns the log and reads the world, the others work on it with keys of their own.
+//!
+//! Everything that is known of it comes through the process that answers persons: the scene's desk is that one.
+
+use super::desk::{Desk, run_to_end};
+use super::setup::{self, Setup, private};
+use super::{PRICE_E8, Scene};
+use std::net::TcpListener;
+use std::path::Path;
+use stele_api::client::Client;
+use stele_simulator::{Action, Endpoints, Simulator};
+use toml::Value;
+
+/// A process of the desk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Member {
+    /// Owns the log; reads prices, relay and balances.
+    Owner,
+    /// Decides.
+    Strategy,
+    /// Signs and sends.
+    Executor,
+    /// Stands by for the executor; runs only where a scenario wants it.
+    Standby,
+    /// Keeps the tables and answers persons.
+    Front,
+}
+
+impl Member {
+    /// The four that make a desk, the owner of the log first.
+    pub const FOUR: [Self; 4] = [Self::Owner, Self::Strategy, Self::Executor, Self::Front];
+
+    /// The short name of its files, of its socket, and its instance.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Strategy => "strat",
+            Self::Executor => "exec-a",
+            Self::Standby => "exec-b",
+            Self::Front => "front",
+        }
+    }
+
+    /// What it runs.
+    pub fn roles(self) -> &'static [&'static str] {
+        match self {
+            Self::Owner => &["market", "ingest", "inventory", "alerts"],
+            Self::Strategy => &["strategy"],
+            Self::Executor | Self::Standby => &["executor"],
+            Self::Front => &["projections", "api"],
+        }
+    }
+}
+
+/// The processes, and the world that they live in.
+pub struct Fleet {
+    /// The world, and the desk as persons see it.
+    pub scene: Scene,
+    pub owner: Desk,
+    pub strategy: Desk,
+    pub executor: Desk,
+    pub standby: Desk,
+    /// Where the standby answers probes.
+    pub probes: String,
+}
+
+/// What all processes of one fleet share.
+struct Ground<'s> {
+    setup: &'s Setup,
+    folder: &'s Path,
+    doors: Endpoints,
+    public_key: &'s str,
+    /// The owner's port.
+    port: u16,
+    /// Where the standby answers probes.
+    probe_port: u16,
+}
+
+impl Ground<'_> {
+    /// Writes the configuration of one process.
+    fn member(&self, member: Member) -> Desk {
+        let name = member.name();
+        let path = |name: &str| Value::from(self.folder.join(name).to_string_lossy().into_owned());
+        let mut own: Vec<(&str, Value)> = vec![
+            ("desk.instance", name.into()),
+            ("desk.data_dir", path(&format!("{name}-data"))),
+            ("desk.socket", path(&format!("{name}.s"))),
+        ];
+        if !member.roles().contains(&"executor") {
+            own.push(("account.signing_key_file", "".into()));
+        }
+        if member == Member::Owner {
+            own.push(("api.listen", format!("127.0.0.1:{}", self.port).into()));
+            own.push(("account.public_key", self.public_key.into()));
+        } else {
+            own.push(("log.url", format!("http://127.0.0.1:{}", self.port).into()));
+            own.push(("log.key_file", path(&format!("{name}.key"))));
+            own.push(("access.pepper_file", path("owner-data/keys.pepper")));
+        }
+        if member == Member::Standby {
+            own.push(("executor.standby", true.into()));
+            own.push(("api.probe_listen", format!("127.0.0.1:{}", self.probe_port).into()));
+        }
+        let config = self.folder.join(format!("{name}.toml"));
+        private(&config, &self.setup.config_with(self.folder, &self.doors, own));
+        Desk::new(config, self.folder.join(format!("{name}.words")))
+    }
+}
+
+impl Fleet {
+    /// Configurations and keys for every process, of which none runs yet.
+    pub async fn prepared(setup: Setup) -> Self {
+        let folder = tempfile::Builder::new().prefix("st").tempdir().expect("a temporary folder");
+        let public_key = setup::make_key(&folder.path().join("key"), setup.key);
+        let simulator = Simulator::start(setup.peopled(&public_key)).await.expect("a simulator");
+        let world = simulator.handle();
+        world.act(Action::FixPrice { price_e8: Some(PRICE_E8) }).expect("a fixed price");
+        let (port, probe_port) = (free_port(), free_port());
+        let ground = Ground {
+            setup: &setup,
+            folder: folder.path(),
+            doors: simulator.endpoints(),
+            public_key: &public_key,
+            port,
+            probe_port,
+        };
+        let [owner, strategy, executor, standby, front] =
+            [Member::Owner, Member::Strategy, Member::Executor, Member::Standby, Member::Front]
+                .map(|member| ground.member(member));
+        let client = Client::unix(folder.path().join("front.s"));
+        let limits = setup.limits.clone();
+        let scene = Scene { world, client, desk: front, limits, folder, public_key, _simulator: simulator };
+        let probes = format!("127.0.0.1:{probe_port}");
+        let fleet = Self { scene, owner, strategy, executor, standby, probes };
+        for member in [Member::Strategy, Member::Executor, Member::Standby, Member::Front] {
+            fleet.make_key(member.name(), "service", member.roles()).await;
+        }
+        fleet
+    }
+
+    /// Four processes that run, see their sources, and are armed.
+    pub async fn armed(setup: Setup) -> Self {
+        let mut fleet = Self::prepared(setup).await;
+        for member in Member::FOUR {
+            fleet.start(member);
+        }
+        fleet.sees().await;
+        fleet.scene.set_limits().await;
+        fleet.scene.arm().await;
+        fleet
+    }
+
+    /// Makes a key on the machine of the log, as an operator does, in the file that `name` looks for.
+    pub async fn make_key(&self, name: &str, role: &str, processes: &[&str]) {
+        let config = self.owner.config().to_string_lossy().into_owned();
+        let file = self.scene.file(&format!("{name}.key"));
+        let _ = std::fs::remove_file(&file);
+        let (file, processes) = (file.to_string_lossy().into_owned(), processes.join(","));
+        let mut arguments =
+            vec!["keys", "create", "--config", &config, "--role", role, "--owner", name, "--out", &file];
+        if !processes.is_empty() {
+            arguments.extend(["--process", &processes]);
+        }
+        let made = run_to_end(&arguments).await;
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+
+    /// One of the processes.
+    pub fn member(&mut self, member: Member) -> &mut Desk {
+        match member {
+            Member::Owner => &mut self.owner,
+            Member::Strategy => &mut self.strategy,
+            Member::Executor => &mut self.executor,
+            Member::Standby => &mut self.standby,
+            Member::Front => &mut self.scene.desk,
+        }
+    }
+
+    /// Starts one of the processes.
+    pub fn start(&mut self, member: Member) {
+        self.member(member).start(member.roles());
+    }
+
+    /// Waits until every source has spoken and an executor has the lease.
+    pub async fn sees(&self) {
+        self.scene.until_it_sees().await;
+        self.scene
+            .until("a lease", async || {
+                let account = self.scene.client.account().await.ok()?.account;
+                account.lease.is_some_and(|lease| !lease.lapsed).then_some(())
+            })
+            .await;
+    }
+
+    /// Ends one of the processes with SIGKILL and starts it again.
+    pub async fn restart(&mut self, member: Member) {
+        self.member(member).kill().await;
+        self.start(member);
+        self.sees().await;
+    }
+
+    /// The last words of all of them, for failures.
+    pub fn last_words(&self) -> String {
+        let members = [&self.owner, &self.strategy, &self.executor, &self.standby, &self.scene.desk];
+        members.map(Desk::last_words).join("\n--\n")
+    }
+}
+
+/// A port that nobody listens on at the moment.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its number").port()
+}
