@@ -369,7 +369,8 @@ impl Runner {
         let mut folded = vec![];
         let mut parked = 0;
         let mut trouble = None;
-        for (i, (projection, from)) in self.projections.iter().enumerate().filter(|(_, (_, from))| *from < to) {
+        for (i, (projection, from)) in self.projections.iter().enumerate().filter(|(_, (_, from))| *from < to)
+        {
             match fold::batch(&*self.store, projection, items, *from, to).await {
                 Ok((batch, parked_here)) => {
                     batches.push(batch);

@@ -72,7 +72,9 @@ fn every_setting_that_a_deployment_names_exists() {
     let mut paths = files(&root().join("ops/compose"), &[".yaml", ".md", "make-keys"]);
     paths.extend(files(&root().join("ops/kubernetes"), &[".yaml", ".md"]));
     assert!(paths.len() > 10, "{paths:?}");
-    paths.iter().for_each(|path| names_settings_that_exist(path));
+    for path in &paths {
+        names_settings_that_exist(path);
+    }
 }
 
 #[test]

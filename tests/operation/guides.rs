@@ -125,7 +125,7 @@ async fn a_backup_by_the_guide_can_be_restored_and_serves() {
     let quote = scene.until_acted(|| selling(Outcome::DeskWins)).await;
     scene.released(&quote).await;
     let config = scene.file("stele.toml");
-    let binary = crate::scene::binary();
+    let binary = crate::scene::binary::binary();
     let here = |lines: &[String]| run(folder, &binary, &config, lines);
 
     here(&section("Keep a checkpoint elsewhere"));

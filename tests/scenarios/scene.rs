@@ -3,7 +3,7 @@
 //! Everything that is known of the desk comes through its socket; everything that is known of the world, from the
 //! simulator's own journal. What is awaited is a condition with a long deadline, never a span of time.
 
-mod binary;
+pub mod binary;
 mod desk;
 mod fleet;
 mod quotes;

@@ -2,7 +2,7 @@
 
 use crate::desk::HandClock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{
     Appended, Direction, EventLog, Expected, Filter, Follow, LogError, MultiStream, NewRecord, Page,
@@ -17,6 +17,7 @@ pub struct Moody {
     deaf: AtomicBool,
     mute: AtomicBool,
     away: AtomicBool,
+    in_vain: AtomicU64,
 }
 
 fn no_answer() -> LogError {
@@ -26,7 +27,14 @@ fn no_answer() -> LogError {
 impl Moody {
     pub fn new(clock: &Arc<HandClock>) -> Self {
         let not = || AtomicBool::new(false);
-        Self { log: MemoryLog::new(clock.clone()), full: not(), deaf: not(), mute: not(), away: not() }
+        Self {
+            log: MemoryLog::new(clock.clone()),
+            full: not(),
+            deaf: not(),
+            mute: not(),
+            away: not(),
+            in_vain: AtomicU64::new(0),
+        }
     }
 
     /// Whether there is no room.
@@ -51,8 +59,15 @@ impl Moody {
         self.away.store(away, Ordering::SeqCst);
     }
 
+    /// How often it was asked while it was away.
+    pub fn asked_in_vain(&self) -> u64 {
+        self.in_vain.load(Ordering::SeqCst)
+    }
+
     fn is_away(&self) -> bool {
-        self.away.load(Ordering::SeqCst)
+        let away = self.away.load(Ordering::SeqCst);
+        self.in_vain.fetch_add(u64::from(away), Ordering::SeqCst);
+        away
     }
 }
 

@@ -16,7 +16,9 @@ mod trace;
 mod write;
 
 pub use access::{CreateKey, CreatedKey, Key, KeyStanding, KeysAnswer, RoleInfo, RolesAnswer, WhoAmI};
-pub use account::{Account, AccountAnswer, ArmRequest, Armed, Arming, Lease, OpenOffer, Reserved, TokenAmount};
+pub use account::{
+    Account, AccountAnswer, ArmRequest, Armed, Arming, Lease, OpenOffer, Reserved, TokenAmount,
+};
 pub use filter::{Filter, FilterMode, SetFilter};
 pub use limits::{Limits, LimitsAnswer, LimitsVersion, SetLimits};
 pub use live::{LiveEvent, LiveFailure, LivePlace};
@@ -28,4 +30,6 @@ pub use status::{
 };
 pub use tables::{Column, DumpPage, DumpRow, ProofLine, TableInfo, TablePage, TablesAnswer};
 pub use trace::{CommandStory, DecisionStory, Moment, Trace};
-pub use write::{Approval, Approve, Arm, Killed, Mode, OpenSignature, Outcome, Reason, ReasonOrNone, Refreshed, Written};
+pub use write::{
+    Approval, Approve, Arm, Killed, Mode, OpenSignature, Outcome, Reason, ReasonOrNone, Refreshed, Written,
+};

@@ -31,7 +31,7 @@ mod observe;
 pub use api::{Api, Build, LogAdmin, LogProof, LogStat, RoleHealth, Visitor};
 pub use door::{DoorError, TcpDoor, TcpOptions, TlsFiles, UnixDoor, serve_unix, this_user};
 pub use doors::{Doors, Pace, RateOptions};
-pub use observe::announce;
 pub use grpc::beside::Beside;
+pub use observe::announce;
 pub use probes::{Probes, probes};
 pub use router::{router, router_beside};

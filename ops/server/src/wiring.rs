@@ -30,7 +30,6 @@ use crate::observe;
 use core::Core;
 use metrics_exporter_prometheus::PrometheusHandle;
 use parts::Parts;
-use tables::Tables;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,6 +37,7 @@ use stele_commands::service::ServiceError;
 use stele_domain::operations::service::event::Service;
 use stele_domain::port::event_log::LogError;
 use stele_projections::runner::{Handle, Waited};
+use tables::Tables;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How often the desk says how far its tables are while they catch up with the log at the start.

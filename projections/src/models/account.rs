@@ -180,7 +180,11 @@ impl TableRow for ArmingStepRow {
         columns: &[
             column("position", Kind::Int64, "Log position of the event."),
             column("account", Kind::Text, "The account."),
-            column("step", Kind::Text, "armed, reducing, disarmed, killed, lease_taken, arm_requested, arm_approved or kill_confirmed."),
+            column(
+                "step",
+                Kind::Text,
+                "armed, reducing, disarmed, killed, lease_taken, arm_requested, arm_approved or kill_confirmed.",
+            ),
             column("detail", Kind::Text, "The reason, or who took the lease."),
             column("actor", Kind::Text, "By whom."),
             column("at", Kind::Timestamp, "When."),

@@ -5,13 +5,13 @@ use quickcheck::{Arbitrary, Gen};
 use serde_json::{Map, Value};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
+use stele_domain::access::Origin;
+use stele_domain::access::event::Event as Access;
 use stele_domain::codec;
 use stele_domain::event::{Event, Meta};
 use stele_domain::ids::{Actor, CommandId, CorrelationId, DecisionId, EventId, QuoteId, derived};
 use stele_domain::intents::event::Event as Intents;
 use stele_domain::operations::alert::event::Kind;
-use stele_domain::access::Origin;
-use stele_domain::access::event::Event as Access;
 use stele_domain::operations::event::Event as Operations;
 use stele_domain::operations::service::event::Service;
 use stele_domain::port::clock::Clock;
@@ -164,9 +164,9 @@ impl Act {
             Event::Operations(Operations::Alert(_)) => "alert-all",
             Event::Operations(Operations::CommandRefused(_)) => "audit-commands",
             Event::Access(Access::Keyring(_)) => "access-keys",
-            Event::Access(
-                Access::Attempted(_) | Access::StrangersRefused(_) | Access::AttemptsUnkept(_),
-            ) => "audit-attempts",
+            Event::Access(Access::Attempted(_) | Access::StrangersRefused(_) | Access::AttemptsUnkept(_)) => {
+                "audit-attempts"
+            }
         }
     }
 }

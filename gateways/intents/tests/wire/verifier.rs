@@ -96,7 +96,9 @@ async fn answer(State(book): State<Shared>, body: Bytes) -> Response {
         Some(Instead::Elsewhere) => Redirect::temporary("/elsewhere").into_response(),
         Some(Instead::Huge) => "x".repeat(200_000).into_response(),
         Some(Instead::Hang) => std::future::pending().await,
-        Some(Instead::Right) | None => right_answer(&book.lock().unwrap(), &request).to_string().into_response(),
+        Some(Instead::Right) | None => {
+            right_answer(&book.lock().unwrap(), &request).to_string().into_response()
+        }
     }
 }
 

@@ -8,13 +8,13 @@ use stele_read_store::PrivateServer;
 use tempfile::TempDir;
 
 /// A PostgreSQL with our roles and database in it, and nothing else.
-struct Server {
+struct Database {
     _directory: TempDir,
     runtime: tokio::runtime::Runtime,
     server: Option<PrivateServer>,
 }
 
-impl Server {
+impl Database {
     fn start() -> Self {
         // Root's database runs as somebody else, who has to get through.
         let through = std::fs::Permissions::from_mode(0o711);
@@ -41,7 +41,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Database {
     fn drop(&mut self) {
         if let Some(server) = self.server.take() {
             self.runtime.block_on(server.stop());
@@ -57,7 +57,7 @@ fn db(directory: &Path, url: &str, args: &[&str]) -> Run {
 
 #[test]
 fn a_database_is_brought_up_to_date_once_and_one_that_was_tampered_with_exits_with_8() {
-    let server = Server::start();
+    let server = Database::start();
     let away = tempfile::tempdir().unwrap();
     let (owner, app) = (server.running().owner_url(), server.running().app_url());
     db(away.path(), &app, &["doctor"]).exits(1).complains(&["stele db migrate"]);

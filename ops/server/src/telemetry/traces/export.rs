@@ -16,7 +16,7 @@ const EXPORT_MAX: Duration = Duration::from_secs(5);
 
 /// A collector, reachable or not.
 pub(super) struct Exporter {
-    exporter: SpanExporter,
+    collector: SpanExporter,
     endpoint: String,
     scope: InstrumentationScope,
 }
@@ -26,15 +26,15 @@ impl Exporter {
     pub(super) fn new(endpoint: &str, instance: &str, version: &'static str) -> Result<Self, String> {
         let builder =
             SpanExporter::builder().with_tonic().with_endpoint(endpoint.to_owned()).with_timeout(EXPORT_MAX);
-        let mut exporter = builder.build().map_err(|error| error.to_string())?;
+        let mut collector = builder.build().map_err(|error| error.to_string())?;
         let resource = Resource::builder_empty().with_attributes([
             KeyValue::new("service.name", "stele"),
             KeyValue::new("service.version", version),
             KeyValue::new("service.instance.id", instance.to_owned()),
         ]);
-        exporter.set_resource(&resource.build());
+        collector.set_resource(&resource.build());
         let scope = InstrumentationScope::builder("stele").with_version(version).build();
-        Ok(Self { exporter, endpoint: endpoint.to_owned(), scope })
+        Ok(Self { collector, endpoint: endpoint.to_owned(), scope })
     }
 
     /// Sends what comes; what the collector does not take is dropped. Says once that it is away, and once that it is
@@ -44,7 +44,7 @@ impl Exporter {
         while let Some(batch) = waiting.recv().await {
             let count = batch.len();
             let spans = batch.into_iter().map(|span| self.data(span)).collect();
-            let sent = tokio::time::timeout(EXPORT_MAX, self.exporter.export(spans)).await;
+            let sent = tokio::time::timeout(EXPORT_MAX, self.collector.export(spans)).await;
             let why = match sent {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some(error.to_string()),
