@@ -105,6 +105,16 @@ pub(crate) fn private_database(seconds: f64) {
     tracing::info!(event = "tables.private", seconds, "a private PostgreSQL keeps the tables");
 }
 
+/// The operating system grants fewer open files than the doors let callers in.
+pub(crate) fn few_handles(granted: u64, wanted: u64) {
+    tracing::warn!(
+        event = "desk.few_handles",
+        granted,
+        wanted,
+        "fewer open files than callers are let in: raise the limit (ulimit -n)"
+    );
+}
+
 /// The key of this process goes to another machine without TLS.
 pub(crate) fn log_in_the_clear(url: &str) {
     tracing::warn!(event = "log.in_the_clear", url, "the key for the log goes over the network without TLS");

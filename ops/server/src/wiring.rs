@@ -4,6 +4,7 @@ mod clock;
 mod core;
 mod door;
 mod elsewhere;
+mod handles;
 mod health;
 mod log_door;
 mod parts;
@@ -46,6 +47,7 @@ const CATCH_UP_SLICE: Duration = Duration::from_secs(2);
 /// Runs the roles until a signal, or until a part ends.
 pub(crate) async fn serve(config: &Config, roles: &Roles, metrics: PrometheusHandle) -> Outcome {
     let began = Instant::now();
+    handles::make_room();
     observe::starting(&config.instance, &roles.names(), crate::VERSION);
     let mut signals = Signals::listen()?;
     // Whoever waits for another process can be told to stop waiting.
