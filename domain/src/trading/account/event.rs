@@ -1,4 +1,4 @@
-//! Facts about the account; those about arming in [`arming`].
+//! Facts about the account; those about arming in `arming.rs`.
 
 mod arming;
 

@@ -193,6 +193,9 @@ pub(crate) struct SimulatorArgs {
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ArmArgs {
+    /// What: the strategy of the account, the only one there is
+    #[arg(value_enum, default_value_t = Armable::Strategy)]
+    pub what: Armable,
     /// Why; it is kept for ever beside the act
     #[arg(long)]
     pub reason: String,
@@ -205,6 +208,13 @@ pub(crate) struct ArmArgs {
     /// Refuse when other limits than these are in force by now
     #[arg(long, value_name = "N")]
     pub limits_version: Option<u64>,
+}
+
+/// What can be armed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Armable {
+    /// Offers for the configured pair
+    Strategy,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,8 @@
 //! What a person asks the desk to do, with a reason.
 
-use super::args::{ArmArgs, FilterCommand, KillArgs, Mode, ReasonArgs, RefreshArgs, ServiceArgs, Which};
+use super::args::{
+    ArmArgs, Armable, FilterCommand, KillArgs, Mode, ReasonArgs, RefreshArgs, ServiceArgs, Which,
+};
 use super::desk::ask;
 use super::{say, say_json};
 use crate::amounts::span;
@@ -14,6 +16,7 @@ use stele_domain::money::Units;
 use stele_domain::pair::Pair;
 
 pub(super) fn arm(args: &ArmArgs, config: &Config, json: bool) -> Outcome {
+    let Armable::Strategy = args.what;
     let mode = match args.mode {
         Mode::Full => dto::Mode::Full,
         Mode::Reducing => dto::Mode::Reducing,

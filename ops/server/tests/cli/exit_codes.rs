@@ -33,6 +33,7 @@ fn wrong_arguments_exit_with_2() {
         &["status", "--loud"],
         &["arm", "--for", "15m"],
         &["arm", "--reason", "x", "--for", "soon"],
+        &["arm", "executor", "--reason", "no such thing to arm", "--for", "1m"],
         &["pause", "cooking", "--reason", "x"],
         &["limits", "set", "--reason", "nothing to set"],
         &["limits", "set", "notional_mx=5", "--reason", "a typo"],

@@ -43,7 +43,8 @@ fn an_operator_with_a_key_arms_trades_traces_and_kills_over_tcp() {
         ["limits", "set", "--from-config", "notional_max=1000", "buy_base_open_max=3000", "cooldown_ms=0"];
     desk.remote(&[&set[..], &["--reason", "from afar"]].concat(), Some(&operator)).exits(0);
     world.awake();
-    desk.remote(&["arm", "--reason", "a trade from afar", "--for", "5m"], Some(&operator)).exits(0);
+    desk.remote(&["arm", "strategy", "--reason", "a trade from afar", "--for", "5m"], Some(&operator))
+        .exits(0);
     let quote = world.taker_gives_btc(200_000);
     let story = until(&desk, &["trace", &quote], &operator, |run| run.stdout.contains("SETTLED"));
     assert!(story.stdout.contains("Decision: OFFER"), "{story:?}");
