@@ -1,20 +1,21 @@
 //! The relay's connection over real sockets, against a peer that plays frames by hand.
 
-use crate::support::{self, HandClock, offer, terms, within};
+use crate::support::{self, HandClock, offer, within};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use stele_domain::port::feeds::{RelayFeed as _, RelayNews, RelayWord};
-use stele_domain::port::venue::{CannotOffer, SendPermit, Submission, Venue as _};
+use stele_domain::port::venue::{SendPermit, Submission, Venue as _};
 use stele_domain::time::Timestamp;
-use stele_intents::key::{KeyError, KeySource, SigningKey};
 use stele_intents::relay::{self, Filters, Options, RelayStream, RelayVenue, Streams};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
+
+mod offers;
 
 const NOON: &str = "2026-11-20T12:00:00Z";
 
@@ -281,135 +282,6 @@ async fn garbage_of_every_kind_is_passed_on_and_the_stream_goes_on() {
     assert_eq!((raw.len(), bytes), (65_536, 120_000));
     assert!(reason.contains("at most 100000"), "{reason}");
     assert_eq!(next_quote(&mut feed).await, "and on it goes");
-}
-
-#[tokio::test]
-async fn an_offer_is_sent_once_and_its_reply_found_by_id() {
-    let mut peer = Peer::new().await;
-    let (venue, _feed, mut line) = connected(&mut peer).await;
-    let (one, two) = (offer(&venue, 1), offer(&venue, 2));
-    let far_end = async {
-        let first = line.read().await;
-        let second = line.read().await;
-        assert_eq!(
-            (&first["method"], &second["method"]),
-            (&json!("quote_response"), &json!("quote_response"))
-        );
-        // Answered in the other order.
-        line.reply(&second, "error", json!({ "code": -32000, "message": "insufficient balance" })).await;
-        line.reply(&first, "result", json!("OK")).await;
-        (first, second)
-    };
-    let submissions = async { tokio::join!(venue.submit(one, nothing()), venue.submit(two, nothing())) };
-    let ((first, second), (accepted, refused)) = within(async { tokio::join!(far_end, submissions) }).await;
-    assert_eq!(first["params"][0]["quote_id"], "quote-1");
-    assert_eq!(second["params"][0]["quote_id"], "quote-2");
-    assert_eq!(accepted, Submission::Accepted { reply: "\"OK\"".into() });
-    let reply = r#"{"code":-32000,"message":"insufficient balance"}"#.to_owned();
-    assert_eq!(refused, Submission::Refused { reply, late: false });
-}
-
-#[tokio::test]
-async fn the_permit_ends_when_the_frame_is_out_and_not_with_the_reply() {
-    let mut peer = Peer::new().await;
-    let (venue, _feed, mut line) = connected(&mut peer).await;
-    let offer = offer(&venue, 1);
-    let (permit, dropped) = permit();
-    let far_end = async {
-        let asked = line.read().await;
-        // The frame is here, and the client's task has moved on once it answers a ping.
-        within(line.0.send(Message::Ping(Bytes::new()))).await.unwrap();
-        while !matches!(within(line.0.next()).await.unwrap().unwrap(), Message::Pong(_)) {}
-        let out = dropped.load(Ordering::SeqCst);
-        line.reply(&asked, "error", json!("quote not found or already finished")).await;
-        out
-    };
-    let (out, submission) = within(async { tokio::join!(far_end, venue.submit(offer, permit)) }).await;
-    assert!(out, "the permit was still held while the reply was awaited");
-    assert!(matches!(submission, Submission::Refused { late: true, .. }), "{submission:?}");
-}
-
-#[tokio::test]
-async fn without_a_reply_the_outcome_is_unknown_and_a_late_one_is_news() {
-    let mut peer = Peer::new().await;
-    let mut options = peer.options();
-    options.reply_ms_max = 50;
-    let (venue, mut feed, _) = start(options);
-    let mut line = peer.accept_and_grant("sub-1").await;
-    assert!(matches!(within(feed.next()).await, RelayNews::Connected { .. }));
-    let (submission, asked) =
-        within(async { tokio::join!(venue.submit(offer(&venue, 1), nothing()), line.read()) }).await;
-    assert_eq!(submission, Submission::Unknown { reason: "no reply within 50 ms".into() });
-    line.reply(&asked, "result", json!("OK")).await;
-    let (raw, _, reason) = next_unreadable(&mut feed).await;
-    assert!(raw.contains("\"OK\"") && reason.contains("nobody waits"), "{reason}");
-}
-
-#[tokio::test]
-async fn a_connection_lost_before_the_reply_leaves_the_outcome_unknown_and_nothing_is_sent_again() {
-    let mut peer = Peer::new().await;
-    let (venue, mut feed, mut line) = connected(&mut peer).await;
-    let (permit, dropped) = permit();
-    let far_end = async {
-        line.read().await;
-        drop(line);
-    };
-    let ((), submission) =
-        within(async { tokio::join!(far_end, venue.submit(offer(&venue, 1), permit)) }).await;
-    assert!(matches!(submission, Submission::Unknown { .. }), "{submission:?}");
-    assert!(dropped.load(Ordering::SeqCst));
-    next_disconnection(&mut feed).await;
-    let mut line = peer.accept_and_grant("sub-2").await;
-    let far_end = async {
-        let asked = line.read().await;
-        line.reply(&asked, "result", json!("OK")).await;
-        asked
-    };
-    let (asked, _accepted) =
-        within(async { tokio::join!(far_end, venue.submit(offer(&venue, 2), nothing())) }).await;
-    assert_eq!(
-        asked["params"][0]["quote_id"], "quote-2",
-        "the first frame on the new connection is the next offer's"
-    );
-}
-
-#[tokio::test]
-async fn while_there_is_no_connection_nothing_is_sent_and_the_permit_is_given_back() {
-    let mut peer = Peer::new().await;
-    let (venue, mut feed, _) = start(peer.options());
-    drop(within(peer.listener.accept()).await.unwrap());
-    next_disconnection(&mut feed).await;
-    let (permit, dropped) = permit();
-    let submission = within(venue.submit(offer(&venue, 1), permit)).await;
-    assert!(matches!(submission, Submission::NotSent { .. }), "{submission:?}");
-    assert!(dropped.load(Ordering::SeqCst));
-    let mut line = peer.accept_and_grant("sub-1").await;
-    line.quote("sub-1", "the first thing that follows").await;
-}
-
-#[tokio::test]
-async fn without_a_key_everything_but_offering_works() {
-    let mut peer = Peer::new().await;
-    let key = SigningKey::load(&KeySource::Env("STELE_TEST_NEVER_SET".into()));
-    assert!(matches!(key, Err(KeyError::Unset { .. })));
-    let clock = Arc::new(HandClock::at(NOON));
-    let (venue, mut feed) = relay::connect(peer.options(), key, clock).unwrap();
-    let mut line = peer.accept_and_grant("sub-1").await;
-    assert!(matches!(within(feed.next()).await, RelayNews::Connected { .. }));
-    line.quote("sub-1", "read all the same").await;
-    assert_eq!(next_quote(&mut feed).await, "read all the same");
-    let why = "environment variable STELE_TEST_NEVER_SET is not set to text".to_owned();
-    assert_eq!(venue.public_key(), Err(CannotOffer::NoKey(why.clone())));
-    assert_eq!(venue.prepare(&terms(1)), Err(CannotOffer::NoKey(why)));
-    let prepared_elsewhere = {
-        let (other, _feed, _) = start(peer.options());
-        offer(&other, 1)
-    };
-    let submission = venue.submit(prepared_elsewhere, nothing()).await;
-    assert!(
-        matches!(&submission, Submission::NotSent { reason } if reason.contains("no signing key")),
-        "{submission:?}"
-    );
 }
 
 #[tokio::test]
