@@ -17,7 +17,7 @@ use crate::shared::Shared;
 use crate::stat::Stat;
 use crate::storage::{DirectoryStorage, Storage};
 use crate::validate;
-use crate::writer::{QUEUE_REQUESTS_MAX, Request, Writer};
+use crate::writer::{QUEUE_REQUESTS_MAX, Request, Space, Writer};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -64,11 +64,16 @@ impl EmbeddedLog {
     pub fn open_on(storage: Arc<dyn Storage>, options: Options) -> Result<(Self, OpenReport), LogError> {
         let recovered = recovery::open(&*storage)?;
         let directory: Arc<str> = storage.describe().into();
+        let segment_bytes = options.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let active = recovery::active_name(&recovered.index);
+        let space =
+            Space::new(Arc::clone(&storage), options.ahead, segment_bytes, active, recovered.zeroed_to);
         let report = recovered.report;
         let shared = Shared::new(
             Arc::clone(&directory),
             recovered.signer,
             recovered.index,
+            recovered.tree,
             options.cache_bytes,
             report.log,
         );
@@ -77,9 +82,12 @@ impl EmbeddedLog {
             storage,
             shared: Arc::clone(&shared),
             clock: options.clock,
-            segment_bytes: options.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
+            segment_bytes,
             checkpoints: recovered.checkpoints,
             ownership: recovered.ownership,
+            ahead: options.ahead,
+            space,
+            sealing: None,
             buffer: vec![],
         };
         let (queue, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
@@ -109,8 +117,7 @@ impl EmbeddedLog {
     /// A signed note over the durable log, for someone outside to keep.
     #[must_use]
     pub fn checkpoint(&self) -> String {
-        let index = self.shared.index();
-        Checkpoint::sign(index.tree().frontier(), &self.shared.signer)
+        Checkpoint::sign(&self.shared.tree().frontier(), &self.shared.signer)
     }
 
     /// What checks the log's checkpoints. Its text form is what others need.

@@ -2,12 +2,13 @@
 //! tree. Payloads stay on disk.
 
 use crate::format::{SEGMENT_HEADER_BYTES, to_u64, to_usize};
+use crate::hash::Table;
 use crate::positions::Positions;
 use crate::recent::{RecentIds, StreamNumber};
 use crate::segment::SegmentHeader;
 use crate::storage::StorageFile;
-use crate::tree::{Hash, SubtreeStore};
-use std::collections::{BTreeMap, HashMap};
+use crate::tree::Frontier;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use stele_domain::ids::EventId;
@@ -51,8 +52,6 @@ pub struct CommitEntry {
     pub end: u64,
     /// When it was recorded.
     pub recorded_at: Timestamp,
-    /// Its leaf in the tree.
-    pub leaf: Hash,
 }
 
 /// A record of a commit to be entered.
@@ -69,12 +68,12 @@ pub struct RecordEntry<'a> {
 /// The index.
 pub struct Index {
     log: Uuid,
-    numbers: HashMap<StreamId, StreamNumber>,
+    numbers: Table<StreamId, StreamNumber>,
     positions: Vec<Positions>,
     categories: BTreeMap<String, u64>,
     recent: RecentIds,
     segments: Vec<Segment>,
-    tree: SubtreeStore,
+    commits: u64,
     head: u64,
     recorded_at: Timestamp,
 }
@@ -85,20 +84,20 @@ impl Index {
     pub fn new(log: Uuid) -> Self {
         Self {
             log,
-            numbers: HashMap::new(),
+            numbers: Table::default(),
             positions: vec![],
             categories: BTreeMap::new(),
             recent: RecentIds::default(),
             segments: vec![],
-            tree: SubtreeStore::default(),
+            commits: 0,
             head: 0,
             recorded_at: Timestamp::default(),
         }
     }
 
-    /// The header of the segment that would follow.
+    /// The header of the segment that would follow, `tree` being the tree over all commits.
     #[must_use]
-    pub fn next_segment(&self) -> SegmentHeader {
+    pub fn next_segment(&self, tree: &Frontier) -> SegmentHeader {
         let previous = self.segments.last();
         SegmentHeader {
             log: self.log,
@@ -106,7 +105,7 @@ impl Index {
             previous_first: previous.map_or(0, |segment| segment.first),
             previous_end: previous.map_or(0, |segment| segment.end),
             recorded_before: self.recorded_at,
-            tree: self.tree.frontier().clone(),
+            tree: tree.clone(),
         }
     }
 
@@ -124,7 +123,7 @@ impl Index {
     /// Enters a commit of the last segment. The records come one by one, by [`Self::add_record`], after it.
     pub fn add_commit(&mut self, entry: CommitEntry) {
         let mark = Mark { position: self.head + 1, commit: self.commits(), offset: entry.offset };
-        self.tree.push(entry.leaf);
+        self.commits += 1;
         self.recorded_at = entry.recorded_at;
         if let Some(segment) = self.segments.last_mut() {
             assert!(entry.offset >= segment.end, "a commit at {} before {}", entry.offset, segment.end);
@@ -165,13 +164,7 @@ impl Index {
     /// Number of commits.
     #[must_use]
     pub fn commits(&self) -> u64 {
-        self.tree.frontier().size()
-    }
-
-    /// The tree over all commits.
-    #[must_use]
-    pub fn tree(&self) -> &SubtreeStore {
-        &self.tree
+        self.commits
     }
 
     /// When the last commit was recorded; the epoch when there is none.

@@ -1,6 +1,7 @@
 //! The ids of the last records of the log, for telling a repetition from news without a look at the disk.
 
-use std::collections::{HashMap, VecDeque};
+use crate::hash::{Seeded, Table};
+use std::collections::VecDeque;
 use stele_domain::ids::EventId;
 
 /// How many of the last records are remembered: the port promises 65,536 or more.
@@ -22,7 +23,7 @@ struct Remembered {
 pub struct RecentIds {
     first_position: u64,
     records: VecDeque<Remembered>,
-    revisions: HashMap<(StreamNumber, EventId), u64>,
+    revisions: Table<(StreamNumber, EventId), u64>,
 }
 
 impl Default for RecentIds {
@@ -31,7 +32,7 @@ impl Default for RecentIds {
         Self {
             first_position: 0,
             records: VecDeque::with_capacity(RECENT_RECORDS),
-            revisions: HashMap::with_capacity(RECENT_RECORDS),
+            revisions: Table::with_capacity_and_hasher(RECENT_RECORDS, Seeded::default()),
         }
     }
 }

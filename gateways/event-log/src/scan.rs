@@ -14,7 +14,7 @@ use crate::index::Index;
 use crate::note::NoteVerifier;
 use crate::segment;
 use crate::storage::{Access, Storage, read_all};
-use crate::tree::Hash;
+use crate::tree::{Hash, SubtreeStore};
 use frames::SegmentEnd;
 use headers::HeaderFound;
 use std::io;
@@ -44,6 +44,8 @@ pub struct Scan<'a> {
 pub struct Scanned {
     /// All that is whole.
     pub index: Index,
+    /// The tree over all commits that are whole.
+    pub tree: SubtreeStore,
     /// How the last segment ends.
     pub tail: Tail,
     /// The stored checkpoints; `None` when there is no such file.
@@ -104,21 +106,22 @@ impl Scan<'_> {
         let checkpoints = stored.as_ref().map_or(&[][..], |stored| &stored.checkpoints);
         let mut roots = Roots { left: checkpoints, at_size: self.at_size, root_at_size: None };
         let known = checkpoints.last().map_or(0, |(_, checkpoint)| checkpoint.size);
-        let mut index = Index::new(self.log);
+        let (mut index, mut tree) = (Index::new(self.log), SubtreeStore::default());
         let names = self.segment_names()?;
         let mut tail = Tail::Clean;
         let mut durable = 0;
-        roots.compare(&index)?;
+        roots.compare(&tree)?;
         for (nth, name) in names.iter().enumerate() {
             let last = nth + 1 == names.len();
-            match headers::check(self, &mut index, name, last, known)? {
+            match headers::check(self, &mut index, &tree.frontier(), name, last, known)? {
                 HeaderFound::Whole => {}
                 HeaderFound::Unborn => {
                     tail = Tail::Unborn { file: name.clone() };
                     break;
                 }
             }
-            let end = frames::scan(self, &mut index, &mut roots, frames::Segment { name, last, known })?;
+            let segment = frames::Segment { name, last, known };
+            let end = frames::scan(self, &mut index, &mut tree, &mut roots, segment)?;
             durable = end.durable;
             tail = tail_of(name, &end);
         }
@@ -129,7 +132,7 @@ impl Scan<'_> {
             return Err(damaged(&name, end, what));
         }
         let root_at_size = roots.root_at_size;
-        Ok(Scanned { index, tail, stored, durable, root_at_size })
+        Ok(Scanned { index, tree, tail, stored, durable, root_at_size })
     }
 
     fn segment_names(&self) -> Result<Vec<String>, LogError> {
@@ -166,15 +169,15 @@ pub struct Roots<'a> {
 
 impl Roots<'_> {
     /// Compares the tree with the checkpoints of its size.
-    fn compare(&mut self, index: &Index) -> Result<(), LogError> {
-        if self.at_size == Some(index.commits()) {
-            self.root_at_size = Some(index.tree().frontier().root());
+    fn compare(&mut self, tree: &SubtreeStore) -> Result<(), LogError> {
+        if self.at_size == Some(tree.size()) {
+            self.root_at_size = Some(tree.frontier().root());
         }
         while let Some(((offset, checkpoint), rest)) = self.left.split_first() {
-            if checkpoint.size > index.commits() {
+            if checkpoint.size > tree.size() {
                 break;
             }
-            if checkpoint.root != index.tree().frontier().root() {
+            if checkpoint.root != tree.frontier().root() {
                 let what =
                     format!("the first {} commits are not those that were signed here", checkpoint.size);
                 return Err(damaged(CHECKPOINTS_FILE, *offset, what));

@@ -2,7 +2,11 @@
 
 mod active;
 mod group;
+mod space;
 
+pub use space::Space;
+
+use crate::ahead::{Ahead, Ticket};
 use crate::observe;
 use crate::plan::{Plan, plan};
 use crate::recovery::CheckpointsFile;
@@ -60,6 +64,12 @@ pub struct Writer {
     pub checkpoints: CheckpointsFile,
     /// Given up when the writer ends.
     pub ownership: Box<dyn Ownership>,
+    /// Where work is done that nobody waits for.
+    pub ahead: Ahead,
+    /// Room that is prepared.
+    pub space: Space,
+    /// The segment before this one, while its spare room is cut off.
+    pub sealing: Option<Ticket<()>>,
     /// What is written next; kept for its capacity.
     pub buffer: Vec<u8>,
 }
@@ -68,6 +78,7 @@ impl Writer {
     /// Works until it is closed or nobody can ask any more.
     pub fn run(mut self, mut queue: mpsc::Receiver<Request>) {
         let mut closing = None;
+        self.prepare();
         while closing.is_none() {
             let Some(request) = queue.blocking_recv() else {
                 break;
@@ -126,7 +137,7 @@ impl Writer {
     }
 
     /// Makes the group durable and answers everyone in it.
-    fn settle(&mut self, group: Group) {
+    fn settle(&mut self, mut group: Group) {
         if group.is_empty() {
             group.answer(None);
             return;
@@ -136,19 +147,39 @@ impl Writer {
         let written = self.write(group.commits());
         match written {
             Ok(written) => {
-                let answers = group.publish(&self.shared, &written);
-                observe::group_written(records, written.bytes, self.shared.head(), begun.elapsed());
-                answers.answer(None);
+                let shared = Arc::clone(&self.shared);
+                // Nobody who has the tree sees less than what was acknowledged; hashing takes place when all know.
+                let mut tree = shared.tree();
+                let first = group.publish(&shared, &written);
+                group.answer(None);
+                shared.ring();
+                group.leaves(first).for_each(|leaf| tree.push(leaf));
+                drop(tree);
+                observe::group_written(records, written.bytes, shared.head(), begun.elapsed());
+                self.prepare();
             }
             Err(failure) => {
-                match &failure {
-                    Failure::Full => observe::full(&self.shared.directory),
-                    Failure::Stopped(why) => {
-                        observe::stopped(&self.shared.directory, why);
-                        self.shared.stop(why.clone());
-                    }
-                }
+                self.failed(&failure);
                 group.answer(Some(&failure));
+            }
+        }
+    }
+
+    /// Prepares room for the groups to come.
+    fn prepare(&mut self) {
+        if self.shared.stopped().is_none()
+            && let Err(failure) = self.look_ahead()
+        {
+            self.failed(&failure);
+        }
+    }
+
+    fn failed(&self, failure: &Failure) {
+        match failure {
+            Failure::Full => observe::full(&self.shared.directory),
+            Failure::Stopped(why) => {
+                observe::stopped(&self.shared.directory, why);
+                self.shared.stop(why.clone());
             }
         }
     }
@@ -158,7 +189,6 @@ impl Writer {
         if let Some(stopped) = self.shared.stopped() {
             return Err(stopped);
         }
-        let shared = Arc::clone(&self.shared);
-        self.add_checkpoint(&shared.index()).map_err(Failure::into_error)
+        self.add_checkpoint().and_then(|()| self.give_back()).map_err(Failure::into_error)
     }
 }

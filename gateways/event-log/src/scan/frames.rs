@@ -7,6 +7,7 @@ use crate::frame::Place;
 use crate::frame::inspect::{Found, inspect};
 use crate::frame::payload::{Payload, leaf_of};
 use crate::index::{CommitEntry, Index, RecordEntry};
+use crate::tree::SubtreeStore;
 use crate::window::{SCAN_CHUNK_BYTES, Window};
 use std::sync::Arc;
 use stele_domain::port::event_log::{LogError, Position, StreamId};
@@ -26,7 +27,7 @@ pub struct Segment<'a> {
 pub struct SegmentEnd {
     /// Offset after the last whole commit.
     pub offset: u64,
-    /// Bytes of a write that did not finish; 0 when there is none.
+    /// Bytes of a write that did not finish, without the zeros that the file ends with; 0 when there is none.
     pub torn_bytes: u64,
     /// Everything before this offset was durable when the last commit was written.
     pub durable: u64,
@@ -44,6 +45,7 @@ enum Step {
 pub fn scan(
     scan: &Scan<'_>,
     index: &mut Index,
+    tree: &mut SubtreeStore,
     roots: &mut Roots<'_>,
     segment: Segment<'_>,
 ) -> Result<SegmentEnd, LogError> {
@@ -60,10 +62,10 @@ pub fn scan(
     };
     loop {
         cursor.place.offset = frame_start(cursor.end);
-        match cursor.step(index, segment.last && scan.being_written)? {
+        match cursor.step(index, tree, segment.last && scan.being_written)? {
             Step::Commit { end, durable } => {
                 (cursor.end, cursor.durable) = (end, durable);
-                roots.compare(index)?;
+                roots.compare(tree)?;
             }
             Step::Stop => return Ok(cursor.ended(0)),
             Step::InFlight => return cursor.torn(),
@@ -85,7 +87,12 @@ struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
-    fn step(&mut self, index: &mut Index, in_flight: bool) -> Result<Step, LogError> {
+    fn step(
+        &mut self,
+        index: &mut Index,
+        tree: &mut SubtreeStore,
+        in_flight: bool,
+    ) -> Result<Step, LogError> {
         let start = self.place.offset;
         let padding = self.read(self.end, to_usize(start - self.end))?;
         if padding.iter().any(|byte| *byte != 0) {
@@ -99,7 +106,7 @@ impl Cursor<'_> {
                 if durable < self.durable || durable > self.end {
                     return Err(damaged(name, start, "the commit names a durable end that can't be"));
                 }
-                enter(index, payload, start, end).map_err(|what| damaged(name, start, what))?;
+                enter(index, tree, payload, start, end).map_err(|what| damaged(name, start, what))?;
                 return Ok(Step::Commit { end, durable });
             }
             Found::Blank => Step::Suspect("a commit is not there any more"),
@@ -132,9 +139,9 @@ impl Cursor<'_> {
     }
 
     fn torn(&mut self) -> Result<SegmentEnd, LogError> {
-        let len =
-            self.window.file_len().map_err(|error| failed("reading", self.name, &self.directory, error))?;
-        Ok(self.ended(len.saturating_sub(self.end)))
+        let written = self.window.written_end(self.end);
+        let written = written.map_err(|error| failed("reading", self.name, &self.directory, error))?;
+        Ok(self.ended(written - self.end))
     }
 
     fn ended(&self, torn_bytes: u64) -> SegmentEnd {
@@ -153,14 +160,20 @@ impl Cursor<'_> {
 }
 
 /// Enters a commit; says what is wrong with it otherwise.
-fn enter(index: &mut Index, bytes: &[u8], offset: u64, end: u64) -> Result<(), String> {
+fn enter(
+    index: &mut Index,
+    tree: &mut SubtreeStore,
+    bytes: &[u8],
+    offset: u64,
+    end: u64,
+) -> Result<(), String> {
     let payload = Payload::read(bytes)?;
     if index.commits() > 0 && payload.recorded_at < index.recorded_at() {
         return Err("the commit was recorded before the one before it".to_owned());
     }
     let first = Position(index.head() + 1);
-    let leaf = leaf_of(first, bytes);
-    index.add_commit(CommitEntry { offset, end, recorded_at: payload.recorded_at, leaf });
+    tree.push(leaf_of(first, bytes));
+    index.add_commit(CommitEntry { offset, end, recorded_at: payload.recorded_at });
     for record in payload.records() {
         let record = record?;
         let stream = StreamId::new(record.stream).map_err(|error| error.to_string())?;

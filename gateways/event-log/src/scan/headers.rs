@@ -5,6 +5,7 @@ use crate::errors::{damaged, storage as failed};
 use crate::format::{SEGMENT_HEADER_BYTES, to_u64};
 use crate::index::Index;
 use crate::segment::{self, HeaderState, SegmentHeader};
+use crate::tree::Frontier;
 use crate::window::{SCAN_CHUNK_BYTES, Window};
 use std::sync::Arc;
 use stele_domain::port::event_log::LogError;
@@ -21,11 +22,12 @@ pub enum HeaderFound {
 pub fn check(
     scan: &Scan<'_>,
     index: &mut Index,
+    tree: &Frontier,
     name: &str,
     last: bool,
     known: u64,
 ) -> Result<HeaderFound, LogError> {
-    let expected = index.next_segment();
+    let expected = index.next_segment(tree);
     if segment::first_position(name) != Some(expected.first) {
         let what = format!(
             "the segment should begin with position {}: a segment before it is missing, or its end is",

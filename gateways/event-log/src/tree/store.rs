@@ -12,25 +12,35 @@ pub const SUBTREE_LEAVES: u64 = 256;
 #[derive(Debug, Clone, Default)]
 pub struct SubtreeStore {
     roots: Vec<Hash>,
+    /// The edge of the tree that has the stored roots for leaves.
+    stored: Frontier,
+    /// The leaves after the last stored root.
     open: Frontier,
-    whole: Frontier,
 }
 
 impl SubtreeStore {
     /// Adds a leaf by its hash.
     pub fn push(&mut self, leaf: Hash) {
-        self.whole.push(leaf);
         self.open.push(leaf);
         if self.open.size() == SUBTREE_LEAVES {
-            self.roots.push(self.open.root());
+            let root = self.open.root();
+            self.roots.push(root);
+            self.stored.push(root);
             self.open = Frontier::default();
         }
     }
 
-    /// The edge of the whole tree.
+    /// Number of leaves.
     #[must_use]
-    pub fn frontier(&self) -> &Frontier {
-        &self.whole
+    pub fn size(&self) -> u64 {
+        self.stored.size() * SUBTREE_LEAVES + self.open.size()
+    }
+
+    /// The edge of the whole tree: larger subtrees lie left of smaller ones.
+    #[must_use]
+    pub fn frontier(&self) -> Frontier {
+        let peaks = [self.stored.peaks(), self.open.peaks()].concat();
+        Frontier::from_parts(self.size(), peaks).unwrap_or_default()
     }
 
     /// The hash of the leaves in `range`, when it is one of the stored roots.

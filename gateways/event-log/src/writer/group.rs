@@ -9,6 +9,7 @@ use crate::index::{CommitEntry, Index, RecordEntry};
 use crate::plan::{History, checked};
 use crate::read;
 use crate::shared::Shared;
+use crate::tree::Hash;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -147,13 +148,13 @@ impl Group {
         self.waiting.push(Waiting { reply, _room: room, answer });
     }
 
-    /// Enters what has been written into the index and the cache, and lets readers see it.
-    pub fn publish(mut self, shared: &Shared, written: &Written) -> Self {
+    /// Enters what has been written into the index and the cache, and lets readers see it. Returns the position of the
+    /// first record.
+    pub fn publish(&mut self, shared: &Shared, written: &Written) -> u64 {
         let mut index = shared.index_mut();
+        let first = index.head() + 1;
         for (commit, (offset, end)) in self.commits.iter().zip(&written.frames) {
-            let payload = self.payloads.get(commit.payload.clone()).unwrap_or_default();
-            let leaf = leaf_of(Position(index.head() + 1), payload);
-            index.add_commit(CommitEntry { offset: *offset, end: *end, recorded_at: self.recorded_at, leaf });
+            index.add_commit(CommitEntry { offset: *offset, end: *end, recorded_at: self.recorded_at });
             for record in self.records.get(commit.records.clone()).unwrap_or_default() {
                 let (stream, event_id) = (&record.stream, record.event_id);
                 let entered = index.add_record(RecordEntry { stream, revision: record.revision.0, event_id });
@@ -166,12 +167,20 @@ impl Group {
         self.records.drain(..).for_each(|record| cache.push(record));
         drop(cache);
         shared.publish(head);
-        self
+        first
+    }
+
+    /// The leaves of its commits, the first record being at `first`.
+    pub fn leaves(&self, first: u64) -> impl Iterator<Item = Hash> {
+        self.commits.iter().map(move |commit| {
+            let payload = self.payloads.get(commit.payload.clone()).unwrap_or_default();
+            leaf_of(Position(first + to_u64(commit.records.start)), payload)
+        })
     }
 
     /// Answers everyone: with what was decided, or with the failure where the answer rested on the group.
-    pub fn answer(self, failure: Option<&Failure>) {
-        for waiting in self.waiting {
+    pub fn answer(&mut self, failure: Option<&Failure>) {
+        for waiting in self.waiting.drain(..) {
             let (decided, uses_group) = match waiting.answer {
                 Answer::Written(answers) => (Ok(answers), true),
                 Answer::Known { result, uses_group } => (result, uses_group),

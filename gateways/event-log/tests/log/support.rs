@@ -33,9 +33,9 @@ pub fn clock() -> Arc<Ticking> {
     Arc::new(Ticking::default())
 }
 
-/// Small segments, so that a few appends fill several.
+/// Small segments, so that a few appends fill several; all changes of the disk in one order.
 pub fn options() -> Options {
-    Options::new(clock()).with_segment_bytes(8 * 1024)
+    Options::new(clock()).with_segment_bytes(8 * 1024).in_line()
 }
 
 /// Opens the log on a simulated disk.
