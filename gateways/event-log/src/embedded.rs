@@ -4,6 +4,7 @@ mod proofs;
 
 pub use proofs::{ConsistencyProof, InclusionProof, InvalidProof};
 
+use crate::ahead::Ahead;
 use crate::checkpoint::Checkpoint;
 use crate::errors::storage as failed;
 use crate::follow::{Follower, Pages};
@@ -17,7 +18,7 @@ use crate::shared::Shared;
 use crate::stat::Stat;
 use crate::storage::{DirectoryStorage, Storage};
 use crate::validate;
-use crate::writer::{QUEUE_REQUESTS_MAX, Request, Space, Writer};
+use crate::writer::{QUEUE_REQUESTS_MAX, Request, Space, Syncer, Writer};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -88,6 +89,7 @@ impl EmbeddedLog {
             ahead: options.ahead,
             space,
             sealing: None,
+            syncer: (options.ahead == Ahead::Beside).then(Syncer::start).flatten(),
             buffer: vec![],
         };
         let (queue, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
@@ -129,7 +131,10 @@ impl EmbeddedLog {
     /// Size and content in numbers.
     #[must_use]
     pub fn stat(&self) -> Stat {
-        Stat::of(self.shared.log, &self.shared.index())
+        // What has been entered and was not made durable is not there.
+        let (commits, events) = (self.shared.tree().size(), self.shared.head());
+        let head = Position(events);
+        Stat { events, commits, head, ..Stat::of(self.shared.log, &self.shared.index()) }
     }
 
     async fn offer(&self, appends: Vec<StreamAppend>, bytes: u64) -> Result<Vec<Appended>, LogError> {

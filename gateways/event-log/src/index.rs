@@ -70,7 +70,8 @@ pub struct Index {
     log: Uuid,
     numbers: Table<StreamId, StreamNumber>,
     positions: Vec<Positions>,
-    categories: BTreeMap<String, u64>,
+    /// The stream of the last record.
+    last: Option<(StreamId, StreamNumber)>,
     recent: RecentIds,
     segments: Vec<Segment>,
     commits: u64,
@@ -86,7 +87,7 @@ impl Index {
             log,
             numbers: Table::default(),
             positions: vec![],
-            categories: BTreeMap::new(),
+            last: None,
             recent: RecentIds::default(),
             segments: vec![],
             commits: 0,
@@ -147,11 +148,6 @@ impl Index {
         self.head += 1;
         positions.push(self.head);
         self.recent.push(self.head, number, entry.revision, entry.event_id);
-        if let Some(count) = self.categories.get_mut(entry.stream.category()) {
-            *count += 1;
-        } else {
-            self.categories.insert(entry.stream.category().to_owned(), 1);
-        }
         true
     }
 
@@ -185,10 +181,19 @@ impl Index {
         to_u64(self.positions.len())
     }
 
-    /// How many records each category has.
+    /// How many records each category has. Goes through all streams.
     #[must_use]
-    pub fn categories(&self) -> &BTreeMap<String, u64> {
-        &self.categories
+    pub fn categories(&self) -> BTreeMap<String, u64> {
+        let mut categories = BTreeMap::new();
+        for (stream, number) in &self.numbers {
+            let count = self.positions.get(to_usize((*number).into())).map_or(0, Positions::len);
+            if let Some(sum) = categories.get_mut(stream.category()) {
+                *sum += count;
+            } else {
+                categories.insert(stream.category().to_owned(), count);
+            }
+        }
+        categories
     }
 
     /// How many records a stream has.
@@ -255,6 +260,18 @@ impl Index {
     }
 
     fn number_or_new(&mut self, stream: &StreamId) -> StreamNumber {
+        // The records of a batch share their stream's name.
+        if let Some((last, number)) = &self.last
+            && std::ptr::eq(last.as_str(), stream.as_str())
+        {
+            return *number;
+        }
+        let number = self.look_up_or_enter(stream);
+        self.last = Some((stream.clone(), number));
+        number
+    }
+
+    fn look_up_or_enter(&mut self, stream: &StreamId) -> StreamNumber {
         if let Some(number) = self.numbers.get(stream) {
             return *number;
         }

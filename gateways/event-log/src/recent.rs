@@ -1,7 +1,8 @@
 //! The ids of the last records of the log, for telling a repetition from news without a look at the disk.
 
-use crate::hash::{Seeded, Table};
+use crate::hash::Table;
 use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 use stele_domain::ids::EventId;
 
 /// How many of the last records are remembered: the port promises 65,536 or more.
@@ -23,17 +24,22 @@ struct Remembered {
 pub struct RecentIds {
     first_position: u64,
     records: VecDeque<Remembered>,
-    revisions: Table<(StreamNumber, EventId), u64>,
+    /// By stream and id, as far as anybody has asked: only appends at any revision do.
+    found: Mutex<Found>,
+}
+
+/// The last position of each id in its stream. What lies before the remembered records counts for nothing.
+#[derive(Debug, Default)]
+struct Found {
+    positions: Table<(StreamNumber, EventId), u64>,
+    /// The first position that is not in the table yet.
+    next: u64,
 }
 
 impl Default for RecentIds {
-    /// With room for all of them: no append waits while a table is moved to a larger place.
+    /// With room for all of them: no append waits while they are moved to a larger place.
     fn default() -> Self {
-        Self {
-            first_position: 0,
-            records: VecDeque::with_capacity(RECENT_RECORDS),
-            revisions: Table::with_capacity_and_hasher(RECENT_RECORDS, Seeded::default()),
-        }
+        Self { first_position: 0, records: VecDeque::with_capacity(RECENT_RECORDS), found: Mutex::default() }
     }
 }
 
@@ -44,34 +50,41 @@ impl RecentIds {
             self.first_position = position;
         }
         if self.records.len() == RECENT_RECORDS {
-            self.forget_oldest();
+            self.records.pop_front();
+            self.first_position += 1;
         }
         self.records.push_back(Remembered { stream, id, revision });
-        self.revisions.insert((stream, id), revision);
     }
 
     /// The revision of the last record of `stream` with this id.
     #[must_use]
     pub fn revision(&self, stream: StreamNumber, id: EventId) -> Option<u64> {
-        self.revisions.get(&(stream, id)).copied()
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        self.fill(&mut found);
+        let nth = self.place(*found.positions.get(&(stream, id))?)?;
+        self.records.get(nth).map(|record| record.revision)
     }
 
     /// The id at a position; `None` when it is not remembered.
     #[must_use]
     pub fn id_at(&self, position: u64) -> Option<EventId> {
-        let nth = usize::try_from(position.checked_sub(self.first_position)?).ok()?;
-        self.records.get(nth).map(|record| record.id)
+        self.records.get(self.place(position)?).map(|record| record.id)
     }
 
-    fn forget_oldest(&mut self) {
-        let Some(oldest) = self.records.pop_front() else {
-            return;
-        };
-        self.first_position += 1;
-        // The id may have come again later in the stream; then the later one is what the map knows.
-        let key = (oldest.stream, oldest.id);
-        if self.revisions.get(&key) == Some(&oldest.revision) {
-            self.revisions.remove(&key);
+    fn place(&self, position: u64) -> Option<usize> {
+        usize::try_from(position.checked_sub(self.first_position)?).ok()
+    }
+
+    /// Takes in what has come since somebody asked, the later place of an id over the earlier one.
+    fn fill(&self, found: &mut Found) {
+        let from = found.next.max(self.first_position);
+        let skipped = crate::format::to_usize(from - self.first_position);
+        for (position, record) in (from..).zip(self.records.iter().skip(skipped)) {
+            found.positions.insert((record.stream, record.id), position);
+            found.next = position + 1;
+        }
+        if found.positions.len() > 2 * RECENT_RECORDS {
+            found.positions.retain(|_, position| *position >= self.first_position);
         }
     }
 }
@@ -94,7 +107,15 @@ mod tests {
         assert_eq!(recent.id_at(10), None);
         assert_eq!(recent.revision(0, id(10)), Some(10));
         assert_eq!(recent.id_at(11), Some(id(10)));
-        assert_eq!(recent.revisions.len(), RECENT_RECORDS);
+        assert_eq!(recent.records.len(), RECENT_RECORDS);
+        for n in count + 10..4 * count {
+            recent.push(n + 1, 0, n, id(n));
+            if n % 1_000 == 0 {
+                assert_eq!(recent.revision(0, id(n)), Some(n));
+            }
+        }
+        let kept = recent.found.lock().unwrap().positions.len();
+        assert!(kept <= 2 * RECENT_RECORDS, "{kept} are kept");
     }
 
     #[test]
@@ -103,8 +124,9 @@ mod tests {
         let id = EventId(Uuid::nil());
         recent.push(1, 0, 0, id);
         recent.push(2, 0, 1, id);
-        recent.forget_oldest();
         assert_eq!(recent.revision(0, id), Some(1));
         assert_eq!(recent.revision(1, id), None, "another stream");
+        recent.push(3, 0, 2, id);
+        assert_eq!(recent.revision(0, id), Some(2), "it came again after somebody had asked");
     }
 }

@@ -37,7 +37,7 @@ impl Stat {
             streams: index.streams(),
             segments: to_u64(index.segments().len()),
             head: Position(index.head()),
-            categories: index.categories().clone(),
+            categories: index.categories(),
         }
     }
 }

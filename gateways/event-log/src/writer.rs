@@ -3,10 +3,13 @@
 mod active;
 mod group;
 mod space;
+mod syncer;
 
 pub use space::Space;
+pub use syncer::Syncer;
 
 use crate::ahead::{Ahead, Ticket};
+use crate::format::to_u64;
 use crate::observe;
 use crate::plan::{Plan, plan};
 use crate::recovery::CheckpointsFile;
@@ -25,6 +28,9 @@ pub const QUEUE_REQUESTS_MAX: usize = 4_096;
 
 /// Bytes of one group, after which no further append joins it: 4 MiB.
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of a group from which on it is entered while it is made durable: with less, waking a thread takes longer.
+const GROUP_BYTES_MEANWHILE: usize = 16 * 1024;
 
 /// Records of one group, after which no further append joins it.
 const GROUP_RECORDS_MAX: usize = 65_536;
@@ -70,6 +76,8 @@ pub struct Writer {
     pub space: Space,
     /// The segment before this one, while its spare room is cut off.
     pub sealing: Option<Ticket<()>>,
+    /// Makes large groups durable while they are entered.
+    pub syncer: Option<Syncer>,
     /// What is written next; kept for its capacity.
     pub buffer: Vec<u8>,
 }
@@ -77,13 +85,13 @@ pub struct Writer {
 impl Writer {
     /// Works until it is closed or nobody can ask any more.
     pub fn run(mut self, mut queue: mpsc::Receiver<Request>) {
-        let mut closing = None;
+        let (mut closing, mut done) = (None, Group::default());
         self.prepare();
         while closing.is_none() {
             let Some(request) = queue.blocking_recv() else {
                 break;
             };
-            let mut group = Group::begin(self.now());
+            let mut group = Group::begin(self.now(), std::mem::take(&mut done));
             closing = self.admit(&mut group, request);
             while closing.is_none() && group.bytes() < GROUP_BYTES_MAX && group.records() < GROUP_RECORDS_MAX
             {
@@ -92,7 +100,8 @@ impl Writer {
                 };
                 closing = self.admit(&mut group, request);
             }
-            self.settle(group);
+            self.settle(&mut group);
+            done = group;
         }
         let ended = self.end();
         // Whoever asks from here on finds the queue closed, and the reason.
@@ -137,25 +146,15 @@ impl Writer {
     }
 
     /// Makes the group durable and answers everyone in it.
-    fn settle(&mut self, mut group: Group) {
+    fn settle(&mut self, group: &mut Group) {
         if group.is_empty() {
             group.answer(None);
             return;
         }
         let begun = Instant::now();
-        let records = group.records();
-        let written = self.write(group.commits());
-        match written {
-            Ok(written) => {
-                let shared = Arc::clone(&self.shared);
-                // Nobody who has the tree sees less than what was acknowledged; hashing takes place when all know.
-                let mut tree = shared.tree();
-                let first = group.publish(&shared, &written);
-                group.answer(None);
-                shared.ring();
-                group.leaves(first).for_each(|leaf| tree.push(leaf));
-                drop(tree);
-                observe::group_written(records, written.bytes, shared.head(), begun.elapsed());
+        match self.keep(group) {
+            Ok(bytes) => {
+                observe::group_written(group.records(), bytes, self.shared.head(), begun.elapsed());
                 self.prepare();
             }
             Err(failure) => {
@@ -163,6 +162,35 @@ impl Writer {
                 group.answer(Some(&failure));
             }
         }
+    }
+
+    /// Writes a group, makes it durable, lets it be read and answers everyone in it; returns how many bytes it took.
+    fn keep(&mut self, group: &mut Group) -> Result<u64, Failure> {
+        let shared = Arc::clone(&self.shared);
+        let written = self.write(group.commits())?;
+        let first = shared.head() + 1;
+        let mut leaves = vec![];
+        // What is entered before it is durable lies behind the head, where nobody looks. When it does not become
+        // durable, the head never moves again.
+        let syncer = self.syncer.as_ref().filter(|_| group.bytes() >= GROUP_BYTES_MEANWHILE);
+        Self::make_durable(&written, syncer, || {
+            group.enter(&shared, &written);
+            if syncer.is_some() {
+                leaves.extend(group.leaves(first));
+            }
+        })?;
+        // Nobody who has the tree sees less than what was acknowledged.
+        let mut tree = shared.tree();
+        shared.publish(first + to_u64(group.records()) - 1);
+        group.answer(None);
+        shared.ring();
+        if leaves.is_empty() {
+            leaves.extend(group.leaves(first));
+        }
+        for leaf in leaves {
+            tree.push(leaf);
+        }
+        Ok(written.bytes)
     }
 
     /// Prepares room for the groups to come.

@@ -98,8 +98,8 @@ impl EmbeddedLog {
 fn inclusion(shared: &Shared, position: Position) -> Result<InclusionProof, LogError> {
     let tree = shared.tree();
     let index = shared.index();
-    if position.0 == 0 || position.0 > index.head() {
-        let what = format!("there is no position {position}: the log ends at {}", index.head());
+    if position.0 == 0 || position.0 > shared.head() {
+        let what = format!("there is no position {position}: the log ends at {}", shared.head());
         return Err(LogError::Invalid(what));
     }
     let size = tree.size();

@@ -1,6 +1,6 @@
 //! The end of the log on disk: where groups are written, and what happens when the disk refuses.
 
-use super::Writer;
+use super::{Syncer, Writer};
 use crate::format::{CHECKPOINTS_FILE, PREPARED_FILE, SEGMENT_HEADER_BYTES, to_u64};
 use crate::frame;
 use crate::observe;
@@ -36,8 +36,12 @@ impl Failure {
     }
 }
 
-/// A group that is durable.
+/// A group that has been written.
 pub struct Written {
+    /// Where to.
+    pub file: Arc<dyn StorageFile>,
+    /// Its name.
+    pub name: String,
     /// Offset of each commit's frame and the offset after it, in order.
     pub frames: Vec<(u64, u64)>,
     /// Bytes written.
@@ -52,7 +56,7 @@ struct Active {
 }
 
 impl Writer {
-    /// Writes the payloads of a group as frames and makes them durable.
+    /// Writes the payloads of a group as frames. They are not durable yet.
     pub fn write<'p>(
         &mut self,
         payloads: impl Iterator<Item = &'p [u8]> + Clone,
@@ -70,17 +74,29 @@ impl Writer {
         let frames: Vec<(u64, u64)> = payloads
             .map(|payload| frame::append(&mut self.buffer, log, active.first, active.end, payload))
             .collect();
-        let written = Written { frames, bytes: to_u64(self.buffer.len()) };
-        let end = active.end + written.bytes;
+        let end = active.end + to_u64(self.buffer.len());
         self.space.clear_to(end).map_err(|error| Failure::stopped("making room in", &name, &error))?;
         if let Err(error) = write_all_at(&*active.file, &self.buffer, active.end) {
             return Err(self.after_failed_write(&active, &error));
         }
         self.space.written_to(end);
+        Ok(Written { file: active.file, name, frames, bytes: to_u64(self.buffer.len()) })
+    }
+
+    /// Makes a group durable, and does `work` before that is known or after it.
+    pub fn make_durable(
+        written: &Written,
+        meanwhile: Option<&Syncer>,
+        work: impl FnOnce(),
+    ) -> Result<(), Failure> {
         let begun = Instant::now();
-        active.file.sync().map_err(|error| Failure::stopped("fsync of", &name, &error))?;
+        let synced = match meanwhile {
+            Some(syncer) => syncer.sync_while(&written.file, work),
+            None => written.file.sync().map(|()| work()),
+        };
+        synced.map_err(|error| Failure::stopped("fsync of", &written.name, &error))?;
         observe::synced(begun.elapsed());
-        Ok(written)
+        Ok(())
     }
 
     /// Prepares room for what comes next. Nobody waits for it.

@@ -5,13 +5,13 @@ use super::Reply;
 use super::active::{Failure, Written};
 use crate::format::to_u64;
 use crate::frame::payload::{Encoder, leaf_of};
+use crate::hash::Table;
 use crate::index::{CommitEntry, Index, RecordEntry};
 use crate::plan::{History, checked};
 use crate::read;
 use crate::shared::Shared;
 use crate::tree::Hash;
-use std::cell::Cell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::sync::RwLockReadGuard;
 use stele_domain::ids::EventId;
@@ -21,13 +21,19 @@ use stele_domain::port::event_log::{
 use stele_domain::time::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 
+/// Memory for payloads that is kept from one group to the next, in bytes: 8 MiB.
+const SPARE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Appends that will be durable together.
+#[derive(Default)]
 pub struct Group {
     recorded_at: Timestamp,
     payloads: Vec<u8>,
     commits: Vec<StagedCommit>,
     records: Vec<Record>,
-    streams: HashMap<StreamId, StagedStream>,
+    /// How many records it had when they were entered.
+    entered: usize,
+    streams: Table<StreamId, StagedStream>,
     waiting: Vec<Waiting>,
 }
 
@@ -42,8 +48,25 @@ struct StagedCommit {
 struct StagedStream {
     /// Places in the group's records, by revision.
     records: Vec<usize>,
-    /// The last revision of each id.
-    revisions: HashMap<EventId, u64>,
+    /// The last revision of each id, as far as anybody has asked for one.
+    revisions: RefCell<Table<EventId, u64>>,
+    /// How many of the records are in that table.
+    known: Cell<usize>,
+}
+
+impl StagedStream {
+    /// The revision of the last of its records with this id. Only appends at any revision ask, so the table is filled
+    /// when it is asked for.
+    fn revision(&self, id: EventId, records: &[Record]) -> Option<u64> {
+        let mut revisions = self.revisions.borrow_mut();
+        let known = self.known.replace(self.records.len());
+        for place in self.records.get(known..).unwrap_or_default() {
+            if let Some(record) = records.get(*place) {
+                revisions.insert(record.event_id, record.revision.0);
+            }
+        }
+        revisions.get(&id).copied()
+    }
 }
 
 /// Someone who gets an answer when the group is durable.
@@ -67,16 +90,18 @@ pub enum Answer {
 }
 
 impl Group {
-    /// A group whose commits are recorded at `recorded_at`.
-    pub fn begin(recorded_at: Timestamp) -> Self {
-        Self {
-            recorded_at,
-            payloads: vec![],
-            commits: vec![],
-            records: vec![],
-            streams: HashMap::new(),
-            waiting: vec![],
+    /// A group whose commits are recorded at `recorded_at`, in the memory of one that is done.
+    pub fn begin(recorded_at: Timestamp, done: Self) -> Self {
+        let Self { mut payloads, mut commits, mut records, mut streams, mut waiting, .. } = done;
+        if payloads.capacity() > SPARE_BYTES_MAX {
+            payloads = vec![];
         }
+        payloads.clear();
+        commits.clear();
+        records.clear();
+        streams.clear();
+        waiting.clear();
+        Self { recorded_at, payloads, commits, records, entered: 0, streams, waiting }
     }
 
     /// Bytes of its payloads.
@@ -86,7 +111,7 @@ impl Group {
 
     /// Number of its records.
     pub fn records(&self) -> usize {
-        self.records.len()
+        self.records.len().max(self.entered)
     }
 
     /// Whether there is nothing to write.
@@ -119,7 +144,6 @@ impl Group {
                 let revision = before + to_u64(staged.records.len());
                 encoder.record((nth == 0).then_some((append.stream.as_str(), revision)), &offer);
                 staged.records.push(self.records.len());
-                staged.revisions.insert(offer.event_id, revision);
                 self.records.push(Record {
                     position: Position(index.head() + to_u64(self.records.len()) + 1),
                     stream: append.stream.clone(),
@@ -148,11 +172,9 @@ impl Group {
         self.waiting.push(Waiting { reply, _room: room, answer });
     }
 
-    /// Enters what has been written into the index and the cache, and lets readers see it. Returns the position of the
-    /// first record.
-    pub fn publish(&mut self, shared: &Shared, written: &Written) -> u64 {
+    /// Enters what has been written into the index and the cache, behind what readers see.
+    pub fn enter(&mut self, shared: &Shared, written: &Written) {
         let mut index = shared.index_mut();
-        let first = index.head() + 1;
         for (commit, (offset, end)) in self.commits.iter().zip(&written.frames) {
             index.add_commit(CommitEntry { offset: *offset, end: *end, recorded_at: self.recorded_at });
             for record in self.records.get(commit.records.clone()).unwrap_or_default() {
@@ -161,13 +183,10 @@ impl Group {
                 assert!(entered, "revision {} of {stream} was written and is not the next", record.revision);
             }
         }
-        let head = index.head();
         drop(index);
         let mut cache = shared.cache_mut();
+        self.entered = self.records.len();
         self.records.drain(..).for_each(|record| cache.push(record));
-        drop(cache);
-        shared.publish(head);
-        first
     }
 
     /// The leaves of its commits, the first record being at `first`.
@@ -195,7 +214,7 @@ impl Group {
     }
 }
 
-fn last_of(index: &Index, streams: &HashMap<StreamId, StagedStream>, stream: &StreamId) -> Option<Revision> {
+fn last_of(index: &Index, streams: &Table<StreamId, StagedStream>, stream: &StreamId) -> Option<Revision> {
     let staged = streams.get(stream).map_or(0, |staged| to_u64(staged.records.len()));
     (index.count(stream) + staged).checked_sub(1).map(Revision)
 }
@@ -279,7 +298,7 @@ impl History for View<'_> {
     }
 
     fn recent(&self, stream: &StreamId, id: EventId) -> Option<Revision> {
-        let staged = self.staged(stream).and_then(|staged| staged.revisions.get(&id).copied());
+        let staged = self.staged(stream).and_then(|staged| staged.revision(id, &self.group.records));
         staged.map(Revision).or_else(|| self.index.recent(stream, id))
     }
 }

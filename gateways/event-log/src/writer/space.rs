@@ -18,8 +18,12 @@ const STEP_BYTES_MIN: u64 = 256 * 1024;
 /// Most zeros that are written at a time behind commits: 16 MiB.
 const STEP_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Zeros of one write, after which they are made durable: a group never waits behind many of them.
+/// Zeros of one write: 1 MiB.
 const CHUNK_BYTES: u64 = 1024 * 1024;
+
+/// Zeros after which they are made durable: 32 MiB. Each time the file system commits its journal, which groups wait
+/// for; with fewer zeros more groups do, with more zeros they wait longer behind them.
+const SYNC_EVERY_BYTES: u64 = 32 * 1024 * 1024;
 
 /// The room of the segment that is written to, and of the next.
 pub struct Space {
@@ -165,15 +169,19 @@ impl Space {
     }
 }
 
-/// Writes zeros, durably, chunk by chunk.
+/// Writes zeros, durably.
 fn zero(file: &dyn StorageFile, from: u64, to: u64) -> io::Result<()> {
     let zeros = vec![0; to_usize(CHUNK_BYTES.min(to - from))];
-    let mut at = from;
+    let (mut at, mut unsynced) = (from, 0);
     while at < to {
         let chunk = zeros.get(..to_usize(to - at).min(zeros.len())).unwrap_or_default();
         write_all_at(file, chunk, at)?;
-        file.sync()?;
         at += to_u64(chunk.len());
+        unsynced += to_u64(chunk.len());
+        if unsynced >= SYNC_EVERY_BYTES || at == to {
+            file.sync()?;
+            unsynced = 0;
+        }
     }
     Ok(())
 }

@@ -1,10 +1,8 @@
 //! The disk fails or fills up under a running log.
 
-use crate::support::{clock, open, options, record, sized, stream, try_open};
+use crate::support::{clock, open, options, record, settled, sized, stream, try_open};
 use std::sync::Arc;
-use stele_domain::port::event_log::{
-    Direction, EventLog, Expected, Filter, LogError, Position, Revision, StreamAppend,
-};
+use stele_domain::port::event_log::{Direction, EventLog, Expected, Filter, LogError, Position, Revision};
 use stele_event_log::simulated_disk::{Fault, Operation, SimulatedDisk};
 use stele_event_log::{EmbeddedLog, Options, VerifyOptions, verify_on};
 
@@ -127,9 +125,7 @@ async fn put_until_room_is_prepared(disk: &SimulatedDisk, log: &EmbeddedLog, mos
     while number < most && disk.contents(FIRST).unwrap().len() == before {
         number += 1;
         put(log, number).await.unwrap();
-        // The writer has prepared what it will when it answers the next question.
-        let check = StreamAppend { stream: stream("order-1"), expected: Expected::Exists, records: vec![] };
-        log.multi_stream().unwrap().append_many(vec![check]).await.unwrap();
+        settled(log).await;
     }
     number
 }

@@ -139,7 +139,7 @@ async fn write(
             return Ok(nanos);
         }
         match &subject {
-            Subject::Raw(raw) => raw.append().await?,
+            Subject::Raw(raw) => raw.append(batch).await?,
             Subject::Log(log) => writer.append(log, batch).await?,
         }
         if began >= begin {

@@ -17,7 +17,7 @@ const QUEUE_MAX: usize = 4_096;
 
 /// The simplest group commit.
 pub(crate) struct Raw {
-    queue: mpsc::Sender<(Arc<[u8]>, oneshot::Sender<()>)>,
+    queue: mpsc::Sender<(Vec<u8>, oneshot::Sender<()>)>,
     frame: Arc<[u8]>,
 }
 
@@ -37,15 +37,19 @@ impl Raw {
         Ok(Self { queue, frame })
     }
 
-    /// Keeps one frame.
-    pub(crate) async fn append(&self) -> anyhow::Result<()> {
+    /// Keeps one frame of `batch` records, which are put together first, as whoever writes something has to.
+    pub(crate) async fn append(&self, batch: usize) -> anyhow::Result<()> {
+        let mut frame = Vec::with_capacity(self.frame.len());
+        for record in self.frame.chunks(self.frame.len().div_ceil(batch)) {
+            frame.extend_from_slice(record);
+        }
         let (reply, answer) = oneshot::channel();
-        self.queue.send((Arc::clone(&self.frame), reply)).await.ok().context("raw has ended")?;
+        self.queue.send((frame, reply)).await.ok().context("raw has ended")?;
         answer.await.context("raw has failed")
     }
 }
 
-fn write(file: &File, mut requests: mpsc::Receiver<(Arc<[u8]>, oneshot::Sender<()>)>) {
+fn write(file: &File, mut requests: mpsc::Receiver<(Vec<u8>, oneshot::Sender<()>)>) {
     let (mut buffer, mut replies, mut at) = (vec![], vec![], 0);
     while let Some((frame, reply)) = requests.blocking_recv() {
         buffer.extend_from_slice(&frame);
