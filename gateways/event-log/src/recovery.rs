@@ -192,7 +192,7 @@ pub fn name_segment(
 /// The name of the last segment, for messages.
 #[must_use]
 pub fn active_name(index: &Index) -> String {
-    index.segments().last().map_or_else(|| segment::file_name(1), |last| segment::file_name(last.first))
+    index.segments().last().map_or_else(|| segment::file_name(1), |last| segment::file_name(last.part.first))
 }
 
 /// Whether a scan ended with a segment that was being created.

@@ -12,6 +12,7 @@ use crate::ahead::{Ahead, Ticket};
 use crate::format::to_u64;
 use crate::observe;
 use crate::plan::{Plan, plan};
+use crate::read;
 use crate::recovery::CheckpointsFile;
 use crate::shared::Shared;
 use crate::storage::{Ownership, Storage};
@@ -20,7 +21,7 @@ use group::{Answer, Group, View};
 use std::sync::Arc;
 use std::time::Instant;
 use stele_domain::port::clock::Clock;
-use stele_domain::port::event_log::{Appended, LogError, StreamAppend};
+use stele_domain::port::event_log::{Appended, Expected, LogError, StreamAppend};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// Appends that may wait for the writer.
@@ -132,6 +133,10 @@ impl Writer {
             drop(reply.send(Err(stopped)));
             return None;
         }
+        if let Err(error) = self.remember_recent(&appends) {
+            drop(reply.send(Err(error)));
+            return None;
+        }
         let (planned, uses_group) = {
             let view = View::new(&self.shared, group);
             (plan(&view, &appends), view.looked_into_group())
@@ -143,6 +148,18 @@ impl Writer {
         };
         group.remember(reply, room, answer);
         None
+    }
+
+    /// Looks up the recent ids that another process wrote, when an append depends on them for the first time.
+    fn remember_recent(&self, appends: &[StreamAppend]) -> Result<(), LogError> {
+        let asks = |append: &StreamAppend| matches!(append.expected, Expected::Any | Expected::Exists);
+        let missing = self.shared.index().not_remembered();
+        if missing.is_empty() || !appends.iter().any(asks) {
+            return Ok(());
+        }
+        let records = read::ids(&self.shared, missing.clone())?;
+        self.shared.index_mut().remember(missing.start, records);
+        Ok(())
     }
 
     /// Makes the group durable and answers everyone in it.

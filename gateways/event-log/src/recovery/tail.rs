@@ -53,7 +53,7 @@ pub fn make_durable(storage: &dyn Storage, scanned: &Scanned) -> Result<(), LogE
         let header = to_u64(SEGMENT_HEADER_BYTES);
         let from = if scanned.durable <= header { 0 } else { scanned.durable };
         let name = super::active_name(&scanned.index);
-        rewrite(&*last.file, &last.file, from, last.end)
+        rewrite(&*last.file, &last.file, from, last.part.end)
             .map_err(|error| failed("making durable", &name, &directory, error))?;
     }
     if let Some(stored) = &scanned.stored {

@@ -165,7 +165,7 @@ fn zeros_after_the_last_commit_are_free_space() {
     disk.put(SEGMENT, &bytes);
     assert_eq!(scan(&disk, log).unwrap(), (2, Tail::Clean));
     let recovered = recovery::open(&disk).unwrap();
-    let end = recovered.index.segments()[0].end;
+    let end = recovered.index.segments()[0].part.end;
     assert!(bytes[to_usize(end)..].iter().all(|byte| *byte == 0));
     assert_eq!(disk.list().unwrap().iter().filter(|name| name.starts_with("quarantine")).count(), 0);
 }

@@ -134,7 +134,7 @@ impl Writer {
     fn active(&self) -> Result<Active, Failure> {
         let index = self.shared.index();
         let last = index.segments().last();
-        last.map(|last| Active { file: Arc::clone(&last.file), first: last.first, end: last.end })
+        last.map(|last| Active { file: Arc::clone(&last.file), first: last.part.first, end: last.part.end })
             .ok_or_else(|| Failure::Stopped("the log has no segment".to_owned()))
     }
 

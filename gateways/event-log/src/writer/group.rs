@@ -6,7 +6,7 @@ use super::active::{Failure, Written};
 use crate::format::to_u64;
 use crate::frame::payload::{Encoder, leaf_of};
 use crate::hash::Table;
-use crate::index::{CommitEntry, Index, RecordEntry};
+use crate::index::{CommitEntry, Index};
 use crate::plan::{History, checked};
 use crate::read;
 use crate::shared::Shared;
@@ -179,7 +179,7 @@ impl Group {
             index.add_commit(CommitEntry { offset: *offset, end: *end, recorded_at: self.recorded_at });
             for record in self.records.get(commit.records.clone()).unwrap_or_default() {
                 let (stream, event_id) = (&record.stream, record.event_id);
-                let entered = index.add_record(RecordEntry { stream, revision: record.revision.0, event_id });
+                let entered = index.add_record(stream, record.revision.0, event_id);
                 assert!(entered, "revision {} of {stream} was written and is not the next", record.revision);
             }
         }
