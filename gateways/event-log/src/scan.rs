@@ -4,6 +4,7 @@
 mod evidence;
 mod frames;
 mod headers;
+mod indexed;
 #[cfg(test)]
 mod tests;
 
@@ -11,14 +12,15 @@ use crate::checkpoint::{self, Checkpoint, Stored};
 use crate::errors::{damaged, storage as failed};
 use crate::format::{CHECKPOINTS_FILE, SECTOR_BYTES, SEGMENT_HEADER_BYTES, to_u64, to_usize};
 use crate::hash::Table;
-use crate::index::{Index, Part};
+use crate::index::{self, Index, Known, Part, TreePart};
 use crate::note::NoteVerifier;
 use crate::segment::{self, SegmentHeader};
 use crate::storage::{Access, Storage, read_all};
 use crate::tree::{Hash, SubtreeStore};
 use crate::window::Window;
-use frames::ScannedSegment;
+use frames::{Content, ScannedSegment};
 use headers::HeaderFound;
+pub use indexed::Indexes;
 use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -42,6 +44,8 @@ pub struct Scan<'a> {
     pub being_written: bool,
     /// A number of commits whose tree is of interest.
     pub at_size: Option<u64>,
+    /// What becomes of index files.
+    pub indexes: Indexes,
 }
 
 /// What a scan found.
@@ -118,7 +122,8 @@ impl Scan<'_> {
         let beside = std::thread::available_parallelism().map_or(1, NonZero::get);
         let last = names.last();
         for run in names.chunks(beside) {
-            let ahead = |name: &String| self.ahead(name, Some(name) == last, known, checkpoints);
+            let next = |name: &String| names.get(names.partition_point(|other| other <= name));
+            let ahead = |name: &String| self.ahead(name, next(name), known, checkpoints);
             let scanned: Vec<_> = std::thread::scope(|scope| {
                 let threads: Vec<_> =
                     run.iter().skip(1).map(|name| scope.spawn(move || ahead(name))).collect();
@@ -135,28 +140,35 @@ impl Scan<'_> {
                 }
             }
         }
-        let Joined { index, tree, tail, durable, root_at_size, .. } = joined;
+        let Joined { index, tree, tail, durable, root_at_size, index_too_long, .. } = joined;
         if index.commits() < known {
             let (name, end) = last_of(&index, &names);
             let what =
                 format!("the log ends after commit {}, a stored checkpoint has {known}", index.commits());
             return Err(damaged(&name, end, what));
         }
-        Ok(Scanned { index, tree, tail, stored, durable, root_at_size })
+        // A segment that lost something has been named before.
+        index_too_long.map_or(Ok(Scanned { index, tree, tail, stored, durable, root_at_size }), Err)
     }
 
     /// Scans a segment whose header has yet to be compared with the log before it; `None` when it has none.
     fn ahead(
         &self,
         name: &str,
-        last: bool,
+        next: Option<&String>,
         known: u64,
         checkpoints: &[(u64, Checkpoint)],
     ) -> Option<Result<ScannedSegment, LogError>> {
         let file = self.storage.open(name, self.access).ok()?;
         let mut window = Window::new(Arc::clone(&file), SEGMENT_HEADER_BYTES);
         let header = SegmentHeader::decode(window.slice(0, SEGMENT_HEADER_BYTES).ok()?).ok()?;
-        let roots = Roots::after(checkpoints, header.tree.size(), self.at_size);
+        let roots = || Roots::after(checkpoints, header.tree.size(), self.at_size);
+        if let (Indexes::Used, Some(next)) = (self.indexes, next)
+            && let Some(indexed) = self.indexed(&file, &header, next, roots())
+        {
+            return Some(indexed);
+        }
+        let (roots, last) = (roots(), next.is_none());
         Some(frames::scan(self, roots, &frames::Segment { name, file, header: &header, last, known }))
     }
 
@@ -183,13 +195,32 @@ impl Scan<'_> {
             let file = Arc::clone(&file);
             frames::scan(self, roots, &frames::Segment { name, file, header: &header, last, known })?
         };
-        joined.continue_streams(name, &scanned.part)?;
         joined.tail = tail_of(name, &scanned);
         joined.durable = scanned.durable;
         joined.root_at_size = joined.root_at_size.or(scanned.root_at_size);
+        if let (Indexes::Checked, Content::Part(part)) = (self.indexes, &scanned.content) {
+            joined.continue_streams(name, part)?;
+        }
+        joined.index_too_long = joined.index_too_long.take().or(scanned.index_too_long);
+        let scanned_tree = scanned.tree.part();
         joined.tree.join(scanned.tree);
-        joined.index.add_segment(file, scanned.part);
+        let known = match scanned.content {
+            Content::File(index) => Known::File(index),
+            Content::Part(part) if last => Known::Open(part),
+            Content::Part(part) => self.known(*part, &scanned_tree),
+        };
+        joined.index.add_segment(file, known);
         Ok(true)
+    }
+
+    /// The index of a sealed segment that had none, or had a wrong one.
+    fn known(&self, part: Part, tree: &TreePart) -> Known {
+        let stored = match self.indexes {
+            Indexes::Used => index::store(self.storage, self.log, &part, tree).ok(),
+            Indexes::Checked => None,
+        };
+        // Without room for a file it stays in memory.
+        stored.map_or_else(|| Known::Sealed(Arc::new(part)), |file| Known::File(Arc::new(file)))
     }
 
     fn segment_names(&self) -> Result<Vec<String>, LogError> {
@@ -214,6 +245,8 @@ struct Joined {
     tail: Tail,
     durable: u64,
     root_at_size: Option<Hash>,
+    /// The first index file that covers more than there is.
+    index_too_long: Option<LogError>,
 }
 
 impl Joined {
@@ -225,6 +258,7 @@ impl Joined {
             tail: Tail::Clean,
             durable: 0,
             root_at_size: None,
+            index_too_long: None,
         }
     }
 
@@ -248,11 +282,12 @@ fn tail_of(name: &str, scanned: &ScannedSegment) -> Tail {
     if scanned.torn_bytes == 0 {
         return Tail::Clean;
     }
-    Tail::Torn { file: name.to_owned(), offset: scanned.part.end, bytes: scanned.torn_bytes }
+    Tail::Torn { file: name.to_owned(), offset: scanned.extent().end, bytes: scanned.torn_bytes }
 }
 
 fn last_of(index: &Index, names: &[String]) -> (String, u64) {
-    let whole = index.segments().last().map(|last| (segment::file_name(last.part.first), last.part.end));
+    let whole =
+        index.segments().last().map(|last| (segment::file_name(last.extent().first), last.extent().end));
     whole.unwrap_or_else(|| (names.first().cloned().unwrap_or_else(|| segment::file_name(1)), 0))
 }
 
@@ -269,6 +304,13 @@ impl<'a> Roots<'a> {
         let before = checkpoints.partition_point(|(_, checkpoint)| checkpoint.size <= commits);
         let left = if commits == 0 { checkpoints } else { checkpoints.get(before..).unwrap_or_default() };
         Self { left, at_size, root_at_size: None }
+    }
+
+    /// Passes over checkpoints within a tree that is not looked at leaf by leaf, and compares those of its size.
+    fn skip_to(&mut self, tree: &SubtreeStore) -> Result<(), LogError> {
+        let within = self.left.partition_point(|(_, checkpoint)| checkpoint.size < tree.size());
+        self.left = self.left.get(within..).unwrap_or_default();
+        self.compare(tree)
     }
 
     /// Compares the tree with the checkpoints of its size.

@@ -33,7 +33,7 @@ impl Stat {
             log,
             events: index.head(),
             commits: index.commits(),
-            bytes: index.segments().iter().map(|segment| segment.part.end).sum(),
+            bytes: index.segments().iter().map(|segment| segment.extent().end).sum(),
             streams: index.streams(),
             segments: to_u64(index.segments().len()),
             head: Position(index.head()),

@@ -4,7 +4,7 @@ use crate::checkpoint::{Checkpoint, log_of};
 use crate::format::{PUBLIC_KEY_FILE, to_u64};
 use crate::note::{NoteError, NoteVerifier};
 use crate::recovery::read_text;
-use crate::scan::{Scan, Tail};
+use crate::scan::{Indexes, Scan, Tail};
 use crate::stat::Stat;
 use crate::storage::{Access, DirectoryStorage, Storage};
 use crate::tree::Hash;
@@ -108,8 +108,15 @@ pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<Verif
     let against = against.transpose().map_err(VerifyError::Checkpoint)?;
     let owned = storage.is_owned().map_err(|error| VerifyError::Unreadable(Box::new(error)))?;
     let at_size = against.as_ref().map(|against| against.size);
-    let scan =
-        Scan { storage, access: Access::Read, log, verifier: &verifier, being_written: owned, at_size };
+    let scan = Scan {
+        storage,
+        access: Access::Read,
+        log,
+        verifier: &verifier,
+        being_written: owned,
+        at_size,
+        indexes: Indexes::Checked,
+    };
     let scanned = scan.run().map_err(of_scan)?;
     if let Some(signed) = against {
         match scanned.root_at_size {
@@ -143,7 +150,13 @@ fn stored_key(storage: &dyn Storage) -> Result<NoteVerifier, VerifyError> {
         }
         Err(error) => return Err(VerifyError::Unreadable(Box::new(error))),
     };
-    NoteVerifier::parse(&text).map_err(|error| damaged_key(&error.to_string()))
+    let key = NoteVerifier::parse(&text).map_err(|error| damaged_key(&error.to_string()))?;
+    // One key has one text: another one was changed by somebody.
+    if text == format!("{key}\n") {
+        Ok(key)
+    } else {
+        Err(damaged_key("the key is not written as it should be"))
+    }
 }
 
 fn damaged_key(what: &str) -> VerifyError {

@@ -34,21 +34,45 @@ pub struct CommitEntry {
     pub recorded_at: Timestamp,
 }
 
-/// The index of one segment.
-#[derive(Debug)]
-pub struct Part {
+/// What an index covers, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
     /// Position of the segment's first record.
     pub first: u64,
     /// How many commits are before it.
     pub first_commit: u64,
-    /// Offset after its last commit.
+    /// Offset after the last commit.
     pub end: u64,
-    /// How many records it has.
+    /// How many records there are.
     pub records: u64,
-    /// How many commits it has.
+    /// How many commits there are.
     pub commits: u64,
-    /// When its last commit was recorded; the one before it when it has none.
+    /// When the last commit was recorded; the one before the segment when there is none.
     pub recorded_at: Timestamp,
+    /// How many streams have records.
+    pub streams: u64,
+    /// How many of these have their first record here.
+    pub begun: u64,
+}
+
+impl Extent {
+    /// The position after the last record.
+    #[must_use]
+    pub fn next_position(&self) -> u64 {
+        self.first + self.records
+    }
+
+    /// The number of the commit after the last one.
+    #[must_use]
+    pub fn next_commit(&self) -> u64 {
+        self.first_commit + self.commits
+    }
+}
+
+/// The index of one segment.
+#[derive(Debug)]
+pub struct Part {
+    extent: Extent,
     numbers: Table<StreamId, u32>,
     streams: Vec<Held>,
     /// The stream of the last record.
@@ -77,46 +101,79 @@ impl Part {
     /// The index of a segment without commits.
     #[must_use]
     pub fn begin(header: &SegmentHeader) -> Self {
-        Self {
+        Self::resume(Extent {
             first: header.first,
             first_commit: header.tree.size(),
             end: to_u64(SEGMENT_HEADER_BYTES),
             records: 0,
             commits: 0,
             recorded_at: header.recorded_before,
-            numbers: Table::default(),
-            streams: vec![],
-            last: None,
-            marks: vec![],
+            streams: 0,
+            begun: 0,
+        })
+    }
+
+    /// The index that covers `extent`, once its streams and marks are put in.
+    #[must_use]
+    pub fn resume(extent: Extent) -> Self {
+        let (streams, marks) = (vec![], vec![]);
+        Self { extent, numbers: Table::default(), streams, last: None, marks }
+    }
+
+    /// Puts in a stream that the extent counts already; `None` when its positions don't grow.
+    pub fn hold(
+        &mut self,
+        stream: &StreamId,
+        first_revision: u64,
+        positions: impl Iterator<Item = u64>,
+    ) -> Option<()> {
+        let mut held = Held { first_revision, positions: Positions::default() };
+        let mut before = 0;
+        for position in positions {
+            if position <= before {
+                return None;
+            }
+            held.positions.push(position);
+            before = position;
         }
+        self.numbers.insert(stream.clone(), to_u32(to_u64(self.streams.len())));
+        self.streams.push(held);
+        Some(())
     }
 
-    /// The position after its last record.
-    #[must_use]
-    pub fn next_position(&self) -> u64 {
-        self.first + self.records
+    /// Puts in all marks.
+    pub fn put_marks(&mut self, marks: Vec<Mark>) {
+        self.marks = marks;
     }
 
-    /// The number of the commit after its last one.
+    /// What it covers.
     #[must_use]
-    pub fn next_commit(&self) -> u64 {
-        self.first_commit + self.commits
+    pub fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// All marks in order.
+    #[must_use]
+    pub fn marks(&self) -> &[Mark] {
+        &self.marks
     }
 
     /// Enters a commit. The records come one by one, by [`Self::add_record`], after it.
     pub fn add_commit(&mut self, entry: CommitEntry) {
-        assert!(entry.offset >= self.end, "a commit at {} before {}", entry.offset, self.end);
-        let mark = Mark { position: self.next_position(), commit: self.next_commit(), offset: entry.offset };
+        let extent = &mut self.extent;
+        assert!(entry.offset >= extent.end, "a commit at {} before {}", entry.offset, extent.end);
+        let (position, commit) = (extent.next_position(), extent.next_commit());
+        let mark = Mark { position, commit, offset: entry.offset };
         if self.marks.last().is_none_or(|last| entry.offset - last.offset >= MARK_EVERY_BYTES) {
             self.marks.push(mark);
         }
-        self.commits += 1;
-        (self.end, self.recorded_at) = (entry.end, entry.recorded_at);
+        extent.commits += 1;
+        (extent.end, extent.recorded_at) = (entry.end, entry.recorded_at);
     }
 
     /// Enters the next record. False, and nothing is entered, when its revision is not the next of those that are here.
     pub fn add_record(&mut self, stream: &StreamId, revision: u64) -> bool {
-        let position = self.next_position();
+        let position = self.extent.next_position();
         let number = self.number(stream, revision);
         let Some(held) = self.streams.get_mut(to_usize(number.into())) else {
             return false;
@@ -125,7 +182,7 @@ impl Part {
             return false;
         }
         held.positions.push(position);
-        self.records += 1;
+        self.extent.records += 1;
         true
     }
 
@@ -174,6 +231,8 @@ impl Part {
             let number = to_u32(to_u64(self.streams.len()));
             self.numbers.insert(stream.clone(), number);
             self.streams.push(Held { first_revision: revision, positions: Positions::default() });
+            self.extent.streams += 1;
+            self.extent.begun += u64::from(revision == 0);
             number
         });
         self.last = Some((stream.clone(), number));
