@@ -23,6 +23,8 @@ pub const SERVICE: &str = "service";
 pub const FILTER: &str = "filter";
 /// Category of what was tried and came to nothing.
 pub const AUDIT: &str = "audit";
+/// Category of alerts.
+pub const ALERT: &str = "alert";
 /// Category of keys.
 pub const ACCESS: &str = "access";
 
@@ -71,7 +73,7 @@ pub fn service(service: Service) -> Result<StreamId, InvalidStream> {
 
 /// One alert.
 pub fn alert(kind: Kind) -> Result<StreamId, InvalidStream> {
-    named("alert", kind.name())
+    named(ALERT, kind.name())
 }
 
 /// Persons' commands that were refused.

@@ -107,20 +107,26 @@ async fn in_several_processes() -> BTreeMap<String, Metric> {
     let mut shown = fleet
         .scene
         .until("the standby's gauges", async || {
-            let metrics = read(&scraped(&probes).await?);
-            metrics.contains_key("lease_held").then_some(metrics)
+            let stands_by = scraped(&probes, "/readyz").await?.contains("holds the signing lease");
+            let metrics = read(&scraped(&probes, "/metrics").await?);
+            (stands_by && metrics.contains_key("lease_held")).then_some(metrics)
         })
         .await;
     assert!(shown["lease_held"].samples.iter().all(|(_, value)| *value < 1.0), "the standby holds no lease");
+    let blocked = shown["service_blocked"].samples.iter().find(|(labels, _)| labels.contains("executor"));
+    assert!(
+        blocked.is_some_and(|(_, value)| *value < 1.0),
+        "standing by is what a standby is for: {blocked:?}"
+    );
     let owner = Client::unix(fleet.scene.file("owner.s"));
     shown.extend(read(&owner.metrics().await.expect("the owner's metrics")));
     shown
 }
 
 /// What a process answers on its port for probes.
-async fn scraped(address: &str) -> Option<String> {
+async fn scraped(address: &str, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).await.ok()?;
-    let request = format!("GET /metrics HTTP/1.0\r\nhost: {address}\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.ok()?;

@@ -4,6 +4,9 @@
 //! simulator's own journal. What is awaited is a condition with a long deadline, never a span of time.
 
 pub mod binary;
+#[cfg(test)]
+#[path = "../support/certificates.rs"]
+pub mod certificates;
 mod desk;
 mod fleet;
 mod quotes;
@@ -11,7 +14,7 @@ mod setup;
 mod story;
 
 pub use desk::{Desk, run_to_end};
-pub use fleet::{Fleet, Member};
+pub use fleet::{Fleet, Member, OWNER_CA, certified};
 pub use quotes::{buying, selling};
 pub use setup::{ACCOUNT, BTC_UNITS, EURE_UNIT, Key, RELEASE_MARGIN_MS, Setup, private};
 pub use story::Story;

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use stele_api::RateOptions;
 use stele_api::client::{Server, Trust};
 use stele_commands::executor::ExecutorOptions;
@@ -94,6 +95,8 @@ pub(crate) struct RemoteLogAt {
     pub ca_file: Option<PathBuf>,
     /// A certificate of our own and its private key.
     pub identity: Option<(PathBuf, PathBuf)>,
+    /// Whether the key may go to another machine in the clear.
+    pub plain_key: bool,
 }
 
 /// What listens, besides the socket.
@@ -123,6 +126,8 @@ pub(crate) struct Database {
     pub connections: usize,
     /// Whether the strategy pauses while the tables are away.
     pub strict: bool,
+    /// How old what stands in them may be for a strict strategy in another process.
+    pub strict_age_max: Duration,
 }
 
 /// Which store.

@@ -195,6 +195,7 @@ pub(crate) struct Log {
     pub ca_file: String,
     pub certificate_file: String,
     pub certificate_key_file: String,
+    pub plain_http: bool,
     pub segment_bytes: u64,
     pub cache_bytes: usize,
 }
@@ -228,6 +229,7 @@ pub(crate) struct Database {
     pub connections: usize,
     pub private: bool,
     pub strict: bool,
+    pub strict_age_ms_max: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -304,6 +304,10 @@ fn one_postgresql_is_named_and_strict_tables_need_one() {
     assert!(complaint(both).contains("one of the two"));
     assert!(complaint("[database]\nstrict = true\n").contains("--postgres"));
     assert!(load("[database]\nstrict = true\nprivate = true\n").unwrap().database.strict);
+    for (age, allowed) in [(999, false), (1_000, true), (600_000, true), (600_001, false)] {
+        let text = format!("[database]\nstrict_age_ms_max = {age}\n");
+        assert_eq!(load(&text).is_ok(), allowed, "{age}");
+    }
 }
 
 #[test]
@@ -312,6 +316,8 @@ fn a_password_in_an_address_is_not_shown_by_anything() {
         "postgres://stele_app:hush@db/stele",
         "postgres://db/stele?user=stele_app&password=hush",
         "mysql://stele_app:hush@db/stele",
+        "postgres://stele_app:a?hush@db/stele",
+        "postgres://stele_app@db/stele?sslpassword=hush",
     ] {
         let said = match env(&[("DATABASE_URL", address)]) {
             Ok(config) => {
@@ -320,5 +326,22 @@ fn a_password_in_an_address_is_not_shown_by_anything() {
             Err(problem) => format!("{problem}{problem:?}"),
         };
         assert!(!said.contains("hush"), "{said}");
+    }
+}
+
+#[test]
+fn what_providers_write_into_addresses_is_not_shown_and_what_identifies_them_is() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let settings = format!(
+        "[verifier]\nurls = [\"https://near.example/v1/{key}\", \"https://ann:hush@two.example/rpc?apiKey=hush\"]\n\
+         [market.coin_gecko]\nurl = \"https://prices.example/v3?token=hush\"\n"
+    );
+    let config = load(&settings).unwrap();
+    for said in [config.print(true), config.print_json().to_string()] {
+        assert!(!said.contains("hush") && !said.contains(key), "{said}");
+        for shown in ["https://near.example/v1/***", "https://***@two.example/rpc?apiKey=***", "v3?token=***"]
+        {
+            assert!(said.contains(shown), "{shown} is missing in {said}");
+        }
     }
 }
