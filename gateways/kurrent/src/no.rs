@@ -43,6 +43,9 @@ pub enum No {
     /// Conditions of an append to several streams do not hold.
     #[error("{} of the conditions do not hold; the first is of stream {}", .0.len(), .0.first().map_or("", |v| v.stream.as_str()))]
     Violations(Vec<Violation>),
+    /// A session names a stream twice.
+    #[error("stream {0} was named before in this session")]
+    Twice(Name),
     /// The caller is not known.
     #[error("{0}")]
     Stranger(String),
@@ -115,7 +118,7 @@ impl No {
             Self::Stranger(_) => "stranger",
             Self::Denied(_) => "denied",
             Self::TooLarge => "too_large",
-            Self::Missing(_) | Self::Malformed(_) => "malformed",
+            Self::Twice(_) | Self::Missing(_) | Self::Malformed(_) => "malformed",
             Self::Busy(_) => "busy",
             Self::Late(_) => "late",
             Self::Closing => "closing",
@@ -130,7 +133,7 @@ impl No {
             Self::Denied(_) => Code::PermissionDenied,
             Self::TooLarge | Self::Missing(_) | Self::Malformed(_) => Code::InvalidArgument,
             Self::Busy(_) | Self::Closing => Code::Unavailable,
-            Self::Late(_) => Code::Aborted,
+            Self::Late(_) | Self::Twice(_) => Code::Aborted,
             Self::Log(error) => match error {
                 LogError::Conflict { .. } | LogError::Owned { .. } => Code::FailedPrecondition,
                 LogError::Invalid(_) => Code::InvalidArgument,
@@ -174,6 +177,7 @@ impl No {
                 say("required-metadata-properties", key);
             }
             Self::Violations(_)
+            | Self::Twice(_)
             | Self::Malformed(_)
             | Self::Busy(_)
             | Self::Late(_)
@@ -209,7 +213,7 @@ impl No {
             Self::Late(_) | Self::Log(LogError::Unreachable(_)) => {
                 (Code::DeadlineExceeded, any(FIRST, "Timeout", &client::Timeout {}))
             }
-            Self::Violations(_) | Self::Busy(_) | Self::Closing | Self::Log(_) => {
+            Self::Violations(_) | Self::Twice(_) | Self::Busy(_) | Self::Closing | Self::Log(_) => {
                 (Code::Unknown, any(FIRST, "Unknown", &client::Unknown {}))
             }
         };
@@ -232,6 +236,11 @@ impl No {
                 SECOND,
                 "StreamTombstonedErrorDetails",
                 &errors::StreamTombstonedErrorDetails { stream: stream.as_str().to_owned() },
+            ),
+            Self::Twice(stream) => any(
+                SECOND,
+                "StreamAlreadyInAppendSessionErrorDetails",
+                &errors::StreamAlreadyInAppendSessionErrorDetails { stream: stream.as_str().to_owned() },
             ),
             Self::Violations(violations) => {
                 any(SECOND, "AppendConsistencyViolationErrorDetails", &violated(violations))

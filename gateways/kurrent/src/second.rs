@@ -76,7 +76,7 @@ impl Second {
             let Some(message) = message else { break };
             let stream = Name::new(&message.stream)?;
             if parts.iter().any(|part| part.stream == stream) {
-                return Err(No::Malformed(format!("stream {stream} was named before in this session")));
+                return Err(No::Twice(stream));
             }
             let expected = message.expected_revision.map_or(Ok(Expected::Any), expected)?;
             let mut part = Part { stream, expected, records: vec![] };

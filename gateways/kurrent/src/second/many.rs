@@ -9,6 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stele_domain::port::event_log::{Appended, Expected, LogError, NewRecord, StreamAppend};
 
+/// The state of a stream that is deleted, and of one that is deleted for ever, as numbers.
+const DELETED: i64 = -5;
+const TOMBSTONED: i64 = -6;
+
 /// What is offered to one stream.
 #[derive(Debug)]
 pub struct Part {
@@ -195,15 +199,20 @@ impl Store {
         let mut violations = vec![];
         for (index, (stream, expected)) in checks.iter().enumerate() {
             let last = self.last(stream).await?.map(|record| record.revision.0);
-            let gone =
-                deleted(standings, stream) || standings.get(stream).is_some_and(|known| known.tombstone);
+            let tombstone = standings.get(stream).is_some_and(|known| known.tombstone);
+            let gone = tombstone || deleted(standings, stream);
             let held = match expected {
                 Expected::NoStream => gone || last.is_none(),
                 Expected::Exists => !gone && last.is_some(),
                 Expected::Any | Expected::Exactly(_) => holds(*expected, last),
             };
             if !held {
-                let (expected, actual) = (number(*expected), state(last.filter(|_| !gone)));
+                let actual = match (tombstone, gone) {
+                    (true, _) => TOMBSTONED,
+                    (false, true) => DELETED,
+                    (false, false) => state(last),
+                };
+                let expected = number(*expected);
                 violations.push(Violation { index, stream: stream.clone(), expected, actual });
             }
         }
@@ -215,7 +224,6 @@ fn deleted(standings: &BTreeMap<Name, Standing>, stream: &Name) -> bool {
     standings.get(stream).is_some_and(|standing| standing.settings.deleted())
 }
 
-/// The place that a check leaves behind.
 #[cfg(test)]
 mod tests {
     use super::Done;

@@ -6,6 +6,7 @@ mod batches;
 mod deleting;
 mod filters;
 mod following;
+mod hostile;
 mod reading;
 mod support;
 mod writing;
