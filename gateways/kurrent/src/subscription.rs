@@ -193,7 +193,7 @@ impl Subscription {
         let wanted = match &mut self.phase {
             Phase::Stream { stream, next, .. } => {
                 let wanted = record.stream == *stream.stream() && record.revision.0 >= *next;
-                if wanted && &*record.event_type == TOMBSTONE {
+                if wanted && &*record.event_type == TOMBSTONE && !self.store.writes.is_desks(stream) {
                     return Err(No::Deleted(stream.clone()));
                 }
                 if wanted {

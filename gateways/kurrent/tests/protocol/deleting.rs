@@ -5,6 +5,8 @@ use kurrentdb::{
     AppendToStreamOptions, Client, DeleteStreamOptions, Error, StreamMetadataBuilder, StreamState,
     TombstoneStreamOptions,
 };
+use stele_domain::ids::EventId;
+use stele_domain::port::event_log::{Expected, NewRecord, StreamId};
 use uuid::Uuid;
 
 fn at(state: StreamState) -> AppendToStreamOptions {
@@ -135,6 +137,33 @@ async fn a_tombstone_is_for_ever() {
     client.set_stream_metadata("a", &plain(), &few).await.unwrap();
     tombstone(&client, "never", StreamState::Any).await.unwrap();
     assert!(matches!(shown(&client, "never").await, Err(Error::ResourceDeleted)));
+}
+
+#[tokio::test]
+async fn nothing_hides_a_stream_of_the_desk() {
+    let desk = Desk::open().await;
+    let record = |event_type: &str, data: &str| NewRecord {
+        event_id: EventId(Uuid::new_v4()),
+        event_type: event_type.into(),
+        data: data.as_bytes().into(),
+        metadata: std::sync::Arc::from([]),
+    };
+    let killed = vec![record("trading.Killed", "{}"), record("$streamDeleted", "")];
+    let hidden = vec![record("$metadata", r#"{"$tb":9223372036854775807,"$maxCount":1}"#)];
+    // However they came into the log: not through a door.
+    for (stream, records) in [("account-1", killed), ("$$account-1", hidden)] {
+        let stream = StreamId::new(stream).unwrap();
+        desk.log.append(&stream, Expected::Any, records).await.unwrap();
+    }
+    let client = desk.client();
+    assert_eq!(shown(&client, "account-1").await.unwrap(), [0, 1]);
+    for stream in ["account-1", "$$account-1"] {
+        assert!(matches!(delete(&client, stream, StreamState::Any).await, Err(Error::AccessDenied)));
+        assert!(matches!(tombstone(&client, stream, StreamState::Any).await, Err(Error::AccessDenied)));
+    }
+    let all = StreamMetadataBuilder::new().max_count(1).build();
+    let refused = client.set_stream_metadata("account-1", &plain(), &all).await;
+    assert!(matches!(refused, Err(Error::AccessDenied)), "{refused:?}");
 }
 
 #[tokio::test]

@@ -9,4 +9,5 @@ mod following;
 mod hostile;
 mod reading;
 mod support;
+mod tls;
 mod writing;

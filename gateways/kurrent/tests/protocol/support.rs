@@ -11,7 +11,7 @@ use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, StreamId};
 use stele_domain::time::Timestamp;
 use stele_event_log::MemoryLog;
-use stele_kurrent::{Access, Options, Outside, Server, Writes};
+use stele_kurrent::{Access, Options, Outside, Server, TlsFiles, Writes};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -38,6 +38,7 @@ pub struct Desk {
     pub denials: Arc<Mutex<Vec<String>>>,
     pub revoked: Arc<Mutex<BTreeSet<String>>>,
     outside: Outside,
+    tls: Option<TlsFiles>,
     serving: Option<(watch::Sender<bool>, JoinHandle<()>)>,
 }
 
@@ -62,15 +63,26 @@ impl Desk {
             denials: Arc::default(),
             revoked: Arc::default(),
             outside,
+            tls: None,
             serving: None,
         };
         desk.serve().await;
         desk
     }
 
+    /// A desk under TLS.
+    pub async fn under(tls: TlsFiles) -> Self {
+        let mut desk = Self::open().await;
+        desk.close().await;
+        desk.tls = Some(tls);
+        desk.serve().await;
+        desk
+    }
+
     /// Opens the door, where it was before.
     pub async fn serve(&mut self) {
-        let server = Server::open(Options::plain(self.address)).await.unwrap();
+        let options = Options { tls: self.tls.clone(), ..Options::plain(self.address) };
+        let server = Server::open(options).await.unwrap();
         self.address = server.address();
         let (stopper, stop) = watch::channel(false);
         let writes = Writes {

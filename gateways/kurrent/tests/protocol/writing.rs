@@ -3,6 +3,7 @@
 use crate::support::{Desk, event, events, shown};
 use kurrentdb::{AppendToStreamOptions, Error, EventData, StreamState};
 use serde_json::json;
+use std::time::{Duration, Instant};
 use stele_domain::port::event_log::{Direction, Revision, StreamId};
 use stele_kurrent::Outside;
 use uuid::Uuid;
@@ -154,4 +155,18 @@ async fn whoever_may_not_read_reads_nothing_and_strangers_get_no_further() {
     assert_eq!(anonymous.server_info().await.unwrap().version().major(), 26);
     let refused = anonymous.read_stream("orders-1", &kurrentdb::ReadStreamOptions::default()).await;
     assert!(matches!(refused, Err(Error::AccessDenied)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_append_is_not_kept_waiting_for_an_acknowledgement() {
+    let desk = Desk::open().await;
+    let client = desk.client();
+    let mut fastest = Duration::MAX;
+    for _ in 0..30 {
+        let began = Instant::now();
+        client.append_to_stream("orders-1", &at(StreamState::Any), events("Placed", 1)).await.unwrap();
+        fastest = fastest.min(began.elapsed());
+    }
+    // This client leaves Nagle's algorithm on: 40 ms each, were the socket to put its acknowledgements off.
+    assert!(fastest < Duration::from_millis(20), "{fastest:?}");
 }
