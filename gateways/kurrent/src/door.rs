@@ -29,6 +29,8 @@ const BACKLOG: u32 = 1_024;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long nothing is accepted after the system had no room for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Longest time until a peer says its first word.
+const GREETING: Duration = Duration::from_secs(5);
 /// How long a peer may take nothing of what is written to it.
 const STALL: Duration = Duration::from_mins(1);
 /// Connections that are ready and not taken up yet.
@@ -173,8 +175,9 @@ async fn welcome(
             Err(late) => return observe::handshake_failed(&peer.address, &late),
         },
     };
+    let greeting = Some(Box::pin(tokio::time::sleep(GREETING)));
     // Nobody takes it any more: the door is closing.
-    let _ = ready.send(Ok(Connection { io, peer, _seat: seat })).await;
+    let _ = ready.send(Ok(Connection { io, peer, greeting, _seat: seat })).await;
 }
 
 /// What the handing over is made of.
@@ -205,6 +208,8 @@ impl Drop for Seat {
 pub struct Connection {
     io: Io,
     peer: Peer,
+    /// Until when it has to say something; then there is no such time.
+    greeting: Option<Pin<Box<Sleep>>>,
     _seat: Seat,
 }
 
@@ -227,10 +232,20 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().io {
+        let this = self.get_mut();
+        let read = match &mut this.io {
             Io::Plain(io) => Pin::new(io).poll_read(context, buffer),
             Io::Tls(io) => Pin::new(io).poll_read(context, buffer),
+        };
+        if read.is_ready() {
+            this.greeting = None;
         }
+        let late = this.greeting.as_mut().is_some_and(|until| until.as_mut().poll(context).is_ready());
+        if late {
+            let silent = io::Error::new(io::ErrorKind::TimedOut, "the peer says nothing");
+            return Poll::Ready(Err(silent));
+        }
+        read
     }
 }
 

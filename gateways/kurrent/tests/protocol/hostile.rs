@@ -456,6 +456,7 @@ async fn readers_that_never_read_and_appends_that_never_end_hold_up_nobody() {
 async fn whoever_does_not_speak_the_protocol_at_all_is_hung_up_on() {
     let desk = Desk::open().await;
     for words in [
+        &b""[..],
         &b"GET / HTTP/1.1\r\nHost: desk\r\n\r\n"[..],
         b"\x16\x03\x01\x00\x05hello",
         b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n",

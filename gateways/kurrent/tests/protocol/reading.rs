@@ -1,11 +1,15 @@
 //! Reads of the official client: both ways, from anywhere, of streams and of the log.
 
-use crate::support::{Desk, events, plain, shown};
+use crate::support::{Desk, Standing, events, plain, shown};
 use kurrentdb::{
     Client, Error, Position, ReadAllOptions, ReadEvent, ReadStreamOptions, StreamMetadataBuilder,
     StreamMetadataResult, StreamPosition,
 };
+use std::sync::Arc;
 use std::time::Duration;
+use stele_domain::port::clock::Clock;
+use stele_event_log::{EmbeddedLog, Options};
+use stele_kurrent::Outside;
 
 async fn read(client: &Client, stream: &str, options: &ReadStreamOptions) -> Vec<u64> {
     let mut read = client.read_stream(stream, options).await.unwrap();
@@ -164,6 +168,41 @@ async fn what_is_known_of_streams_follows_from_the_log_alone() {
     assert_eq!(shown(&client, "kept").await.unwrap(), [3]);
     assert!(matches!(shown(&client, "deleted").await, Err(Error::ResourceNotFound)));
     assert!(matches!(shown(&client, "gone").await, Err(Error::ResourceDeleted)));
+}
+
+#[tokio::test]
+async fn a_log_on_disk_tells_the_same_when_it_is_opened_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let clock = Arc::new(Standing::new());
+    let opened = || {
+        let clock: Arc<dyn Clock> = Arc::<Standing>::clone(&clock);
+        Arc::new(EmbeddedLog::open(&path, Options::new(clock)).unwrap().0)
+    };
+    let log = opened();
+    let mut desk = Desk::over(Arc::<EmbeddedLog>::clone(&log), Arc::clone(&clock), Outside::Everything).await;
+    let client = desk.client();
+    for stream in ["kept", "deleted", "again", "gone"] {
+        client.append_to_stream(stream, &plain(), events("x", 4)).await.unwrap();
+    }
+    let few = StreamMetadataBuilder::new().max_count(1).build();
+    client.set_stream_metadata("kept", &plain(), &few).await.unwrap();
+    for stream in ["deleted", "again"] {
+        client.delete_stream(stream, &plain()).await.unwrap();
+    }
+    client.append_to_stream("again", &plain(), events("x", 2)).await.unwrap();
+    client.tombstone_stream("gone", &plain()).await.unwrap();
+    desk.close().await;
+    drop(desk);
+    log.close().await.unwrap();
+    drop(log);
+    let desk = Desk::over(opened(), Arc::clone(&clock), Outside::Everything).await;
+    let client = desk.client();
+    assert_eq!(shown(&client, "kept").await.unwrap(), [3]);
+    assert_eq!(shown(&client, "again").await.unwrap(), [4, 5]);
+    assert!(matches!(shown(&client, "deleted").await, Err(Error::ResourceNotFound)));
+    assert!(matches!(shown(&client, "gone").await, Err(Error::ResourceDeleted)));
+    assert_eq!(read_all(&client, &ReadAllOptions::default().position(StreamPosition::Start)).await.len(), 23);
 }
 
 #[tokio::test]

@@ -25,6 +25,11 @@ impl Clock for Standing {
 }
 
 impl Standing {
+    /// 2026-11-20T00:00:00Z and some microseconds.
+    pub fn new() -> Self {
+        Self(AtomicI64::new(1_795_132_800_123_456))
+    }
+
     pub fn go_on(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
     }
@@ -49,8 +54,7 @@ impl Desk {
     }
 
     pub async fn with(outside: Outside) -> Self {
-        // 2026-11-20T00:00:00Z and some microseconds.
-        let clock = Arc::new(Standing(AtomicI64::new(1_795_132_800_123_456)));
+        let clock = Arc::new(Standing::new());
         let log = Arc::new(MemoryLog::new(Arc::<Standing>::clone(&clock)));
         Self::over(log, clock, outside).await
     }
