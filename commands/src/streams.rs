@@ -28,6 +28,10 @@ pub const ALERT: &str = "alert";
 /// Category of keys.
 pub const ACCESS: &str = "access";
 
+/// Every category of the desk.
+pub const CATEGORIES: [&str; 11] =
+    [QUOTE, PRICE, INVENTORY, ACCOUNT, STRATEGY, RELAY, SERVICE, FILTER, AUDIT, ACCESS, ALERT];
+
 /// The venue's name in stream names.
 const VENUE: &str = "near-intents";
 
@@ -92,5 +96,7 @@ pub fn keys() -> Result<StreamId, InvalidStream> {
 }
 
 fn named(category: &str, id: &str) -> Result<StreamId, InvalidStream> {
+    // Who keeps others out of the desk's categories relies on the list.
+    assert!(CATEGORIES.contains(&category), "{category} is not among the desk's categories");
     StreamId::new(&format!("{category}-{id}"))
 }

@@ -106,6 +106,7 @@ fn serving(args: &ServeArgs, global: &Global) -> Sources {
         log: args.log.clone(),
         log_key_file: global.key_file.clone(),
         listen: args.listen.clone(),
+        kurrent_listen: args.kurrent_listen.clone(),
         postgres: args.postgres,
     };
     Sources { key_file: None, serve, ..sources(global) }

@@ -115,6 +115,7 @@ fn announce() {
     stele_commands::announce();
     stele_event_log::announce();
     stele_intents::announce();
+    stele_kurrent::announce();
     stele_market::announce();
     stele_projections::announce();
     stele_read_store::announce();

@@ -7,6 +7,7 @@ mod door;
 mod elsewhere;
 mod handles;
 mod health;
+mod kurrent_door;
 mod log_door;
 mod parts;
 mod patience;

@@ -161,6 +161,10 @@ pub(crate) struct ServeArgs {
     /// Where gRPC and REST answer over TCP; empty for nowhere [default: api.listen]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<String>,
+    /// Where clients of others find the event log: they speak the KurrentDB protocol; empty for nowhere
+    /// [default: kurrent.listen]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub kurrent_listen: Option<String>,
     /// Keep the tables in a private PostgreSQL, started from installed binaries
     #[arg(long)]
     pub postgres: bool,

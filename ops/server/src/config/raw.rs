@@ -22,6 +22,7 @@ pub(crate) struct Raw {
     pub executor: Executor,
     pub log: Log,
     pub api: Api,
+    pub kurrent: Kurrent,
     pub access: Access,
     pub database: Database,
     pub read_models: ReadModels,
@@ -213,6 +214,17 @@ pub(crate) struct Api {
     pub reads_per_second: u32,
     pub wishes_per_second: u32,
     pub strangers_per_second: u32,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Kurrent {
+    pub listen: String,
+    pub advertise: String,
+    pub tls_certificate_file: String,
+    pub tls_key_file: String,
+    pub plain_tcp: bool,
+    pub categories: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

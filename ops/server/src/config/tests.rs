@@ -6,6 +6,7 @@ use super::{Config, DatabaseAt, Problem, ServeFlags, Sources, print};
 use std::path::{Path, PathBuf};
 use stele_domain::money::Units;
 use stele_intents::key::KeySource;
+use stele_kurrent::Outside;
 
 const NO_ENV: [(String, String); 0] = [];
 
@@ -285,6 +286,7 @@ fn the_flags_of_serve_name_the_log_its_key_the_port_and_the_tables() {
         log: Some("http://127.0.0.1:9".to_owned()),
         log_key_file: Some(PathBuf::from("k")),
         listen: Some("127.0.0.1:0".to_owned()),
+        kurrent_listen: None,
         postgres: true,
     };
     let sources = Sources { serve, ..Sources::default() };
@@ -293,6 +295,42 @@ fn the_flags_of_serve_name_the_log_its_key_the_port_and_the_tables() {
     assert_eq!(config.doors.listen, Some("127.0.0.1:0".parse().unwrap()));
     assert!(config.database.at == DatabaseAt::Private);
     assert!(config.print(true).contains("# the flag --log"), "{}", config.print(true));
+}
+
+#[test]
+fn the_kurrentdb_protocol_is_off_until_it_is_asked_for_and_then_lets_nobody_write() {
+    let config = load("").unwrap();
+    assert_eq!((config.kurrent.listen, &config.kurrent.outside), (None, &Outside::Nothing));
+    let serve = ServeFlags { kurrent_listen: Some("127.0.0.1:2113".to_owned()), ..ServeFlags::default() };
+    let sources = Sources { serve, ..Sources::default() };
+    let config = Config::from_layers(None, NO_ENV.into_iter(), &sources).unwrap();
+    assert_eq!(config.kurrent.listen, Some("127.0.0.1:2113".parse().unwrap()));
+    assert_eq!(config.kurrent.outside, Outside::Nothing);
+}
+
+#[test]
+fn the_kurrentdb_protocol_has_its_own_rules_and_each_is_named() {
+    for (text, word) in [
+        ("[log]\nurl = \"http://owner:8420\"\n[kurrent]\nlisten = \"127.0.0.1:0\"\n", "owns the event log"),
+        ("[kurrent]\nlisten = \"192.0.2.7:2113\"\n", "kurrent.plain_tcp"),
+        ("[kurrent]\nlisten = \"somewhere\"\n", "127.0.0.1"),
+        ("[kurrent]\ntls_key_file = \"k\"\n", "certificate is missing"),
+        ("[kurrent]\ntls_certificate_file = \"c\"\n", "private key is missing"),
+        ("[kurrent]\nadvertise = \"desk\"\n", "desk.example.org:2113"),
+        ("[kurrent]\nadvertise = \":2113\"\n", "desk.example.org:2113"),
+        ("[kurrent]\ncategories = [\"account\"]\n", "nobody outside writes"),
+        ("[kurrent]\ncategories = [\"orders\", \"*\"]\n", "alone"),
+        ("[kurrent]\ncategories = [\"orders-1\"]\n", "no category"),
+        ("[kurrent]\ncategories = [\"$orders\"]\n", "no category"),
+        ("[kurrent]\ncategories = [\"\"]\n", "no category"),
+    ] {
+        let said = complaint(text);
+        assert!(said.contains(word), "{text}: {said}");
+    }
+    let config = load("[kurrent]\nadvertise = \"desk:2113\"\ncategories = [\"orders\"]\n").unwrap();
+    assert_eq!(config.kurrent.advertise, Some(("desk".to_owned(), 2_113)));
+    assert_eq!(config.kurrent.outside, Outside::Categories(["orders".to_owned()].into()));
+    assert_eq!(load("[kurrent]\ncategories = [\"*\"]\n").unwrap().kurrent.outside, Outside::Everything);
 }
 
 #[test]

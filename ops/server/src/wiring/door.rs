@@ -6,7 +6,7 @@ use super::elsewhere::OwnedElsewhere;
 use super::health::Health;
 use super::parts::Parts;
 use super::patience::answered;
-use super::{log_door, pepper};
+use super::{kurrent_door, log_door, pepper};
 use crate::config::{Config, Tls};
 use crate::exit::{Code, Failure, chain};
 use crate::telemetry::Vitals;
@@ -59,6 +59,7 @@ pub(crate) async fn open(
     let loaded = answered(passing, async || gatekeeper.load().await).await;
     loaded.map_err(|failure| unreadable_keys(&failure))?;
     keep(&wishes, &gatekeeper, parts);
+    kurrent_door::open(&config.kurrent, core, &gatekeeper, parts).await?;
     let (log_admin, beside) = log_side(core, &gatekeeper, parts);
     let api = api(config, core, behind, Access { wishes, gatekeeper }, log_admin);
     let router = stele_api::router_beside(api, beside);

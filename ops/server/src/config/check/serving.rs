@@ -133,7 +133,7 @@ impl Check<'_> {
         }
     }
 
-    fn address(&self, key: &str, text: &str) -> Result<Option<SocketAddr>, Problem> {
+    pub(super) fn address(&self, key: &str, text: &str) -> Result<Option<SocketAddr>, Problem> {
         match text {
             "" => Ok(None),
             text => {
