@@ -4,6 +4,7 @@ mod proofs;
 
 pub use proofs::{ConsistencyProof, InclusionProof, InvalidProof};
 
+use crate::ahead::Ahead;
 use crate::checkpoint::Checkpoint;
 use crate::errors::storage as failed;
 use crate::follow::{Follower, Pages};
@@ -17,7 +18,7 @@ use crate::shared::Shared;
 use crate::stat::Stat;
 use crate::storage::{DirectoryStorage, Storage};
 use crate::validate;
-use crate::writer::{QUEUE_REQUESTS_MAX, Request, Writer};
+use crate::writer::{QUEUE_REQUESTS_MAX, Request, Space, Syncer, Writer};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -64,11 +65,16 @@ impl EmbeddedLog {
     pub fn open_on(storage: Arc<dyn Storage>, options: Options) -> Result<(Self, OpenReport), LogError> {
         let recovered = recovery::open(&*storage)?;
         let directory: Arc<str> = storage.describe().into();
+        let segment_bytes = options.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let active = recovery::active_name(&recovered.index);
+        let space =
+            Space::new(Arc::clone(&storage), options.ahead, segment_bytes, active, recovered.zeroed_to);
         let report = recovered.report;
         let shared = Shared::new(
             Arc::clone(&directory),
             recovered.signer,
             recovered.index,
+            recovered.tree,
             options.cache_bytes,
             report.log,
         );
@@ -77,9 +83,13 @@ impl EmbeddedLog {
             storage,
             shared: Arc::clone(&shared),
             clock: options.clock,
-            segment_bytes: options.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX),
+            segment_bytes,
             checkpoints: recovered.checkpoints,
             ownership: recovered.ownership,
+            ahead: options.ahead,
+            space,
+            sealing: None,
+            syncer: (options.ahead == Ahead::Beside).then(Syncer::start).flatten(),
             buffer: vec![],
         };
         let (queue, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
@@ -109,8 +119,7 @@ impl EmbeddedLog {
     /// A signed note over the durable log, for someone outside to keep.
     #[must_use]
     pub fn checkpoint(&self) -> String {
-        let index = self.shared.index();
-        Checkpoint::sign(index.tree().frontier(), &self.shared.signer)
+        Checkpoint::sign(&self.shared.tree().frontier(), &self.shared.signer)
     }
 
     /// What checks the log's checkpoints. Its text form is what others need.
@@ -122,7 +131,10 @@ impl EmbeddedLog {
     /// Size and content in numbers.
     #[must_use]
     pub fn stat(&self) -> Stat {
-        Stat::of(self.shared.log, &self.shared.index())
+        // What has been entered and was not made durable is not there.
+        let (commits, events) = (self.shared.tree().size(), self.shared.head());
+        let head = Position(events);
+        Stat { events, commits, head, ..Stat::of(self.shared.log, &self.shared.index()) }
     }
 
     async fn offer(&self, appends: Vec<StreamAppend>, bytes: u64) -> Result<Vec<Appended>, LogError> {

@@ -42,6 +42,9 @@ pub const PUBLIC_KEY_FILE: &str = "key.pub";
 /// Name of the file with the signed checkpoints.
 pub const CHECKPOINTS_FILE: &str = "checkpoints";
 
+/// Name of the file that will be the next segment: zeros.
+pub const PREPARED_FILE: &str = "next.tmp";
+
 /// A length or offset as the language counts it.
 #[must_use]
 #[expect(

@@ -1,13 +1,15 @@
-//! What the log knows of itself without looking at the disk: where streams are, where positions lie, and the
-//! tree. Payloads stay on disk.
+//! What the log knows of itself without looking at commits: where streams are and where positions lie, segment by
+//! segment. Payloads stay on disk.
 
-use crate::format::{SEGMENT_HEADER_BYTES, to_u64, to_usize};
-use crate::positions::Positions;
-use crate::recent::{RecentIds, StreamNumber};
+mod part;
+
+pub use part::{CommitEntry, Held, Mark, Part};
+
+use crate::recent::RecentIds;
 use crate::segment::SegmentHeader;
 use crate::storage::StorageFile;
-use crate::tree::{Hash, SubtreeStore};
-use std::collections::{BTreeMap, HashMap};
+use crate::tree::Frontier;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use stele_domain::ids::EventId;
@@ -15,169 +17,90 @@ use stele_domain::port::event_log::{Position, Revision, StreamId};
 use stele_domain::time::Timestamp;
 use uuid::Uuid;
 
-/// Between two marks of a segment lie at least this many bytes; a look-up walks about as many.
-const MARK_EVERY_BYTES: u64 = 4_096;
-
-/// A commit whose place is remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
-    /// Position of its first record.
-    pub position: u64,
-    /// Its number: how many commits are before it.
-    pub commit: u64,
-    /// Where its frame lies in the segment.
-    pub offset: u64,
-}
-
 /// One segment, as far as it is durable.
 pub struct Segment {
-    /// Position of the first record.
-    pub first: u64,
-    /// How many commits are before it.
-    pub first_commit: u64,
-    /// Offset after its last commit.
-    pub end: u64,
     /// The file.
     pub file: Arc<dyn StorageFile>,
-    marks: Vec<Mark>,
-}
-
-/// A commit to be entered.
-#[derive(Debug, Clone, Copy)]
-pub struct CommitEntry {
-    /// Where its frame lies.
-    pub offset: u64,
-    /// Offset after its frame.
-    pub end: u64,
-    /// When it was recorded.
-    pub recorded_at: Timestamp,
-    /// Its leaf in the tree.
-    pub leaf: Hash,
-}
-
-/// A record of a commit to be entered.
-#[derive(Debug, Clone, Copy)]
-pub struct RecordEntry<'a> {
-    /// Its stream.
-    pub stream: &'a StreamId,
-    /// Its place there.
-    pub revision: u64,
-    /// Its id.
-    pub event_id: EventId,
+    /// What is in it.
+    pub part: Part,
 }
 
 /// The index.
 pub struct Index {
     log: Uuid,
-    numbers: HashMap<StreamId, StreamNumber>,
-    positions: Vec<Positions>,
-    categories: BTreeMap<String, u64>,
     recent: RecentIds,
     segments: Vec<Segment>,
-    tree: SubtreeStore,
-    head: u64,
-    recorded_at: Timestamp,
+    /// How many streams have records.
+    streams: u64,
 }
 
 impl Index {
     /// The index of a log without segments.
     #[must_use]
     pub fn new(log: Uuid) -> Self {
-        Self {
-            log,
-            numbers: HashMap::new(),
-            positions: vec![],
-            categories: BTreeMap::new(),
-            recent: RecentIds::default(),
-            segments: vec![],
-            tree: SubtreeStore::default(),
-            head: 0,
-            recorded_at: Timestamp::default(),
-        }
+        Self { log, recent: RecentIds::default(), segments: vec![], streams: 0 }
     }
 
-    /// The header of the segment that would follow.
+    /// The header of the segment that would follow, `tree` being the tree over all commits.
     #[must_use]
-    pub fn next_segment(&self) -> SegmentHeader {
-        let previous = self.segments.last();
+    pub fn next_segment(&self, tree: &Frontier) -> SegmentHeader {
+        let previous = self.segments.last().map(|segment| &segment.part);
         SegmentHeader {
             log: self.log,
-            first: self.head + 1,
-            previous_first: previous.map_or(0, |segment| segment.first),
-            previous_end: previous.map_or(0, |segment| segment.end),
-            recorded_before: self.recorded_at,
-            tree: self.tree.frontier().clone(),
+            first: self.head() + 1,
+            previous_first: previous.map_or(0, |part| part.first),
+            previous_end: previous.map_or(0, |part| part.end),
+            recorded_before: self.recorded_at(),
+            tree: tree.clone(),
         }
     }
 
-    /// Enters a segment that has a header and no commits yet.
-    pub fn add_segment(&mut self, file: Arc<dyn StorageFile>) {
-        self.segments.push(Segment {
-            first: self.head + 1,
-            first_commit: self.commits(),
-            end: to_u64(SEGMENT_HEADER_BYTES),
-            file,
-            marks: vec![],
-        });
+    /// Enters a segment that follows those that are here.
+    pub fn add_segment(&mut self, file: Arc<dyn StorageFile>, part: Part) {
+        assert_eq!(part.first, self.head() + 1, "a segment does not follow the one before it");
+        let begun = part.streams().filter(|(_, held)| held.first_revision == 0).count();
+        self.streams += crate::format::to_u64(begun);
+        self.segments.push(Segment { file, part });
     }
 
     /// Enters a commit of the last segment. The records come one by one, by [`Self::add_record`], after it.
     pub fn add_commit(&mut self, entry: CommitEntry) {
-        let mark = Mark { position: self.head + 1, commit: self.commits(), offset: entry.offset };
-        self.tree.push(entry.leaf);
-        self.recorded_at = entry.recorded_at;
         if let Some(segment) = self.segments.last_mut() {
-            assert!(entry.offset >= segment.end, "a commit at {} before {}", entry.offset, segment.end);
-            segment.end = entry.end;
-            let far = |last: &Mark| entry.offset - last.offset >= MARK_EVERY_BYTES;
-            if segment.marks.last().is_none_or(far) {
-                segment.marks.push(mark);
-            }
+            segment.part.add_commit(entry);
         }
     }
 
-    /// Enters the next record. False, and nothing is entered, when its revision is not the stream's next.
-    pub fn add_record(&mut self, entry: RecordEntry<'_>) -> bool {
-        let number = self.number_or_new(entry.stream);
-        let Some(positions) = self.positions.get_mut(to_usize(number.into())) else {
+    /// Enters the next record. False, and nothing is entered, when its revision is not the next of those that the last
+    /// segment has; whoever writes the first of them has looked at those before.
+    pub fn add_record(&mut self, stream: &StreamId, revision: u64, event_id: EventId) -> bool {
+        let position = self.head() + 1;
+        let Some(segment) = self.segments.last_mut() else {
             return false;
         };
-        if entry.revision != positions.len() {
+        if !segment.part.add_record(stream, revision) {
             return false;
         }
-        self.head += 1;
-        positions.push(self.head);
-        self.recent.push(self.head, number, entry.revision, entry.event_id);
-        if let Some(count) = self.categories.get_mut(entry.stream.category()) {
-            *count += 1;
-        } else {
-            self.categories.insert(entry.stream.category().to_owned(), 1);
-        }
+        self.streams += u64::from(revision == 0);
+        self.recent.push(position, stream, revision, event_id);
         true
     }
 
     /// The last position; 0 when there is none.
     #[must_use]
     pub fn head(&self) -> u64 {
-        self.head
+        self.segments.last().map_or(0, |segment| segment.part.next_position() - 1)
     }
 
     /// Number of commits.
     #[must_use]
     pub fn commits(&self) -> u64 {
-        self.tree.frontier().size()
-    }
-
-    /// The tree over all commits.
-    #[must_use]
-    pub fn tree(&self) -> &SubtreeStore {
-        &self.tree
+        self.segments.last().map_or(0, |segment| segment.part.next_commit())
     }
 
     /// When the last commit was recorded; the epoch when there is none.
     #[must_use]
     pub fn recorded_at(&self) -> Timestamp {
-        self.recorded_at
+        self.segments.last().map_or_else(Timestamp::default, |segment| segment.part.recorded_at)
     }
 
     /// All segments in order.
@@ -189,43 +112,63 @@ impl Index {
     /// How many streams have records.
     #[must_use]
     pub fn streams(&self) -> u64 {
-        to_u64(self.positions.len())
+        self.streams
     }
 
-    /// How many records each category has.
+    /// How many records each category has. Goes through all streams.
     #[must_use]
-    pub fn categories(&self) -> &BTreeMap<String, u64> {
-        &self.categories
+    pub fn categories(&self) -> BTreeMap<String, u64> {
+        let mut categories = BTreeMap::new();
+        for (category, count) in self.segments.iter().flat_map(|segment| segment.part.categories()) {
+            *categories.entry(category).or_default() += count;
+        }
+        categories
     }
 
     /// How many records a stream has.
     #[must_use]
     pub fn count(&self, stream: &StreamId) -> u64 {
-        self.of_stream(stream).map_or(0, Positions::len)
+        self.held(stream).next().map_or(0, Held::next_revision)
     }
 
     /// How many records a stream has up to a position.
     #[must_use]
     pub fn count_to(&self, stream: &StreamId, position: u64) -> u64 {
-        self.of_stream(stream).map_or(0, |positions| positions.count_to(position))
+        for held in self.held(stream) {
+            let here = held.positions.count_to(position);
+            if here > 0 || held.first_revision == 0 {
+                return held.first_revision + here;
+            }
+        }
+        0
     }
 
     /// The position of a stream's record.
     #[must_use]
     pub fn position(&self, stream: &StreamId, revision: u64) -> Option<u64> {
-        self.of_stream(stream)?.get(revision)
+        let held = self.held(stream).find(|held| held.first_revision <= revision)?;
+        held.positions.get(revision - held.first_revision)
     }
 
     /// The positions of a stream's records, as far as they exist.
     #[must_use]
     pub fn positions(&self, stream: &StreamId, revisions: Range<u64>) -> Vec<u64> {
-        self.of_stream(stream).map_or_else(Vec::new, |positions| positions.range(revisions))
+        let mut pieces = vec![];
+        for held in self.held(stream).filter(|held| held.first_revision < revisions.end) {
+            let from = revisions.start.saturating_sub(held.first_revision);
+            pieces.push(held.positions.range(from..revisions.end - held.first_revision));
+            if held.first_revision <= revisions.start {
+                break;
+            }
+        }
+        pieces.into_iter().rev().flatten().collect()
     }
 
-    /// The revision of a stream's last record with this id, when it is a recent one.
+    /// The revision of a stream's last record with this id, when it is a recent one. Those of an earlier process must
+    /// have been remembered before.
     #[must_use]
     pub fn recent(&self, stream: &StreamId, id: EventId) -> Option<Revision> {
-        self.recent.revision(*self.numbers.get(stream)?, id).map(Revision)
+        self.recent.revision(stream, id).map(Revision)
     }
 
     /// The id at a position, when it is a recent one.
@@ -234,40 +177,41 @@ impl Index {
         self.recent.id_at(position.0)
     }
 
+    /// Recent positions whose ids are not remembered.
+    #[must_use]
+    pub fn not_remembered(&self) -> Range<u64> {
+        self.recent.missing(self.head())
+    }
+
+    /// Remembers records that come before those that are remembered.
+    pub fn remember(&mut self, first: u64, records: Vec<(StreamId, u64, EventId)>) {
+        self.recent.prepend(first, records);
+    }
+
     /// The segment with a position, and a commit at or before it.
     #[must_use]
     pub fn locate(&self, position: u64) -> Option<(&Segment, Mark)> {
-        self.find(|segment| segment.first <= position, |mark| mark.position <= position)
+        self.find(|part| part.first <= position, |mark| mark.position <= position)
     }
 
     /// The segment with a commit, and a commit at or before it.
     #[must_use]
     pub fn locate_commit(&self, commit: u64) -> Option<(&Segment, Mark)> {
-        self.find(|segment| segment.first_commit <= commit, |mark| mark.commit <= commit)
+        self.find(|part| part.first_commit <= commit, |mark| mark.commit <= commit)
     }
 
     fn find(
         &self,
-        begins: impl Fn(&Segment) -> bool,
+        begins: impl Fn(&Part) -> bool,
         stands: impl Fn(&Mark) -> bool,
     ) -> Option<(&Segment, Mark)> {
-        let after = self.segments.partition_point(begins);
+        let after = self.segments.partition_point(|segment| begins(&segment.part));
         let segment = self.segments.get(after.checked_sub(1)?)?;
-        let after = segment.marks.partition_point(stands);
-        segment.marks.get(after.checked_sub(1)?).map(|mark| (segment, *mark))
+        segment.part.mark(stands).map(|mark| (segment, mark))
     }
 
-    fn of_stream(&self, stream: &StreamId) -> Option<&Positions> {
-        self.positions.get(to_usize((*self.numbers.get(stream)?).into()))
-    }
-
-    fn number_or_new(&mut self, stream: &StreamId) -> StreamNumber {
-        if let Some(number) = self.numbers.get(stream) {
-            return *number;
-        }
-        let number = crate::format::to_u32(to_u64(self.positions.len()));
-        self.numbers.insert(stream.clone(), number);
-        self.positions.push(Positions::default());
-        number
+    /// What segments hold of a stream, the last one first.
+    fn held(&self, stream: &StreamId) -> impl Iterator<Item = &Held> {
+        self.segments.iter().rev().filter_map(|segment| segment.part.get(stream))
     }
 }

@@ -24,6 +24,9 @@ pub mod tree;
 mod plan;
 mod validate;
 
+mod ahead;
+mod hash;
+
 mod follow;
 mod read;
 mod shared;

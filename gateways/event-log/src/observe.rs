@@ -74,6 +74,11 @@ pub fn sealed(directory: &str, next: &str) {
     tracing::info!(event = "log.sealed", directory, next, "segment sealed");
 }
 
+/// Zeros behind the end of a sealed segment could not be cut off; they are harmless.
+pub fn spare_room_stays(directory: &str, error: &std::io::Error) {
+    tracing::warn!(event = "log.spare_room_stays", directory, %error, "free space behind a sealed segment stays");
+}
+
 /// There was no room for a group; nothing of it was kept.
 pub fn full(directory: &str) {
     metrics::counter!("log_full_total").increment(1);

@@ -1,5 +1,6 @@
 //! How a log is opened.
 
+use crate::ahead::Ahead;
 use std::sync::Arc;
 use stele_domain::port::clock::Clock;
 
@@ -25,19 +26,32 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Memory for the last records, in bytes.
     pub cache_bytes: usize,
+    pub(crate) ahead: Ahead,
 }
 
 impl Options {
     /// The defaults, with a clock.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, segment_bytes: SEGMENT_BYTES_DEFAULT, cache_bytes: CACHE_BYTES_DEFAULT }
+        Self {
+            clock,
+            segment_bytes: SEGMENT_BYTES_DEFAULT,
+            cache_bytes: CACHE_BYTES_DEFAULT,
+            ahead: Ahead::Beside,
+        }
     }
 
     /// With segments of about this many bytes.
     #[must_use]
     pub fn with_segment_bytes(self, segment_bytes: u64) -> Self {
         Self { segment_bytes: segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX), ..self }
+    }
+
+    /// With room prepared, and segments sealed, by the writer itself between two groups and not beside it. Slower, and
+    /// every change of the disk has its place in one order: for tests that count them.
+    #[must_use]
+    pub fn in_line(self) -> Self {
+        Self { ahead: Ahead::InLine, ..self }
     }
 
     /// With a cache of this many bytes.

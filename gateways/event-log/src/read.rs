@@ -5,11 +5,14 @@ mod stream;
 pub use stream::{id_at, stream};
 
 use crate::cache::page_bytes;
+use crate::format::to_usize;
 use crate::shared::{Shared, off_thread};
 use crate::walk::Walk;
 use crate::window::{LOOK_CHUNK_BYTES, SCAN_CHUNK_BYTES};
+use std::ops::Range;
 use std::sync::Arc;
-use stele_domain::port::event_log::{APPEND_BYTES_MAX, Filter, LogError, Page, Position, Record};
+use stele_domain::ids::EventId;
+use stele_domain::port::event_log::{APPEND_BYTES_MAX, Filter, LogError, Page, Position, Record, StreamId};
 
 /// Records that one page passes over at most, when little matches; then it is handed over with what it has.
 const PASSED_OVER_MAX: usize = 16_384;
@@ -127,6 +130,31 @@ fn page_from_disk(
         }
     }
     Ok(Page { records: filling.records, next: Position(next), head: Position(head) })
+}
+
+/// Streams, revisions and ids of the records at `positions`, from the disk. For the writer, which may wait for it.
+pub fn ids(shared: &Shared, positions: Range<u64>) -> Result<Vec<(StreamId, u64, EventId)>, LogError> {
+    let mut ids = Vec::with_capacity(to_usize(positions.end - positions.start));
+    let mut next = positions.start;
+    while next < positions.end {
+        let mut walk = walk_to(shared, next, SCAN_CHUNK_BYTES)?;
+        let segment = walk.segment();
+        while let Some(commit) = walk.next()? {
+            for entry in commit.records(segment) {
+                let (position, raw) = entry?;
+                if position.0 == next && next < positions.end {
+                    let stream = StreamId::new(raw.stream);
+                    let stream = stream.map_err(|error| commit.damaged(segment, &error))?;
+                    ids.push((stream, raw.revision, raw.event_id));
+                    next += 1;
+                }
+            }
+            if next == positions.end {
+                break;
+            }
+        }
+    }
+    Ok(ids)
 }
 
 /// As [`Filter::wants`], for names that are not worth an allocation yet.

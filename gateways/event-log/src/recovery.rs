@@ -15,6 +15,7 @@ use crate::observe;
 use crate::scan::{Scan, Scanned, Tail};
 use crate::segment;
 use crate::storage::{Access, OwnError, Ownership, Secrecy, Storage, StorageFile, write_all_at};
+use crate::tree::{Frontier, SubtreeStore};
 use std::sync::Arc;
 use stele_domain::port::event_log::{LogError, Position};
 use uuid::Uuid;
@@ -57,6 +58,10 @@ pub struct Recovered {
     pub signer: NoteSigner,
     /// All that is there.
     pub index: Index,
+    /// The tree over all commits.
+    pub tree: SubtreeStore,
+    /// From the last commit to here the last segment is zero.
+    pub zeroed_to: u64,
     /// The checkpoints file.
     pub checkpoints: CheckpointsFile,
     /// What happened.
@@ -96,12 +101,12 @@ pub fn open(storage: &dyn Storage) -> Result<Recovered, LogError> {
     refuse_lost_checkpoints(&scanned)?;
     let cut = tail::mend(storage, &scanned)?;
     if scanned.index.segments().is_empty() {
-        create::segment(storage, &mut scanned.index)?;
+        create::segment(storage, &mut scanned.index, &scanned.tree.frontier())?;
     }
     tail::make_durable(storage, &scanned)?;
     let mut checkpoints = CheckpointsFile::open(storage, &scanned)?;
     checkpoints
-        .add(&scanned.index, &signer)
+        .add(&scanned.tree.frontier(), &signer)
         .map_err(|error| failed("writing", CHECKPOINTS_FILE, &directory, error))?;
     let report = OpenReport {
         log,
@@ -112,7 +117,19 @@ pub fn open(storage: &dyn Storage) -> Result<Recovered, LogError> {
         cut,
     };
     observe::opened(&directory, &report);
-    Ok(Recovered { ownership, signer, index: scanned.index, checkpoints, report })
+    let zeroed_to = match scanned.index.segments().last() {
+        Some(last) => last.file.len().map_err(|error| failed("measuring", "a segment", &directory, error))?,
+        None => 0,
+    };
+    Ok(Recovered {
+        ownership,
+        signer,
+        index: scanned.index,
+        tree: scanned.tree,
+        zeroed_to,
+        checkpoints,
+        report,
+    })
 }
 
 /// The first checkpoint is durable before the first commit is written, so a log with commits has one.
@@ -143,9 +160,8 @@ impl CheckpointsFile {
         Ok(Self { file, end: stored.end, last_size })
     }
 
-    /// Adds a checkpoint over all commits of the index, durably, unless the last one says the same.
-    pub fn add(&mut self, index: &Index, signer: &NoteSigner) -> std::io::Result<()> {
-        let tree = index.tree().frontier();
+    /// Adds a checkpoint over all commits of the tree, durably, unless the last one says the same.
+    pub fn add(&mut self, tree: &Frontier, signer: &NoteSigner) -> std::io::Result<()> {
         if self.last_size == Some(tree.size()) {
             return Ok(());
         }
@@ -159,14 +175,24 @@ impl CheckpointsFile {
 }
 
 /// Creates the next segment, durably, and enters it.
-pub fn add_segment(storage: &dyn Storage, index: &mut Index) -> Result<(), LogError> {
-    create::segment(storage, index)
+pub fn add_segment(storage: &dyn Storage, index: &mut Index, tree: &Frontier) -> Result<(), LogError> {
+    create::segment(storage, index, tree)
+}
+
+/// Makes a file of zeros the next segment, durably, and enters it.
+pub fn name_segment(
+    storage: &dyn Storage,
+    index: &mut Index,
+    tree: &Frontier,
+    file: Arc<dyn StorageFile>,
+) -> Result<(), LogError> {
+    create::from_prepared(storage, index, tree, file)
 }
 
 /// The name of the last segment, for messages.
 #[must_use]
 pub fn active_name(index: &Index) -> String {
-    index.segments().last().map_or_else(|| segment::file_name(1), |last| segment::file_name(last.first))
+    index.segments().last().map_or_else(|| segment::file_name(1), |last| segment::file_name(last.part.first))
 }
 
 /// Whether a scan ended with a segment that was being created.

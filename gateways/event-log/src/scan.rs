@@ -9,16 +9,20 @@ mod tests;
 
 use crate::checkpoint::{self, Checkpoint, Stored};
 use crate::errors::{damaged, storage as failed};
-use crate::format::{CHECKPOINTS_FILE, SECTOR_BYTES, to_u64, to_usize};
-use crate::index::Index;
+use crate::format::{CHECKPOINTS_FILE, SECTOR_BYTES, SEGMENT_HEADER_BYTES, to_u64, to_usize};
+use crate::hash::Table;
+use crate::index::{Index, Part};
 use crate::note::NoteVerifier;
-use crate::segment;
+use crate::segment::{self, SegmentHeader};
 use crate::storage::{Access, Storage, read_all};
-use crate::tree::Hash;
-use frames::SegmentEnd;
+use crate::tree::{Hash, SubtreeStore};
+use crate::window::Window;
+use frames::ScannedSegment;
 use headers::HeaderFound;
 use std::io;
-use stele_domain::port::event_log::LogError;
+use std::num::NonZero;
+use std::sync::Arc;
+use stele_domain::port::event_log::{LogError, StreamId};
 use uuid::Uuid;
 
 /// Longest checkpoints file that is read: a million checkpoints, 512 MiB.
@@ -44,6 +48,8 @@ pub struct Scan<'a> {
 pub struct Scanned {
     /// All that is whole.
     pub index: Index,
+    /// The tree over all commits that are whole.
+    pub tree: SubtreeStore,
     /// How the last segment ends.
     pub tail: Tail,
     /// The stored checkpoints; `None` when there is no such file.
@@ -97,39 +103,93 @@ fn stored_checkpoints(scan: &Scan<'_>) -> Result<Option<Stored>, LogError> {
 }
 
 impl Scan<'_> {
-    /// Scans everything.
+    /// Scans everything: segments beside each other, each from what its header says of the log before it, and then one
+    /// after the other whether that is so.
     pub fn run(&self) -> Result<Scanned, LogError> {
         // Checkpoints first: a running owner adds commits before it adds checkpoints over them.
         let stored = stored_checkpoints(self)?;
         let checkpoints = stored.as_ref().map_or(&[][..], |stored| &stored.checkpoints);
-        let mut roots = Roots { left: checkpoints, at_size: self.at_size, root_at_size: None };
         let known = checkpoints.last().map_or(0, |(_, checkpoint)| checkpoint.size);
-        let mut index = Index::new(self.log);
         let names = self.segment_names()?;
-        let mut tail = Tail::Clean;
-        let mut durable = 0;
-        roots.compare(&index)?;
-        for (nth, name) in names.iter().enumerate() {
-            let last = nth + 1 == names.len();
-            match headers::check(self, &mut index, name, last, known)? {
-                HeaderFound::Whole => {}
-                HeaderFound::Unborn => {
-                    tail = Tail::Unborn { file: name.clone() };
-                    break;
+        let mut joined = Joined::new(self.log);
+        if names.is_empty() {
+            Roots::after(checkpoints, 0, self.at_size).compare(&joined.tree)?;
+        }
+        let beside = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let last = names.last();
+        for run in names.chunks(beside) {
+            let ahead = |name: &String| self.ahead(name, Some(name) == last, known, checkpoints);
+            let scanned: Vec<_> = std::thread::scope(|scope| {
+                let threads: Vec<_> =
+                    run.iter().skip(1).map(|name| scope.spawn(move || ahead(name))).collect();
+                let first = run.first().map(ahead);
+                first
+                    .into_iter()
+                    .chain(threads.into_iter().map(|thread| thread.join().ok().flatten()))
+                    .collect()
+            });
+            for (name, scanned) in run.iter().zip(scanned) {
+                let is_last = Some(name) == last;
+                if !self.join(&mut joined, name, is_last, known, checkpoints, scanned)? {
+                    joined.tail = Tail::Unborn { file: name.clone() };
                 }
             }
-            let end = frames::scan(self, &mut index, &mut roots, frames::Segment { name, last, known })?;
-            durable = end.durable;
-            tail = tail_of(name, &end);
         }
+        let Joined { index, tree, tail, durable, root_at_size, .. } = joined;
         if index.commits() < known {
             let (name, end) = last_of(&index, &names);
             let what =
                 format!("the log ends after commit {}, a stored checkpoint has {known}", index.commits());
             return Err(damaged(&name, end, what));
         }
-        let root_at_size = roots.root_at_size;
-        Ok(Scanned { index, tail, stored, durable, root_at_size })
+        Ok(Scanned { index, tree, tail, stored, durable, root_at_size })
+    }
+
+    /// Scans a segment whose header has yet to be compared with the log before it; `None` when it has none.
+    fn ahead(
+        &self,
+        name: &str,
+        last: bool,
+        known: u64,
+        checkpoints: &[(u64, Checkpoint)],
+    ) -> Option<Result<ScannedSegment, LogError>> {
+        let file = self.storage.open(name, self.access).ok()?;
+        let mut window = Window::new(Arc::clone(&file), SEGMENT_HEADER_BYTES);
+        let header = SegmentHeader::decode(window.slice(0, SEGMENT_HEADER_BYTES).ok()?).ok()?;
+        let roots = Roots::after(checkpoints, header.tree.size(), self.at_size);
+        Some(frames::scan(self, roots, &frames::Segment { name, file, header: &header, last, known }))
+    }
+
+    /// Joins a segment to those before it; false when it was being created.
+    fn join(
+        &self,
+        joined: &mut Joined,
+        name: &str,
+        last: bool,
+        known: u64,
+        checkpoints: &[(u64, Checkpoint)],
+        scanned: Option<Result<ScannedSegment, LogError>>,
+    ) -> Result<bool, LogError> {
+        let tree = joined.tree.frontier();
+        let (header, file) = match headers::check(self, &joined.index, &tree, name, last, known)? {
+            HeaderFound::Whole(header, file) => (header, file),
+            HeaderFound::Unborn => return Ok(false),
+        };
+        // Without a header there was nothing to scan; a moment later there may be one.
+        let scanned = if let Some(scanned) = scanned {
+            scanned?
+        } else {
+            let roots = Roots::after(checkpoints, header.tree.size(), self.at_size);
+            let file = Arc::clone(&file);
+            frames::scan(self, roots, &frames::Segment { name, file, header: &header, last, known })?
+        };
+        joined.continue_streams(name, &scanned.part)?;
+        joined.tail = tail_of(name, &scanned);
+        joined.durable = scanned.durable;
+        joined.root_at_size = joined.root_at_size.or(scanned.root_at_size);
+        joined.tree.join(scanned.tree);
+        joined.index.add_segment(file, scanned.part);
+        Ok(true)
     }
 
     fn segment_names(&self) -> Result<Vec<String>, LogError> {
@@ -145,15 +205,54 @@ impl Scan<'_> {
     }
 }
 
-fn tail_of(name: &str, end: &SegmentEnd) -> Tail {
-    if end.torn_bytes == 0 {
+/// The segments that were found to follow each other.
+struct Joined {
+    index: Index,
+    tree: SubtreeStore,
+    /// The next revision of each stream.
+    revisions: Table<StreamId, u64>,
+    tail: Tail,
+    durable: u64,
+    root_at_size: Option<Hash>,
+}
+
+impl Joined {
+    fn new(log: Uuid) -> Self {
+        Self {
+            index: Index::new(log),
+            tree: SubtreeStore::default(),
+            revisions: Table::default(),
+            tail: Tail::Clean,
+            durable: 0,
+            root_at_size: None,
+        }
+    }
+
+    /// Streams go on where the segments before left them.
+    fn continue_streams(&mut self, name: &str, part: &Part) -> Result<(), LogError> {
+        for (stream, held) in part.streams() {
+            let next = self.revisions.get(stream).copied().unwrap_or_default();
+            if held.first_revision != next {
+                let first = held.positions.get(0).unwrap_or_default();
+                let offset = part.mark(|mark| mark.position <= first).map_or(0, |mark| mark.offset);
+                let what = format!("revision {} is not the next of stream {stream}", held.first_revision);
+                return Err(damaged(name, offset, what));
+            }
+            self.revisions.insert(stream.clone(), held.next_revision());
+        }
+        Ok(())
+    }
+}
+
+fn tail_of(name: &str, scanned: &ScannedSegment) -> Tail {
+    if scanned.torn_bytes == 0 {
         return Tail::Clean;
     }
-    Tail::Torn { file: name.to_owned(), offset: end.offset, bytes: end.torn_bytes }
+    Tail::Torn { file: name.to_owned(), offset: scanned.part.end, bytes: scanned.torn_bytes }
 }
 
 fn last_of(index: &Index, names: &[String]) -> (String, u64) {
-    let whole = index.segments().last().map(|last| (segment::file_name(last.first), last.end));
+    let whole = index.segments().last().map(|last| (segment::file_name(last.part.first), last.part.end));
     whole.unwrap_or_else(|| (names.first().cloned().unwrap_or_else(|| segment::file_name(1)), 0))
 }
 
@@ -164,17 +263,24 @@ pub struct Roots<'a> {
     root_at_size: Option<Hash>,
 }
 
-impl Roots<'_> {
+impl<'a> Roots<'a> {
+    /// Those that a segment after `commits` commits can reach.
+    fn after(checkpoints: &'a [(u64, Checkpoint)], commits: u64, at_size: Option<u64>) -> Self {
+        let before = checkpoints.partition_point(|(_, checkpoint)| checkpoint.size <= commits);
+        let left = if commits == 0 { checkpoints } else { checkpoints.get(before..).unwrap_or_default() };
+        Self { left, at_size, root_at_size: None }
+    }
+
     /// Compares the tree with the checkpoints of its size.
-    fn compare(&mut self, index: &Index) -> Result<(), LogError> {
-        if self.at_size == Some(index.commits()) {
-            self.root_at_size = Some(index.tree().frontier().root());
+    fn compare(&mut self, tree: &SubtreeStore) -> Result<(), LogError> {
+        if self.at_size == Some(tree.size()) {
+            self.root_at_size = Some(tree.frontier().root());
         }
         while let Some(((offset, checkpoint), rest)) = self.left.split_first() {
-            if checkpoint.size > index.commits() {
+            if checkpoint.size > tree.size() {
                 break;
             }
-            if checkpoint.root != index.tree().frontier().root() {
+            if checkpoint.root != tree.frontier().root() {
                 let what =
                     format!("the first {} commits are not those that were signed here", checkpoint.size);
                 return Err(damaged(CHECKPOINTS_FILE, *offset, what));

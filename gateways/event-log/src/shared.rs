@@ -3,7 +3,9 @@
 use crate::cache::Cache;
 use crate::index::Index;
 use crate::note::NoteSigner;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::tree::SubtreeStore;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use stele_domain::port::event_log::LogError;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -19,21 +21,32 @@ pub struct Shared {
     pub signer: NoteSigner,
     index: RwLock<Index>,
     cache: RwLock<Cache>,
-    head: watch::Sender<u64>,
+    tree: Mutex<SubtreeStore>,
+    head: AtomicU64,
+    bell: watch::Sender<u64>,
     stopped: OnceLock<String>,
 }
 
 impl Shared {
     /// The state after recovery.
-    pub fn new(directory: Arc<str>, signer: NoteSigner, index: Index, cache_bytes: usize, log: Uuid) -> Self {
-        let head = watch::Sender::new(index.head());
+    pub fn new(
+        directory: Arc<str>,
+        signer: NoteSigner,
+        index: Index,
+        tree: SubtreeStore,
+        cache_bytes: usize,
+        log: Uuid,
+    ) -> Self {
+        let (head, bell) = (AtomicU64::new(index.head()), watch::Sender::new(index.head()));
         Self {
             log,
             directory,
             signer,
             index: RwLock::new(index),
             cache: RwLock::new(Cache::new(cache_bytes)),
+            tree: Mutex::new(tree),
             head,
+            bell,
             stopped: OnceLock::new(),
         }
     }
@@ -58,19 +71,30 @@ impl Shared {
         self.cache.write().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The tree over all commits. The writer holds it from before a group can be read until its commits are in, so
+    /// that whoever has it sees all that was acknowledged. Whoever wants the index too takes this first.
+    pub fn tree(&self) -> MutexGuard<'_, SubtreeStore> {
+        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The last durable position. Everything up to it is in the index.
     pub fn head(&self) -> u64 {
-        *self.head.borrow()
+        self.head.load(Ordering::Acquire)
     }
 
     /// Wakes whenever the head moves.
     pub fn watch_head(&self) -> watch::Receiver<u64> {
-        self.head.subscribe()
+        self.bell.subscribe()
     }
 
     /// Lets readers see everything up to `head`.
     pub fn publish(&self, head: u64) {
-        self.head.send_replace(head);
+        self.head.store(head, Ordering::Release);
+    }
+
+    /// Wakes whoever waits for the head to move. Those who wait for an answer are woken first.
+    pub fn ring(&self) {
+        self.bell.send_replace(self.head());
     }
 
     /// Ends appends for good; the first reason stays.

@@ -14,6 +14,7 @@ use contents::{Contents, Dice};
 use faults::Faults;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A disk in memory. Clones are the same disk.
@@ -268,8 +269,9 @@ impl Storage for SimulatedDisk {
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>> {
         let disk = self.lock();
         let file = disk.file_named(name)?;
+        let told = AtomicU64::new(disk.files.get(file).map_or(0, Contents::failed_syncs));
         let writable = access == Access::Write;
-        Ok(Arc::new(OpenFile { disk: Arc::clone(&self.disk), file, life: disk.life, writable }))
+        Ok(Arc::new(OpenFile { disk: Arc::clone(&self.disk), file, life: disk.life, writable, told }))
     }
 
     fn create(&self, name: &str, _secrecy: Secrecy) -> io::Result<Arc<dyn StorageFile>> {
@@ -280,7 +282,8 @@ impl Storage for SimulatedDisk {
         disk.files.push(Contents::default());
         let file = disk.files.len() - 1;
         disk.change_name(Operation::Create, NameChange::Set { name: name.to_owned(), file })?;
-        Ok(Arc::new(OpenFile { disk: Arc::clone(&self.disk), file, life: disk.life, writable: true }))
+        let (disk, life, told) = (Arc::clone(&self.disk), disk.life, AtomicU64::new(0));
+        Ok(Arc::new(OpenFile { disk, file, life, writable: true, told }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -313,6 +316,8 @@ struct OpenFile {
     file: usize,
     life: u64,
     writable: bool,
+    /// Failed syncs of the file that whoever holds this handle was told of, or that were before it.
+    told: AtomicU64,
 }
 
 impl OpenFile {
@@ -384,6 +389,14 @@ impl StorageFile for OpenFile {
             let ignores = disk.ignores_sync_of.is_some_and(|suffix| disk.is_named(file, suffix));
             let begun = disk.faults.begin(Operation::Sync);
             let contents = disk.contents(file)?;
+            if begun.is_err() {
+                contents.fail_sync();
+            }
+            // As on Linux: each handle is told once of a failure, also of one that another handle brought about.
+            let failed = contents.failed_syncs();
+            if self.told.swap(failed, Ordering::SeqCst) < failed && begun.is_ok() {
+                return Err(io::Error::other("input/output error"));
+            }
             match begun {
                 Ok(outcome) => {
                     outcome.end()?;
@@ -392,10 +405,7 @@ impl StorageFile for OpenFile {
                     }
                     Ok(())
                 }
-                Err(error) => {
-                    contents.fail_sync();
-                    Err(error)
-                }
+                Err(error) => Err(error),
             }
         })
     }

@@ -33,11 +33,11 @@ impl Stat {
             log,
             events: index.head(),
             commits: index.commits(),
-            bytes: index.segments().iter().map(|segment| segment.end).sum(),
+            bytes: index.segments().iter().map(|segment| segment.part.end).sum(),
             streams: index.streams(),
             segments: to_u64(index.segments().len()),
             head: Position(index.head()),
-            categories: index.categories().clone(),
+            categories: index.categories(),
         }
     }
 }

@@ -123,7 +123,7 @@ pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<Verif
     let stored = scanned.stored.map(|stored| stored.checkpoints).unwrap_or_default();
     Ok(VerifyReport {
         stat: Stat::of(log, &scanned.index),
-        root: scanned.index.tree().frontier().root(),
+        root: scanned.tree.frontier().root(),
         checkpoints: to_u64(stored.len()),
         checkpointed: stored.last().map_or(0, |(_, checkpoint)| checkpoint.size),
         unfinished_bytes: match scanned.tail {

@@ -37,7 +37,7 @@ impl Walk {
     /// A walk that begins with the commit at `from`, reading `chunk_bytes` at a time.
     pub fn new(log: Uuid, directory: Arc<str>, segment: &Segment, from: Mark, chunk_bytes: usize) -> Self {
         let window = Window::new(Arc::clone(&segment.file), chunk_bytes);
-        Self { window, directory, log, segment: segment.first, end: segment.end, at: from }
+        Self { window, directory, log, segment: segment.part.first, end: segment.part.end, at: from }
     }
 
     /// First position of the segment.
@@ -105,6 +105,11 @@ impl Commit<'_> {
             Ok(record) => Ok((Position(position), record)),
             Err(what) => Err(damaged(&segment::file_name(segment), offset, what)),
         })
+    }
+
+    /// Damage of this commit, as the port tells it.
+    pub fn damaged(&self, segment: u64, what: &dyn std::fmt::Display) -> LogError {
+        damaged(&segment::file_name(segment), self.at.offset, what.to_string())
     }
 
     /// A record as the port tells it.

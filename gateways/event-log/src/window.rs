@@ -51,11 +51,6 @@ impl Window {
         Ok(&self.plain)
     }
 
-    /// Length of the file in bytes.
-    pub fn file_len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-
     /// Whether everything from `offset` to the end of the file is zero.
     pub fn is_blank_from(&mut self, mut offset: u64) -> io::Result<bool> {
         loop {
@@ -65,6 +60,21 @@ impl Window {
             }
             if piece.iter().any(|byte| *byte != 0) {
                 return Ok(false);
+            }
+            offset += to_u64(piece.len());
+        }
+    }
+
+    /// Where the zeros begin that the file ends with; `offset` when there is nothing else behind it.
+    pub fn written_end(&mut self, mut offset: u64) -> io::Result<u64> {
+        let mut written = offset;
+        loop {
+            let piece = self.slice(offset, self.chunk_bytes)?;
+            if piece.is_empty() {
+                return Ok(written);
+            }
+            if let Some(last) = piece.iter().rposition(|byte| *byte != 0) {
+                written = offset + to_u64(last) + 1;
             }
             offset += to_u64(piece.len());
         }

@@ -2,9 +2,17 @@
 
 mod active;
 mod group;
+mod space;
+mod syncer;
 
+pub use space::Space;
+pub use syncer::Syncer;
+
+use crate::ahead::{Ahead, Ticket};
+use crate::format::to_u64;
 use crate::observe;
 use crate::plan::{Plan, plan};
+use crate::read;
 use crate::recovery::CheckpointsFile;
 use crate::shared::Shared;
 use crate::storage::{Ownership, Storage};
@@ -13,7 +21,7 @@ use group::{Answer, Group, View};
 use std::sync::Arc;
 use std::time::Instant;
 use stele_domain::port::clock::Clock;
-use stele_domain::port::event_log::{Appended, LogError, StreamAppend};
+use stele_domain::port::event_log::{Appended, Expected, LogError, StreamAppend};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// Appends that may wait for the writer.
@@ -21,6 +29,9 @@ pub const QUEUE_REQUESTS_MAX: usize = 4_096;
 
 /// Bytes of one group, after which no further append joins it: 4 MiB.
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of a group from which on it is entered while it is made durable: with less, waking a thread takes longer.
+const GROUP_BYTES_MEANWHILE: usize = 16 * 1024;
 
 /// Records of one group, after which no further append joins it.
 const GROUP_RECORDS_MAX: usize = 65_536;
@@ -60,6 +71,14 @@ pub struct Writer {
     pub checkpoints: CheckpointsFile,
     /// Given up when the writer ends.
     pub ownership: Box<dyn Ownership>,
+    /// Where work is done that nobody waits for.
+    pub ahead: Ahead,
+    /// Room that is prepared.
+    pub space: Space,
+    /// The segment before this one, while its spare room is cut off.
+    pub sealing: Option<Ticket<()>>,
+    /// Makes large groups durable while they are entered.
+    pub syncer: Option<Syncer>,
     /// What is written next; kept for its capacity.
     pub buffer: Vec<u8>,
 }
@@ -67,12 +86,13 @@ pub struct Writer {
 impl Writer {
     /// Works until it is closed or nobody can ask any more.
     pub fn run(mut self, mut queue: mpsc::Receiver<Request>) {
-        let mut closing = None;
+        let (mut closing, mut done) = (None, Group::default());
+        self.prepare();
         while closing.is_none() {
             let Some(request) = queue.blocking_recv() else {
                 break;
             };
-            let mut group = Group::begin(self.now());
+            let mut group = Group::begin(self.now(), std::mem::take(&mut done));
             closing = self.admit(&mut group, request);
             while closing.is_none() && group.bytes() < GROUP_BYTES_MAX && group.records() < GROUP_RECORDS_MAX
             {
@@ -81,7 +101,8 @@ impl Writer {
                 };
                 closing = self.admit(&mut group, request);
             }
-            self.settle(group);
+            self.settle(&mut group);
+            done = group;
         }
         let ended = self.end();
         // Whoever asks from here on finds the queue closed, and the reason.
@@ -112,6 +133,10 @@ impl Writer {
             drop(reply.send(Err(stopped)));
             return None;
         }
+        if let Err(error) = self.remember_recent(&appends) {
+            drop(reply.send(Err(error)));
+            return None;
+        }
         let (planned, uses_group) = {
             let view = View::new(&self.shared, group);
             (plan(&view, &appends), view.looked_into_group())
@@ -125,30 +150,81 @@ impl Writer {
         None
     }
 
+    /// Looks up the recent ids that another process wrote, when an append depends on them for the first time.
+    fn remember_recent(&self, appends: &[StreamAppend]) -> Result<(), LogError> {
+        let asks = |append: &StreamAppend| matches!(append.expected, Expected::Any | Expected::Exists);
+        let missing = self.shared.index().not_remembered();
+        if missing.is_empty() || !appends.iter().any(asks) {
+            return Ok(());
+        }
+        let records = read::ids(&self.shared, missing.clone())?;
+        self.shared.index_mut().remember(missing.start, records);
+        Ok(())
+    }
+
     /// Makes the group durable and answers everyone in it.
-    fn settle(&mut self, group: Group) {
+    fn settle(&mut self, group: &mut Group) {
         if group.is_empty() {
             group.answer(None);
             return;
         }
         let begun = Instant::now();
-        let records = group.records();
-        let written = self.write(group.commits());
-        match written {
-            Ok(written) => {
-                let answers = group.publish(&self.shared, &written);
-                observe::group_written(records, written.bytes, self.shared.head(), begun.elapsed());
-                answers.answer(None);
+        match self.keep(group) {
+            Ok(bytes) => {
+                observe::group_written(group.records(), bytes, self.shared.head(), begun.elapsed());
+                self.prepare();
             }
             Err(failure) => {
-                match &failure {
-                    Failure::Full => observe::full(&self.shared.directory),
-                    Failure::Stopped(why) => {
-                        observe::stopped(&self.shared.directory, why);
-                        self.shared.stop(why.clone());
-                    }
-                }
+                self.failed(&failure);
                 group.answer(Some(&failure));
+            }
+        }
+    }
+
+    /// Writes a group, makes it durable, lets it be read and answers everyone in it; returns how many bytes it took.
+    fn keep(&mut self, group: &mut Group) -> Result<u64, Failure> {
+        let shared = Arc::clone(&self.shared);
+        let written = self.write(group.commits())?;
+        let first = shared.head() + 1;
+        let mut leaves = vec![];
+        // What is entered before it is durable lies behind the head, where nobody looks. When it does not become
+        // durable, the head never moves again.
+        let syncer = self.syncer.as_ref().filter(|_| group.bytes() >= GROUP_BYTES_MEANWHILE);
+        Self::make_durable(&written, syncer, || {
+            group.enter(&shared, &written);
+            if syncer.is_some() {
+                leaves.extend(group.leaves(first));
+            }
+        })?;
+        // Nobody who has the tree sees less than what was acknowledged.
+        let mut tree = shared.tree();
+        shared.publish(first + to_u64(group.records()) - 1);
+        group.answer(None);
+        shared.ring();
+        if leaves.is_empty() {
+            leaves.extend(group.leaves(first));
+        }
+        for leaf in leaves {
+            tree.push(leaf);
+        }
+        Ok(written.bytes)
+    }
+
+    /// Prepares room for the groups to come.
+    fn prepare(&mut self) {
+        if self.shared.stopped().is_none()
+            && let Err(failure) = self.look_ahead()
+        {
+            self.failed(&failure);
+        }
+    }
+
+    fn failed(&self, failure: &Failure) {
+        match failure {
+            Failure::Full => observe::full(&self.shared.directory),
+            Failure::Stopped(why) => {
+                observe::stopped(&self.shared.directory, why);
+                self.shared.stop(why.clone());
             }
         }
     }
@@ -158,7 +234,6 @@ impl Writer {
         if let Some(stopped) = self.shared.stopped() {
             return Err(stopped);
         }
-        let shared = Arc::clone(&self.shared);
-        self.add_checkpoint(&shared.index()).map_err(Failure::into_error)
+        self.add_checkpoint().and_then(|()| self.give_back()).map_err(Failure::into_error)
     }
 }

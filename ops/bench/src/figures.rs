@@ -48,6 +48,17 @@ pub(crate) fn share_bps(part: u64, whole: u64) -> u64 {
     part.saturating_mul(10_000).checked_div(whole).unwrap_or(0)
 }
 
+/// How many times `whole` goes into `part`; zero when there is nothing to divide by.
+pub(crate) fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+/// The middle one of a few figures, the lower one of two.
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len().saturating_sub(1) / 2).copied().unwrap_or(0.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Micros;

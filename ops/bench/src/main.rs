@@ -11,6 +11,7 @@ mod doors;
 mod evidence;
 mod figures;
 mod load;
+mod log;
 mod respond;
 mod settings;
 mod tables;
@@ -62,6 +63,20 @@ enum What {
         #[command(flatten)]
         place: Place,
     },
+    /// The event log in process, in turns with the machine's limit
+    Log {
+        #[command(flatten)]
+        place: Place,
+        /// How long one run lasts, in seconds
+        #[arg(long, default_value_t = 3)]
+        seconds: u64,
+        /// How many runs of each, in turns
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+        /// Only this row of the table, from 0
+        #[arg(long)]
+        row: Option<usize>,
+    },
     /// Reads, commands and watchers at the doors of a desk that trades
     Doors {
         #[command(flatten)]
@@ -96,6 +111,9 @@ fn main() -> anyhow::Result<()> {
             runtime()?.block_on(load::run(&place, quotes_per_second, seconds))?
         }
         What::Tables { place } => runtime()?.block_on(tables::run(&place))?,
+        What::Log { place, seconds, rounds, row } => {
+            log::appends(&place, log::Plan { seconds, rounds, row })?
+        }
         What::Doors { place } => runtime()?.block_on(doors::run(&place))?,
     };
     println!("{}", serde_json::to_string_pretty(&said)?);

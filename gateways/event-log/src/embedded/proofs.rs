@@ -96,13 +96,15 @@ impl EmbeddedLog {
 }
 
 fn inclusion(shared: &Shared, position: Position) -> Result<InclusionProof, LogError> {
+    let tree = shared.tree();
     let index = shared.index();
-    if position.0 == 0 || position.0 > index.head() {
-        let what = format!("there is no position {position}: the log ends at {}", index.head());
+    if position.0 == 0 || position.0 > shared.head() {
+        let what = format!("there is no position {position}: the log ends at {}", shared.head());
         return Err(LogError::Invalid(what));
     }
-    let size = index.commits();
-    let checkpoint = Checkpoint::sign(index.tree().frontier(), &shared.signer);
+    let size = tree.size();
+    let checkpoint = Checkpoint::sign(&tree.frontier(), &shared.signer);
+    drop(tree);
     let Some((segment, mark)) = index.locate(position.0) else {
         return Err(damaged(&segment::file_name(position.0), 0, "the position is in no segment"));
     };
@@ -123,7 +125,7 @@ fn inclusion(shared: &Shared, position: Position) -> Result<InclusionProof, LogE
 }
 
 fn consistency(shared: &Shared, old_size: u64, new_size: u64) -> Result<ConsistencyProof, LogError> {
-    let size = shared.index().commits();
+    let size = shared.tree().size();
     if old_size > new_size || new_size > size {
         let what = format!("there is no proof from {old_size} to {new_size} commits in a log of {size}");
         return Err(LogError::Invalid(what));
@@ -133,7 +135,7 @@ fn consistency(shared: &Shared, old_size: u64, new_size: u64) -> Result<Consiste
 }
 
 fn root_of(shared: &Shared, range: Range<u64>) -> Result<Hash, LogError> {
-    let mut stored = |range: &Range<u64>| shared.index().tree().stored_root(range);
+    let mut stored = |range: &Range<u64>| shared.tree().stored_root(range);
     tree::root_of(range, &mut stored, &mut |range| leaves(shared, range))
 }
 

@@ -145,11 +145,11 @@ pub fn reach<'w>(
     let Some((segment, mark)) = index.locate(position) else {
         return Err(LogError::Stopped(format!("position {position} is in no segment")));
     };
-    let reusable = walk.take().filter(|walk| walk.segment() == segment.first);
+    let reusable = walk.take().filter(|walk| walk.segment() == segment.part.first);
     let mut reached = match reusable {
         Some(mut walk) => {
             if walk.position() > position || walk.position() < mark.position {
-                walk.seek(mark, segment.end);
+                walk.seek(mark, segment.part.end);
             }
             walk
         }

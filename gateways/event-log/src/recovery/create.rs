@@ -3,11 +3,12 @@
 
 use crate::checkpoint::origin_of;
 use crate::errors::{damaged, storage as failed};
-use crate::format::{CHECKPOINTS_FILE, KEY_FILE, PUBLIC_KEY_FILE};
-use crate::index::Index;
+use crate::format::{CHECKPOINTS_FILE, KEY_FILE, PREPARED_FILE, PUBLIC_KEY_FILE};
+use crate::index::{Index, Part};
 use crate::note::NoteSigner;
 use crate::segment;
 use crate::storage::{Access, Secrecy, Storage, StorageFile, read_all, write_all_at};
+use crate::tree::Frontier;
 use std::io;
 use std::sync::Arc;
 use stele_domain::port::event_log::LogError;
@@ -49,8 +50,8 @@ pub fn identity(storage: &dyn Storage) -> Result<Identity, LogError> {
 }
 
 /// Creates the next segment and makes it durable before anything can be written to it.
-pub fn segment(storage: &dyn Storage, index: &mut Index) -> Result<(), LogError> {
-    let header = index.next_segment();
+pub fn segment(storage: &dyn Storage, index: &mut Index, tree: &Frontier) -> Result<(), LogError> {
+    let header = index.next_segment(tree);
     let name = segment::file_name(header.first);
     let directory = storage.describe();
     let file = storage
@@ -59,7 +60,26 @@ pub fn segment(storage: &dyn Storage, index: &mut Index) -> Result<(), LogError>
     write_all_at(&*file, &header.encode(), 0).map_err(|error| failed("writing", &name, &directory, error))?;
     file.sync().map_err(|error| failed("syncing", &name, &directory, error))?;
     storage.sync_directory().map_err(|error| failed("syncing", "the directory", &directory, error))?;
-    index.add_segment(file);
+    index.add_segment(file, Part::begin(&header));
+    Ok(())
+}
+
+/// Makes a file of zeros the next segment. Its header is durable before it has the name of a segment.
+pub fn from_prepared(
+    storage: &dyn Storage,
+    index: &mut Index,
+    tree: &Frontier,
+    file: Arc<dyn StorageFile>,
+) -> Result<(), LogError> {
+    let header = index.next_segment(tree);
+    let name = segment::file_name(header.first);
+    let directory = storage.describe();
+    let failure = |action| move |error| failed(action, PREPARED_FILE, &storage.describe(), error);
+    write_all_at(&*file, &header.encode(), 0).map_err(failure("writing"))?;
+    file.sync().map_err(failure("syncing"))?;
+    storage.rename(PREPARED_FILE, &name).map_err(failure("renaming"))?;
+    storage.sync_directory().map_err(|error| failed("syncing", "the directory", &directory, error))?;
+    index.add_segment(file, Part::begin(&header));
     Ok(())
 }
 

@@ -6,73 +6,83 @@ use crate::format::{SEGMENT_HEADER_BYTES, frame_start, to_u64, to_usize};
 use crate::frame::Place;
 use crate::frame::inspect::{Found, inspect};
 use crate::frame::payload::{Payload, leaf_of};
-use crate::index::{CommitEntry, Index, RecordEntry};
+use crate::index::{CommitEntry, Part};
+use crate::segment::SegmentHeader;
+use crate::storage::StorageFile;
+use crate::tree::{Hash, SubtreeStore};
 use crate::window::{SCAN_CHUNK_BYTES, Window};
 use std::sync::Arc;
 use stele_domain::port::event_log::{LogError, Position, StreamId};
 
-/// A segment whose header has been checked; it is the last one in the index.
-#[derive(Clone, Copy)]
+/// A segment to be scanned by itself: everything that came before it is in its header.
 pub struct Segment<'a> {
-    /// Its file.
+    /// Its file's name.
     pub name: &'a str,
+    /// Its file.
+    pub file: Arc<dyn StorageFile>,
+    /// Its header, which is checked against the log before it by somebody else.
+    pub header: &'a SegmentHeader,
     /// Whether no segment follows it.
     pub last: bool,
     /// How many commits are known to have been durable, from a checkpoint.
     pub known: u64,
 }
 
-/// How a segment ends.
-pub struct SegmentEnd {
-    /// Offset after the last whole commit.
-    pub offset: u64,
-    /// Bytes of a write that did not finish; 0 when there is none.
+/// What a segment consists of.
+pub struct ScannedSegment {
+    /// Its commits and records.
+    pub part: Part,
+    /// The tree that goes on from its header.
+    pub tree: SubtreeStore,
+    /// Bytes of a write that did not finish, without the zeros that the file ends with; 0 when there is none.
     pub torn_bytes: u64,
     /// Everything before this offset was durable when the last commit was written.
     pub durable: u64,
+    /// Root of the tree over the number of commits that was asked for, when it is reached here.
+    pub root_at_size: Option<Hash>,
 }
 
 /// What a look at one place leads to.
 enum Step {
-    Commit { end: u64, durable: u64 },
+    Commit { durable: u64 },
     Stop,
     Suspect(&'static str),
     InFlight,
 }
 
-/// Enters all commits of a segment into the index.
+/// Reads and checks all commits of a segment.
 pub fn scan(
     scan: &Scan<'_>,
-    index: &mut Index,
-    roots: &mut Roots<'_>,
-    segment: Segment<'_>,
-) -> Result<SegmentEnd, LogError> {
-    let Some(entered) = index.segments().last() else {
-        return Err(damaged(segment.name, 0, "the segment was not entered"));
-    };
+    mut roots: Roots<'_>,
+    segment: &Segment<'_>,
+) -> Result<ScannedSegment, LogError> {
     let mut cursor = Cursor {
-        place: Place { log: scan.log, segment: entered.first, offset: 0 },
-        window: Window::new(Arc::clone(&entered.file), SCAN_CHUNK_BYTES),
+        place: Place { log: scan.log, segment: segment.header.first, offset: 0 },
+        window: Window::new(Arc::clone(&segment.file), SCAN_CHUNK_BYTES),
         directory: scan.storage.describe(),
         name: segment.name,
-        end: to_u64(SEGMENT_HEADER_BYTES),
+        part: Part::begin(segment.header),
+        tree: SubtreeStore::resume(&segment.header.tree),
         durable: to_u64(SEGMENT_HEADER_BYTES),
     };
-    loop {
-        cursor.place.offset = frame_start(cursor.end);
-        match cursor.step(index, segment.last && scan.being_written)? {
-            Step::Commit { end, durable } => {
-                (cursor.end, cursor.durable) = (end, durable);
-                roots.compare(index)?;
+    roots.compare(&cursor.tree)?;
+    let torn_bytes = loop {
+        cursor.place.offset = frame_start(cursor.part.end);
+        match cursor.step(segment.last && scan.being_written)? {
+            Step::Commit { durable } => {
+                cursor.durable = durable;
+                roots.compare(&cursor.tree)?;
             }
-            Step::Stop => return Ok(cursor.ended(0)),
-            Step::InFlight => return cursor.torn(),
+            Step::Stop => break 0,
+            Step::InFlight => break cursor.torn_bytes()?,
             Step::Suspect(what) => {
-                cursor.rule_out_damage(index, segment, what)?;
-                return cursor.torn();
+                cursor.rule_out_damage(segment, what)?;
+                break cursor.torn_bytes()?;
             }
         }
-    }
+    };
+    let Cursor { part, tree, durable, .. } = cursor;
+    Ok(ScannedSegment { part, tree, torn_bytes, durable, root_at_size: roots.root_at_size })
 }
 
 struct Cursor<'a> {
@@ -80,27 +90,29 @@ struct Cursor<'a> {
     window: Window,
     directory: String,
     name: &'a str,
-    end: u64,
+    part: Part,
+    tree: SubtreeStore,
     durable: u64,
 }
 
 impl Cursor<'_> {
-    fn step(&mut self, index: &mut Index, in_flight: bool) -> Result<Step, LogError> {
-        let start = self.place.offset;
-        let padding = self.read(self.end, to_usize(start - self.end))?;
+    fn step(&mut self, in_flight: bool) -> Result<Step, LogError> {
+        let (start, before) = (self.place.offset, self.part.end);
+        let padding = self.read(before, to_usize(start - before))?;
         if padding.iter().any(|byte| *byte != 0) {
-            return Err(damaged(self.name, self.end, "there should be zeros between commits"));
+            return Err(damaged(self.name, before, "there should be zeros between commits"));
         }
         let (directory, name) = (&self.directory, self.name);
         let found = inspect(&mut self.window, self.place);
         let step = match found.map_err(|error| failed("reading", name, directory, error))? {
             Found::Commit { header, payload, end } => {
                 let durable = start - u64::from(header.back);
-                if durable < self.durable || durable > self.end {
+                if durable < self.durable || durable > before {
                     return Err(damaged(name, start, "the commit names a durable end that can't be"));
                 }
-                enter(index, payload, start, end).map_err(|what| damaged(name, start, what))?;
-                return Ok(Step::Commit { end, durable });
+                let entered = enter(&mut self.part, &mut self.tree, payload, start, end);
+                entered.map_err(|what| damaged(name, start, what))?;
+                return Ok(Step::Commit { durable });
             }
             Found::Blank => Step::Suspect("a commit is not there any more"),
             Found::Unfinished => Step::Suspect("a part of the commit is not there any more"),
@@ -114,13 +126,13 @@ impl Cursor<'_> {
     }
 
     /// An unfinished write is possible only where nothing says that the place was durable already.
-    fn rule_out_damage(&mut self, index: &Index, segment: Segment<'_>, what: &str) -> Result<(), LogError> {
+    fn rule_out_damage(&mut self, segment: &Segment<'_>, what: &str) -> Result<(), LogError> {
         let start = self.place.offset;
         let refuse = |why: String| Err(damaged(segment.name, start, format!("{what}: {why}")));
         if !segment.last {
             return refuse("a segment follows, so it was durable".to_owned());
         }
-        if index.commits() < segment.known {
+        if self.part.next_commit() < segment.known {
             return refuse(format!("a stored checkpoint over {} commits includes it", segment.known));
         }
         let later = evidence::of_later_commit(&mut self.window, self.place);
@@ -131,14 +143,10 @@ impl Cursor<'_> {
         }
     }
 
-    fn torn(&mut self) -> Result<SegmentEnd, LogError> {
-        let len =
-            self.window.file_len().map_err(|error| failed("reading", self.name, &self.directory, error))?;
-        Ok(self.ended(len.saturating_sub(self.end)))
-    }
-
-    fn ended(&self, torn_bytes: u64) -> SegmentEnd {
-        SegmentEnd { offset: self.end, torn_bytes, durable: self.durable }
+    fn torn_bytes(&mut self) -> Result<u64, LogError> {
+        let written = self.window.written_end(self.part.end);
+        let written = written.map_err(|error| failed("reading", self.name, &self.directory, error))?;
+        Ok(written - self.part.end)
     }
 
     fn read(&mut self, offset: u64, wanted: usize) -> Result<&[u8], LogError> {
@@ -153,19 +161,23 @@ impl Cursor<'_> {
 }
 
 /// Enters a commit; says what is wrong with it otherwise.
-fn enter(index: &mut Index, bytes: &[u8], offset: u64, end: u64) -> Result<(), String> {
+fn enter(
+    part: &mut Part,
+    tree: &mut SubtreeStore,
+    bytes: &[u8],
+    offset: u64,
+    end: u64,
+) -> Result<(), String> {
     let payload = Payload::read(bytes)?;
-    if index.commits() > 0 && payload.recorded_at < index.recorded_at() {
+    if part.next_commit() > 0 && payload.recorded_at < part.recorded_at {
         return Err("the commit was recorded before the one before it".to_owned());
     }
-    let first = Position(index.head() + 1);
-    let leaf = leaf_of(first, bytes);
-    index.add_commit(CommitEntry { offset, end, recorded_at: payload.recorded_at, leaf });
+    tree.push(leaf_of(Position(part.next_position()), bytes));
+    part.add_commit(CommitEntry { offset, end, recorded_at: payload.recorded_at });
     for record in payload.records() {
         let record = record?;
         let stream = StreamId::new(record.stream).map_err(|error| error.to_string())?;
-        let entry = RecordEntry { stream: &stream, revision: record.revision, event_id: record.event_id };
-        if !index.add_record(entry) {
+        if !part.add_record(&stream, record.revision) {
             return Err(format!("revision {} is not the next of stream {stream}", record.revision));
         }
     }

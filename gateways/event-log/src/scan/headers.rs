@@ -5,14 +5,16 @@ use crate::errors::{damaged, storage as failed};
 use crate::format::{SEGMENT_HEADER_BYTES, to_u64};
 use crate::index::Index;
 use crate::segment::{self, HeaderState, SegmentHeader};
+use crate::storage::StorageFile;
+use crate::tree::Frontier;
 use crate::window::{SCAN_CHUNK_BYTES, Window};
 use std::sync::Arc;
 use stele_domain::port::event_log::LogError;
 
 /// What stands where a header belongs.
 pub enum HeaderFound {
-    /// The header. The segment is in the index.
-    Whole,
+    /// The header that belongs there, and the file.
+    Whole(SegmentHeader, Arc<dyn StorageFile>),
     /// The beginning of one, in a file that holds nothing else.
     Unborn,
 }
@@ -20,12 +22,13 @@ pub enum HeaderFound {
 /// Checks the header of the segment `name`, which must follow what is in the index.
 pub fn check(
     scan: &Scan<'_>,
-    index: &mut Index,
+    index: &Index,
+    tree: &Frontier,
     name: &str,
     last: bool,
     known: u64,
 ) -> Result<HeaderFound, LogError> {
-    let expected = index.next_segment();
+    let expected = index.next_segment(tree);
     if segment::first_position(name) != Some(expected.first) {
         let what = format!(
             "the segment should begin with position {}: a segment before it is missing, or its end is",
@@ -41,8 +44,7 @@ pub fn check(
     let after = to_u64(SEGMENT_HEADER_BYTES);
     let state = segment::compare(&read, &expected.encode());
     if state == HeaderState::Whole {
-        index.add_segment(file);
-        return Ok(HeaderFound::Whole);
+        return Ok(HeaderFound::Whole(expected, file));
     }
     // A header is durable before the first commit is written behind it.
     let alone = last && index.commits() >= known && window.is_blank_from(after).map_err(failure)?;

@@ -12,12 +12,13 @@ pub struct Contents {
     dirty: BTreeSet<usize>,
     /// Whether the length is on its way too.
     len_dirty: bool,
+    failed_syncs: u64,
 }
 
 impl Contents {
     /// A file that is durable as it is.
     pub fn durable(bytes: &[u8]) -> Self {
-        Self { live: bytes.to_vec(), medium: bytes.to_vec(), dirty: BTreeSet::new(), len_dirty: false }
+        Self { live: bytes.to_vec(), medium: bytes.to_vec(), ..Self::default() }
     }
 
     /// The bytes as they read now.
@@ -67,6 +68,12 @@ impl Contents {
     pub fn fail_sync(&mut self) {
         self.dirty.clear();
         self.len_dirty = false;
+        self.failed_syncs += 1;
+    }
+
+    /// How many syncs have failed.
+    pub fn failed_syncs(&self) -> u64 {
+        self.failed_syncs
     }
 
     /// The file after the power failed: each dirty sector as it was or as it should be, the length anywhere

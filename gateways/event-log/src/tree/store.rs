@@ -11,33 +11,72 @@ pub const SUBTREE_LEAVES: u64 = 256;
 /// The stored roots, and the edge of the tree that is still growing.
 #[derive(Debug, Clone, Default)]
 pub struct SubtreeStore {
+    /// How many subtrees come before those whose roots are here.
+    before: u64,
     roots: Vec<Hash>,
+    /// The edge of the tree that has the stored roots for leaves.
+    stored: Frontier,
+    /// The leaves after the last stored root.
     open: Frontier,
-    whole: Frontier,
 }
 
 impl SubtreeStore {
+    /// The store of a tree that goes on from `frontier`, without the roots before it.
+    #[must_use]
+    pub fn resume(frontier: &Frontier) -> Self {
+        let (before, rest) = (frontier.size() / SUBTREE_LEAVES, frontier.size() % SUBTREE_LEAVES);
+        let peaks =
+            frontier.peaks().split_at_checked(to_usize(before.count_ones().into())).unwrap_or_default();
+        Self {
+            before,
+            roots: vec![],
+            stored: Frontier::from_parts(before, peaks.0.to_vec()).unwrap_or_default(),
+            open: Frontier::from_parts(rest, peaks.1.to_vec()).unwrap_or_default(),
+        }
+    }
+
+    /// Goes on with what was added to a store that resumed from this one's edge.
+    ///
+    /// # Panics
+    ///
+    /// When it resumed from another edge.
+    pub fn join(&mut self, later: Self) {
+        let roots = self.before + to_u64(self.roots.len());
+        assert_eq!(later.before, roots, "a tree goes on after another number of subtrees");
+        self.roots.extend(later.roots);
+        (self.stored, self.open) = (later.stored, later.open);
+    }
+
     /// Adds a leaf by its hash.
     pub fn push(&mut self, leaf: Hash) {
-        self.whole.push(leaf);
         self.open.push(leaf);
         if self.open.size() == SUBTREE_LEAVES {
-            self.roots.push(self.open.root());
+            let root = self.open.root();
+            self.roots.push(root);
+            self.stored.push(root);
             self.open = Frontier::default();
         }
     }
 
-    /// The edge of the whole tree.
+    /// Number of leaves.
     #[must_use]
-    pub fn frontier(&self) -> &Frontier {
-        &self.whole
+    pub fn size(&self) -> u64 {
+        self.stored.size() * SUBTREE_LEAVES + self.open.size()
+    }
+
+    /// The edge of the whole tree: larger subtrees lie left of smaller ones.
+    #[must_use]
+    pub fn frontier(&self) -> Frontier {
+        let peaks = [self.stored.peaks(), self.open.peaks()].concat();
+        Frontier::from_parts(self.size(), peaks).unwrap_or_default()
     }
 
     /// The hash of the leaves in `range`, when it is one of the stored roots.
     #[must_use]
     pub fn stored_root(&self, range: &Range<u64>) -> Option<Hash> {
         let aligned = range.start.is_multiple_of(SUBTREE_LEAVES) && range.end - range.start == SUBTREE_LEAVES;
-        self.roots.get(to_usize(range.start / SUBTREE_LEAVES)).filter(|_| aligned).copied()
+        let nth = (range.start / SUBTREE_LEAVES).checked_sub(self.before)?;
+        self.roots.get(to_usize(nth)).filter(|_| aligned).copied()
     }
 
     /// How many roots are stored.

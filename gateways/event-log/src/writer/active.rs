@@ -1,13 +1,12 @@
 //! The end of the log on disk: where groups are written, and what happens when the disk refuses.
 
-use super::Writer;
-use crate::format::{CHECKPOINTS_FILE, SEGMENT_HEADER_BYTES, to_u64};
+use super::{Syncer, Writer};
+use crate::format::{CHECKPOINTS_FILE, PREPARED_FILE, SEGMENT_HEADER_BYTES, to_u64};
 use crate::frame;
-use crate::index::Index;
 use crate::observe;
-use crate::recovery::add_segment;
+use crate::recovery::{add_segment, name_segment};
 use crate::segment;
-use crate::storage::{StorageFile, is_out_of_room, write_all_at};
+use crate::storage::{Access, StorageFile, is_out_of_room, write_all_at};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -23,6 +22,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// An operation on a file that failed for good.
+    fn stopped(action: &str, file: &str, error: &io::Error) -> Self {
+        Self::Stopped(format!("{action} {file}: {error}"))
+    }
+
     /// As the port tells it.
     pub fn into_error(self) -> LogError {
         match self {
@@ -32,8 +36,12 @@ impl Failure {
     }
 }
 
-/// A group that is durable.
+/// A group that has been written.
 pub struct Written {
+    /// Where to.
+    pub file: Arc<dyn StorageFile>,
+    /// Its name.
+    pub name: String,
     /// Offset of each commit's frame and the offset after it, in order.
     pub frames: Vec<(u64, u64)>,
     /// Bytes written.
@@ -48,7 +56,7 @@ struct Active {
 }
 
 impl Writer {
-    /// Writes the payloads of a group as frames and makes them durable.
+    /// Writes the payloads of a group as frames. They are not durable yet.
     pub fn write<'p>(
         &mut self,
         payloads: impl Iterator<Item = &'p [u8]> + Clone,
@@ -60,82 +68,138 @@ impl Writer {
             self.roll()?;
             active = self.active()?;
         }
+        let name = segment::file_name(active.first);
         self.buffer.clear();
         let log = self.shared.log;
         let frames: Vec<(u64, u64)> = payloads
             .map(|payload| frame::append(&mut self.buffer, log, active.first, active.end, payload))
             .collect();
-        let written = Written { frames, bytes: to_u64(self.buffer.len()) };
+        let end = active.end + to_u64(self.buffer.len());
+        self.space.clear_to(end).map_err(|error| Failure::stopped("making room in", &name, &error))?;
         if let Err(error) = write_all_at(&*active.file, &self.buffer, active.end) {
-            return Err(Self::after_failed_write(&active, &error));
+            return Err(self.after_failed_write(&active, &error));
         }
-        let begun = Instant::now();
-        if let Err(error) = active.file.sync() {
-            let name = segment::file_name(active.first);
-            return Err(Failure::Stopped(format!("fsync of {name}: {error}")));
-        }
-        observe::synced(begun.elapsed());
-        Ok(written)
+        self.space.written_to(end);
+        Ok(Written { file: active.file, name, frames, bytes: to_u64(self.buffer.len()) })
     }
 
-    /// Adds a checkpoint over all that is in the index.
-    pub fn add_checkpoint(&mut self, index: &Index) -> Result<(), Failure> {
-        let Err(error) = self.checkpoints.add(index, &self.shared.signer) else {
+    /// Makes a group durable, and does `work` before that is known or after it.
+    pub fn make_durable(
+        written: &Written,
+        meanwhile: Option<&Syncer>,
+        work: impl FnOnce(),
+    ) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let synced = match meanwhile {
+            Some(syncer) => syncer.sync_while(&written.file, work),
+            None => written.file.sync().map(|()| work()),
+        };
+        synced.map_err(|error| Failure::stopped("fsync of", &written.name, &error))?;
+        observe::synced(begun.elapsed());
+        Ok(())
+    }
+
+    /// Prepares room for what comes next. Nobody waits for it.
+    pub fn look_ahead(&mut self) -> Result<(), Failure> {
+        let active = self.active()?;
+        let ahead = self.space.look_ahead(active.end);
+        ahead.map_err(|error| Failure::stopped("making room in", &segment::file_name(active.first), &error))
+    }
+
+    /// Leaves the files without the room that was prepared.
+    pub fn give_back(&mut self) -> Result<(), Failure> {
+        let active = self.active()?;
+        if let Some(sealing) = self.sealing.take() {
+            let sealed = sealing.wait();
+            sealed.unwrap_or_else(|error| observe::spare_room_stays(&self.shared.directory, &error));
+        }
+        let given = self.space.give_back(&*active.file, active.end);
+        given.map_err(|error| Failure::stopped("cutting", &segment::file_name(active.first), &error))
+    }
+
+    /// Adds a checkpoint over all commits.
+    pub fn add_checkpoint(&mut self) -> Result<(), Failure> {
+        let tree = self.shared.tree().frontier();
+        let Err(error) = self.checkpoints.add(&tree, &self.shared.signer) else {
             return Ok(());
         };
         if !is_out_of_room(&error) {
-            return Err(Failure::Stopped(format!("writing {CHECKPOINTS_FILE}: {error}")));
+            return Err(Failure::stopped("writing", CHECKPOINTS_FILE, &error));
         }
         let cut = cut_back(&*self.checkpoints.file, self.checkpoints.end);
-        cut.map_err(|again| Failure::Stopped(format!("cutting {CHECKPOINTS_FILE} back: {again}")))?;
+        cut.map_err(|again| Failure::stopped("cutting back", CHECKPOINTS_FILE, &again))?;
         Err(Failure::Full)
     }
 
     fn active(&self) -> Result<Active, Failure> {
         let index = self.shared.index();
         let last = index.segments().last();
-        last.map(|last| Active { file: Arc::clone(&last.file), first: last.first, end: last.end })
+        last.map(|last| Active { file: Arc::clone(&last.file), first: last.part.first, end: last.part.end })
             .ok_or_else(|| Failure::Stopped("the log has no segment".to_owned()))
     }
 
     /// Seals the active segment with a checkpoint and begins the next.
     fn roll(&mut self) -> Result<(), Failure> {
+        let end_before = self.active()?.end;
+        self.add_checkpoint()?;
         let shared = Arc::clone(&self.shared);
-        self.add_checkpoint(&shared.index())?;
+        let tree = shared.tree().frontier();
         let name = segment::file_name(shared.index().head() + 1);
-        let added = add_segment(&*self.storage, &mut shared.index_mut());
+        let prepared = self.space.take_next();
+        let zeroed = if prepared.is_some() { self.segment_bytes } else { to_u64(SEGMENT_HEADER_BYTES) };
+        let added = match prepared {
+            Some(file) => name_segment(&*self.storage, &mut shared.index_mut(), &tree, file),
+            None => add_segment(&*self.storage, &mut shared.index_mut(), &tree),
+        };
         match added {
-            Ok(()) => {
-                observe::sealed(&shared.directory, &name);
-                Ok(())
-            }
+            Ok(()) => {}
             Err(LogError::Full) => {
                 self.remove_segment(&name)?;
-                Err(Failure::Full)
+                return Err(Failure::Full);
             }
-            Err(error) => Err(Failure::Stopped(with_source(&error))),
+            Err(error) => return Err(Failure::Stopped(with_source(&error))),
+        }
+        observe::sealed(&shared.directory, &name);
+        let begun = self.space.begin_segment(name.clone(), zeroed, end_before);
+        if let Some(before) = begun.map_err(|error| Failure::stopped("making room in", &name, &error))? {
+            self.trim(before, end_before);
+        }
+        Ok(())
+    }
+
+    /// Cuts the zeros off a segment that is sealed. They are free space: nothing depends on their being cut.
+    fn trim(&mut self, name: String, end: u64) {
+        let storage = Arc::clone(&self.storage);
+        let trimming = self.ahead.start("stele-log-seal", move || {
+            let file = storage.open(&name, Access::Write)?;
+            cut_back(&*file, end)
+        });
+        if let Some(before) = self.sealing.replace(trimming) {
+            let trimmed = before.wait();
+            trimmed.unwrap_or_else(|error| observe::spare_room_stays(&self.shared.directory, &error));
         }
     }
 
-    /// Takes back a segment for which there was no room.
+    /// Takes back a segment for which there was no room, under either of its names.
     fn remove_segment(&self, name: &str) -> Result<(), Failure> {
-        let removed = match self.storage.remove(name) {
+        let remove = |name: &str| match self.storage.remove(name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         };
+        let removed = remove(name).and_then(|()| remove(PREPARED_FILE));
         let gone = removed.and_then(|()| self.storage.sync_directory());
-        gone.map_err(|error| Failure::Stopped(format!("removing {name} after the disk was full: {error}")))
+        gone.map_err(|error| Failure::stopped("removing, after the disk was full,", name, &error))
     }
 
     /// A full disk is survived when what was written can be taken back; anything else ends the writer.
-    fn after_failed_write(active: &Active, error: &io::Error) -> Failure {
+    fn after_failed_write(&mut self, active: &Active, error: &io::Error) -> Failure {
         let name = segment::file_name(active.first);
         if !is_out_of_room(error) {
-            return Failure::Stopped(format!("writing {name}: {error}"));
+            return Failure::stopped("writing", &name, error);
         }
-        match cut_back(&*active.file, active.end) {
+        match self.space.give_back(&*active.file, active.end) {
             Ok(()) => Failure::Full,
-            Err(again) => Failure::Stopped(format!("cutting {name} back after the disk was full: {again}")),
+            Err(again) => Failure::stopped("cutting back, after the disk was full,", &name, &again),
         }
     }
 }

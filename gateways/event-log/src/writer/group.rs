@@ -5,12 +5,13 @@ use super::Reply;
 use super::active::{Failure, Written};
 use crate::format::to_u64;
 use crate::frame::payload::{Encoder, leaf_of};
-use crate::index::{CommitEntry, Index, RecordEntry};
+use crate::hash::Table;
+use crate::index::{CommitEntry, Index};
 use crate::plan::{History, checked};
 use crate::read;
 use crate::shared::Shared;
-use std::cell::Cell;
-use std::collections::HashMap;
+use crate::tree::Hash;
+use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::sync::RwLockReadGuard;
 use stele_domain::ids::EventId;
@@ -20,13 +21,19 @@ use stele_domain::port::event_log::{
 use stele_domain::time::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 
+/// Memory for payloads that is kept from one group to the next, in bytes: 8 MiB.
+const SPARE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Appends that will be durable together.
+#[derive(Default)]
 pub struct Group {
     recorded_at: Timestamp,
     payloads: Vec<u8>,
     commits: Vec<StagedCommit>,
     records: Vec<Record>,
-    streams: HashMap<StreamId, StagedStream>,
+    /// How many records it had when they were entered.
+    entered: usize,
+    streams: Table<StreamId, StagedStream>,
     waiting: Vec<Waiting>,
 }
 
@@ -41,8 +48,25 @@ struct StagedCommit {
 struct StagedStream {
     /// Places in the group's records, by revision.
     records: Vec<usize>,
-    /// The last revision of each id.
-    revisions: HashMap<EventId, u64>,
+    /// The last revision of each id, as far as anybody has asked for one.
+    revisions: RefCell<Table<EventId, u64>>,
+    /// How many of the records are in that table.
+    known: Cell<usize>,
+}
+
+impl StagedStream {
+    /// The revision of the last of its records with this id. Only appends at any revision ask, so the table is filled
+    /// when it is asked for.
+    fn revision(&self, id: EventId, records: &[Record]) -> Option<u64> {
+        let mut revisions = self.revisions.borrow_mut();
+        let known = self.known.replace(self.records.len());
+        for place in self.records.get(known..).unwrap_or_default() {
+            if let Some(record) = records.get(*place) {
+                revisions.insert(record.event_id, record.revision.0);
+            }
+        }
+        revisions.get(&id).copied()
+    }
 }
 
 /// Someone who gets an answer when the group is durable.
@@ -66,16 +90,18 @@ pub enum Answer {
 }
 
 impl Group {
-    /// A group whose commits are recorded at `recorded_at`.
-    pub fn begin(recorded_at: Timestamp) -> Self {
-        Self {
-            recorded_at,
-            payloads: vec![],
-            commits: vec![],
-            records: vec![],
-            streams: HashMap::new(),
-            waiting: vec![],
+    /// A group whose commits are recorded at `recorded_at`, in the memory of one that is done.
+    pub fn begin(recorded_at: Timestamp, done: Self) -> Self {
+        let Self { mut payloads, mut commits, mut records, mut streams, mut waiting, .. } = done;
+        if payloads.capacity() > SPARE_BYTES_MAX {
+            payloads = vec![];
         }
+        payloads.clear();
+        commits.clear();
+        records.clear();
+        streams.clear();
+        waiting.clear();
+        Self { recorded_at, payloads, commits, records, entered: 0, streams, waiting }
     }
 
     /// Bytes of its payloads.
@@ -85,7 +111,7 @@ impl Group {
 
     /// Number of its records.
     pub fn records(&self) -> usize {
-        self.records.len()
+        self.records.len().max(self.entered)
     }
 
     /// Whether there is nothing to write.
@@ -118,7 +144,6 @@ impl Group {
                 let revision = before + to_u64(staged.records.len());
                 encoder.record((nth == 0).then_some((append.stream.as_str(), revision)), &offer);
                 staged.records.push(self.records.len());
-                staged.revisions.insert(offer.event_id, revision);
                 self.records.push(Record {
                     position: Position(index.head() + to_u64(self.records.len()) + 1),
                     stream: append.stream.clone(),
@@ -147,31 +172,34 @@ impl Group {
         self.waiting.push(Waiting { reply, _room: room, answer });
     }
 
-    /// Enters what has been written into the index and the cache, and lets readers see it.
-    pub fn publish(mut self, shared: &Shared, written: &Written) -> Self {
+    /// Enters what has been written into the index and the cache, behind what readers see.
+    pub fn enter(&mut self, shared: &Shared, written: &Written) {
         let mut index = shared.index_mut();
         for (commit, (offset, end)) in self.commits.iter().zip(&written.frames) {
-            let payload = self.payloads.get(commit.payload.clone()).unwrap_or_default();
-            let leaf = leaf_of(Position(index.head() + 1), payload);
-            index.add_commit(CommitEntry { offset: *offset, end: *end, recorded_at: self.recorded_at, leaf });
+            index.add_commit(CommitEntry { offset: *offset, end: *end, recorded_at: self.recorded_at });
             for record in self.records.get(commit.records.clone()).unwrap_or_default() {
                 let (stream, event_id) = (&record.stream, record.event_id);
-                let entered = index.add_record(RecordEntry { stream, revision: record.revision.0, event_id });
+                let entered = index.add_record(stream, record.revision.0, event_id);
                 assert!(entered, "revision {} of {stream} was written and is not the next", record.revision);
             }
         }
-        let head = index.head();
         drop(index);
         let mut cache = shared.cache_mut();
+        self.entered = self.records.len();
         self.records.drain(..).for_each(|record| cache.push(record));
-        drop(cache);
-        shared.publish(head);
-        self
+    }
+
+    /// The leaves of its commits, the first record being at `first`.
+    pub fn leaves(&self, first: u64) -> impl Iterator<Item = Hash> {
+        self.commits.iter().map(move |commit| {
+            let payload = self.payloads.get(commit.payload.clone()).unwrap_or_default();
+            leaf_of(Position(first + to_u64(commit.records.start)), payload)
+        })
     }
 
     /// Answers everyone: with what was decided, or with the failure where the answer rested on the group.
-    pub fn answer(self, failure: Option<&Failure>) {
-        for waiting in self.waiting {
+    pub fn answer(&mut self, failure: Option<&Failure>) {
+        for waiting in self.waiting.drain(..) {
             let (decided, uses_group) = match waiting.answer {
                 Answer::Written(answers) => (Ok(answers), true),
                 Answer::Known { result, uses_group } => (result, uses_group),
@@ -186,7 +214,7 @@ impl Group {
     }
 }
 
-fn last_of(index: &Index, streams: &HashMap<StreamId, StagedStream>, stream: &StreamId) -> Option<Revision> {
+fn last_of(index: &Index, streams: &Table<StreamId, StagedStream>, stream: &StreamId) -> Option<Revision> {
     let staged = streams.get(stream).map_or(0, |staged| to_u64(staged.records.len()));
     (index.count(stream) + staged).checked_sub(1).map(Revision)
 }
@@ -270,7 +298,7 @@ impl History for View<'_> {
     }
 
     fn recent(&self, stream: &StreamId, id: EventId) -> Option<Revision> {
-        let staged = self.staged(stream).and_then(|staged| staged.revisions.get(&id).copied());
+        let staged = self.staged(stream).and_then(|staged| staged.revision(id, &self.group.records));
         staged.map(Revision).or_else(|| self.index.recent(stream, id))
     }
 }

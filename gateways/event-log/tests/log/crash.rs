@@ -3,7 +3,7 @@
 
 mod workload;
 
-use crate::support::{options, record, stream, try_open};
+use crate::support::{options, record, settled, stream, try_open};
 use stele_domain::port::event_log::{EventLog, Expected};
 use stele_event_log::simulated_disk::SimulatedDisk;
 use stele_event_log::{VerifyOptions, verify_on};
@@ -200,6 +200,7 @@ async fn a_log_that_was_seen_after_a_failed_fsync_is_durable_once_it_is_open() {
     let disk = SimulatedDisk::new();
     let mut past = run_alone(&disk).await;
     let (log, _) = try_open(&disk).unwrap();
+    settled(&log).await;
     disk.inject(Operation::Sync, 1, Fault::InputOutput);
     let offer = vec![record(800_000), record(800_001)];
     let refused = log.append(&stream("late-1"), Expected::NoStream, offer.clone()).await;
@@ -233,9 +234,10 @@ async fn what_was_cut_is_kept_aside_byte_for_byte() {
             continue;
         };
         let whole = as_found.contents(&cut.file).unwrap();
-        let tail = &whole[usize::try_from(cut.offset).unwrap()..];
+        let (offset, bytes) = (usize::try_from(cut.offset).unwrap(), usize::try_from(cut.bytes).unwrap());
+        let (tail, rest) = whole[offset..].split_at(bytes);
         assert_eq!(after.contents(&cut.quarantine).unwrap(), tail);
-        assert_eq!(u64::try_from(tail.len()).unwrap(), cut.bytes);
+        assert!(tail.last() != Some(&0) && rest.iter().all(|byte| *byte == 0), "{bytes} bytes were cut");
         kept += 1;
     }
     assert!(kept > 0, "nothing was cut");

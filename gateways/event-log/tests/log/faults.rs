@@ -1,10 +1,19 @@
 //! The disk fails or fills up under a running log.
 
-use crate::support::{clock, open, options, record, sized, stream, try_open};
+use crate::support::{clock, open, options, record, settled, sized, stream, try_open};
 use std::sync::Arc;
 use stele_domain::port::event_log::{Direction, EventLog, Expected, Filter, LogError, Position, Revision};
 use stele_event_log::simulated_disk::{Fault, Operation, SimulatedDisk};
-use stele_event_log::{EmbeddedLog, VerifyOptions, verify_on};
+use stele_event_log::{EmbeddedLog, Options, VerifyOptions, verify_on};
+
+/// The first segment.
+const FIRST: &str = "00000000000000000001.seg";
+
+/// A log that prepares no room after the first append, for a while: what is injected hits appends.
+fn open_wide(disk: &SimulatedDisk) -> EmbeddedLog {
+    let options = Options::new(clock()).with_segment_bytes(1024 * 1024).in_line();
+    EmbeddedLog::open_on(Arc::new(disk.clone()), options).unwrap().0
+}
 
 async fn put(log: &EmbeddedLog, number: u64) -> Result<Position, LogError> {
     let answer = log.append(&stream("order-1"), Expected::Any, vec![sized(number, 300)]).await;
@@ -19,7 +28,7 @@ async fn count(log: &EmbeddedLog) -> usize {
 async fn a_failed_fsync_or_write_stops_the_log_for_good_and_reads_go_on() {
     for operation in [Operation::Sync, Operation::Write] {
         let disk = SimulatedDisk::new();
-        let log = open(&disk);
+        let log = open_wide(&disk);
         put(&log, 1).await.unwrap();
         disk.inject(operation, 1, Fault::InputOutput);
         for number in 2..5 {
@@ -39,22 +48,40 @@ async fn a_failed_fsync_or_write_stops_the_log_for_good_and_reads_go_on() {
     }
 }
 
+fn used(disk: &SimulatedDisk) -> usize {
+    disk.names().iter().map(|name| disk.contents(name).unwrap().len()).sum()
+}
+
+fn commits_of(disk: &SimulatedDisk, name: &str) -> Vec<u8> {
+    let mut bytes = disk.contents(name).unwrap();
+    bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1);
+    bytes
+}
+
 #[tokio::test]
 async fn a_full_disk_refuses_appends_until_there_is_room_again() {
     let disk = SimulatedDisk::new();
-    let log = open(&disk);
+    let log = open_wide(&disk);
     put(&log, 1).await.unwrap();
-    let used: usize = disk.names().iter().map(|name| disk.contents(name).unwrap().len()).sum();
+    let before = commits_of(&disk, FIRST);
+    disk.set_capacity(Some(u64::try_from(used(&disk)).unwrap()));
+    // Larger than the room that was prepared, which is given back.
+    let large = log.append(&stream("order-1"), Expected::Any, vec![sized(2, 400_000)]).await;
+    assert!(matches!(large, Err(LogError::Full)), "{large:?}");
+    assert_eq!(disk.contents(FIRST).unwrap(), before);
+    let mut kept = 1;
     for spare in [0, 1, 100, 511, 512] {
-        let before = disk.contents("00000000000000000001.seg").unwrap();
-        disk.set_capacity(Some(u64::try_from(used + spare).unwrap()));
-        let error = put(&log, 2).await;
+        disk.set_capacity(Some(u64::try_from(used(&disk) + spare).unwrap()));
+        let answer = put(&log, 2).await;
         if spare < 400 {
-            assert!(matches!(error, Err(LogError::Full)), "{spare} bytes to spare: {error:?}");
-            assert_eq!(disk.contents("00000000000000000001.seg").unwrap(), before);
+            assert!(matches!(answer, Err(LogError::Full)), "{spare} bytes to spare: {answer:?}");
+            assert_eq!(disk.contents(FIRST).unwrap(), before);
             assert_eq!(count(&log).await, 1);
+        } else {
+            kept += usize::from(answer.is_ok());
         }
     }
+    assert!(kept > 1, "what there was room for was refused");
     disk.set_capacity(None);
     put(&log, 3).await.unwrap();
     let head = log.head().await.unwrap();
@@ -65,18 +92,77 @@ async fn a_full_disk_refuses_appends_until_there_is_room_again() {
 }
 
 #[tokio::test]
+async fn a_disk_that_fills_up_while_room_is_prepared_refuses_nothing_that_fits() {
+    for spare in [0, 1, 600, 5_000, 20_000] {
+        let disk = SimulatedDisk::new();
+        let options = Options::new(clock()).with_segment_bytes(600 * 1024).in_line();
+        let (log, _) = EmbeddedLog::open_on(Arc::new(disk.clone()), options).unwrap();
+        put(&log, 1).await.unwrap();
+        // From here on there is no room for zeros behind the prepared ones, nor for a prepared segment.
+        disk.set_capacity(Some(u64::try_from(used(&disk) + spare).unwrap()));
+        let mut number = 1;
+        while log.stat().bytes < 200 * 1024 {
+            number += 1;
+            put(&log, number).await.unwrap();
+        }
+        disk.set_capacity(None);
+        while log.stat().segments < 3 {
+            number += 1;
+            put(&log, number).await.unwrap();
+        }
+        disk.kill_process();
+        drop(log);
+        let (log, report) = try_open(&disk).unwrap();
+        assert_eq!((report.cut, log.head().await.unwrap()), (None, Position(number)), "{spare} to spare");
+    }
+}
+
+/// Appends until more room has been prepared, or `most` times; returns how many times.
+async fn put_until_room_is_prepared(disk: &SimulatedDisk, log: &EmbeddedLog, most: u64) -> u64 {
+    put(log, 1).await.unwrap();
+    let before = disk.contents(FIRST).unwrap().len();
+    let mut number = 1;
+    while number < most && disk.contents(FIRST).unwrap().len() == before {
+        number += 1;
+        put(log, number).await.unwrap();
+        settled(log).await;
+    }
+    number
+}
+
+#[tokio::test]
+async fn a_failure_while_room_is_prepared_stops_the_log_and_loses_nothing() {
+    let disk = SimulatedDisk::new();
+    let kept = put_until_room_is_prepared(&disk, &open_wide(&disk), u64::MAX).await;
+    assert!(kept > 100, "room was prepared after {kept} appends");
+    for operation in [Operation::Write, Operation::Sync] {
+        let disk = SimulatedDisk::new();
+        let log = open_wide(&disk);
+        put_until_room_is_prepared(&disk, &log, kept - 1).await;
+        // The first one is the append's own.
+        disk.inject(operation, 2, Fault::InputOutput);
+        put(&log, kept).await.unwrap();
+        let stopped = put(&log, kept + 1).await.unwrap_err();
+        assert!(matches!(&stopped, LogError::Stopped(why) if why.contains("input/output")), "{stopped}");
+        for seed in 0..8 {
+            let (_, report) = try_open(&disk.after_power_loss(seed)).unwrap();
+            assert_eq!((report.head, report.cut), (Position(kept), None), "{operation:?}, seed {seed}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_disk_that_is_full_when_a_segment_is_sealed_refuses_until_there_is_room_again() {
     // Wherever in the sealing the room ends: the checkpoint, the new file's header.
     for room in (0..6_000).step_by(256) {
         let disk = SimulatedDisk::new();
         let log = open(&disk);
         let mut number = 0;
-        while disk.contents("00000000000000000001.seg").unwrap().len() < 8 * 1_024 - 400 {
+        while log.stat().bytes < 8 * 1_024 - 400 {
             number += 1;
             put(&log, number).await.unwrap();
         }
-        let used: usize = disk.names().iter().map(|name| disk.contents(name).unwrap().len()).sum();
-        disk.set_capacity(Some(u64::try_from(used + room).unwrap()));
+        disk.set_capacity(Some(u64::try_from(used(&disk) + room).unwrap()));
         let mut refused = 0;
         while refused < 2 {
             match put(&log, number + 1).await {
@@ -98,7 +184,7 @@ async fn a_disk_that_is_full_when_a_segment_is_sealed_refuses_until_there_is_roo
 #[tokio::test]
 async fn a_write_that_cannot_be_taken_back_stops_the_log() {
     let disk = SimulatedDisk::new();
-    let log = open(&disk);
+    let log = open_wide(&disk);
     put(&log, 1).await.unwrap();
     disk.inject(Operation::Write, 1, Fault::NoRoom);
     disk.inject(Operation::SetLen, 1, Fault::InputOutput);

@@ -5,7 +5,7 @@ pub use crate::suite::records::{record, sized, stream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use stele_domain::port::clock::Clock;
-use stele_domain::port::event_log::LogError;
+use stele_domain::port::event_log::{EventLog, Expected, LogError, StreamAppend};
 use stele_domain::time::Timestamp;
 use stele_event_log::simulated_disk::SimulatedDisk;
 use stele_event_log::{EmbeddedLog, OpenReport, Options};
@@ -33,9 +33,15 @@ pub fn clock() -> Arc<Ticking> {
     Arc::new(Ticking::default())
 }
 
-/// Small segments, so that a few appends fill several.
+/// Small segments, so that a few appends fill several; all changes of the disk in one order.
 pub fn options() -> Options {
-    Options::new(clock()).with_segment_bytes(8 * 1024)
+    Options::new(clock()).with_segment_bytes(8 * 1024).in_line()
+}
+
+/// Waits until the writer has prepared the room that it wants: it does so before it answers the next question.
+pub async fn settled(log: &EmbeddedLog) {
+    let check = StreamAppend { stream: stream("order-1"), expected: Expected::Any, records: vec![] };
+    log.multi_stream().unwrap().append_many(vec![check]).await.unwrap();
 }
 
 /// Opens the log on a simulated disk.
