@@ -306,7 +306,7 @@ fn a_deployment_with_a_database_migrates_it_as_its_owner_before_the_desk_starts_
         .filter(|(_, it)| items(&it["secrets"]).any(|name| word(name) == "postgres_owner_password"))
         .map(|(name, _)| name)
         .collect();
-    assert_eq!(owners, ["migrate", "roles"], "nobody else has the owner's password");
+    assert_eq!(owners, ["roles", "migrate"], "nobody else has the owner's password");
 
     let resources = base();
     let pods = pods(&resources);
