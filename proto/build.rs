@@ -1,5 +1,5 @@
 //! Compiles every `.proto` file under `api/v1` and `log/v1`, without `protoc`, and keeps the descriptors for
-//! reflection.
+//! reflection; and apart from them those under `kurrent`, which are others' words and no part of our reflection.
 
 use prost::Message;
 use prost_types::FileDescriptorSet;
@@ -10,16 +10,13 @@ use std::{env, fs};
 
 /// Where message definitions stand, relative to this crate.
 const FOLDERS: [&str; 2] = ["api/v1", "log/v1"];
+/// Where the definitions of the KurrentDB protocol stand.
+const KURRENT: [&str; 2] = ["kurrent/v1", "kurrent/v2"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo says where the crate is")?);
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo says where to write")?);
-    let mut files = vec![];
-    for folder in FOLDERS {
-        println!("cargo:rerun-if-changed={folder}");
-        files.extend(protos(&root.join(folder))?);
-    }
-    let mut descriptors = protox::compile(&files, [&root])?;
+    let mut descriptors = protox::compile(protos(&root, &FOLDERS)?, [&root])?;
     fs::write(out.join("stele.bin"), descriptors.encode_to_vec())?;
     encoded_once(&mut descriptors)?;
     tonic_prost_build::configure()
@@ -27,6 +24,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(".stele.api.v1.WatchDecisionsResponse")
         .emit_rerun_if_changed(false)
         .compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .bytes(".")
+        .emit_rerun_if_changed(false)
+        .compile_fds(protox::compile(protos(&root, &KURRENT)?, [&root])?)?;
     Ok(())
 }
 
@@ -44,12 +46,15 @@ fn encoded_once(descriptors: &mut FileDescriptorSet) -> Result<(), Box<dyn Error
 }
 
 /// By name, so that the generated code is the same everywhere.
-fn protos(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+fn protos(root: &Path, folders: &[&str]) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let mut found = vec![];
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "proto") {
-            found.push(path);
+    for folder in folders {
+        println!("cargo:rerun-if-changed={folder}");
+        for entry in fs::read_dir(root.join(folder))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "proto") {
+                found.push(path);
+            }
         }
     }
     found.sort();

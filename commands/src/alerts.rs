@@ -12,17 +12,17 @@ use crate::streams;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use stele_domain::event::Event;
+use stele_domain::event::{Event, Recorded};
 use stele_domain::ids::Actor;
 use stele_domain::market::reference::event::Verdict;
 use stele_domain::operations::alert::event::Kind;
-use stele_domain::operations::alert::{Alert, Command, State};
+use stele_domain::operations::alert::{self, Alert, Command, State};
 use stele_domain::operations::service::event::Service;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{Direction, EventLog, Filter, Position, Record, Revision, StreamId};
 use stele_domain::time::Timestamp;
 use stele_domain::treasury::inventory::event::Drift;
-use stele_domain::{intents, market, treasury};
+use stele_domain::{intents, market, operations, treasury};
 
 /// Records that are read in one go.
 const PAGE: usize = 512;
@@ -50,6 +50,15 @@ struct Word {
     kind: Kind,
     raised: bool,
     detail: String,
+    /// The fact that it is about, where each such fact is to be said.
+    cause: Option<Position>,
+}
+
+impl Word {
+    /// What holds until something else does.
+    fn of(kind: Kind, raised: bool, detail: String) -> Self {
+        Self { kind, raised, detail, cause: None }
+    }
 }
 
 /// The alerts and what was said of each last, so that only changes are said again.
@@ -75,7 +84,7 @@ impl AlertWatch {
                 }
             }
         };
-        let categories = [streams::PRICE, streams::RELAY, streams::INVENTORY];
+        let categories = [streams::PRICE, streams::RELAY, streams::INVENTORY, streams::ALERT];
         let mut follow = self.log.follow(head.next(), Filter::categories(&categories));
         let mut ticks = tokio::time::interval(TICK);
         loop {
@@ -96,7 +105,7 @@ impl AlertWatch {
         let mut ledgers = BTreeMap::new();
         for kind in Kind::ALL {
             let ledger: Ledger<Alert> = Ledger::new(Arc::clone(&self.log), streams::alert(kind)?);
-            let raised = ledger.look(|state| matches!(state, State::Raised(_))).await;
+            let raised = ledger.look(State::is_raised).await;
             let raised = raised.map_err(unstartable)?;
             observe::alert_stands(kind, raised);
             ledgers.insert(kind, ledger);
@@ -115,7 +124,7 @@ impl AlertWatch {
                 self.log.read_stream(stream, Revision(u64::MAX), Direction::Backward, LOOK_BACK).await;
             let records = newest.map_err(ServiceError::Log)?;
             for recorded in records.iter().rev().filter(|r| r.position <= head).filter_map(readable) {
-                last.extend(words(&recorded.event, watch).into_iter().map(|word| (word.kind, word)));
+                last.extend(words(&recorded, watch).into_iter().map(|word| (word.kind, word)));
             }
         }
         for word in last.into_values() {
@@ -126,7 +135,7 @@ impl AlertWatch {
 
     async fn see(&self, who: &Actor, watch: &mut Watch, records: &[Record]) -> Result<(), ServiceError> {
         for recorded in records.iter().filter_map(readable) {
-            for word in words(&recorded.event, watch) {
+            for word in words(&recorded, watch) {
                 self.say(who, watch, word).await?;
             }
         }
@@ -140,7 +149,7 @@ impl AlertWatch {
             && now.millis_since(since) > RELAY_GONE_MS_MAX
         {
             let detail = format!("the relay has been gone since {since}: {reason}");
-            self.say(who, watch, Word { kind: Kind::RelayDown, raised: true, detail }).await?;
+            self.say(who, watch, Word::of(Kind::RelayDown, true, detail)).await?;
         }
         let Some(balances_at) = watch.balances_at else { return Ok(()) };
         let age_ms = now.millis_since(balances_at);
@@ -148,25 +157,29 @@ impl AlertWatch {
             return Ok(());
         }
         let detail = format!("balances are {age_ms} ms old");
-        self.say(who, watch, Word { kind: Kind::InventoryStale, raised: true, detail }).await
+        self.say(who, watch, Word::of(Kind::InventoryStale, true, detail)).await
     }
 
     async fn say(&self, who: &Actor, watch: &mut Watch, word: Word) -> Result<(), ServiceError> {
-        let Word { kind, raised, detail } = word;
-        if watch.said.get(&kind) == Some(&raised) {
+        let Word { kind, raised, detail, cause } = word;
+        // What is about one fact is news whatever was said before; the alert itself knows which facts it was told.
+        if cause.is_none() && watch.said.get(&kind) == Some(&raised) {
             return Ok(());
         }
         let Some(ledger) = watch.ledgers.get(&kind) else { return Ok(()) };
         let at = self.clock.now();
         let words = detail.clone();
         let command = if raised {
-            Command::Raise { kind, detail: words, at }
+            Command::Raise { kind, cause, detail: words, at }
         } else {
             Command::Clear { kind, detail: words, at }
         };
         match ledger.handle(own(who, at, command)).await {
             Ok(outcome) => {
-                observe::alert_stands(kind, raised);
+                // A fact that was told before may have been looked at since.
+                if cause.is_none() || !outcome.events().is_empty() {
+                    observe::alert_stands(kind, raised);
+                }
                 if !outcome.events().is_empty() {
                     observe::alert(kind, raised, &detail);
                 }
@@ -179,18 +192,31 @@ impl AlertWatch {
 }
 
 /// What an event says of the alerts.
-fn words(event: &Event, watch: &mut Watch) -> Vec<Word> {
-    match event {
+fn words(recorded: &Recorded, watch: &mut Watch) -> Vec<Word> {
+    match &recorded.event {
         Event::Market(market::event::Event::Reference(market::reference::Event::ReferencePriced(priced))) => {
             let (raised, detail) = match &priced.verdict {
                 Verdict::Primary { .. } => (false, "the primary source prices again".to_owned()),
                 Verdict::Fallback { .. } => (false, "the fallback source prices".to_owned()),
                 Verdict::Blocked { block } => (true, format!("no usable price: {}", block.code())),
             };
-            vec![Word { kind: Kind::PriceBlocked, raised, detail }]
+            vec![Word::of(Kind::PriceBlocked, raised, detail)]
         }
         Event::Intents(intents::event::Event::Relay(event)) => relay_words(event, watch),
-        Event::Treasury(treasury::event::Event::Inventory(event)) => inventory_words(event, watch),
+        Event::Treasury(treasury::event::Event::Inventory(event)) => {
+            inventory_words(event, recorded.position, watch)
+        }
+        // A person clears these, perhaps in another process.
+        Event::Operations(operations::event::Event::Alert(event)) => {
+            let (kind, raised) = match event {
+                alert::Event::AlertRaised(fact) => (fact.kind, true),
+                alert::Event::AlertCleared(fact) => (fact.kind, false),
+            };
+            if kind.waits_for_a_person() {
+                observe::alert_stands(kind, raised);
+            }
+            vec![]
+        }
         Event::Market(_)
         | Event::Intents(_)
         | Event::Trading(_)
@@ -204,33 +230,32 @@ fn relay_words(event: &intents::relay::Event, watch: &mut Watch) -> Vec<Word> {
     match event {
         intents::relay::Event::RelayConnected(_) => {
             watch.relay_gone = None;
-            vec![Word { kind: Kind::RelayDown, raised: false, detail: "the relay is connected".to_owned() }]
+            vec![Word::of(Kind::RelayDown, false, "the relay is connected".to_owned())]
         }
         intents::relay::Event::RelayDisconnected(gone) => {
             watch.relay_gone = Some((gone.at, gone.reason.clone()));
             vec![]
         }
-        intents::relay::Event::FrameRejected(_) | intents::relay::Event::SettlementReported(_) => vec![],
+        intents::relay::Event::FrameRejected(_)
+        | intents::relay::Event::SettlementReported(_)
+        | intents::relay::Event::ReplyReported(_) => vec![],
     }
 }
 
-fn inventory_words(event: &treasury::inventory::Event, watch: &mut Watch) -> Vec<Word> {
+fn inventory_words(event: &treasury::inventory::Event, at: Position, watch: &mut Watch) -> Vec<Word> {
     match event {
         treasury::inventory::Event::BalancesObserved(fact) => {
             watch.balances_at = Some(fact.observed_at);
             let fresh = format!("balances of block {} were read", fact.height);
             let (blocked, why) = match fact.blocked.first() {
-                Some(block) => (true, format!("the venue would refuse our signature: {block:?}")),
+                Some(block) => (true, format!("the venue would refuse our signature: {}", block.name())),
                 None => (false, "the venue would take our signature".to_owned()),
             };
-            vec![
-                Word { kind: Kind::InventoryStale, raised: false, detail: fresh },
-                Word { kind: Kind::ExecutionBlocked, raised: blocked, detail: why },
-            ]
+            vec![Word::of(Kind::InventoryStale, false, fresh), Word::of(Kind::ExecutionBlocked, blocked, why)]
         }
         treasury::inventory::Event::InventoryUnavailable(gone) => {
             let detail = format!("balances can't be read: {}", gone.reason);
-            vec![Word { kind: Kind::InventoryStale, raised: true, detail }]
+            vec![Word::of(Kind::InventoryStale, true, detail)]
         }
         // A drift stays raised until a person has looked; the next reading does not explain it.
         treasury::inventory::Event::DriftDetected(drift) => {
@@ -239,7 +264,7 @@ fn inventory_words(event: &treasury::inventory::Event, watch: &mut Watch) -> Vec
                 Drift::Credit => Kind::UnmatchedCredit,
             };
             let detail = format!("{}: {} expected, {} seen", drift.token, drift.expected, drift.observed);
-            vec![Word { kind, raised: true, detail }]
+            vec![Word { kind, raised: true, detail, cause: Some(at) }]
         }
     }
 }

@@ -3,35 +3,40 @@
 //! Whoever asks was vouched for by a door; whether they may is asked here once more, whatever the door did.
 
 mod effect;
+mod kill;
 mod wish;
 
 pub use wish::{Approval, Done, KillProof, Refused, Rule, Wish};
+
+use kill::{KILL, Kill};
 
 use crate::canonical;
 use crate::fence::Fence;
 use crate::ledger::Ledger;
 use crate::observe;
 use crate::service::Board;
+use crate::streams;
 use crate::wishes::{What, Wishes, chain};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stele_domain::access::Action;
-use stele_domain::ids::CommandId;
+use stele_domain::access::keyring::Keyring;
+use stele_domain::ids::{Actor, CommandId};
 use stele_domain::intents::filter::event::Entry;
 use stele_domain::intents::filter::{self, Filter};
+use stele_domain::operations::alert::event::Kind;
+use stele_domain::operations::alert::{self, Alert};
 use stele_domain::operations::service;
 use stele_domain::operations::service::event::Service;
 use stele_domain::pair::Pair;
 use stele_domain::port::clock::Clock;
-use stele_domain::port::event_log::EventLog;
+use stele_domain::port::event_log::{EventLog, InvalidStream};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::command::Asker;
 use stele_domain::trading::account::event::{ArmRequested, DisarmCause, Mode};
-use stele_domain::trading::account::state::Arming;
 use stele_domain::trading::account::{self, Account};
 use stele_domain::trading::limits::Limits;
-use tokio::sync::Notify;
-use uuid::Uuid;
+use tokio::sync::{Notify, oneshot};
 
 /// Bells that make a service look now.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +83,8 @@ impl Control {
         let (id, reason, at) = (wish.command_id, wish.reason.clone(), self.clock.now());
         self.wishes.permitted(&wish, what(Action::Arm, "arm"))?;
         let in_force = self.limits().await?;
+        let strategy_start = self.board.starts(Service::Strategy).await;
+        let strategy_start = strategy_start.map_err(|failure| Refused::Unavailable(chain(&failure)))?;
         let asker = Asker {
             by: wish.caller.actor.clone(),
             request_id: id,
@@ -85,7 +92,8 @@ impl Control {
             limits_hash: in_force.map_or_else(String::new, |set| limits_hash(&set.limits)),
         };
         let who = asker.by.clone();
-        let command = account::Command::Arm { mode, limits_version, until, reason, asker, at };
+        let command =
+            account::Command::Arm { mode, limits_version, until, reason, strategy_start, asker, at };
         let done = self.wishes.act(&self.account, what(Action::Arm, "arm"), wish, command).await?;
         self.or_approval(done, id, |asked| asked.by == who && asked.mode == mode && asked.until == until)
             .await
@@ -132,9 +140,21 @@ impl Control {
         request_id: CommandId,
         limits_hash: String,
     ) -> Result<Done, Refused> {
+        let approve = what(Action::Approve, "approve");
+        self.wishes.permitted(&wish, approve)?;
+        let makers = self.makers(&wish).await?;
         let (by, reason, at) = (wish.caller.actor.clone(), wish.reason.clone(), self.clock.now());
-        let command = account::Command::Approve { request_id, limits_hash, reason, by, at };
-        self.wishes.act(&self.account, what(Action::Approve, "approve"), wish, command).await
+        let command = account::Command::Approve { request_id, limits_hash, reason, by, makers, at };
+        self.wishes.act(&self.account, approve, wish, command).await
+    }
+
+    /// Everybody who had a hand in the key that a person came with.
+    async fn makers(&self, wish: &Wish) -> Result<BTreeSet<Actor>, Refused> {
+        let Some(key_id) = &wish.caller.origin.key_id else { return Ok(BTreeSet::new()) };
+        let name = |error: InvalidStream| Refused::Unavailable(chain(&error));
+        let keys: Ledger<Keyring> = Ledger::new(Arc::clone(&self.log), streams::keys().map_err(name)?);
+        let makers = keys.look(|ring| ring.makers(key_id)).await;
+        makers.map_err(|failure| Refused::Unavailable(chain(&failure)))
     }
 
     /// The requests to arm that are remembered, oldest first.
@@ -143,41 +163,64 @@ impl Control {
         requests.map_err(|failure| Refused::Unavailable(chain(&failure)))
     }
 
-    /// Disarms; also the way back from KILLED. What waits for approval is called off.
+    /// Disarms. What waits for approval is called off. A killed account is stood down, which takes somebody who may
+    /// kill, and two of them where the limits ask for a second person.
     pub async fn disarm(&self, wish: Wish) -> Result<Done, Refused> {
+        let disarm = what(Action::Disarm, "disarm");
+        self.wishes.permitted(&wish, disarm)?;
+        if self.account().await?.arming().is_killed() {
+            return self.stand_down(wish).await;
+        }
         let (cause, reason, at) = (DisarmCause::Operator, wish.reason.clone(), self.clock.now());
         let command = account::Command::Disarm { cause, reason, at };
-        self.wishes.act(&self.account, what(Action::Disarm, "disarm"), wish, command).await
+        self.wishes.act(&self.account, disarm, wish, command).await
+    }
+
+    async fn stand_down(&self, wish: Wish) -> Result<Done, Refused> {
+        let stand_down = what(Action::Kill, "stand_down");
+        self.wishes.permitted(&wish, stand_down)?;
+        let makers = self.makers(&wish).await?;
+        let (request_id, at) = (wish.command_id, self.clock.now());
+        let (by, reason) = (wish.caller.actor.clone(), wish.reason.clone());
+        let command = account::Command::StandDown { request_id, reason, by, makers, at };
+        let done = self.wishes.act(&self.account, stand_down, wish, command).await?;
+        let waiting = self.account.look_at(|state, place| {
+            let asked = state.standing_down(at)?;
+            let in_force = state.limits_at(at)?;
+            Some(Approval {
+                request_id: asked.request_id,
+                limits_version: in_force.version,
+                limits_hash: limits_hash(&in_force.limits),
+                expires_at: asked.expires_at,
+                position: place,
+            })
+        });
+        let waiting = waiting.await.map_err(|failure| Refused::Unavailable(chain(&failure)))?;
+        Ok(waiting.map_or(done, Done::ApprovalNeeded))
+    }
+
+    /// Clears an alert that waits for a person. Whoever runs the services may, and says what they found.
+    pub async fn clear_alert(&self, wish: Wish, kind: Kind) -> Result<Done, Refused> {
+        let (reason, at) = (wish.reason.clone(), self.clock.now());
+        let name = |error: InvalidStream| Refused::Unavailable(chain(&error));
+        let ledger: Ledger<Alert> = Ledger::new(Arc::clone(&self.log), streams::alert(kind).map_err(name)?);
+        let command = alert::Command::Dismiss { kind, reason, at };
+        self.wishes.act(&ledger, what(Action::Steer, "clear_alert"), wish, command).await
     }
 
     /// Stops everything, from any state, and says what is still out.
     pub async fn kill(&self, wish: Wish) -> Result<KillProof, Refused> {
         let began = std::time::Instant::now();
-        let kill = what(Action::Kill, "kill");
-        self.wishes.permitted(&wish, kill)?;
-        // The fence first: a frame that has left before is listed; none leaves after.
-        let closed = self.fence.close().await;
-        let (reason, at) = (wish.reason.clone(), self.clock.now());
-        let command = account::Command::Kill { reason, at };
-        let mut done = self.wishes.act(&self.account, kill, wish.clone(), command.clone()).await?;
-        if matches!(done, Done::Repeated(_) | Done::AlreadySo) && !self.is_killed().await? {
-            // Somebody has stood down since. The first answer would be a lie: a kill that is asked for is done.
-            let anew = Wish { command_id: CommandId(Uuid::now_v7()), ..wish };
-            done = self.wishes.act(&self.account, kill, anew, command).await?;
-        }
-        let fenced_here = closed.is_some() || self.fence.close().await.is_some();
-        drop(closed);
+        self.wishes.permitted(&wish, KILL)?;
+        let (answer, answered) = oneshot::channel();
+        tokio::spawn(Kill::of(self, wish).run(answer));
+        let ended = |_| Refused::Unavailable("the kill was cut short: this process is ending".to_owned());
+        let (done, fenced_here) = answered.await.map_err(ended)??;
         let fenced = self.took_effect(fenced_here).await;
         let open = self.account.look(stele_domain::trading::account::State::open_signatures).await;
         let open = open.map_err(|failure| Refused::Unavailable(failure.to_string()))?;
         observe::killed(open.len(), fenced, began.elapsed());
         Ok(KillProof { done, fenced, open })
-    }
-
-    async fn is_killed(&self) -> Result<bool, Refused> {
-        let killed = |state: &account::State| matches!(state.arming(), Arming::Killed { .. });
-        let killed = self.account.look(killed).await;
-        killed.map_err(|failure| Refused::Unavailable(chain(&failure)))
     }
 
     /// Sets all limits; `shown` is the newest version that the person saw, so that nobody's change is undone unseen.
@@ -258,7 +301,7 @@ impl Control {
         self.wishes.act(ledger, steer, wish, command).await
     }
 
-    /// The limits that were set last, and whether the account is armed: what a person is shown before arming.
+    /// The limits in force now, which a person is shown before arming; `None` when there are none.
     pub async fn limits(&self) -> Result<Option<Arc<account::event::LimitsSet>>, Refused> {
         let at = self.clock.now();
         let limits = self.account.look(|state| state.limits_at(at).cloned()).await;

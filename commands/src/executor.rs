@@ -10,6 +10,7 @@ pub mod reactor;
 mod killed;
 mod lease;
 mod reconcile;
+mod replies;
 mod send;
 
 pub use reactor::Executor;

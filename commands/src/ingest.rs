@@ -1,15 +1,20 @@
 //! The ingest service: what the relay says becomes facts.
 //!
-//! Requests that came in together are kept in one append. A frame that can't be read is kept too. Requests of
-//! other pairs are counted, not kept.
+//! Requests that came in together are kept in one append. A frame that can't be read is kept too, and so is a reply to
+//! an offer of ours that nobody waits for, also while the service is paused. Requests of other pairs are counted, not
+//! kept.
 
-use crate::envelope::{Envelope, Failure};
+mod replies;
+mod waiting;
+
+pub use replies::Replies;
+
+use crate::envelope::Envelope;
 use crate::ledger::Ledger;
 use crate::observe;
 use crate::service::{Board, ServiceError, actor, own, survivable};
 use crate::stop::Stop;
 use futures_util::FutureExt;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use stele_domain::ids::{Actor, CommandId, CorrelationId, derived};
 use stele_domain::intents::filter::{Filter, State as FilterState};
@@ -22,6 +27,7 @@ use stele_domain::port::feeds::{QuoteRequest, RelayFeed, RelayNews, RelayWord, S
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::Account;
 use stele_domain::trading::strategy::command::Running;
+use waiting::Waiting;
 
 /// Most pieces of news that are kept in one go.
 const BATCH_MAX: usize = 256;
@@ -48,12 +54,6 @@ pub struct Ingest {
     pub default_window_ms: u64,
 }
 
-/// Most pieces of news of the connection that wait for the log; the newest are worth most.
-const LINKS_MAX: usize = 64;
-
-/// A piece of news of the connection, and when it was so.
-type Link = (Timestamp, relay::Command);
-
 /// Frames that came in but were not kept since the last one that was.
 #[derive(Default)]
 struct LeftOut {
@@ -68,13 +68,15 @@ impl Ingest {
         // A process that was killed could not say that its connection ended.
         let at = self.clock.now();
         let reason = "the service started".to_owned();
-        let mut links = VecDeque::from([(at, relay::Command::Disconnected { at, reason })]);
+        let mut waiting = Waiting::default();
+        waiting.link(&who, at, relay::Command::Disconnected { at, reason });
         loop {
-            self.tell(&who, &mut links).await?;
+            waiting.tell(&self.relay, Service::Ingest).await?;
             let first = tokio::select! {
                 biased;
                 () = stop.requested() => return Ok(()),
                 news = self.feed.next() => news,
+                () = waiting.retry() => continue,
             };
             let mut batch = vec![first];
             while batch.len() < BATCH_MAX {
@@ -83,27 +85,12 @@ impl Ingest {
                     None => break,
                 }
             }
-            let frames = split(batch, &mut links);
-            self.tell(&who, &mut links).await?;
+            let frames = split(&who, batch, &mut waiting);
+            waiting.tell(&self.relay, Service::Ingest).await?;
             if self.board.running(Service::Ingest).await == Running::Running {
                 self.keep(&who, frames, &mut left_out).await?;
             }
         }
-    }
-
-    /// Keeps the news of the connection, in order; what a log that is away does not take stays for later.
-    async fn tell(&self, who: &Actor, links: &mut VecDeque<Link>) -> Result<(), ServiceError> {
-        while let Some((at, command)) = links.front().cloned() {
-            match self.relay.handle(own(who, at, command)).await {
-                Err(Failure::Log(error)) if error.is_transient() => {
-                    return survivable::<()>(Service::Ingest, Failure::Log(error));
-                }
-                Ok(_) => {}
-                Err(failure) => survivable(Service::Ingest, failure)?,
-            }
-            links.pop_front();
-        }
-        Ok(())
     }
 
     async fn keep(
@@ -129,6 +116,8 @@ impl Ingest {
                             filtered = filtered.saturating_add(1);
                         }
                     }
+                    // It waits for the log by itself.
+                    RelayWord::Reply(_) => {}
                     RelayWord::Settlement(notice) => self.settlement(who, notice, received_at).await?,
                     RelayWord::Unreadable(why) => {
                         self.reject(who, Unreadable { why, raw, bytes, received_at }, left_out).await?;
@@ -230,25 +219,24 @@ impl Ingest {
     }
 }
 
-/// Takes the news of the connection out of a batch. Unlike a request it does not lose its worth by waiting for the
-/// log, so it waits.
-fn split(batch: Vec<RelayNews>, links: &mut VecDeque<Link>) -> Vec<RelayNews> {
+/// Takes out of a batch what waits for the log: the news of the connection, and further replies.
+fn split(who: &Actor, batch: Vec<RelayNews>, waiting: &mut Waiting) -> Vec<RelayNews> {
     let mut frames = Vec::with_capacity(batch.len());
     for news in batch {
         match news {
             RelayNews::Connected { at } => {
                 observe::relay_link(true, "");
-                links.push_back((at, relay::Command::Connected { at }));
+                waiting.link(who, at, relay::Command::Connected { at });
             }
             RelayNews::Disconnected { at, reason } => {
                 observe::relay_link(false, &reason);
-                links.push_back((at, relay::Command::Disconnected { at, reason }));
+                waiting.link(who, at, relay::Command::Disconnected { at, reason });
+            }
+            RelayNews::Frame { raw, received_at, word: RelayWord::Reply(notice), .. } => {
+                waiting.reply(who, notice, &raw, received_at);
             }
             frame @ RelayNews::Frame { .. } => frames.push(frame),
         }
-    }
-    while links.len() > LINKS_MAX {
-        links.pop_front();
     }
     frames
 }

@@ -7,7 +7,8 @@ pub use announce::announce;
 use crate::access::RATE_LIMITED;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use stele_domain::ids::{Actor, CorrelationId};
+use stele_domain::ids::{Actor, CommandId, CorrelationId};
+use stele_domain::intents::relay::event::ReplyReported;
 use stele_domain::money::BasisPoints;
 use stele_domain::operations::alert::event::Kind;
 use stele_domain::port::event_log::{LogError, Position, StreamId};
@@ -180,6 +181,7 @@ pub(crate) fn not_executed(event: &AccountEvent) {
         | AccountEvent::Disarmed(_)
         | AccountEvent::Killed(_)
         | AccountEvent::KillConfirmed(_)
+        | AccountEvent::StandDownAsked(_)
         | AccountEvent::SubmissionStarted(_)
         | AccountEvent::SubmissionAbandoned(_)
         | AccountEvent::SubmissionAccepted(_)
@@ -252,6 +254,25 @@ pub(crate) fn submitted(started: &SubmissionStarted, submission: &Submission) {
     }
 }
 
+/// The relay spoke again of an offer, and the account took note; what only repeats the answer before is not told.
+pub(crate) fn replied(command_id: CommandId, reply: &ReplyReported, events: &[AccountEvent]) {
+    let Some(event) = events.first() else { return };
+    let contradicted = matches!(event, AccountEvent::ReplyContradicted(_));
+    let outcome = if contradicted { "contradicted" } else { reply.word.name() };
+    tracing::warn!(
+        event = "executor.replied",
+        venue = VENUE,
+        topic = "exec.trade_result",
+        quote_id = %reply.quote_id,
+        %command_id,
+        quote_hash = %reply.quote_hash,
+        correlation_id = %CorrelationId::of_quote(&reply.quote_id).0,
+        outcome,
+        words = reply.reply.as_str(),
+        "the relay answered late, or otherwise than before"
+    );
+}
+
 /// A stopping executor leaves replies unheard; the next one looks them up.
 pub(crate) fn left_in_flight(count: usize) {
     tracing::warn!(event = "executor.left_in_flight", count, "stopped before all replies were in");
@@ -289,6 +310,30 @@ pub(crate) fn refusal_not_kept(why: &str) {
 pub(crate) fn killed(open: usize, fenced: bool, took: Duration) {
     metrics::histogram!("kill_to_confirmed_seconds").record(took.as_secs_f64());
     tracing::warn!(event = "control.killed", open, fenced, took_ms = took.as_millis(), "killed");
+}
+
+/// The log did not take a kill. The fence stays closed, and the log is asked again.
+pub(crate) fn kill_not_recorded(why: &str) {
+    tracing::error!(
+        event = "kill.not_recorded",
+        why,
+        "the log did not take the kill; the fence stays closed until it does"
+    );
+}
+
+/// The log has taken a kill that it did not take at first.
+pub(crate) fn kill_recorded_late() {
+    tracing::warn!(event = "kill.recorded_late", "the log has taken the kill");
+}
+
+/// A key was taken back, and keys that were made with it are still taken.
+pub(crate) fn keys_left(key_id: &str, left: &[String]) {
+    tracing::warn!(
+        event = "access.keys_left",
+        key_id,
+        left = left.join(" "),
+        "keys that the revoked key made are still taken"
+    );
 }
 
 /// Whether an alert is raised now, changed or not.

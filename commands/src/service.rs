@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use stele_domain::ids::{Actor, CommandId, CorrelationId, InvalidId, derived};
-use stele_domain::operations::service::event::Service;
+use stele_domain::operations::service::event::{Event, Service};
 use stele_domain::operations::service::state::Phase;
-use stele_domain::operations::service::{Command, Lifecycle};
+use stele_domain::operations::service::{Command, Lifecycle, Rejection, State};
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, InvalidStream, LogError};
 use stele_domain::trading::strategy::command::Running;
@@ -168,23 +168,43 @@ impl Board {
         self.switches.get(&service)
     }
 
-    /// Records that this process runs a service from now on; it starts running.
+    /// Records that this process runs a service from now on; the number of that start. A service that a person has
+    /// paused or drained stays so.
     pub async fn start(
         &self,
         service: Service,
         version: &str,
         instance: &str,
         clock: &dyn Clock,
-    ) -> Result<(), ServiceError> {
-        let Some(switch) = self.switch(service) else { return Ok(()) };
+    ) -> Result<u64, ServiceError> {
+        let Some(switch) = self.switch(service) else { return Ok(0) };
         let at = clock.now();
         let (version, instance) = (version.to_owned(), instance.to_owned());
         let command = Command::Start { service, version, instance, at };
         match switch.handle(own(&actor(service)?, at, command)).await {
-            Ok(_) => Ok(()),
+            // The number is that of the recorded fact: what stands there later may be another process's start.
+            Ok(outcome) => match outcome.events().first() {
+                Some(Event::ServiceStarted(started)) => Ok(started.start),
+                // It was told before, word for word.
+                Some(
+                    Event::ServicePaused(_)
+                    | Event::ServiceResumed(_)
+                    | Event::ServiceDraining(_)
+                    | Event::ServiceDrained(_),
+                )
+                | None => self.starts(service).await.map_err(unstartable),
+            },
             // Without this fact the service would count as never started: the caller asks again.
             Err(Failure::Log(error)) => Err(ServiceError::Log(error)),
-            Err(failure) => survivable(service, failure),
+            Err(failure) => Err(unstartable(failure)),
+        }
+    }
+
+    /// The number of a service's last start; zero before the first.
+    pub async fn starts(&self, service: Service) -> Result<u64, Failure<Rejection>> {
+        match self.switch(service) {
+            Some(switch) => switch.look(State::starts).await,
+            None => Ok(0),
         }
     }
 

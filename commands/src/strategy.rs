@@ -56,6 +56,8 @@ pub struct StrategyReactor {
     pub pricing: PricingPolicy,
     /// How far behind the present a final block is when all is well, in milliseconds.
     pub finality_lag_ms: i64,
+    /// The number of this start of the service, which its orders bear: an arming holds for one start.
+    pub start: u64,
     /// Names of the account and pair streams.
     pub streams: Streams,
     /// Time.
@@ -180,10 +182,11 @@ impl StrategyReactor {
         let at = self.clock.now();
         let seen = view.inventory.as_ref();
         let base_held = seen.map(|seen| held(&self.pair.base.tokens, &seen.fact));
-        let mut account = AccountView::of(&view.account, &demand, base_held, at);
+        let mut account = AccountView::of(&view.account, self.start, &demand, base_held, at);
         view.pending.add_to(&mut account, &demand, at);
         let sight = Sight {
             strategy: Arc::from(self.pair.id.as_str()),
+            start: self.start,
             demand: Arc::new(demand),
             demand_event_id: cause.event_id,
             demand_position: cause.position,

@@ -23,8 +23,14 @@ pub const SERVICE: &str = "service";
 pub const FILTER: &str = "filter";
 /// Category of what was tried and came to nothing.
 pub const AUDIT: &str = "audit";
+/// Category of alerts.
+pub const ALERT: &str = "alert";
 /// Category of keys.
 pub const ACCESS: &str = "access";
+
+/// Every category of the desk.
+pub const CATEGORIES: [&str; 11] =
+    [QUOTE, PRICE, INVENTORY, ACCOUNT, STRATEGY, RELAY, SERVICE, FILTER, AUDIT, ACCESS, ALERT];
 
 /// The venue's name in stream names.
 const VENUE: &str = "near-intents";
@@ -71,7 +77,7 @@ pub fn service(service: Service) -> Result<StreamId, InvalidStream> {
 
 /// One alert.
 pub fn alert(kind: Kind) -> Result<StreamId, InvalidStream> {
-    named("alert", kind.name())
+    named(ALERT, kind.name())
 }
 
 /// Persons' commands that were refused.
@@ -90,5 +96,7 @@ pub fn keys() -> Result<StreamId, InvalidStream> {
 }
 
 fn named(category: &str, id: &str) -> Result<StreamId, InvalidStream> {
+    // Who keeps others out of the desk's categories relies on the list.
+    assert!(CATEGORIES.contains(&category), "{category} is not among the desk's categories");
     StreamId::new(&format!("{category}-{id}"))
 }

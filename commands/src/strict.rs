@@ -19,12 +19,17 @@ use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{Direction, EventLog, Revision};
 use tokio::sync::watch;
 
-/// Under this name the strategy is paused and resumed.
+/// Under this name the process that keeps the tables pauses and resumes the strategy.
 pub const ACTOR: &str = "service:tables";
+/// Under this name a process that decides and does not keep them does. Two names, so that neither undoes the pause of the
+/// other: they may see different things.
+pub const ACTOR_BESIDE: &str = "service:tables-seen-by-strategy";
 /// How long the tables may be away before the strategy is paused: a connection that is made anew takes a moment.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How often it is looked at whether the pause still stands while the tables are away.
 const LOOK: Duration = Duration::from_millis(500);
+/// Records that are read in one go while looking for who paused.
+const PAGE: usize = 64;
 /// Longest part of a reason that others wrote, in characters.
 const WHY_CHARS_MAX: usize = 300;
 
@@ -50,12 +55,14 @@ pub struct StrictTables {
     pub tables: watch::Receiver<Tables>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Who pauses: [`ACTOR`] or [`ACTOR_BESIDE`].
+    pub actor: &'static str,
 }
 
 impl StrictTables {
     /// Runs until it is told to stop. What it has paused stays paused then: nobody keeps the tables any more.
     pub async fn run(mut self, mut stop: Stop) -> Result<(), ServiceError> {
-        let who = Actor::try_from(ACTOR.to_owned())?;
+        let who = Actor::try_from(self.actor.to_owned())?;
         loop {
             let tables = self.tables.borrow_and_update().clone();
             let next = match tables {
@@ -133,18 +140,29 @@ impl StrictTables {
         }
     }
 
-    /// Whether the last fact of the strategy's switch is a pause by this name.
+    /// Whether the last thing that was asked of the strategy's switch is a pause by this name. That processes were started
+    /// since says nothing about it.
     async fn own_pause(&self, who: &Actor) -> Result<bool, stele_domain::port::event_log::LogError> {
-        let newest =
-            self.log.read_stream(self.switch.stream(), Revision(u64::MAX), Direction::Backward, 1).await?;
-        let last = newest.first().and_then(|record| codec::recorded(record).ok());
-        Ok(last.is_some_and(|recorded| {
-            let pause = matches!(
-                recorded.event,
-                Event::Operations(operations::event::Event::Service(ServiceEvent::ServicePaused(_)))
-            );
-            pause && recorded.meta.actor == *who
-        }))
+        let mut from = Revision(u64::MAX);
+        loop {
+            let page = self.log.read_stream(self.switch.stream(), from, Direction::Backward, PAGE).await?;
+            let Some(oldest) = page.last().map(|record| record.revision) else { return Ok(false) };
+            for recorded in page.iter().filter_map(|record| codec::recorded(record).ok()) {
+                if let Event::Operations(operations::event::Event::Service(fact)) = &recorded.event {
+                    match fact {
+                        ServiceEvent::ServiceStarted(_) => {}
+                        ServiceEvent::ServicePaused(_) => return Ok(recorded.meta.actor == *who),
+                        ServiceEvent::ServiceResumed(_)
+                        | ServiceEvent::ServiceDraining(_)
+                        | ServiceEvent::ServiceDrained(_) => return Ok(false),
+                    }
+                }
+            }
+            match oldest.0.checked_sub(1) {
+                Some(next) => from = Revision(next),
+                None => return Ok(false),
+            }
+        }
     }
 }
 

@@ -18,7 +18,8 @@ use stele_domain::access::Action;
 use stele_domain::access::attempt::Outcome as Came;
 use stele_domain::codec;
 use stele_domain::event::{CommandMark, Event, Meta};
-use stele_domain::ids::{CommandId, CorrelationId, EventId};
+use stele_domain::ids::{CorrelationId, EventId};
+use stele_domain::operations::alert::event::Kind;
 use stele_domain::operations::attempt::CommandRefused;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{
@@ -28,8 +29,8 @@ use stele_domain::port::event_log::{
 pub use answers::ANSWERS_MAX;
 
 /// The categories in which persons' commands leave their marks.
-const CATEGORIES: [&str; 5] =
-    [streams::ACCOUNT, streams::FILTER, streams::SERVICE, streams::AUDIT, streams::ACCESS];
+const CATEGORIES: [&str; 6] =
+    [streams::ACCOUNT, streams::FILTER, streams::SERVICE, streams::AUDIT, streams::ACCESS, streams::ALERT];
 /// How many of the newest records of a stream are looked through for command ids.
 const LOOK_BACK: usize = 10_000;
 /// Records that are read in one go.
@@ -69,6 +70,7 @@ impl Wishes {
     pub async fn recall(&self, streams: &[StreamId]) -> Result<(), LogError> {
         let mut all: Vec<StreamId> = streams.to_vec();
         all.extend([streams::refused_commands(), streams::attempts(), streams::keys()].into_iter().flatten());
+        all.extend(Kind::ALL.into_iter().filter_map(|kind| streams::alert(kind).ok()));
         let mut newest: Vec<Record> = vec![];
         for stream in &all {
             newest.extend(self.newest(stream).await?);
@@ -139,11 +141,6 @@ impl Wishes {
         }
         tokio::time::sleep(RETRY).await;
         Ok(())
-    }
-
-    /// Whether a command of this id was met or seen in the log.
-    pub fn knows(&self, id: CommandId) -> bool {
-        self.with(|answers| answers.knows(id))
     }
 
     /// Where attempts are written down.
@@ -348,7 +345,7 @@ impl Wishes {
             actor: wish.caller.actor.clone(),
             origin: Some(wish.caller.origin.clone()),
             occurred_at: at,
-            schema: 1,
+            schema: codec::SCHEMA_VERSION,
         };
         let id = EventId(uuid::Uuid::now_v7());
         let record = codec::to_record(id, &event, &meta).map_err(|error| error.to_string())?;

@@ -55,6 +55,12 @@ pub struct CommandMark {
     pub digest: String,
 }
 
+/// Whether a number was never given: it is left out of what is stored, as in the forms of old builds.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference to whoever may skip a field")]
+pub(crate) fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// An event with its place in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {

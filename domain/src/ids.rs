@@ -45,6 +45,16 @@ pub struct DecisionId(pub Uuid);
 pub struct CorrelationId(pub Uuid);
 
 impl EventId {
+    /// Reads an id as it is written: a UUID.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidId`] when it is none.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        let id = Uuid::try_parse(text);
+        id.map(Self).map_err(|_| InvalidId::new("event id", text, "a UUID"))
+    }
+
     /// The id of the `index`-th event that one command produced in one stream.
     #[must_use]
     pub fn of_command(command: CommandId, stream: &str, index: usize) -> Self {

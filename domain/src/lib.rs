@@ -16,6 +16,7 @@ pub mod ids;
 pub mod money;
 pub mod pair;
 pub mod port;
+pub mod reason;
 pub mod time;
 
 pub mod access;

@@ -2,32 +2,53 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
 
 /// A moment in UTC, in whole microseconds since 1970-01-01. Stored as RFC 3339 text.
+///
+/// Every moment lies between [`Timestamp::MIN`] and [`Timestamp::MAX`], the years that RFC 3339 can write: what is
+/// written down can always be read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
 /// Why a text is not a moment.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not an RFC 3339 time")]
+#[error("{text:?} is not an RFC 3339 time between the years 0000 and 9999 in UTC")]
 pub struct InvalidTime {
     /// The offending text, cut to 80 characters.
     pub text: String,
 }
 
 impl Timestamp {
-    /// From microseconds since the epoch.
+    /// The first moment: 0000-01-01T00:00:00Z.
+    pub const MIN: Self = Self(-62_167_219_200_000_000);
+    /// The last moment: 9999-12-31T23:59:59.999999Z.
+    pub const MAX: Self = Self(253_402_300_799_999_999);
+
+    /// From microseconds since the epoch; saturates at the ends of the range. What others sent is taken with
+    /// [`Timestamp::of_micros`].
     #[must_use]
     pub const fn from_micros(micros: i64) -> Self {
-        Self(micros)
+        if micros < Self::MIN.0 {
+            Self::MIN
+        } else if micros > Self::MAX.0 {
+            Self::MAX
+        } else {
+            Self(micros)
+        }
+    }
+
+    /// From microseconds since the epoch; `None` outside the range.
+    #[must_use]
+    pub const fn of_micros(micros: i64) -> Option<Self> {
+        if micros < Self::MIN.0 || micros > Self::MAX.0 { None } else { Some(Self(micros)) }
     }
 
     /// From milliseconds since the epoch; saturates at the ends of the range.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
-        Self(millis.saturating_mul(1_000))
+        Self::from_micros(millis.saturating_mul(1_000))
     }
 
     /// Microseconds since the epoch.
@@ -46,7 +67,7 @@ impl Timestamp {
     #[must_use]
     pub fn plus_millis(self, millis: u64) -> Self {
         let micros = i64::try_from(millis).unwrap_or(i64::MAX).saturating_mul(1_000);
-        Self(self.0.saturating_add(micros))
+        Self::from_micros(self.0.saturating_add(micros))
     }
 
     /// How long after `earlier` this is, in milliseconds; negative when it is before.
@@ -59,12 +80,12 @@ impl Timestamp {
     ///
     /// # Errors
     ///
-    /// [`InvalidTime`] when the text is not RFC 3339.
+    /// [`InvalidTime`] when the text is not RFC 3339, or its moment lies outside the range in UTC.
     pub fn parse(text: &str) -> Result<Self, InvalidTime> {
         let invalid = || InvalidTime { text: text.chars().take(80).collect() };
         let parsed = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| invalid())?;
         let micros = parsed.unix_timestamp_nanos().div_euclid(1_000);
-        i64::try_from(micros).map(Self).map_err(|_| invalid())
+        i64::try_from(micros).ok().and_then(Self::of_micros).ok_or_else(invalid)
     }
 }
 
@@ -73,10 +94,8 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.div_euclid(1_000_000);
         let micros = self.0.rem_euclid(1_000_000);
-        let Ok(at) = OffsetDateTime::from_unix_timestamp(seconds) else {
-            return write!(f, "{}us", self.0);
-        };
-        let at = at.to_offset(UtcOffset::UTC);
+        // Every moment of the range has a date.
+        let at = OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| fmt::Error)?;
         let (date, time) = (at.date(), at.time());
         write!(
             f,
@@ -109,14 +128,48 @@ impl<'de> Deserialize<'de> for Timestamp {
 mod tests {
     use super::Timestamp;
 
+    fn can_be_written_and_read(at: Timestamp) -> bool {
+        Timestamp::parse(&at.to_string()) == Ok(at)
+    }
+
     #[test]
-    fn text_and_back_is_the_same_moment() {
-        fn law(micros: i64) -> bool {
-            let at = Timestamp::from_micros(micros.rem_euclid(4_102_444_800_000_000));
-            Timestamp::parse(&at.to_string()) == Ok(at)
+    fn whatever_is_constructed_can_be_written_and_read_again() {
+        fn law(number: i64, small: u8, span: u64) -> bool {
+            // Numbers of every size: most of all i64 lie outside the range.
+            let number = number.checked_shr(u32::from(small % 64)).unwrap_or(number);
+            [Timestamp::from_micros(number), Timestamp::from_millis(number)].into_iter().all(|at| {
+                let later = at.plus_millis(span);
+                can_be_written_and_read(at) && can_be_written_and_read(later) && later >= at
+            })
         }
-        let law: fn(i64) -> bool = law;
-        quickcheck::quickcheck(law);
+        let law: fn(i64, u8, u64) -> bool = law;
+        quickcheck::QuickCheck::new().tests(10_000).quickcheck(law);
+        for number in
+            [i64::MIN, i64::MIN / 1_000, -1, 0, i64::MAX / 1_000, 1_763_680_000_000_000_000, i64::MAX]
+        {
+            assert!(law(number, 0, u64::MAX), "{number}");
+        }
+    }
+
+    #[test]
+    fn the_range_is_the_years_that_four_digits_can_write() {
+        assert_eq!(Timestamp::MIN.to_string(), "0000-01-01T00:00:00.000000Z");
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999999Z");
+        for end in [Timestamp::MIN, Timestamp::MAX] {
+            assert!(can_be_written_and_read(end));
+            assert_eq!(Timestamp::of_micros(end.micros()), Some(end));
+        }
+        assert_eq!(Timestamp::of_micros(Timestamp::MIN.micros().saturating_sub(1)), None);
+        assert_eq!(Timestamp::of_micros(Timestamp::MAX.micros().saturating_add(1)), None);
+    }
+
+    #[test]
+    fn an_offset_that_leads_out_of_the_range_is_no_time() {
+        for text in ["9999-12-31T23:59:59-23:59", "9999-12-31T23:59:59-00:01", "0000-01-01T00:00:00+01:00"] {
+            assert_eq!(Timestamp::parse(text).unwrap_err().text, text);
+        }
+        assert_eq!(Timestamp::parse("9999-12-31T23:59:59.9999999Z"), Ok(Timestamp::MAX));
+        assert_eq!(Timestamp::parse("0000-01-01T01:00:00+01:00"), Ok(Timestamp::MIN));
     }
 
     #[test]

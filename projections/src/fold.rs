@@ -64,7 +64,7 @@ pub enum FoldError {
 /// What a projection makes of some items, before it is kept.
 struct Folded {
     changes: Vec<Change>,
-    parked: usize,
+    parked: Vec<ParkedRow>,
 }
 
 /// Reads a page of records once, for all projections. Records of other systems are left out.
@@ -83,7 +83,7 @@ pub fn read(records: Vec<Record>) -> Vec<Item> {
     items
 }
 
-/// What a projection makes of the log from `from` to `to`, and how many events were parked; `items` holds every
+/// What a projection makes of the log from `from` to `to`, and what was parked; `items` holds every
 /// event of ours in between, and may hold more.
 pub async fn batch(
     store: &dyn ReadStore,
@@ -91,7 +91,7 @@ pub async fn batch(
     items: &[Item],
     from: Position,
     to: Position,
-) -> Result<(Batch, usize), FoldError> {
+) -> Result<(Batch, Vec<ParkedRow>), FoldError> {
     let first = items.partition_point(|item| item.position() <= from);
     let last = items.partition_point(|item| item.position() <= to);
     let items = &items[first..last.max(first)];
@@ -107,6 +107,7 @@ pub async fn batch(
         version: projection.version,
         expected: from,
         checkpoint: to,
+        event_id: None,
         changes: folded.changes,
     };
     Ok((batch, folded.parked))
@@ -141,7 +142,7 @@ fn fold(
     rows: impl IntoIterator<Item = (RowKey, Option<Row>)>,
 ) -> Result<Folded, FoldError> {
     let mut overlay = Overlay::of(rows);
-    let mut parked = 0;
+    let mut parked = vec![];
     for (i, item) in items.iter().enumerate() {
         let at = item.position();
         let unnamed = |row| FoldError::Unnamed { projection: projection.name, at, row };
@@ -156,14 +157,13 @@ fn fold(
             Ok(()) => overlay.keep(made),
             Err(why) => {
                 let row = item.parked(projection.name, &why);
-                observe::parked(&row);
                 let mut rows = Rows::of(&overlay, &[]);
                 // Seven short texts and a number fit their table: a test says so.
                 let kept = rows.insert(&row);
                 assert!(kept.is_ok(), "a parked event fits its table: {kept:?}");
                 let made = rows.finish().map_err(unnamed)?;
                 overlay.keep(made);
-                parked += 1;
+                parked.push(row);
             }
         }
     }

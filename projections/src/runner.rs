@@ -4,21 +4,26 @@
 //! position; each has its own checkpoint all the same, and one that starts behind the others catches up first.
 //! A runner that finds somebody else at work on its projections stops.
 
+mod error;
 mod handle;
 mod state;
 
+pub use error::RunnerError;
 pub use handle::{Handle, Hold, Waited};
 pub use state::{ProjectionStatus, State, Status};
 
 use crate::fold::{self, FoldError, Item};
 use crate::observe;
 use crate::projection::Registered;
+use error::chain;
 use handle::Wish;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use stele_domain::ids::EventId;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, Filter, Follow, LogError, Page, Position};
-use stele_domain::port::read_store::{ReadStore, StoreError};
+use stele_domain::port::read_store::{Batch, ReadStore, StoreError};
 use stele_domain::time::Timestamp;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -37,6 +42,8 @@ pub struct Options {
     pub retry_first: Duration,
     /// Longest such wait.
     pub retry_max: Duration,
+    /// How long a runner that stays rests after a fault that waiting alone does not mend.
+    pub fault_rest: Duration,
 }
 
 impl Default for Options {
@@ -47,45 +54,7 @@ impl Default for Options {
             heartbeat: Duration::from_secs(1),
             retry_first: Duration::from_millis(50),
             retry_max: Duration::from_secs(5),
-        }
-    }
-}
-
-/// Why a runner ended by itself.
-#[derive(Debug, thiserror::Error)]
-pub enum RunnerError {
-    /// The log is gone for good.
-    #[error("the projections can't read the log")]
-    Log(#[from] LogError),
-    /// A batch can't be kept, or another runner is at work.
-    #[error("the projections can't be kept")]
-    Fold(#[from] FoldError),
-    /// The store does not know a projection, or has rows of another version.
-    #[error("the projections can't be taken up")]
-    Store(#[from] StoreError),
-    /// The log ends before the tables do: it is another log, or an older copy.
-    #[error(
-        "projection {projection} is at position {at} and the log ends at {head}: these tables are not of this log"
-    )]
-    AheadOfLog {
-        /// Which.
-        projection: &'static str,
-        /// Where its tables are.
-        at: Position,
-        /// Where the log ends.
-        head: Position,
-    },
-}
-
-impl RunnerError {
-    /// Whether the same may succeed later.
-    #[must_use]
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Log(error) => error.is_transient(),
-            Self::Fold(error) => error.is_transient(),
-            Self::Store(error) => error.is_transient(),
-            Self::AheadOfLog { .. } => false,
+            fault_rest: Duration::from_secs(15),
         }
     }
 }
@@ -160,6 +129,22 @@ impl Runner {
     ///
     /// [`RunnerError`] when going on makes no sense; what is stored is in order all the same.
     pub async fn run(mut self) -> Result<(), RunnerError> {
+        self.once().await
+    }
+
+    /// As [`Runner::run`], but a fault ends nothing: it stands in the status, and everything is looked at anew after
+    /// [`Options::fault_rest`]. Whoever ends its cause (an old schema, another runner) finds the tables going on.
+    pub async fn stay(mut self) {
+        while self.once().await.is_err() {
+            let mut rest = self.options.fault_rest;
+            if self.pause_for(&mut rest).await == Waiting::ToldToStop {
+                self.publish(State::Ended);
+                return;
+            }
+        }
+    }
+
+    async fn once(&mut self) -> Result<(), RunnerError> {
         let outcome = self.work().await;
         match &outcome {
             Ok(()) => {
@@ -168,7 +153,7 @@ impl Runner {
             }
             Err(error) => {
                 observe::faulted(error);
-                self.publish(State::Faulted { why: error.to_string() });
+                self.publish(State::Faulted { why: chain(error) });
             }
         }
         outcome
@@ -203,8 +188,11 @@ impl Runner {
             match wish {
                 Wish::Stop => return Ok(()),
                 Wish::Drain => {
-                    let target = drain_to.get_or_insert(self.log.head().await.unwrap_or(self.head));
-                    if self.least() >= *target {
+                    let target = match drain_to {
+                        Some(target) => target,
+                        None => *drain_to.insert(self.log.head().await.unwrap_or(self.head)),
+                    };
+                    if self.least() >= target {
                         return Ok(());
                     }
                 }
@@ -232,7 +220,7 @@ impl Runner {
                     }
                     Err(error) if error.is_transient() => {
                         observe::log_unavailable(&error, millis(wait));
-                        self.publish(State::Blocked { why: error.to_string() });
+                        self.publish(State::Blocked { why: chain(&error) });
                         if self.pause_for(&mut wait).await == Waiting::ToldToStop {
                             return Ok(());
                         }
@@ -246,6 +234,7 @@ impl Runner {
     /// Finds out where every projection is.
     async fn take_up(&mut self) -> Result<(), RunnerError> {
         self.head = self.log.head().await?;
+        let mut ends = BTreeMap::new();
         for (projection, position) in &mut self.projections {
             let at = self.store.checkpoint(projection.name).await?;
             if at.version != 0 && at.version != projection.version {
@@ -260,6 +249,15 @@ impl Runner {
                 return Err(RunnerError::AheadOfLog { projection: projection.name, at, head });
             }
             *position = at.position;
+            if let Some(stored) = at.event_id {
+                ends.entry(at.position).or_insert((projection.name, stored));
+            }
+        }
+        for (at, (projection, stored)) in ends {
+            let found = event_at(&*self.log, at).await?;
+            if found != Some(stored) {
+                return Err(RunnerError::OtherLog { projection, at, stored, found });
+            }
         }
         self.publish(State::CatchingUp);
         Ok(())
@@ -320,10 +318,11 @@ impl Runner {
     async fn take(&mut self, page: Page, wish: Wish) -> Result<Waiting, RunnerError> {
         let to = Position(page.next.0.saturating_sub(1));
         let recorded_at = page.records.last().map(|record| record.recorded_at);
+        let end = page.records.last().filter(|record| record.position == to).map(|record| record.event_id);
         let items = fold::read(page.records);
         let turn = self.turn.clone();
         let _turn = turn.lock().await;
-        let advanced = self.advance(&items, to).await?;
+        let advanced = self.advance(&items, to, end).await?;
         if advanced != Waiting::Over {
             return Ok(advanced);
         }
@@ -339,10 +338,15 @@ impl Runner {
     }
 
     /// Brings every projection to `to`, however often the store has to be asked.
-    async fn advance(&mut self, items: &[Item], to: Position) -> Result<Waiting, RunnerError> {
+    async fn advance(
+        &mut self,
+        items: &[Item],
+        to: Position,
+        end: Option<EventId>,
+    ) -> Result<Waiting, RunnerError> {
         let mut wait = self.options.retry_first;
         loop {
-            match self.keep(items, to).await {
+            match self.keep(items, to, end).await {
                 Ok(()) => {
                     if wait > self.options.retry_first {
                         observe::store_recovered();
@@ -351,7 +355,7 @@ impl Runner {
                 }
                 Err(error) if error.is_transient() => {
                     observe::store_unavailable(&error, millis(wait));
-                    self.publish(State::Blocked { why: error.to_string() });
+                    self.publish(State::Blocked { why: chain(&error) });
                     if self.pause_for(&mut wait).await == Waiting::ToldToStop {
                         return Ok(Waiting::ToldToStop);
                     }
@@ -364,18 +368,18 @@ impl Runner {
     }
 
     /// Folds and keeps what is missing up to `to`, all projections in one go where the store can.
-    async fn keep(&mut self, items: &[Item], to: Position) -> Result<(), FoldError> {
+    async fn keep(&mut self, items: &[Item], to: Position, end: Option<EventId>) -> Result<(), FoldError> {
         let mut batches = vec![];
         let mut folded = vec![];
-        let mut parked = 0;
+        let mut parked = vec![];
         let mut trouble = None;
         for (i, (projection, from)) in self.projections.iter().enumerate().filter(|(_, (_, from))| *from < to)
         {
             match fold::batch(&*self.store, projection, items, *from, to).await {
                 Ok((batch, parked_here)) => {
-                    batches.push(batch);
+                    batches.push(Batch { event_id: end, ..batch });
                     folded.push(i);
-                    parked += parked_here;
+                    parked.extend(parked_here);
                 }
                 // What is folded is kept all the same: on a bad line, progress must not need a long run of luck.
                 Err(error) if error.is_transient() => {
@@ -392,7 +396,11 @@ impl Runner {
         for i in folded {
             self.projections[i].1 = to;
         }
-        self.parked = self.parked.saturating_add(u64::try_from(parked).unwrap_or(u64::MAX));
+        // Told once, when it is kept: a store that is away makes the same events be folded again.
+        for row in &parked {
+            observe::parked(row);
+        }
+        self.parked = self.parked.saturating_add(u64::try_from(parked.len()).unwrap_or(u64::MAX));
         trouble.map_or(Ok(()), Err)
     }
 
@@ -414,8 +422,8 @@ impl Runner {
         loop {
             match self.take_up().await {
                 Ok(()) => break,
-                Err(RunnerError::Store(store)) if store.is_transient() => {
-                    self.publish(State::Blocked { why: store.to_string() });
+                Err(passing) if passing.is_transient() => {
+                    self.publish(State::Blocked { why: chain(&passing) });
                     if self.pause_for(&mut wait).await == Waiting::ToldToStop {
                         return Ok(Waiting::ToldToStop);
                     }
@@ -468,16 +476,10 @@ impl Runner {
     }
 }
 
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    words
+/// The id of the event at a place of the log.
+async fn event_at(log: &dyn EventLog, at: Position) -> Result<Option<EventId>, LogError> {
+    let page = log.read_all(at, &Filter::all(), 1).await?;
+    Ok(page.records.first().filter(|record| record.position == at).map(|record| record.event_id))
 }
 
 fn millis(span: Duration) -> u64 {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use stele_domain::ids::{CommandId, CorrelationId, QuoteId};
 use stele_domain::port::event_log::Position;
-use stele_domain::port::read_store::{Cell, Key, ReadStore};
+use stele_domain::port::read_store::{Cell, Key, ReadStore, ScanQuery};
 use stele_domain::time::Timestamp;
 
 /// Most rows of one kind that a story tells.
@@ -181,12 +181,26 @@ async fn decision_story(reader: &mut Reader<'_>, decision: DecisionRow) -> Resul
         Some(position) => reader.get(position).await?,
         None => None,
     };
-    let inventory = match decision.inventory_position {
+    let inventory: Option<InventoryRow> = match decision.inventory_position {
         Some(position) => reader.get(position).await?,
         None => None,
     };
-    let limits = reader.find("version", Cell::count(decision.limits_version), 1).await?.pop();
+    let account = inventory.as_ref().map(|row| row.account.as_str());
+    let limits = limits_of(reader, &decision, account).await?;
     Ok(DecisionStory { decision, price, inventory, limits })
+}
+
+/// The limits that a decision was held against. Versions are counted per account, so on a log that has known several
+/// accounts the version alone is not enough.
+async fn limits_of(
+    reader: &mut Reader<'_>,
+    decision: &DecisionRow,
+    account: Option<&str>,
+) -> Result<Option<LimitsRow>, ReadError> {
+    let version = ScanQuery::newest(ROWS_MAX).filter("version", Cell::count(decision.limits_version));
+    let rows: Vec<LimitsRow> = reader.scan(&version).await?;
+    let then = |row: &LimitsRow| row.position <= decision.position;
+    Ok(rows.into_iter().find(|row| then(row) && account.is_none_or(|account| row.account == account)))
 }
 
 async fn commands_of(reader: &mut Reader<'_>, quote_id: &QuoteId) -> Result<BTreeSet<CommandId>, ReadError> {

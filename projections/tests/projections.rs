@@ -8,8 +8,14 @@ mod support;
 #[path = "projections/access.rs"]
 mod access;
 #[cfg(test)]
+#[path = "projections/arming.rs"]
+mod arming;
+#[cfg(test)]
 #[path = "projections/comparison.rs"]
 mod comparison;
+#[cfg(test)]
+#[path = "projections/faults.rs"]
+mod faults;
 #[cfg(test)]
 #[path = "projections/laws.rs"]
 mod laws;

@@ -17,5 +17,36 @@ pub mod log {
     }
 }
 
-/// Every definition, comments included, as reflection hands it out.
+/// The KurrentDB protocol: its words and numbers are those of its clients, and not ours to change.
+pub mod kurrent {
+    /// The first generation: `event_store.client`.
+    pub mod client {
+        tonic::include_proto!("event_store.client");
+
+        /// Reading, following, appending, deleting.
+        #[expect(clippy::large_enum_variant, reason = "what is read is nearly always an event")]
+        pub mod streams {
+            tonic::include_proto!("event_store.client.streams");
+        }
+        /// What a server can do.
+        pub mod server_features {
+            tonic::include_proto!("event_store.client.server_features");
+        }
+        /// Who else there is.
+        pub mod gossip {
+            tonic::include_proto!("event_store.client.gossip");
+        }
+    }
+    /// The second generation: `kurrentdb.protocol.v2.streams`.
+    pub mod v2 {
+        tonic::include_proto!("kurrentdb.protocol.v2.streams");
+
+        /// Details of a no.
+        pub mod errors {
+            tonic::include_proto!("kurrentdb.protocol.v2.streams.errors");
+        }
+    }
+}
+
+/// Every definition of our own, comments included, as reflection hands it out.
 pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("stele");

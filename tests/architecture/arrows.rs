@@ -18,6 +18,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("stele-read-store", domain.clone()),
         ("stele-simulator", domain.clone()),
         ("stele-proto", domain),
+        ("stele-kurrent", vec!["stele-domain", "stele-proto"]),
         ("stele-remote-log", vec!["stele-domain", "stele-proto"]),
         ("stele-api", vec!["stele-domain", "stele-commands", "stele-projections", "stele-proto"]),
     ])

@@ -133,7 +133,8 @@ fn containers_of_the_desk_are_locked_down_and_only_the_executor_has_the_signing_
         let signs = items(&service["secrets"]).any(|secret| word(secret) == "signing_key");
         assert_eq!(signs, name == "executor", "{name}");
         let checked = service.get("healthcheck").is_some();
-        assert!(checked || name == "keys", "{name} has no health check");
+        let ends = ["keys", "migrate"].contains(&name);
+        assert!(checked || ends, "{name} has no health check");
     }
     for (name, service) in entries(&compose["services"]) {
         for port in items(&service["ports"]).map(word) {
@@ -282,4 +283,67 @@ fn network_policies_budgets_and_services_select_pods_that_exist() {
             && it["spec"].get("egress").is_none()
     };
     assert_eq!(resources.iter().filter(denies).count(), 1, "nothing is allowed that no policy names");
+}
+
+const OWNER: &str = "postgres://stele_owner@postgres/stele";
+const APP: &str = "postgres://stele_app@postgres/stele";
+
+#[test]
+fn a_deployment_with_a_database_migrates_it_as_its_owner_before_the_desk_starts_as_somebody_less() {
+    let compose = compose();
+    let services = &compose["services"];
+    let url = |service: &str| word(&services[service]["environment"]["STELE__DATABASE__URL"]);
+    assert_eq!((url("migrate"), url("log")), (OWNER, APP));
+    assert_eq!(items(&services["migrate"]["command"]).map(word).collect::<Vec<_>>(), ["db", "migrate"]);
+    for (first, then) in [("postgres", "roles"), ("roles", "migrate"), ("migrate", "log")] {
+        let awaited = word(&services[then]["depends_on"][first]["condition"]);
+        let expected = if first == "postgres" { "service_healthy" } else { "service_completed_successfully" };
+        assert_eq!(awaited, expected, "{then} waits for {first}");
+    }
+    let roles = text(&root().join("ops/postgres-role.sql"));
+    assert!(roles.contains("CREATE ROLE stele_owner") && roles.contains("CREATE ROLE stele_app"));
+    let owners: Vec<_> = entries(services)
+        .filter(|(_, it)| items(&it["secrets"]).any(|name| word(name) == "postgres_owner_password"))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(owners, ["roles", "migrate"], "nobody else has the owner's password");
+
+    let resources = base();
+    let pods = pods(&resources);
+    let log = pods.iter().find(|(name, _)| *name == "log").expect("the log's pod").1;
+    let of = |container: &Value| -> String {
+        let named = items(&container["env"]).find(|it| word(&it["name"]) == "STELE__DATABASE__URL");
+        named.map(|it| word(&it["value"]).to_owned()).unwrap_or_default()
+    };
+    let before: Vec<_> = items(&log["initContainers"]).filter(|it| of(it) == OWNER).collect();
+    assert_eq!(before.len(), 1);
+    assert!(items(&before[0]["args"]).any(|line| word(line).contains("stele db migrate")));
+    for desk in items(&log["containers"]) {
+        assert_eq!(of(desk), APP);
+        let sees_the_owner = items(&desk["volumeMounts"]).any(|mount| word(&mount["name"]).contains("owner"));
+        assert!(!sees_the_owner, "the desk can read the password of the tables' owner");
+    }
+}
+
+#[test]
+fn only_those_who_talk_to_the_outside_have_a_way_there() {
+    let compose = compose();
+    assert_eq!(compose["networks"]["inside"]["internal"].as_bool(), Some(true));
+    for (name, service) in entries(&compose["services"]) {
+        let on: Vec<_> = items(&service["networks"]).map(word).collect();
+        let publishes = items(&service["ports"]).count() > 0;
+        assert_eq!(on.contains(&"doors"), publishes, "{name}: {on:?}");
+        assert_eq!(on.contains(&"outside"), ["market", "executor"].contains(&name), "{name}: {on:?}");
+    }
+}
+
+#[test]
+fn the_log_stays_in_its_service_when_the_database_is_down() {
+    let resources = base();
+    for (name, pod) in pods(&resources).into_iter().filter(|(name, _)| *name == "log") {
+        for container in items(&pod["containers"]) {
+            let asked: Vec<_> = items(&container["readinessProbe"]["exec"]["command"]).map(word).collect();
+            assert_eq!(asked, ["stele", "log", "stat"], "{name}: it needs no table");
+        }
+    }
 }

@@ -84,19 +84,22 @@ async fn every_table_that_a_runbook_looks_at_exists() {
     }
 }
 
-/// Runs the lines of a block as a shell does, with `stele` on the path.
-fn run(folder: &Path, binary: &Path, config: &Path, lines: &[String]) {
+/// Runs the lines of a block as a shell does, with `stele` on the path and these variables set.
+pub(super) fn run(folder: &Path, config: &Path, variables: &[(&str, &str)], lines: &[String]) {
+    let binary = crate::scene::binary::binary();
     let bin = folder.join("bin");
     std::fs::create_dir_all(&bin).expect("a folder");
     let link = bin.join("stele");
     if !link.exists() {
-        std::os::unix::fs::symlink(binary, &link).expect("a link");
+        std::os::unix::fs::symlink(&binary, &link).expect("a link");
     }
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
+    let given = variables.iter().find(|(name, _)| *name == "PATH").map_or("", |(_, path)| *path);
+    let path = format!("{}:{given}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
     for line in lines {
         let output = Command::new("bash")
             .args(["-euc", line])
             .current_dir(folder)
+            .envs(variables.iter().copied())
             .env("PATH", &path)
             .env("STELE_CONFIG", config)
             .output()
@@ -107,7 +110,7 @@ fn run(folder: &Path, binary: &Path, config: &Path, lines: &[String]) {
 }
 
 /// The shell lines of the sections of the backup guide, by their titles.
-fn section(title: &str) -> Vec<String> {
+pub(super) fn section(title: &str) -> Vec<String> {
     let guide = text(&root().join("ops/runbooks/backup.md"));
     let start = guide.find(&format!("\n## {title}\n")).unwrap_or_else(|| panic!("no section {title}"));
     let rest = &guide[start + 4..];
@@ -125,8 +128,7 @@ async fn a_backup_by_the_guide_can_be_restored_and_serves() {
     let quote = scene.until_acted(|| selling(Outcome::DeskWins)).await;
     scene.released(&quote).await;
     let config = scene.file("stele.toml");
-    let binary = crate::scene::binary::binary();
-    let here = |lines: &[String]| run(folder, &binary, &config, lines);
+    let here = |lines: &[String]| run(folder, &config, &[], lines);
 
     here(&section("Keep a checkpoint elsewhere"));
     let backup = section("Back up");

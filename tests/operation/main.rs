@@ -12,6 +12,7 @@ mod exposition;
 mod guides;
 mod lines;
 mod metrics;
+mod rebuild;
 #[path = "../scenarios"]
 mod shared {
     //! The worlds of the scenarios, which use all of it.

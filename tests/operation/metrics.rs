@@ -7,8 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Permissions;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use stele_api::client::Client;
+use stele_api::dto::CreateKey;
+use stele_domain::access::Role;
 use stele_proto::api::v1::GetStatusRequest;
 use stele_proto::api::v1::trading_service_client::TradingServiceClient;
+use stele_proto::kurrent::client::Empty;
+use stele_proto::kurrent::client::streams::read_req::options::all_options::AllOption;
+use stele_proto::kurrent::client::streams::read_req::options::{AllOptions, CountOption, StreamOption};
+use stele_proto::kurrent::client::streams::streams_client::StreamsClient;
+use stele_proto::kurrent::client::streams::{ReadReq, read_req};
+use stele_proto::kurrent::v2::streams_service_client::StreamsServiceClient;
+use stele_proto::kurrent::v2::{AppendRecord, AppendRecordsRequest, SchemaInfo};
 use stele_simulator::Outcome;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -68,10 +77,53 @@ async fn what_only_some_desks_show_is_as_the_catalogue_says_too() {
     assert!(missing.is_empty(), "in the catalogue and shown by no desk: {missing:?}");
 }
 
-/// A desk on a private PostgreSQL, and a stranger at its door.
-async fn on_postgresql() -> BTreeMap<String, Metric> {
+fn free_address() -> String {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let listen = free.expect("a free port").to_string();
+    free.expect("a free port").to_string()
+}
+
+/// Somebody who speaks the KurrentDB protocol: without a key, and then with one.
+async fn a_client_of_others(scene: &Scene, address: &str) {
+    let wish = CreateKey {
+        owner: "shop".to_owned(),
+        role: Role::Service,
+        label: "a test".to_owned(),
+        actions: BTreeSet::new(),
+        processes: ["outside".to_owned()].into(),
+        expires_at: None,
+        for_ms: None,
+        reason: "a test".to_owned(),
+    };
+    let key = scene.client.create_key(stele_api::client::new_key(), &wish).await.expect("a key").answer.key;
+    let mut client = StreamsServiceClient::connect(format!("http://{address}")).await.expect("a connection");
+    let record = AppendRecord {
+        stream: Some("orders-1".to_owned()),
+        schema: Some(SchemaInfo { format: 1, name: "Placed".to_owned(), id: None }),
+        ..AppendRecord::default()
+    };
+    let append = AppendRecordsRequest { records: vec![record], checks: vec![] };
+    let refused = client.append_records(append.clone()).await.expect_err("no key was shown");
+    assert_eq!(refused.code(), tonic::Code::Unauthenticated);
+    let bearer: tonic::metadata::MetadataValue<_> = format!("Bearer {key}").parse().expect("a header");
+    let mut request = tonic::Request::new(append);
+    request.metadata_mut().insert("authorization", bearer.clone());
+    client.append_records(request).await.expect("it is kept");
+    let start = AllOptions { all_option: Some(AllOption::Start(Empty {})) };
+    let options = read_req::Options {
+        stream_option: Some(StreamOption::All(start)),
+        count_option: Some(CountOption::Count(1)),
+        ..read_req::Options::default()
+    };
+    let mut request = tonic::Request::new(ReadReq { options: Some(options) });
+    request.metadata_mut().insert("authorization", bearer);
+    let mut reader = StreamsClient::connect(format!("http://{address}")).await.expect("a connection");
+    let mut read = reader.read(request).await.expect("a reading").into_inner();
+    assert!(read.message().await.expect("an event").is_some());
+}
+
+/// A desk on a private PostgreSQL, a stranger at its door, and a client of others.
+async fn on_postgresql() -> BTreeMap<String, Metric> {
+    let (listen, kurrent) = (free_address(), free_address());
     // A server that root starts runs as somebody else, who has to get through to its files.
     let place =
         tempfile::Builder::new().permissions(Permissions::from_mode(0o711)).tempdir().expect("a folder");
@@ -80,8 +132,11 @@ async fn on_postgresql() -> BTreeMap<String, Metric> {
     let setup = Setup::default()
         .with("database.private", true)
         .with("desk.data_dir", data.to_string_lossy().into_owned())
+        .with("kurrent.listen", kurrent.clone())
+        .with("kurrent.categories", vec!["*".to_owned()])
         .with("api.listen", listen.clone());
     let scene = Scene::started(setup).await;
+    a_client_of_others(&scene, &kurrent).await;
     let mut stranger = TradingServiceClient::connect(format!("http://{listen}")).await.expect("a connection");
     let answer = stranger.get_status(GetStatusRequest::default()).await;
     assert_eq!(answer.expect_err("no key was shown").code(), tonic::Code::Unauthenticated);
@@ -93,8 +148,8 @@ async fn on_postgresql() -> BTreeMap<String, Metric> {
     assert!((value("postgres_up", "") - 1.0).abs() < f64::EPSILON, "PostgreSQL answers");
     assert!(value("postgres_query_seconds", "") > 0.0, "statements are timed");
     assert!(
-        (value("auth_refusals_total", "no-credential") - 1.0).abs() < f64::EPSILON,
-        "the stranger is counted"
+        (value("auth_refusals_total", "no-credential") - 2.0).abs() < f64::EPSILON,
+        "the strangers at both doors are counted"
     );
     metrics
 }
@@ -107,20 +162,26 @@ async fn in_several_processes() -> BTreeMap<String, Metric> {
     let mut shown = fleet
         .scene
         .until("the standby's gauges", async || {
-            let metrics = read(&scraped(&probes).await?);
-            metrics.contains_key("lease_held").then_some(metrics)
+            let stands_by = scraped(&probes, "/readyz").await?.contains("holds the signing lease");
+            let metrics = read(&scraped(&probes, "/metrics").await?);
+            (stands_by && metrics.contains_key("lease_held")).then_some(metrics)
         })
         .await;
     assert!(shown["lease_held"].samples.iter().all(|(_, value)| *value < 1.0), "the standby holds no lease");
+    let blocked = shown["service_blocked"].samples.iter().find(|(labels, _)| labels.contains("executor"));
+    assert!(
+        blocked.is_some_and(|(_, value)| *value < 1.0),
+        "standing by is what a standby is for: {blocked:?}"
+    );
     let owner = Client::unix(fleet.scene.file("owner.s"));
     shown.extend(read(&owner.metrics().await.expect("the owner's metrics")));
     shown
 }
 
 /// What a process answers on its port for probes.
-async fn scraped(address: &str) -> Option<String> {
+async fn scraped(address: &str, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(address).await.ok()?;
-    let request = format!("GET /metrics HTTP/1.0\r\nhost: {address}\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nhost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.ok()?;

@@ -1,6 +1,6 @@
 //! Rows 10 and 20, and a kill: processes that end in the middle of their work.
 
-use crate::scene::{Scene, Setup, run_to_end, selling, text};
+use crate::scene::{Fleet, Member, Scene, Setup, run_to_end, selling, text};
 use std::time::Duration;
 use stele_api::client::new_key;
 use stele_api::dto::Arming;
@@ -134,17 +134,17 @@ impl Trading {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_20_a_backlog_of_old_commands_meets_a_disarmed_desk_and_expires() {
-    let mut scene = Scene::armed(Setup::default().limited(|limits| limits.command_age_ms_max = 1)).await;
+    let mut fleet = Fleet::armed(Setup::default().limited(|limits| limits.command_age_ms_max = 1)).await;
     // A desk that decides and does not execute leaves commands behind.
-    scene.desk.kill().await;
-    scene.desk.start(&["ingest", "market", "inventory", "strategy", "projections", "api"]);
-    scene.until_it_sees().await;
+    fleet.executor.kill().await;
     let mut ids = vec![];
     for _ in 0..5 {
-        ids.push(scene.until_acted(|| short_window(Outcome::DeskWins)).await);
+        ids.push(fleet.scene.until_acted(|| short_window(Outcome::DeskWins)).await);
     }
-    scene.restart().await;
-    assert_eq!(scene.account().await.arming, Arming::Disarmed);
+    fleet.start(Member::Executor);
+    let scene = &fleet.scene;
+    let disarmed = async || (scene.account().await.arming == Arming::Disarmed).then_some(());
+    scene.until("the new lease begins disarmed", disarmed).await;
     for id in &ids {
         scene.becomes(id, "expired").await.ended("expired", "none", &["expired"]);
     }

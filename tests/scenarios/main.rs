@@ -9,12 +9,12 @@
 //! | 4–6 | `prices` |
 //! | 7–9 | `requests` |
 //! | 10, 20, a kill | `crashes` |
-//! | 11–15 | `results` |
+//! | 11–15 | `results`, `replies` |
 //! | 16, 19, 21 | `inventory` |
 //! | 22 | `tables` |
 //! | 23 | `refusals` |
 //! | starts that can't be | `starts` |
-//! | several processes on one log | `processes`, `standby` |
+//! | several processes on one log | `processes`, `processes_proofs`, `processes_tls`, `standby` |
 //!
 //! Rows 17 and 18 wait for funding to be tracked. What needs a moment that no test
 //! from outside can hit stands in the tests of the parts: a crash before the send, a kill and a disarming between an
@@ -24,10 +24,14 @@
 
 mod crashes;
 mod inventory;
+mod keys;
 mod prices;
 mod processes;
+mod processes_proofs;
+mod processes_tls;
 mod refusals;
 mod relay;
+mod replies;
 mod requests;
 mod results;
 mod scene;

@@ -4,6 +4,9 @@
 //! simulator's own journal. What is awaited is a condition with a long deadline, never a span of time.
 
 pub mod binary;
+#[cfg(test)]
+#[path = "../support/certificates.rs"]
+pub mod certificates;
 mod desk;
 mod fleet;
 mod quotes;
@@ -11,7 +14,7 @@ mod setup;
 mod story;
 
 pub use desk::{Desk, run_to_end};
-pub use fleet::{Fleet, Member};
+pub use fleet::{Fleet, Member, OWNER_CA, certified};
 pub use quotes::{buying, selling};
 pub use setup::{ACCOUNT, BTC_UNITS, EURE_UNIT, Key, RELEASE_MARGIN_MS, Setup, private};
 pub use story::Story;
@@ -114,14 +117,28 @@ impl Scene {
 
     /// Arms the desk in both directions.
     pub async fn arm(&self) {
-        let wish = dto::Arm {
+        self.client.arm(new_key(), &Self::arming()).await.expect("an arming");
+    }
+
+    fn arming() -> dto::Arm {
+        dto::Arm {
             reason: "a scenario".to_owned(),
             mode: dto::Mode::Full,
             for_ms: Some(3_600_000),
             until: None,
             limits_version: None,
-        };
-        self.client.arm(new_key(), &wish).await.expect("an arming");
+        }
+    }
+
+    /// Arms the desk when it is not armed. What disarms it (a new lease, a new start of the strategy) may be on its way
+    /// still, and there may be no executor yet: to be called again until the desk does what was wanted.
+    pub async fn arm_if_disarmed(&self) {
+        let Ok(account) = self.client.account().await else { return };
+        if account.account.arming != dto::Arming::Armed {
+            let wish = Self::arming();
+            // Refused or not is seen at the next call.
+            let _ = self.client.arm(new_key(), &wish).await;
+        }
     }
 
     /// Ends the process with SIGKILL and starts it again; it comes back disarmed.

@@ -1,7 +1,7 @@
 //! Row 22: tables in a PostgreSQL that goes away. The loop goes on or waits, as it is told to; reads say so; nothing is
 //! missing or double when it is back.
 
-use crate::scene::{Scene, Setup, selling};
+use crate::scene::{Fleet, Member, Scene, Setup, selling};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -190,4 +190,57 @@ async fn a_desk_starts_a_postgresql_of_its_own_and_finds_its_tables_again() {
     let story = scene.becomes(&id, "settled").await;
     assert_eq!((story.decisions(), story.commands()), (1, 1), "{}", story.brief());
     scene.desk.stop().await;
+}
+
+/// How old the tables may be for the strategy of this scenario, in milliseconds.
+const AGE_MS_MAX: i64 = 1_500;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_22_a_strict_strategy_pauses_itself_when_the_process_that_kept_the_tables_is_gone() {
+    let postgres = Postgres::start().await;
+    let setup = Setup::default()
+        .with("database.url", postgres.url.as_str())
+        .with("database.strict", true)
+        .with("database.strict_age_ms_max", AGE_MS_MAX);
+    let mut fleet = Fleet::armed(setup).await;
+    let first = fleet.scene.until_acted(|| selling(Outcome::DeskWins)).await;
+    fleet.scene.becomes(&first, "settled").await;
+
+    // Nobody is left who could say that the tables are not kept; the strategy sees it.
+    fleet.scene.desk.kill().await;
+    let owner = stele_api::client::Client::unix(fleet.scene.file("owner.s"));
+    let dead = owner.log_stat().await.expect("numbers of the log").head;
+    let newest = async |event_type: &str| {
+        let query = stele_api::client::EventsQuery {
+            types: vec![event_type.to_owned()],
+            limit: Some(1),
+            backward: true,
+            ..stele_api::client::EventsQuery::default()
+        };
+        let page = owner.events(&query).await.ok()?;
+        let event = page.events.into_iter().next().filter(|event| event.position > dead)?;
+        let data = serde_json::from_str::<serde_json::Value>(event.data?.get()).ok()?;
+        Some((event.position, data))
+    };
+    let pause = async || newest("operations.ServicePaused").await;
+    let (paused, pause) = fleet.scene.until("a pause after the death", pause).await;
+    assert_eq!(pause["service"], "strategy", "{pause}");
+    assert!(pause["reason"].as_str().is_some_and(|why| why.contains("the tables can't be kept")), "{pause}");
+    let skipped = async || {
+        fleet.scene.asks(selling(Outcome::DeskWins));
+        let (position, decided) = newest("trading.Decided").await?;
+        (position > paused && decided["verdict"]["reason"] == "paused").then_some(())
+    };
+    fleet.scene.until("a decision not to act", skipped).await;
+    let offers = fleet.scene.offers();
+    fleet.scene.until("another one", skipped).await;
+    assert_eq!(fleet.scene.offers(), offers, "an offer was made that no table shows");
+
+    fleet.start(Member::Front);
+    fleet.sees().await;
+    let next = fleet.scene.until_acted(|| selling(Outcome::DeskWins)).await;
+    fleet.scene.becomes(&next, "settled").await;
+    let (_, resumed) = newest("operations.ServiceResumed").await.expect("the pause is undone");
+    assert_eq!(resumed["service"], "strategy", "{resumed}");
+    fleet.scene.at_most_once().await;
 }

@@ -3,10 +3,11 @@
 use super::Gatekeeper;
 use super::key_text::{KeyText, id_of};
 use crate::control::{Done, Refused, Rule, Wish};
+use crate::envelope::Failure;
 use crate::wishes::{What, Wishes, chain};
 use std::sync::Arc;
 use stele_domain::access::keyring::command::Create;
-use stele_domain::access::keyring::{Command, Key, Rejection, State};
+use stele_domain::access::keyring::{Command, Key, Rejection, Standing, State};
 use stele_domain::access::{Action, Role, Scope};
 use stele_domain::ids::Actor;
 use stele_domain::port::event_log::Position;
@@ -69,6 +70,8 @@ pub struct KeyInfo {
     pub reason: String,
     /// By whom.
     pub created_by: Actor,
+    /// With which key; none for who came without one, and where an old build did not say.
+    pub made_with: Option<String>,
     /// When.
     pub created_at: Timestamp,
     /// From when on it is no longer taken.
@@ -110,6 +113,7 @@ impl Keys {
             label: new.label,
             reason: wish.reason.clone(),
             by: wish.caller.actor.clone(),
+            made_with: wish.caller.origin.key_id.clone(),
             may: wish.caller.grant(),
             at: self.wishes.clock().now(),
         }));
@@ -133,7 +137,35 @@ impl Keys {
         };
         let done = self.wishes.act(&self.gatekeeper.ledger, REVOKE, wish, command).await?;
         self.refresh().await;
+        match self.left_by(key_id).await {
+            Ok(left) if left.is_empty() => {}
+            Ok(left) => crate::observe::keys_left(key_id, &left),
+            Err(failure) => crate::observe::keys_not_loaded(&failure),
+        }
         Ok(done)
+    }
+
+    /// The keys that are still taken though a key that was revoked made them, or made the one that did; by id.
+    async fn left_by(&self, key_id: &str) -> Result<Vec<String>, Failure<Rejection>> {
+        let at = self.wishes.clock().now();
+        let left = |ring: &State| {
+            let valid = |id: &&str| ring.key(id).is_some_and(|key| key.standing(at) == Standing::Valid);
+            ring.made_with(key_id).into_iter().filter(valid).map(str::to_owned).collect()
+        };
+        self.gatekeeper.ledger.look(left).await
+    }
+
+    /// What a key made, directly or through keys that it made, whatever became of it since.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Unavailable`] when the keys can't be read.
+    pub async fn made_with(&self, key_id: &str) -> Result<Vec<KeyInfo>, Refused> {
+        let made = |ring: &State| {
+            ring.made_with(key_id).into_iter().filter_map(|id| ring.key(id)).map(info).collect()
+        };
+        let made = self.gatekeeper.ledger.look(made).await;
+        made.map_err(|failure| Refused::Unavailable(chain(&failure)))
     }
 
     /// Every key there ever was, by id.
@@ -162,6 +194,7 @@ fn info(key: &Key) -> KeyInfo {
         label: created.label,
         reason: created.reason,
         created_by: created.by,
+        made_with: created.made_with,
         created_at: created.at,
         expires_at: created.expires_at,
         revoked: revoked.map(|fact| Revocation { by: fact.by, reason: fact.reason, at: fact.at }),

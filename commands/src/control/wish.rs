@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use stele_domain::access::{Action, Caller, Role};
 use stele_domain::ids::CommandId;
 use stele_domain::intents::filter;
-use stele_domain::operations::service;
+use stele_domain::operations::{alert, service};
 use stele_domain::port::event_log::Position;
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account;
@@ -56,8 +56,9 @@ pub struct Approval {
 pub struct KillProof {
     /// Where the kill stands in the log, and whether it was new.
     pub done: Done,
-    /// True when no frame of this process can leave any more. False when one was being written for too long:
-    /// look at the open signatures.
+    /// True when no frame of the executor that holds the lease, in whatever process, can leave any more: by the fence
+    /// of this process, by that executor's word, or because its lease ended so long ago that no clock and no slow
+    /// write explains a frame. False when nobody gave such proof: look at the open signatures.
     pub fenced: bool,
     /// Every signature that could still be executed.
     pub open: Vec<OpenSignature>,
@@ -111,6 +112,15 @@ impl Rule for account::Rejection {
 }
 
 impl Rule for filter::Rejection {
+    fn code(&self) -> &'static str {
+        Self::code(self)
+    }
+    fn words(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Rule for alert::Rejection {
     fn code(&self) -> &'static str {
         Self::code(self)
     }

@@ -3,6 +3,7 @@
 use super::killed::Confirmation;
 use super::lease::Lease;
 use super::reconcile::Notices;
+use super::replies::Replies;
 use super::send::Sender;
 use super::{ExecutorOptions, Standing, in_millis};
 use crate::envelope::{Envelope, Failure};
@@ -70,6 +71,7 @@ pub(super) struct View {
     pub(super) epoch: u64,
     pub(super) balances: Option<Seen>,
     pub(super) notices: Notices,
+    pub(super) replies: Replies,
 }
 
 /// Balances, and what our clocks said when they came.
@@ -103,7 +105,8 @@ impl Executor {
         epoch: u64,
         stop: &mut Stop,
     ) -> Result<Option<String>, ServiceError> {
-        let mut view = View { epoch, balances: None, notices: Notices::default() };
+        let (notices, replies) = (Notices::default(), Replies::default());
+        let mut view = View { epoch, balances: None, notices, replies };
         let Some(from) = self.begin(who, &mut view, stop).await? else { return Ok(None) };
         let sender = Sender::new(self, who.clone(), view.epoch);
         let categories = [streams::STRATEGY, streams::INVENTORY, streams::RELAY];
@@ -122,6 +125,7 @@ impl Executor {
                         sender.finish().await;
                         return Ok(Some(why));
                     }
+                    self.take_replies(who, &mut view).await?;
                 }
                 page = follow.next(PAGE) => match page {
                     Ok(page) => self.work(who, &mut view, &sender, &page.records).await?,
@@ -163,7 +167,12 @@ impl Executor {
             return Ok(lease);
         }
         let at = self.clock.now();
-        self.ask(own(who, at, Command::ExpireArming { at })).await?;
+        match self.board.starts(Service::Strategy).await {
+            Ok(strategy_start) => {
+                self.ask(own(who, at, Command::ExpireArming { strategy_start, at })).await?;
+            }
+            Err(failure) => survivable(Service::Executor, failure)?,
+        }
         if sender.in_flight() == 0 && self.board.running(Service::Executor).await == Running::Draining {
             self.board.drained(Service::Executor, self.clock.as_ref()).await?;
         }
@@ -197,6 +206,10 @@ impl Executor {
                 Event::Intents(intents::event::Event::Relay(intents::relay::Event::SettlementReported(
                     notice,
                 ))) => self.noticed(who, view, &recorded, notice).await?,
+                Event::Intents(intents::event::Event::Relay(intents::relay::Event::ReplyReported(reply))) => {
+                    view.replies.keep(&recorded, reply);
+                    self.take_replies(who, view).await?;
+                }
                 Event::Market(_)
                 | Event::Intents(_)
                 | Event::Trading(_)
@@ -273,6 +286,7 @@ impl Executor {
         let offer = self.word(view, &order, at);
         Execute {
             order,
+            pair: self.pair.clone(),
             command_position: position,
             epoch: view.epoch,
             paused,

@@ -19,7 +19,7 @@ use stele_domain::trading::account::command::ApplyBalances;
 use stele_domain::trading::account::event::DisarmCause;
 use stele_domain::trading::account::state::Phase;
 use stele_domain::treasury;
-use stele_domain::treasury::inventory::event::{BalancesObserved, Drift};
+use stele_domain::treasury::inventory::event::{BalancesObserved, Drift, VenueBlock};
 
 /// How many transactions are remembered by offer.
 const NOTICES_MAX: usize = 4_096;
@@ -66,13 +66,18 @@ impl Executor {
         let relay = streams::relay()?;
         let notices = self.log.read_stream(&relay, Revision(u64::MAX), Direction::Backward, LOOK_BACK).await;
         for recorded in notices.map_err(ServiceError::Log)?.iter().rev().filter_map(readable) {
-            if let Event::Intents(intents::event::Event::Relay(intents::relay::Event::SettlementReported(
-                notice,
-            ))) = &recorded.event
-            {
-                self.noticed(who, view, &recorded, notice).await?;
+            let Event::Intents(intents::event::Event::Relay(said)) = &recorded.event else { continue };
+            match said {
+                intents::relay::Event::SettlementReported(notice) => {
+                    self.noticed(who, view, &recorded, notice).await?;
+                }
+                intents::relay::Event::ReplyReported(reply) => view.replies.keep(&recorded, reply),
+                intents::relay::Event::RelayConnected(_)
+                | intents::relay::Event::RelayDisconnected(_)
+                | intents::relay::Event::FrameRejected(_) => {}
             }
         }
+        self.take_replies(who, view).await?;
         let inventory = streams::inventory(&self.account_id)?;
         let balances =
             self.log.read_stream(&inventory, Revision(u64::MAX), Direction::Backward, LOOK_BACK).await;
@@ -103,6 +108,11 @@ impl Executor {
         match fact {
             treasury::inventory::Event::BalancesObserved(fact) => {
                 view.balances = Some(self.seen(cause.event_id, Arc::new(fact.clone())));
+                if let Some(block) = fact.blocked.iter().copied().find(|block| by_somebody(*block)) {
+                    let reason = format!("the venue would refuse our signature: {}", block.name());
+                    let command = Command::Disarm { cause: DisarmCause::VenueBlocked, reason, at };
+                    self.ask(following(who, cause, "disarm-on-block", at, command)).await?;
+                }
                 if fact.nonces.is_empty() {
                     return Ok(());
                 }
@@ -154,5 +164,14 @@ impl Executor {
         self.ask(following(who, cause, "settlement-word", notice.received_at, command)).await?;
         self.refresh_inventory.notify_one();
         Ok(())
+    }
+}
+
+/// Whether somebody did that to our account, who must be asked why before trading goes on. What the venue does to
+/// everybody passes, and so does a key that is not loaded here: the gates shut for as long.
+fn by_somebody(block: VenueBlock) -> bool {
+    match block {
+        VenueBlock::KeyNotRegistered | VenueBlock::AccountLocked => true,
+        VenueBlock::NoSigningKey | VenueBlock::ContractPaused => false,
     }
 }

@@ -95,11 +95,6 @@ impl Answers {
         }
     }
 
-    /// Whether this id stands for anything.
-    pub(super) fn knows(&self, id: CommandId) -> bool {
-        self.known.contains_key(&id)
-    }
-
     fn learn(&mut self, id: CommandId, known: Known) {
         if self.known.insert(id, known).is_none() {
             self.order.push_back(id);

@@ -6,7 +6,7 @@ use crate::moody::Moody;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stele_commands::access::{
-    BAD_KEY, Created, EXPIRED_KEY, FORBIDDEN, NO_CREDENTIAL, RATE_LIMITED, REVOKED_KEY,
+    BAD_KEY, Created, EXPIRED_KEY, FORBIDDEN, NO_CREDENTIAL, NewKey, RATE_LIMITED, REVOKED_KEY,
 };
 use stele_commands::attempts::QUEUE_MAX;
 use stele_commands::control::{Done, Refused};
@@ -304,4 +304,32 @@ async fn a_kill_goes_through_while_a_flood_fills_the_queue() {
     let proof =
         tokio::time::timeout(Duration::from_secs(5), killed).await.expect("nothing blocks it").unwrap();
     assert!(matches!(proof.done, Done::Recorded(_)));
+}
+
+#[tokio::test]
+async fn a_key_hands_out_none_that_outlives_it_and_what_it_made_is_found() {
+    let door = Door::new();
+    let end = door.desk.clock_in_ms(60_000);
+    let made = door.keys.create(
+        wish(root(), "for tonight"),
+        NewKey { expires_at: Some(end), ..key_of("alice", Role::Admin) },
+        [3; 32],
+    );
+    let Ok(Created::New { text, key_id, .. }) = made.await else { panic!("a new key") };
+    let alice = door.gatekeeper.authenticate(text.reveal(), "192.0.2.9").unwrap();
+    let hand_on = |expires_at| {
+        let new = NewKey { expires_at, ..key_of("bob", Role::Viewer) };
+        door.keys.create(wish(alice.clone(), "for a friend"), new, [4; 32])
+    };
+    for longer in [None, Some(end.plus_millis(1))] {
+        let refused = hand_on(longer).await;
+        assert!(
+            matches!(&refused, Err(Refused::Rule { code, .. }) if code == "outlives_maker"),
+            "{refused:?}"
+        );
+    }
+    let Ok(Created::New { key_id: handed_on, .. }) = hand_on(Some(end)).await else { panic!("a new key") };
+    let left = door.keys.made_with(&key_id).await.unwrap();
+    assert_eq!(left.iter().map(|key| key.key_id.as_str()).collect::<Vec<_>>(), [handed_on.as_str()]);
+    assert_eq!(left[0].made_with.as_deref(), Some(key_id.as_str()));
 }

@@ -1,9 +1,10 @@
 //! Four eyes, from the wish of one person to the approval of another.
 
 use crate::desk::limits;
-use crate::door::{Door, caller, root, wish};
+use crate::door::{Door, caller, key_of, root, wish};
+use stele_commands::access::Created;
 use stele_commands::control::{Approval, Done, Refused, limits_hash};
-use stele_domain::access::Role;
+use stele_domain::access::{Caller, Role};
 use stele_domain::trading::account::event::Mode;
 use stele_domain::trading::limits::Limits;
 
@@ -97,4 +98,32 @@ async fn the_hash_of_limits_does_not_depend_on_how_they_were_written() {
     let two = Limits { second_person: true, ..limits() };
     assert_ne!(limits_hash(&two), limits_hash(&limits()));
     assert_eq!(limits_hash(&two).len(), 64);
+}
+
+#[tokio::test]
+async fn an_approval_with_a_key_that_the_asker_made_is_refused_also_through_others() {
+    let door = Door::two_people().await;
+    let alice = door.gatekeeper.authenticate(&door.key("alice", Role::Admin, 3).await, "192.0.2.9").unwrap();
+    let by = |maker: &Caller, owner: &str, secret: u8| {
+        door.keys.create(wish(maker.clone(), "for a friend"), key_of(owner, Role::Admin), [secret; 32])
+    };
+    let text = |made: Result<Created, Refused>| match made {
+        Ok(Created::New { text, .. }) => text.reveal().to_owned(),
+        other => panic!("a new key: {other:?}"),
+    };
+    let bob = text(by(&alice, "bob", 4).await);
+    let bob = door.gatekeeper.authenticate(&bob, "192.0.2.9").unwrap();
+    let carol = text(by(&bob, "carol", 5).await);
+    let carol = door.gatekeeper.authenticate(&carol, "192.0.2.9").unwrap();
+    let until = door.desk.clock_in_ms(3_600_000);
+    let asked = door.control.arm(wish(alice, "open"), Mode::Full, None, until).await;
+    let Ok(Done::ApprovalNeeded(asked)) = asked else { panic!("it is to be approved: {asked:?}") };
+    for helper in [bob, carol] {
+        let refused =
+            door.control.approve(wish(helper, "seen"), asked.request_id, asked.limits_hash.clone()).await;
+        assert_eq!(code(&refused), "key_of_asker");
+    }
+    let dora = door.gatekeeper.authenticate(&door.key("dora", Role::Operator, 6).await, "192.0.2.9").unwrap();
+    let done = door.control.approve(wish(dora, "seen"), asked.request_id, asked.limits_hash).await;
+    assert!(matches!(done, Ok(Done::Recorded(_))), "{done:?}");
 }

@@ -28,7 +28,7 @@ use stele_domain::trading::account::event::Mode;
 use stele_domain::trading::account::{Account, Command};
 use stele_domain::trading::limits::Limits;
 use stele_domain::trading::strategy::event::ExecutionCommanded;
-use stele_domain::treasury::inventory::event::{BalancesObserved, NonceSeen};
+use stele_domain::treasury::inventory::event::{BalancesObserved, NonceSeen, VenueBlock};
 use stele_domain::{trading, treasury};
 use stele_event_log::MemoryLog;
 use tokio::sync::Notify;
@@ -313,6 +313,7 @@ impl Desk {
             limits_version: None,
             until: at.plus_millis(3_600_000),
             reason: "test".to_owned(),
+            strategy_start: self.board.starts(Service::Strategy).await.unwrap(),
             asker: Asker {
                 by: someone(),
                 request_id: CommandId(Uuid::now_v7()),
@@ -340,6 +341,17 @@ impl Desk {
 
     /// Balances of plenty at a block, with what is known of open nonces.
     pub async fn balances(&self, height: u64, block_at: Timestamp, nonces: Vec<NonceSeen>) -> Position {
+        self.read(height, block_at, nonces, vec![]).await
+    }
+
+    /// The same, with what keeps the venue from taking our signature.
+    pub async fn read(
+        &self,
+        height: u64,
+        block_at: Timestamp,
+        nonces: Vec<NonceSeen>,
+        blocked: Vec<VenueBlock>,
+    ) -> Position {
         let fact = BalancesObserved {
             height,
             block_hash: format!("block{height}"),
@@ -349,7 +361,7 @@ impl Desk {
             pending_out: [].into(),
             salt: "252812b3".to_owned(),
             fee_pips: 1,
-            blocked: vec![],
+            blocked,
             nonces,
             providers: 1,
             observed_at: self.clock.now(),
@@ -372,8 +384,9 @@ impl Desk {
             receive: TokenAmount { token: token(BTC), amount: Units::new(100_000) },
             give: TokenAmount { token: token(EURE), amount: eure(50) },
             exact: ExactSide::In,
-            notional: eure(51),
+            notional: eure(52),
             limits_version: 1,
+            strategy_start: 0,
             min_deadline_ms: 60_000,
             closes_at: self.clock.now().plus_millis(3_000),
             partner_id: None,

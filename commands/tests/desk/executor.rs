@@ -3,13 +3,16 @@
 use crate::desk::{Desk, eure};
 use stele_domain::event::Event;
 use stele_domain::ids::CommandId;
+use stele_domain::money::Units;
+use stele_domain::pair::Direction;
 use stele_domain::port::clock::Clock;
-use stele_domain::port::venue::Submission;
+use stele_domain::port::venue::{Submission, TokenAmount};
 use stele_domain::time::Timestamp;
 use stele_domain::trading;
 use stele_domain::trading::account::Command;
 use stele_domain::trading::account::event::{DisarmCause, Event as AccountEvent, RefusalCode};
-use stele_domain::treasury::inventory::event::NonceSeen;
+use stele_domain::trading::strategy::event::ExecutionCommanded;
+use stele_domain::treasury::inventory::event::{NonceSeen, VenueBlock};
 
 fn account_event(event: &Event) -> Option<&AccountEvent> {
     if let Event::Trading(trading::event::Event::Account(event)) = event { Some(event) } else { None }
@@ -146,12 +149,15 @@ async fn two_orders_that_exceed_the_coin_lead_to_one_offer() {
     let running = desk.execute().await;
     desk.arm().await;
     desk.balances(100, desk.clock.now(), vec![]).await;
-    let mut first = desk.order("q-1");
-    first.give.amount = eure(6_000);
-    let mut second = desk.order("q-2");
-    second.give.amount = eure(6_000);
-    desk.command(first).await;
-    desk.command(second).await;
+    for quote in ["q-1", "q-2"] {
+        let order = desk.order(quote);
+        let (receive, give) = (order.give, order.receive);
+        // Of the 100,000,000 satoshi that are credited each of them takes more than half.
+        let give = TokenAmount { amount: Units::new(60_000_000), ..give };
+        let receive = TokenAmount { amount: eure(54), ..receive };
+        let direction = Direction::SellBase;
+        desk.command(ExecutionCommanded { direction, receive, give, ..order }).await;
+    }
     desk.until(|event| refused_as(event, RefusalCode::InsufficientInventory)).await;
     desk.until_type("trading.SubmissionAccepted").await;
     assert_eq!(desk.venue.sent(), 1);
@@ -231,5 +237,29 @@ async fn a_lost_reply_is_uncertain_and_a_refused_offer_keeps_its_coin() {
     desk.command(desk.order("q-2")).await;
     desk.until_type("trading.SubmissionRejected").await;
     assert_eq!(desk.account.look(|state| state.open().len()).await.unwrap(), 2);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_account_that_somebody_locked_or_took_our_key_from_is_disarmed_and_a_paused_venue_only_waited_for()
+{
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.arm().await;
+    let now = desk.clock.now();
+    desk.read(100, now, vec![], vec![VenueBlock::ContractPaused]).await;
+    for (height, block) in [(101, VenueBlock::KeyNotRegistered), (102, VenueBlock::AccountLocked)] {
+        desk.read(height, now, vec![], vec![VenueBlock::ContractPaused, block]).await;
+        let disarmed = desk
+            .until(|event| {
+                matches!(account_event(event), Some(AccountEvent::Disarmed(fact))
+                    if fact.cause == DisarmCause::VenueBlocked && fact.reason.contains(block.name()))
+            })
+            .await;
+        assert!(disarmed.position.0 > 0);
+        desk.arm().await;
+    }
+    let types = desk.account_types().await;
+    assert_eq!(types.iter().filter(|name| **name == "trading.Disarmed").count(), 2, "{types:?}");
     running.stop().await;
 }

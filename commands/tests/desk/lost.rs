@@ -1,25 +1,21 @@
 //! Appends whose answer was lost on the way: they may be kept or not, and only the log knows.
 
-use crate::desk::{Desk, HandClock, Running, limits, pair, someone, start};
+use crate::desk::{Desk, HandClock, Running, limits, someone, start};
+use crate::feed::{Feed, ingest};
 use crate::moody::Moody;
 use std::sync::Arc;
 use stele_commands::envelope::{Envelope, Failure, Outcome};
-use stele_commands::ingest::Ingest;
-use stele_commands::ledger::Ledger;
 use stele_commands::stop::channel;
-use stele_commands::streams;
 use stele_domain::codec;
 use stele_domain::ids::CommandId;
 use stele_domain::operations::service::event::Service;
-use stele_domain::port::PortFuture;
 use stele_domain::port::clock::Clock as _;
-use stele_domain::port::event_log::{EventLog, LogError, Position};
-use stele_domain::port::feeds::{RelayFeed, RelayNews};
+use stele_domain::port::event_log::{LogError, Position};
+use stele_domain::port::feeds::RelayNews;
 use stele_domain::time::Timestamp;
 use stele_domain::trading;
 use stele_domain::trading::account::event::Event;
 use stele_domain::trading::account::{Command, State};
-use tokio::sync::mpsc;
 
 fn moody() -> (Arc<Moody>, Desk) {
     let clock: Arc<HandClock> = HandClock::at(start());
@@ -171,37 +167,12 @@ async fn an_executor_waits_for_a_log_that_is_away_at_its_start() {
     running.stop().await;
 }
 
-/// A relay that says what it is told to.
-struct Feed(mpsc::Receiver<RelayNews>);
-
-impl RelayFeed for Feed {
-    fn next(&mut self) -> PortFuture<'_, RelayNews> {
-        Box::pin(async {
-            match self.0.recv().await {
-                Some(news) => news,
-                None => std::future::pending().await,
-            }
-        })
-    }
-}
-
 #[tokio::test]
 async fn news_of_the_relays_connection_waits_for_a_log_that_is_away() {
     let (log, desk) = moody();
     desk.board.start(Service::Ingest, "test", "desk-1", desk.clock.as_ref()).await.unwrap();
-    let (tell, told) = mpsc::channel(8);
-    let shared: Arc<dyn EventLog> = desk.log.clone();
-    let ingest = Ingest {
-        feed: Box::new(Feed(told)),
-        pair: pair(),
-        intake: Arc::new(Ledger::new(shared.clone(), streams::quote(&pair().id).unwrap())),
-        relay: Arc::new(Ledger::new(shared.clone(), streams::relay().unwrap())),
-        filter: Arc::new(Ledger::new(shared, streams::filter().unwrap())),
-        account: desk.account.clone(),
-        clock: desk.clock.clone(),
-        board: desk.board.clone(),
-        default_window_ms: 3_000,
-    };
+    let (tell, feed) = Feed::new();
+    let ingest = ingest(&desk, feed);
     let (stopper, stop) = channel();
     let task = tokio::spawn(ingest.run(stop));
     log.leave(true);

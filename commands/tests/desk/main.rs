@@ -3,15 +3,18 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that can't go on has failed")]
 
 mod access;
+mod alerts;
 mod approval;
 mod desk;
 mod door;
 mod executor;
+mod feed;
 mod idempotency;
 mod kills;
 mod ledger;
 mod lost;
 mod moody;
+mod replies;
 mod standby;
 mod strategy;
 mod strict;

@@ -13,16 +13,24 @@ use stele_domain::intents::demand::Demand;
 use stele_domain::market::reference;
 use stele_domain::market::reference::event::{Basis, BasisMode, Fair, ReferencePriced};
 use stele_domain::money::{BasisPoints, Units};
+use stele_domain::operations::service::Command as ServiceCommand;
 use stele_domain::operations::service::event::Service;
 use stele_domain::pair::Direction;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::venue::ExactSide;
 use stele_domain::trading;
+use stele_domain::trading::account::event::RefusalCode;
 use stele_domain::trading::gate::Reason;
 use stele_domain::trading::pricing::PricingPolicy;
-use stele_domain::trading::strategy::event::{Decided, Verdict};
+use stele_domain::trading::strategy::command::Running;
+use stele_domain::trading::strategy::event::{Decided, ExecutionCommanded, Verdict};
 
+/// The first start of the strategy.
 fn reactor(desk: &Desk) -> StrategyReactor {
+    reactor_of(desk, 1)
+}
+
+fn reactor_of(desk: &Desk, start: u64) -> StrategyReactor {
     let account = "solver.near".to_owned().try_into().unwrap();
     StrategyReactor {
         log: desk.log.clone(),
@@ -37,6 +45,7 @@ fn reactor(desk: &Desk) -> StrategyReactor {
             assumed_parity: BasisPoints(0),
         },
         finality_lag_ms: 1_500,
+        start,
         streams: Streams {
             quote: streams::quote(&pair().id).unwrap(),
             price: streams::price(&pair().id).unwrap(),
@@ -186,4 +195,64 @@ async fn orders_without_a_word_from_the_account_count_as_open() {
     let skip = Verdict::Skip { reason: Reason::TooManyOpen };
     assert_eq!(verdicts[..10], [Verdict::Act; 10], "ten offers may be open");
     assert_eq!(verdicts[10..], [skip; 2]);
+}
+
+async fn begin(desk: &Desk) -> u64 {
+    desk.clock.advance_ms(1);
+    desk.board.start(Service::Strategy, "test", "desk-1", desk.clock.as_ref()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_new_start_of_the_strategy_ends_an_arming_whose_executor_lives_on() {
+    let desk = Desk::new();
+    assert_eq!(begin(&desk).await, 1);
+    let executor = desk.execute().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    // The pod of the strategy is rescheduled; the executor and its lease know nothing of it.
+    assert_eq!(begin(&desk).await, 2);
+    let ordered = ExecutionCommanded { strategy_start: 2, ..desk.order("q-1") };
+    desk.command(ordered).await;
+    desk.until(|event| {
+        matches!(event, Event::Trading(trading::event::Event::Account(
+        trading::account::Event::ExecutionRefused(refused))) if refused.code == RefusalCode::Disarmed)
+    })
+    .await;
+    let disarmed = desk.until_type("trading.Disarmed").await;
+    let said = serde_json::to_string(&format!("{:?}", disarmed.event)).unwrap();
+    assert!(said.contains("StrategyStarted") && said.contains("start 2 has followed"), "{said}");
+    assert_eq!(desk.venue.sent(), 0);
+    desk.arm().await;
+    desk.command(ExecutionCommanded { strategy_start: 2, ..desk.order("q-2") }).await;
+    desk.until_type("trading.SubmissionAccepted").await;
+    executor.stop().await;
+}
+
+#[tokio::test]
+async fn a_strategy_takes_an_arming_for_another_start_for_none() {
+    let desk = Desk::new();
+    begin(&desk).await;
+    desk.execute().await.crash().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    price(&desk).await;
+    let second = begin(&desk).await;
+    let (stopper, stop) = channel();
+    let task = tokio::spawn(reactor_of(&desk, second).run(stop));
+    demand(&desk, "q-1").await;
+    until_decided(&desk, "q-1").await;
+    assert_eq!(decisions(&desk).await[0].verdict, Verdict::Skip { reason: Reason::Disarmed });
+    stopper.stop();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_a_person_paused_is_paused_after_a_restart_too() {
+    let desk = Desk::new();
+    begin(&desk).await;
+    let (service, reason, at) = (Service::Strategy, "looking at it".to_owned(), desk.clock.now());
+    let pause = ServiceCommand::Pause { service, reason, at };
+    desk.board.switch(service).unwrap().handle(desk.wish(pause)).await.unwrap();
+    begin(&desk).await;
+    assert_eq!(desk.board.running(service).await, Running::Paused);
 }

@@ -4,7 +4,7 @@ use crate::desk::Desk;
 use std::time::Duration;
 use stele_commands::service::ServiceError;
 use stele_commands::stop::{Stopper, channel};
-use stele_commands::strict::{ACTOR, StrictTables, Tables};
+use stele_commands::strict::{ACTOR, ACTOR_BESIDE, StrictTables, Tables};
 use stele_domain::codec;
 use stele_domain::operations::service::Command;
 use stele_domain::operations::service::event::Service;
@@ -22,6 +22,10 @@ struct Strict {
 
 impl Strict {
     fn over(desk: &Desk) -> Self {
+        Self::named(desk, ACTOR)
+    }
+
+    fn named(desk: &Desk, actor: &'static str) -> Self {
         let (tables, told) = watch::channel(Tables::Kept);
         let (stopper, stop) = channel();
         let part = StrictTables {
@@ -29,6 +33,7 @@ impl Strict {
             switch: desk.board.switch(Service::Strategy).unwrap().clone(),
             tables: told,
             clock: desk.clock.clone(),
+            actor,
         };
         Self { tables, stopper, task: tokio::spawn(part.run(stop)) }
     }
@@ -117,14 +122,19 @@ async fn a_persons_pause_before_or_meanwhile_is_not_undone() {
 }
 
 #[tokio::test]
-async fn a_strategy_that_is_started_anew_meanwhile_is_paused_again() {
+async fn a_strategy_that_is_started_anew_meanwhile_stays_paused_until_the_tables_are_kept_again() {
     let desk = desk().await;
     let strict = Strict::over(&desk);
     strict.away();
     until(&desk, "operations.ServicePaused", 1).await;
-    desk.clock.advance_ms(1);
-    desk.board.start(Service::Strategy, "test", "desk-1", desk.clock.as_ref()).await.unwrap();
-    until(&desk, "operations.ServicePaused", 2).await;
+    for _ in 0..100 {
+        desk.clock.advance_ms(1);
+        desk.board.start(Service::Strategy, "test", "desk-1", desk.clock.as_ref()).await.unwrap();
+    }
+    assert_eq!(desk.board.running(Service::Strategy).await, Takes::Paused);
+    strict.back();
+    desk.until_type("operations.ServiceResumed").await;
+    assert_eq!(desk.board.running(Service::Strategy).await, Takes::Running);
     strict.stop().await;
 }
 
@@ -154,4 +164,25 @@ async fn a_connection_that_is_made_anew_in_time_pauses_nobody() {
     strict.stop().await;
     let types: Vec<_> = desk.history().await.iter().map(|r| codec::type_of(&r.event)).collect();
     assert_eq!(types, ["operations.ServiceStarted"]);
+}
+
+#[tokio::test]
+async fn two_processes_that_see_different_things_don_t_undo_each_other_s_pauses() {
+    let desk = desk().await;
+    let decides = Strict::named(&desk, ACTOR_BESIDE);
+    decides.away();
+    until(&desk, "operations.ServicePaused", 1).await;
+    // Whoever keeps the tables has them, and looks at once whether there is a pause to undo.
+    let keeps = Strict::over(&desk);
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    let switch = desk.board.switch(Service::Strategy).unwrap();
+    assert!(!switch.look(stele_domain::operations::service::State::takes_work).await.unwrap());
+    keeps.stop().await;
+    decides.back();
+    until(&desk, "operations.ServiceResumed", 1).await;
+    decides.stop().await;
+    let actors: Vec<_> = desk.history().await.iter().map(|record| record.meta.actor.to_string()).collect();
+    assert_eq!(actors[1..], [ACTOR_BESIDE, ACTOR_BESIDE]);
 }

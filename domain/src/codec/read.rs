@@ -57,6 +57,7 @@ fn intents_reader(name: &str) -> Option<Reader> {
         "RelayDisconnected" => |data| fact(data, |f| of_relay(relay::event::Event::RelayDisconnected(f))),
         "FrameRejected" => |data| fact(data, |f| of_relay(relay::event::Event::FrameRejected(f))),
         "SettlementReported" => |data| fact(data, |f| of_relay(relay::event::Event::SettlementReported(f))),
+        "ReplyReported" => |data| fact(data, |f| of_relay(relay::event::Event::ReplyReported(f))),
         _ => return None,
     })
 }
@@ -85,6 +86,7 @@ fn trading_reader(name: &str) -> Option<Reader> {
         "Disarmed" => |data| fact(data, |f| of_account(account::event::Event::Disarmed(f))),
         "Killed" => |data| fact(data, |f| of_account(account::event::Event::Killed(f))),
         "KillConfirmed" => |data| fact(data, |f| of_account(account::event::Event::KillConfirmed(f))),
+        "StandDownAsked" => |data| fact(data, |f| of_account(account::event::Event::StandDownAsked(f))),
         "ExecutionRefused" => |data| fact(data, |f| of_account(account::event::Event::ExecutionRefused(f))),
         "ExecutionExpired" => |data| fact(data, |f| of_account(account::event::Event::ExecutionExpired(f))),
         "SubmissionStarted" => |data| fact(data, |f| of_account(account::event::Event::SubmissionStarted(f))),

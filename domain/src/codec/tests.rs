@@ -10,6 +10,7 @@ use crate::market;
 use crate::market::reference::event::{Basis, BasisMode, Block, ReferencePriced, Verdict};
 use crate::port::event_log::{Position, Record, Revision, StreamId};
 use crate::time::Timestamp;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -196,4 +197,92 @@ fn damaged_bytes_are_refused_or_can_be_kept() {
     }
     let law: fn(usize, usize, usize, u8) -> bool = law;
     quickcheck::QuickCheck::new().tests(5_000).quickcheck(law);
+}
+
+/// What a stranger, an old build or a slip of the hand can put in the place of one value.
+fn hostile() -> Vec<Value> {
+    let texts = [
+        "",
+        "0",
+        "-1",
+        "1e9",
+        "0000-01-01T00:00:00Z",
+        "0000-01-01T00:00:00+01:00",
+        "9999-12-31T23:59:59.9999999Z",
+        "9999-12-31T23:59:59-23:59",
+        "10000-01-01T00:00:00Z",
+        "1763680000000000000us",
+        "79228162514264337593543950335",
+        "0.0000000000000000000000000001",
+        "115792089237316195423570985008687907853269984665640564039457584007913129639935",
+        "115792089237316195423570985008687907853269984665640564039457584007913129639936",
+        "btc-eure",
+        "ä\u{1F600}\u{7f}",
+    ];
+    let numbers = [json!(0), json!(-1), json!(i64::MIN), json!(i64::MAX), json!(u64::MAX), json!(1.5)];
+    let others = [json!(null), json!(true), json!([]), json!({})];
+    texts.into_iter().map(Value::from).chain(numbers).chain(others).collect()
+}
+
+/// Every place in a value where a single value stands, as a pointer to it.
+fn leaves(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, field)| leaves(field, &format!("{at}/{name}"), found));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(n, item)| leaves(item, &format!("{at}/{n}"), found));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => found.push(at.to_owned()),
+    }
+}
+
+/// What a stream holds is read for ever, or the stream is lost: whatever an event can be made of, it is written so that
+/// it means the same when it is read.
+#[test]
+fn nothing_is_written_that_can_not_be_read_back() {
+    let mut taken = 0_usize;
+    for sample in samples() {
+        let (name, form) = (type_of(&sample), serde_json::from_slice(&encode(&sample).unwrap()).unwrap());
+        let mut places = vec![];
+        leaves(&form, "", &mut places);
+        for place in places {
+            for value in hostile() {
+                let mut changed: Value = form.clone();
+                *changed.pointer_mut(&place).unwrap() = value.clone();
+                let Ok(event) = decode(name, SCHEMA_VERSION, changed.to_string().as_bytes()) else {
+                    continue;
+                };
+                taken = taken.saturating_add(1);
+                let written = encode(&event).unwrap();
+                let read = decode(name, SCHEMA_VERSION, &written);
+                assert_eq!(read.unwrap_or_else(|e| panic!("{name}{place} = {value}: {e}")), event, "{place}");
+            }
+        }
+    }
+    assert!(taken > 1_000, "only {taken} forms were taken at all");
+}
+
+/// Fields that were added are read where they stand; where they don't, old builds wrote the event.
+#[test]
+fn what_was_added_is_read_and_is_not_asked_of_old_events() {
+    let added = [
+        ("operations.ServiceStarted", "start", json!(4)),
+        ("operations.AlertRaised", "cause", json!(41)),
+        ("trading.Armed", "strategy_start", json!(4)),
+        ("trading.ArmRequested", "strategy_start", json!(4)),
+        ("trading.ExecutionCommanded", "strategy_start", json!(4)),
+        ("access.KeyCreated", "made_with", json!("4f1d0c7a92be")),
+    ];
+    for (name, field, value) in added {
+        let sample = samples().into_iter().find(|sample| type_of(sample) == name).unwrap();
+        let old: Value = serde_json::from_slice(&encode(&sample).unwrap()).unwrap();
+        assert_eq!(old.get(field), None, "{name}: the form of old builds has no {field}");
+        let mut new = old.clone();
+        new.as_object_mut().unwrap().insert(field.to_owned(), value.clone());
+        let read = decode(name, SCHEMA_VERSION, new.to_string().as_bytes()).unwrap();
+        assert_ne!(read, sample, "{name}: {field} is read");
+        let written: Value = serde_json::from_slice(&encode(&read).unwrap()).unwrap();
+        assert_eq!(written.get(field), Some(&value), "{name}: {field} is written");
+    }
 }

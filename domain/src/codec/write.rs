@@ -93,6 +93,7 @@ fn of_relay<A: Ask>(event: &relay::event::Event, ask: &A) -> A::Answer {
         Event::RelayDisconnected(fact) => ask.answer("intents.RelayDisconnected", fact),
         Event::FrameRejected(fact) => ask.answer("intents.FrameRejected", fact),
         Event::SettlementReported(fact) => ask.answer("intents.SettlementReported", fact),
+        Event::ReplyReported(fact) => ask.answer("intents.ReplyReported", fact),
     }
 }
 
@@ -117,6 +118,7 @@ fn of_account<A: Ask>(event: &account::event::Event, ask: &A) -> A::Answer {
         Event::Disarmed(fact) => ask.answer("trading.Disarmed", fact),
         Event::Killed(fact) => ask.answer("trading.Killed", fact),
         Event::KillConfirmed(fact) => ask.answer("trading.KillConfirmed", fact),
+        Event::StandDownAsked(fact) => ask.answer("trading.StandDownAsked", fact),
         Event::ExecutionRefused(fact) => ask.answer("trading.ExecutionRefused", fact),
         Event::ExecutionExpired(fact) => ask.answer("trading.ExecutionExpired", fact),
         Event::SubmissionStarted(fact) => ask.answer("trading.SubmissionStarted", fact),

@@ -1,5 +1,5 @@
-//! The connection to the relay, stream `relay-{venue}`: up, down, frames that could not be read, and
-//! settlements of our own offers.
+//! The connection to the relay, stream `relay-{venue}`: up, down, frames that could not be read, settlements of our
+//! own offers, and replies to them that nobody waited for any more.
 //!
 //! A process that was killed never said that its connection was gone, so one that starts says it first.
 

@@ -1,4 +1,6 @@
 //! One alert, stream `alert-{kind}`: raised once, cleared once, never repeated in between.
+//!
+//! What is about single facts, as a drift of a balance, waits for a person, and is raised anew for each of them.
 
 pub mod command;
 pub mod event;
@@ -13,7 +15,7 @@ mod tests;
 pub use command::Command;
 pub use event::Event;
 pub use rejection::Rejection;
-pub use state::State;
+pub use state::{Standing, State};
 
 use crate::decider::Decider;
 
@@ -28,7 +30,7 @@ impl Decider for Alert {
     type Rejection = Rejection;
 
     fn decide(state: &State, command: Command) -> Result<Vec<Event>, Rejection> {
-        Ok(decide::decide(state, command))
+        decide::decide(state, command)
     }
 
     fn evolve(state: State, event: &Event) -> State {

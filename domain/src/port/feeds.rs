@@ -81,6 +81,43 @@ pub struct SettlementNotice {
     pub word: SettlementWord,
 }
 
+/// What the relay said of an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyWord {
+    /// It took the offer into its auction.
+    Accepted,
+    /// It said no.
+    Rejected,
+}
+
+impl ReplyWord {
+    /// The name in tables and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// A reply to an offer of ours that nobody waits for any more: the offer was answered before, or given up. It may
+/// repeat that answer, contradict it, or be the only one there is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyNotice {
+    /// The auction that the offer answered.
+    pub quote_id: QuoteId,
+    /// Which offer, by its own hash.
+    pub quote_hash: QuoteHash,
+    /// What the relay says of it now.
+    pub word: ReplyWord,
+    /// Whether it said that the auction was over; never of an accepted one.
+    pub late: bool,
+    /// The reply, verbatim, cut as the first reply to an offer is.
+    pub reply: String,
+}
+
 /// What one frame meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RelayWord {
@@ -88,6 +125,8 @@ pub enum RelayWord {
     Quote(Box<QuoteRequest>),
     /// An offer was settled, or failed to.
     Settlement(SettlementNotice),
+    /// A further reply to an offer of ours, or one that came too late. Never lost for want of room.
+    Reply(ReplyNotice),
     /// The frame could not be read; the text says why.
     Unreadable(String),
 }

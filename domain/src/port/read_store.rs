@@ -13,6 +13,7 @@ pub use table::{Column, ColumnKind, Misfit, POSITION_COLUMN, Retention, Schema, 
 
 use super::PortFuture;
 use super::event_log::Position;
+use crate::ids::EventId;
 
 /// How far a projection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,14 @@ pub struct Checkpoint {
     pub version: u32,
     /// Everything up to here is in the rows; [`Position::START`] when nothing is.
     pub position: Position,
+    /// Names the record at that position, so that the log can be told from another one: the one in front of which
+    /// these rows are asked must have it there. `None` when it was not said.
+    pub event_id: Option<EventId>,
+}
+
+impl Checkpoint {
+    /// Nothing is stored.
+    pub const NOTHING: Self = Self { version: 0, position: Position::START, event_id: None };
 }
 
 /// A row by name.
@@ -57,6 +66,8 @@ pub struct Batch {
     pub expected: Position,
     /// Where it is when the changes are in. Never before `expected`.
     pub checkpoint: Position,
+    /// Names the record at `checkpoint`; `None` when it is not known.
+    pub event_id: Option<EventId>,
     /// At most one per row.
     pub changes: Vec<Change>,
 }

@@ -116,6 +116,10 @@ pub enum CannotOffer {
 /// The right to send one frame: whatever the caller wants dropped when the frame is out of its hands.
 pub type SendPermit = Box<dyn Send + Sync>;
 
+/// How long after it was handed over a frame may still be leaving, in milliseconds: it waits for those before it, and
+/// then for its socket. After that it has left or never will.
+pub const SEND_MS_MAX: u64 = 10_000;
+
 /// The venue's maker side.
 pub trait Venue: Send + Sync {
     /// Words the offer. The same terms give the same bytes, on any machine, for ever.
@@ -136,7 +140,7 @@ pub trait Venue: Send + Sync {
     ///
     /// `permit` travels with the frame and is dropped as soon as the frame has left this process, or it is
     /// certain that it never will; long before the reply. Whoever stops the desk waits for the permits: after
-    /// that no frame leaves any more.
+    /// that no frame leaves any more. A frame that is not out after [`SEND_MS_MAX`] is given up.
     ///
     /// Dropping the future after the frame left leaves the outcome unknown: the caller has written its
     /// intention down before, and looks.

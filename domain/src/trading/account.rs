@@ -27,7 +27,10 @@ mod evolve;
 mod tests;
 
 pub use command::Command;
-pub use decide::{ARMING_MS_MAX, LEASE_MS_MAX, REQUEST_MS_MAX, VALIDITY_SLACK_MS};
+pub use decide::{
+    ARMING_MS_MAX, EFFECTIVE_AHEAD_MS_MAX, EFFECTIVE_PAST_MS_MAX, LEASE_MS_MAX, REQUEST_MS_MAX,
+    VALIDITY_SLACK_MS,
+};
 pub use event::Event;
 pub use rejection::Rejection;
 pub use state::State;

@@ -8,8 +8,8 @@ use crate::intents::demand::Demand;
 use crate::market::reference::event::{
     Basis, BasisMode, Fair, ReferencePriced, Role, Source, SourceUse, Verdict as PriceVerdict,
 };
-use crate::money::{BasisPoints, Decimals, Rate, Units};
-use crate::pair::Direction;
+use crate::money::{Asset, BasisPoints, Decimals, Rate, Units};
+use crate::pair::{Direction, Pair, Side};
 use crate::port::event_log::Position;
 use crate::port::venue::{ExactSide, PreparedOffer, TokenAmount};
 use crate::time::Timestamp;
@@ -40,6 +40,15 @@ pub(crate) fn eure() -> TokenId {
 
 pub(crate) fn pair() -> PairId {
     PairId::try_from("btc-eure".to_owned()).unwrap()
+}
+
+/// The pair with its assets and tokens.
+pub(crate) fn whole_pair() -> Pair {
+    let side = |symbol: &str, decimals, token| Side {
+        asset: Asset { symbol: symbol.to_owned(), decimals },
+        tokens: vec![token],
+    };
+    Pair { id: pair(), base: side("BTC", 8, btc()), quote: side("EURe", 18, eure()) }
 }
 
 pub(crate) fn quote(n: u64) -> QuoteId {
@@ -223,6 +232,7 @@ pub(crate) fn seen<T>(n: u64, fact: T) -> Seen<T> {
 pub(crate) fn sight(demand: Demand) -> Sight {
     Sight {
         strategy: Arc::from("btc-eure"),
+        start: 1,
         demand: Arc::new(demand),
         demand_event_id: event_id(30),
         demand_position: Position(30),
@@ -262,6 +272,7 @@ pub(crate) fn order(n: u64) -> ExecutionCommanded {
         exact: ExactSide::In,
         notional: euros(50, 0),
         limits_version: 1,
+        strategy_start: 1,
         min_deadline_ms: 60_000,
         closes_at: at(3_000),
         partner_id: None,
@@ -320,6 +331,7 @@ pub(crate) fn execute(n: u64) -> Execute {
 
 pub(crate) fn execute_order(n: u64, order: ExecutionCommanded) -> Execute {
     Execute {
+        pair: whole_pair(),
         command_position: Position(n),
         epoch: 1,
         paused: false,
@@ -339,6 +351,7 @@ pub(crate) fn armed(mode: Mode) -> Event {
     Event::Armed(Armed {
         mode,
         limits_version: 1,
+        strategy_start: 1,
         until: at(300_000),
         reason: "morning session".to_owned(),
         at: at(-40_000),

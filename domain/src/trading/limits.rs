@@ -108,7 +108,7 @@ const DEADLINE_MS_MAX: u64 = 10 * 60 * 1_000;
 /// Longest age of anything.
 const AGE_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 /// Largest difference between clocks that may be shrugged off: beyond it deadlines mean nothing.
-const CLOCK_SKEW_MS_MAX: u64 = 60 * 1_000;
+pub const CLOCK_SKEW_MS_MAX: u64 = 60 * 1_000;
 /// Most open offers: one snapshot of the venue asks about all of their nonces
 /// ([`crate::port::verifier::SNAPSHOT_NONCES_MAX`]).
 const OPEN_OFFERS_MAX: u32 = 256;

@@ -1,8 +1,11 @@
 //! A request to change something, as REST sends it: its body, its key and who asks.
 
+mod unique;
+
 use crate::api::Visitor;
 use crate::desk::asking::Asking;
 use crate::problem::Problem;
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -12,14 +15,16 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::time::Duration;
+use unique::Unreadable;
 use uuid::Uuid;
 
 /// Most bytes of a request body: 256 KiB.
 pub(crate) const BODY_BYTES_MAX: usize = 256 * 1024;
 /// Longest time for a body to come.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// What the reader says of a number with a point where none belongs.
-const POINT: &str = "invalid type: floating point";
+/// Largest whole number that is taken when it is written with a point: 2^52 - 1. Up to it, a reader that is off by the
+/// smallest step of a float comes to no other whole number.
+const EXACT_MAX: u64 = (1 << 52) - 1;
 /// The header that names a wish.
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -44,9 +49,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Asked<T> {
         let (parts, body) = request.into_parts();
         unasked(&parts)?;
         let asking = Asking::new(visitor(&parts)?, key(&parts.headers)?);
+        // Whole already: it was received before a seat was taken.
         let bytes = read(&parts.headers, body).await?;
         Ok(Self { body: parse(&parts.headers, &bytes)?, asking })
     }
+}
+
+/// The request with its body, whole.
+pub(crate) async fn received(request: Request) -> Result<Request, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = read(&parts.headers, body).await?;
+    Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
 fn visitor(parts: &Parts) -> Result<&Visitor, Problem> {
@@ -71,7 +84,7 @@ fn key(headers: &HeaderMap) -> Result<Option<Uuid>, Problem> {
     parsed.map(Some).ok_or_else(|| Problem::field("Idempotency-Key", "must be a UUID"))
 }
 
-async fn read(headers: &HeaderMap, body: axum::body::Body) -> Result<Bytes, Problem> {
+async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|bytes: u64| bytes > u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX)) {
         return Err(too_large());
@@ -104,22 +117,18 @@ fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &Bytes) -> Result<T, P
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", detail));
     };
     // As JSON first: what is no JSON at all has no field to name.
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|e| Problem::bad_request(format!("no JSON: {e}")))?;
+    let value = unique::value(bytes).map_err(|no| match no {
+        Unreadable::Twice(name) => {
+            let short: String = name.chars().take(80).collect();
+            Problem::field(&short, format!("duplicate field `{short}`"))
+        }
+        Unreadable::NoJson(error) => Problem::bad_request(format!("no JSON: {error}")),
+    })?;
     if !value.is_object() {
         // Serde would take an array for an object whose names were left out.
         return Err(Problem::field("body", "must be a JSON object"));
     }
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let read: Result<T, _> = serde_path_to_error::deserialize(&mut reader);
-    match read {
-        Ok(body) => Ok(body),
-        // To JSON, 60.0 is a whole number; tried second, so that what is wrong with the rest is still told.
-        Err(error) if error.inner().to_string().contains(POINT) => {
-            serde_json::from_value(whole(value)).map_err(|_| unread(&error))
-        }
-        Err(error) => Err(unread(&error)),
-    }
+    serde_path_to_error::deserialize(whole(value)).map_err(|error| unread(&error))
 }
 
 fn unread(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
@@ -128,13 +137,15 @@ fn unread(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     Problem::field(&field, error.inner().to_string())
 }
 
-/// The same with whole numbers written without a point.
+/// The same with whole numbers written without a point: to JSON, 60.0 is one. Only where nothing can have been lost: what
+/// is larger may have been another number before it was read.
 fn whole(value: Value) -> Value {
     match value {
         Value::Number(number) => {
-            let text = number.to_string();
+            let text = if number.is_f64() { number.to_string() } else { String::new() };
             let integer = text.strip_suffix(".0").and_then(|digits| digits.parse::<i64>().ok());
-            Value::Number(integer.map_or(number, Into::into))
+            let exact = integer.filter(|integer| integer.unsigned_abs() <= EXACT_MAX);
+            Value::Number(exact.map_or(number, Into::into))
         }
         Value::Array(items) => Value::Array(items.into_iter().map(whole).collect()),
         Value::Object(fields) => {
@@ -193,10 +204,28 @@ mod tests {
         );
         assert_eq!(arm(r#"{"reason":"opening","mode":"full","for_ms":60000.5}"#).unwrap_err(), 400);
         assert_eq!(arm(r#"{"reason":"opening","mode":"full","for_ms":-60000.0}"#).unwrap_err(), 400);
+        let exactly = arm(r#"{"reason":"opening","mode":"full","for_ms":900719925474099.0}"#);
+        assert_eq!(exactly.unwrap().for_ms, Some(900_719_925_474_099));
+        // Floats of this size are read as their neighbours: 9007199254740991.0 as …990, 9007199254740993.0 as …992.
+        for text in [
+            r#"{"reason":"opening","mode":"full","for_ms":4503599627370496.0}"#,
+            r#"{"reason":"opening","mode":"full","for_ms":9007199254740991.0}"#,
+            r#"{"reason":"opening","mode":"full","for_ms":9007199254740993.0}"#,
+        ] {
+            assert_eq!(arm(text).unwrap_err(), 400, "{text}");
+        }
+        let plain = arm(r#"{"reason":"opening","mode":"full","for_ms":9007199254740993}"#);
+        assert_eq!(plain.unwrap().for_ms, Some(9_007_199_254_740_993));
     }
 
     #[test]
-    fn a_field_that_comes_twice_is_refused() {
+    fn a_field_that_comes_twice_is_refused_whatever_else_there_is() {
         assert_eq!(arm(r#"{"reason":"a","reason":"b","mode":"full","for_ms":1}"#).unwrap_err(), 400);
+        assert_eq!(arm(r#"{"reason":"a","reason":"b","mode":"full","for_ms":1.0}"#).unwrap_err(), 400);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let deep = br#"{"limits":{"floor":{"a":"1","a":"2"}},"reason":"x"}"#;
+        let no = parse::<dto::SetLimits>(&headers, &Bytes::from_static(deep)).unwrap_err();
+        assert_eq!((no.said().errors[0].field.as_str(), no.said().status), ("a", 400));
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod follow;
 pub(crate) mod keys;
 pub(crate) mod live;
 pub(crate) mod log;
+mod origin;
 pub(crate) mod reads;
 pub(crate) mod ready;
 pub(crate) mod status;

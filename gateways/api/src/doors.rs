@@ -3,9 +3,9 @@
 mod rates;
 mod rooms;
 
-pub(crate) use rates::{Allowance, Rates};
+pub(crate) use rates::{Allowance, Rates, TooFast, network};
 pub use rates::{Pace, RateOptions};
-pub(crate) use rooms::{Room, Rooms, Seat};
+pub(crate) use rooms::{Bounds, Hall, Room, Rooms, Seat, Who};
 
 use crate::api::Api;
 use crate::desk::live::Hub;

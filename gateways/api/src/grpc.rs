@@ -59,7 +59,7 @@ pub(crate) fn routes(api: &Arc<Api>) -> Router {
                 .max_decoding_message_size(MESSAGE_BYTES_MAX),
         )
         .add_service(
-            HealthServer::new(health::Service::new(api)).max_decoding_message_size(MESSAGE_BYTES_MAX),
+            HealthServer::new(health::Service::new(api)).max_decoding_message_size(guard::HEALTH_BYTES_MAX),
         );
     reflected(&mut services);
     services
@@ -79,8 +79,18 @@ fn reflected(services: &mut tonic::service::RoutesBuilder) {
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     services
-        .add_service(described().build_v1().expect("the descriptors of this build are readable"))
-        .add_service(described().build_v1alpha().expect("the descriptors of this build are readable"));
+        .add_service(
+            described()
+                .build_v1()
+                .expect("the descriptors of this build are readable")
+                .max_decoding_message_size(guard::REFLECTION_BYTES_MAX),
+        )
+        .add_service(
+            described()
+                .build_v1alpha()
+                .expect("the descriptors of this build are readable")
+                .max_decoding_message_size(guard::REFLECTION_BYTES_MAX),
+        );
 }
 
 /// Who asks, as the guard found out.

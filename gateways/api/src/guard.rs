@@ -1,7 +1,8 @@
 //! What every request passes on its way in: who asks, whether they may, whether there is room, and how long it may
 //! take.
 
-use crate::api::Api;
+use crate::api::{Api, Visitor};
+use crate::asked;
 use crate::desk::visit;
 use crate::doors::{Allowance, Room};
 use crate::observe;
@@ -49,8 +50,9 @@ pub(crate) struct Entrance {
 /// Lets a request in, or says why not.
 pub(crate) async fn enter(State(entrance): State<Entrance>, request: Request, next: Next) -> Response {
     match entrance.admit(request) {
-        Ok((request, allowance)) => {
-            let mut response = entrance.through(request, next).await.unwrap_or_else(Problem::into_response);
+        Ok(Admitted { request, visitor, allowance }) => {
+            let through = entrance.through(request, visitor.as_ref(), next).await;
+            let mut response = through.unwrap_or_else(Problem::into_response);
             if let Some(allowance) = allowance {
                 tell(&mut response, allowance);
             }
@@ -60,23 +62,46 @@ pub(crate) async fn enter(State(entrance): State<Entrance>, request: Request, ne
     }
 }
 
+/// A request that is let in.
+struct Admitted {
+    request: Request,
+    /// Who asks, where that matters.
+    visitor: Option<Visitor>,
+    allowance: Option<Allowance>,
+}
+
 impl Entrance {
-    fn admit(&self, mut request: Request) -> Result<(Request, Option<Allowance>), Problem> {
+    fn admit(&self, mut request: Request) -> Result<Admitted, Problem> {
         if self.needs == Needs::Nothing {
-            return Ok((request, None));
+            return Ok(Admitted { request, visitor: None, allowance: None });
         }
         let visitor = visit::visitor(&self.api, request.extensions(), request.headers())?;
         let allowance = match self.needs {
-            Needs::May(action) => visit::admit(&self.api, &visitor, action)?,
+            Needs::May(action) => {
+                visit::admit(&self.api, &visitor, action, request.headers(), request.uri())?
+            }
             Needs::Nothing | Needs::Credential => None,
         };
-        request.extensions_mut().insert(visitor);
-        Ok((request, allowance))
+        request.extensions_mut().insert(visitor.clone());
+        Ok(Admitted { request, visitor: Some(visitor), allowance })
     }
 
-    async fn through(&self, request: Request, next: Next) -> Result<Response, Problem> {
-        let Some(room) = self.room else { return Ok(next.run(request).await) };
-        let _seat = self.api.doors.rooms.seat(room)?;
+    async fn through(
+        &self,
+        request: Request,
+        visitor: Option<&Visitor>,
+        next: Next,
+    ) -> Result<Response, Problem> {
+        let (Some(room), Some(visitor)) = (self.room, visitor) else { return Ok(next.run(request).await) };
+        let (rooms, who) = (&self.api.doors.rooms, visit::who(&visitor.caller));
+        // Nobody takes a seat who has not said yet what for.
+        let request = if request.method().is_safe() {
+            request
+        } else {
+            let _on_its_way = rooms.seat(Room::Bodies, &who)?;
+            asked::received(request).await?
+        };
+        let _seat = rooms.seat(room, &who)?;
         tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.map_err(|_| {
             let detail =
                 format!("not answered within {} s; a command may have been done", REQUEST_TIMEOUT.as_secs());

@@ -15,11 +15,13 @@ mod door;
 mod doors;
 mod grpc;
 mod openapi;
+mod papers;
 mod probes;
 mod router;
 
 mod asked;
 mod guard;
+mod handover;
 mod params;
 mod problem;
 mod reading;

@@ -18,6 +18,11 @@ pub fn announce() {
     describe_histogram!("grpc_request_seconds", "Time to the head of a gRPC answer, by method.");
     describe_counter!("api_handshake_failures_total", "TLS handshakes that came to nothing.");
     describe_counter!(
+        "api_certificates_refused_total",
+        "Times that the door's files of certificates were replaced by some that can't be used."
+    );
+    counter!("api_certificates_refused_total").increment(0);
+    describe_counter!(
         "api_live_failures_total",
         "Times the shared reading of the log for live events failed."
     );
@@ -25,6 +30,11 @@ pub fn announce() {
     counter!("api_live_failures_total").increment(0);
     counter!("api_strangers_total").increment(0);
     counter!("api_accept_failures_total").increment(0);
+    describe_counter!(
+        "api_crowded_total",
+        "Connections that were closed at once because their address has as many as one may."
+    );
+    counter!("api_crowded_total").increment(0);
 }
 
 /// Whether everything that this process needs works.
@@ -90,6 +100,12 @@ pub(crate) fn not_accepted(error: &std::io::Error) {
     tracing::warn!(event = "api.not_accepted", %error, "connection not accepted");
 }
 
+/// An address has as many connections as one may.
+pub(crate) fn crowded(address: &str) {
+    metrics::counter!("api_crowded_total").increment(1);
+    tracing::debug!(event = "api.crowded", address, "connection closed: its address has its share already");
+}
+
 /// A connection ended in disorder: a client that hung up, nonsense on the wire, or a head that came too slowly.
 pub(crate) fn connection_failed(error: &dyn std::error::Error) {
     tracing::debug!(event = "api.connection_failed", %error, "connection ended");
@@ -129,6 +145,21 @@ pub(crate) fn handshake_failed(address: &str, error: &std::io::Error) {
 pub(crate) fn handshake_late(address: &str) {
     metrics::counter!("api_handshake_failures_total").increment(1);
     tracing::debug!(event = "api.handshake_late", address, "tls handshake not finished in time");
+}
+
+/// The door's files of certificates hold something else: callers from now on are received with it.
+pub(crate) fn certificates_renewed(chain: &Path) {
+    tracing::info!(event = "api.certificates_renewed", path = %chain.display(), "certificates read again");
+}
+
+/// The files hold something that can't be used: what was read before stays in use.
+pub(crate) fn certificates_refused(why: &str) {
+    metrics::counter!("api_certificates_refused_total").increment(1);
+    tracing::error!(
+        event = "api.certificates_refused",
+        why,
+        "certificates can't be used: the ones before stay in use"
+    );
 }
 
 /// The door to the network is closed.

@@ -6,7 +6,7 @@ use crate::dto;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use stele_commands::control::Refused;
-use stele_domain::port::event_log::LogError;
+use stele_domain::port::event_log::{LogError, Position};
 use stele_domain::port::read_store::StoreError;
 use uuid::Uuid;
 
@@ -34,10 +34,10 @@ const RULES_ON_CONTENT: [&str; 10] = [
 const RULES_ON_NAMES: [&str; 2] = ["unknown_key", "unknown_request"];
 
 /// A no on its way out. Boxed, because it travels in every result.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Problem(Box<No>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct No {
     said: dto::Problem,
     /// Whole seconds after which asking again may help.
@@ -100,6 +100,12 @@ impl Problem {
 
     pub(crate) fn internal(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+
+    /// A position that the log has not come to.
+    pub(crate) fn beyond(head: Position) -> Self {
+        let detail = format!("the log ends at position {head}: what is to come can't be asked for by number");
+        Self::conflict("position-beyond-head", detail).at(head.0)
     }
 
     /// What is said, for doors that say it in another form.
@@ -174,9 +180,20 @@ impl Problem {
     }
 }
 
+/// Only what may pass by itself is to be asked for again.
 impl From<LogError> for Problem {
     fn from(error: LogError) -> Self {
-        Self::unavailable("log-unavailable", chain(&error))
+        let detail = chain(&error);
+        match error {
+            LogError::Unreachable(_) | LogError::Full => Self::unavailable("log-unavailable", detail),
+            // It is this process that may not, whoever asks it: no credential of the caller's would help.
+            LogError::Denied(_) => Self::conflict("log-denied", detail),
+            LogError::Conflict { .. }
+            | LogError::Invalid(_)
+            | LogError::Stopped(_)
+            | LogError::Damaged { .. }
+            | LogError::Owned { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "log-failed", detail),
+        }
     }
 }
 
@@ -225,5 +242,51 @@ impl IntoResponse for Problem {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stele\""));
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Problem;
+    use axum::http::header;
+    use axum::response::IntoResponse;
+    use stele_domain::port::event_log::{Expected, LogError, StreamId};
+    use tonic::{Code, Status};
+    use tonic_types::StatusExt;
+
+    fn every_error() -> Vec<(LogError, u16, &'static str, Code)> {
+        let conflict = LogError::Conflict {
+            stream: StreamId::new("account-desk.near").unwrap(),
+            expected: Expected::NoStream,
+            actual: None,
+        };
+        let damaged = LogError::Damaged { file: "1.log".to_owned(), offset: 7, what: "a sum".to_owned() };
+        let owned = LogError::Owned { directory: "data".to_owned(), owner: "pid 7".to_owned() };
+        vec![
+            (LogError::Unreachable("gone".into()), 503, "log-unavailable", Code::Unavailable),
+            (LogError::Full, 503, "log-unavailable", Code::Unavailable),
+            (LogError::Denied("not yours".to_owned()), 409, "log-denied", Code::FailedPrecondition),
+            (conflict, 500, "log-failed", Code::Internal),
+            (LogError::Invalid("empty".to_owned()), 500, "log-failed", Code::Internal),
+            (LogError::Stopped("fsync".to_owned()), 500, "log-failed", Code::Internal),
+            (damaged, 500, "log-failed", Code::Internal),
+            (owned, 500, "log-failed", Code::Internal),
+        ]
+    }
+
+    #[test]
+    fn only_what_may_pass_by_itself_is_to_be_asked_for_again() {
+        for (error, status, code, grpc) in every_error() {
+            let (words, transient) = (error.to_string(), error.is_transient());
+            let problem = Problem::from(error);
+            let said = problem.said();
+            assert_eq!((said.status, said.code.as_str()), (status, code), "{words}");
+            assert_eq!(said.kind, format!("urn:stele:problem:{code}"));
+            assert!(said.detail.starts_with(&words), "{}", said.detail);
+            let told = Status::from(problem.clone());
+            assert_eq!((told.code(), told.get_details_retry_info().is_some()), (grpc, transient), "{words}");
+            let response = problem.into_response();
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), transient, "{words}");
+        }
     }
 }

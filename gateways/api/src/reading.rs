@@ -40,14 +40,51 @@ fn min(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     position.map(Some).ok_or_else(|| Problem::field("Min-Log-Position", "must be a log position"))
 }
 
-/// Other preferences are for others; RFC 7240 says to pass over what one does not know.
+/// Other preferences are for others; RFC 7240 says to pass over what one does not know, and to take the first of two.
 fn wait(headers: &HeaderMap) -> Result<Duration, Problem> {
     let given = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    let wait = given.flat_map(|text| text.split(',')).find_map(|part| part.trim().strip_prefix("wait="));
-    let Some(seconds) = wait else { return Ok(Duration::ZERO) };
-    let seconds: u64 =
-        seconds.trim().parse().map_err(|_| Problem::field("Prefer", "wait must be whole seconds"))?;
+    let wait = given.flat_map(preferences).find(|(name, _)| name.eq_ignore_ascii_case("wait"));
+    let Some((_, seconds)) = wait else { return Ok(Duration::ZERO) };
+    let seconds: u64 = seconds.parse().map_err(|_| Problem::field("Prefer", "wait must be whole seconds"))?;
     Ok(Duration::from_secs(seconds))
+}
+
+/// Names and values, without their parameters: `name [= word] *(; parameter)`, with commas between them. A word may stand
+/// in quotes, in which commas and semicolons mean nothing.
+fn preferences(text: &str) -> impl Iterator<Item = (&str, String)> {
+    split(text, ',').into_iter().filter_map(|preference| {
+        let first = *split(preference, ';').first()?;
+        let (name, value) = first.split_once('=').unwrap_or((first, ""));
+        Some((name.trim(), unquoted(value.trim())))
+    })
+}
+
+/// Split outside of quotes.
+fn split(text: &str, by: char) -> Vec<&str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let at_sign = |letter: char| {
+        match (escaped, letter) {
+            (true, _) => escaped = false,
+            (false, '\\') => escaped = quoted,
+            (false, '"') => quoted = !quoted,
+            (false, _) => return letter == by && !quoted,
+        }
+        false
+    };
+    text.split(at_sign).collect()
+}
+
+/// A word as it is meant: without the quotes and the signs before quoted signs.
+fn unquoted(word: &str) -> String {
+    let Some(inner) = word.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return word.to_owned();
+    };
+    let mut escaped = false;
+    let meant = |letter: &char| {
+        escaped = !escaped && *letter == '\\';
+        !escaped
+    };
+    inner.chars().filter(meant).collect()
 }
 
 impl Reading {
@@ -134,4 +171,44 @@ async fn behind(api: &Api, name: &str, min: Position) -> Result<Problem, StoreEr
         "projection {name} is at position {at} and {min} was asked for: wait longer (Prefer: wait=5)"
     );
     Ok(Problem::unavailable("projection-behind", detail).at(at.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wait;
+    use axum::http::{HeaderMap, HeaderValue};
+
+    fn asked(lines: &[&'static str]) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append("prefer", HeaderValue::from_static(line));
+        }
+        wait(&headers).ok().map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn a_preference_is_read_by_its_grammar() {
+        for lines in [
+            &["wait=5"][..],
+            &["Wait=5"],
+            &["WAIT = 5"],
+            &[r#"wait="5""#],
+            &[r#"wait="\5""#],
+            &["wait=5; foo=1"],
+            &["respond-async, wait=5"],
+            &["respond-async", "wait=5"],
+            &["wait=5, wait=3", "wait=soon"],
+            &[r#"x="a, wait=3; \", wait=4", wait=5"#],
+        ] {
+            assert_eq!(asked(lines), Some(5), "{lines:?}");
+        }
+        for lines in [&[][..], &["respond-async"], &["waiting=5"], &[r#"x="wait=5""#], &["x; wait=5"], &[""]]
+        {
+            assert_eq!(asked(lines), Some(0), "{lines:?}: others' preferences are passed over");
+        }
+        for lines in [&["wait=soon"][..], &["wait"], &["wait="], &["wait=-1"], &["wait=1.5"], &[r#"wait="5"#]]
+        {
+            assert_eq!(asked(lines), None, "{lines:?}");
+        }
+    }
 }

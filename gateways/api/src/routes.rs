@@ -63,9 +63,10 @@ const fn wish(
     action: Action,
     handler: Handler,
 ) -> Route {
-    // Stopping has room of its own: nobody else's wish keeps it waiting.
+    // Killing has room of its own, and so has disarming: nobody else's wish keeps either waiting.
     let room = match action {
-        Action::Kill | Action::Disarm => Room::Stops,
+        Action::Kill => Room::Kills,
+        Action::Disarm => Room::Disarms,
         Action::Read
         | Action::ReadLog
         | Action::Prove

@@ -117,13 +117,13 @@ pub fn chosen_amount(message: &str, exact: ExactSide) -> Result<Units, Unsayable
 ///
 /// # Errors
 ///
-/// [`Unsayable::Deadline`] outside the years 0 to 9999.
+/// [`Unsayable::Deadline`] at the ends of the range of times, where a sum that left the range has been cut to.
 pub fn deadline(at: Timestamp) -> Result<String, Unsayable> {
     /// Up to the third digit of the second.
     const KEPT: usize = "2035-01-02T03:04:15.678".len();
     let text = at.to_string();
-    let sound = text.len() == "2035-01-02T03:04:15.678901Z".len() && text.as_bytes().get(4) == Some(&b'-');
-    let kept = text.get(..KEPT).filter(|_| sound).ok_or(Unsayable::Deadline(at))?;
+    let meant = at != Timestamp::MIN && at != Timestamp::MAX;
+    let kept = text.get(..KEPT).filter(|_| meant).ok_or(Unsayable::Deadline(at))?;
     Ok(format!("{kept}Z"))
 }
 

@@ -1,6 +1,7 @@
 //! Everything this crate says out loud. Wording and labels are reviewed here and nowhere else; no secret gets here.
 
 use metrics::{counter, describe_counter, describe_gauge};
+use stele_domain::port::feeds::{ReplyNotice, ReplyWord};
 use stele_domain::port::venue::Submission;
 
 /// Shows every metric of this crate from the start, and says what it means.
@@ -16,6 +17,10 @@ pub fn announce() {
     describe_counter!("relay_quotes_dropped_total", "Requests for quotes that nobody read in time.");
     describe_counter!("relay_news_dropped_total", "Other news of the relay that nobody read in time.");
     describe_counter!("relay_submissions_total", "Offers by the relay's answer.");
+    describe_counter!(
+        "relay_further_replies_total",
+        "Replies to offers that were answered before, or given up."
+    );
     describe_counter!(
         "verifier_provider_failures_total",
         "Readings that a provider did not answer properly."
@@ -38,6 +43,9 @@ pub fn announce() {
     }
     for outcome in ["accepted", "refused", "late", "not_sent", "unknown"] {
         counter!("relay_submissions_total", "outcome" => outcome).increment(0);
+    }
+    for word in [ReplyWord::Accepted, ReplyWord::Rejected] {
+        counter!("relay_further_replies_total", "word" => word.name()).increment(0);
     }
     counter!("subscription_reconnects_total", "source" => "relay").increment(0);
 }
@@ -120,6 +128,21 @@ pub fn submitted(quote_hash: &str, submission: &Submission) {
     };
     metrics::counter!("relay_submissions_total", "outcome" => outcome).increment(1);
     tracing::debug!(event = "relay.submitted", quote_hash, outcome, said, "offer submitted");
+}
+
+/// The relay replied to an offer that was answered before, or given up.
+pub fn further_reply(notice: &ReplyNotice) {
+    let (quote_id, quote_hash) = (notice.quote_id.as_str(), notice.quote_hash.as_str());
+    let (outcome, said) = (notice.word.name(), notice.reply.as_str());
+    metrics::counter!("relay_further_replies_total", "word" => outcome).increment(1);
+    tracing::warn!(
+        event = "relay.further_reply",
+        quote_id,
+        quote_hash,
+        outcome,
+        said,
+        "the relay replied to an offer that nobody waits for"
+    );
 }
 
 /// A provider of the verifier's views did not answer properly and is left out of this snapshot.

@@ -18,5 +18,5 @@ pub use observe::announce;
 
 pub use memory::{MemoryStore, Usage};
 pub use migrate::{MigrateError, Migrated};
-pub use postgres::{DroppedPartition, OpenError, Options, PostgresStore, Sql, Trouble};
+pub use postgres::{AddressError, DroppedPartition, OpenError, Options, PostgresStore, Sql, Trouble};
 pub use private::{PrivateError, PrivateServer};

@@ -63,7 +63,7 @@ impl MemoryStore {
         let mut contents = Contents { shelves: BTreeMap::new(), checkpoints: BTreeMap::new() };
         let mut reached = BTreeMap::new();
         for schema in schemas {
-            let start = Checkpoint { version: 0, position: Position::START };
+            let start = Checkpoint::NOTHING;
             if !schema.shared && contents.checkpoints.insert(schema.projection, start).is_some() {
                 return Err(StoreError::Invalid(format!("two projections are called {}", schema.projection)));
             }
@@ -125,7 +125,8 @@ impl MemoryStore {
                 });
             }
             contents.put_in_place(steps)?;
-            let moved = Checkpoint { version: batch.version, position: batch.checkpoint };
+            let (version, position, event_id) = (batch.version, batch.checkpoint, batch.event_id);
+            let moved = Checkpoint { version, position, event_id };
             contents.checkpoints.insert(batch.projection, moved);
         }
         if let Some(reached) = self.reached.get(batch.projection) {

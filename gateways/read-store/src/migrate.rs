@@ -8,10 +8,10 @@ mod files;
 
 pub use files::FILES;
 
-use crate::postgres::{Failure, Trouble};
+use crate::postgres::{Address, AddressError, Failure, Trouble};
 use sha2::{Digest, Sha256};
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, Row as _};
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -39,9 +39,9 @@ pub struct Migrated {
 /// Why migrations can't be applied, or the ones that were are not ours.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// The database URL is none.
-    #[error("the database URL can't be read; it looks like postgres://role:password@host:5432/database")]
-    Url(#[source] sqlx::Error),
+    /// The database URL can't be used, or a file that it names.
+    #[error(transparent)]
+    Url(AddressError),
     /// The server does not answer, or refuses.
     #[error("the migrations can't be read or written")]
     Unavailable(#[source] Trouble),
@@ -172,11 +172,10 @@ pub async fn migrate(url_owner: &str) -> Result<Migrated, MigrateError> {
 ///
 /// [`MigrateError`] names the file.
 pub async fn apply(url_owner: &str, files: &[Migration]) -> Result<Migrated, MigrateError> {
-    let options: PgConnectOptions = url_owner.parse().map_err(MigrateError::Url)?;
-    let options = options.application_name("stele-migrate").disable_statement_logging();
-    let connected = timeout(Duration::from_secs(10), options.connect()).await;
+    let address = Address::of(url_owner, "stele-migrate").map_err(MigrateError::Url)?;
+    let connected = timeout(Duration::from_secs(10), address.connect()).await;
     let silent = |_| MigrateError::Unavailable(Trouble::Silent(Duration::from_secs(10)));
-    let mut connection = connected.map_err(silent)?.map_err(unavailable)?;
+    let mut connection = connected.map_err(silent)?.map_err(MigrateError::Unavailable)?;
     let run = async {
         sqlx::raw_sql(LOCK).execute(&mut connection).await.map_err(unavailable)?;
         if notes(&mut connection).await?.is_none() {
@@ -285,10 +284,7 @@ fn checksum(sql: &str) -> String {
 }
 
 fn unavailable(error: sqlx::Error) -> MigrateError {
-    MigrateError::Unavailable(match Failure::from(error) {
-        Failure::Trouble(trouble) => trouble,
-        Failure::Data(why) => Trouble::Failed(sqlx::Error::Protocol(why)),
-    })
+    MigrateError::Unavailable(Failure::from(error).into_trouble())
 }
 
 #[cfg(test)]

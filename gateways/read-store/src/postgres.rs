@@ -4,16 +4,20 @@
 //! restart of either side would have to mend. Rows of histories stay until their table's storage policy lets
 //! them go.
 
+mod address;
 mod error;
 mod pool;
 mod reached;
 mod read;
+mod ready;
 mod room;
 mod schema;
 mod statements;
 mod values;
 mod write;
 
+pub(crate) use address::Address;
+pub use address::AddressError;
 pub(crate) use error::Failure;
 pub use error::{OpenError, Trouble};
 pub use room::DroppedPartition;
@@ -21,8 +25,8 @@ pub use statements::Sql;
 
 use pool::{Pool, Terms};
 use reached::Reached;
+use ready::Ready;
 use room::Rooms;
-use sqlx::postgres::PgConnectOptions;
 use statements::{Shape, TableSql};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -31,7 +35,6 @@ use stele_domain::port::event_log::{Direction, Position};
 use stele_domain::port::read_store::{
     Answer, Batch, Checkpoint, Key, Order, Page, ReadStore, Row, RowKey, ScanQuery, Schema, StoreError,
 };
-use tokio::sync::OnceCell;
 use values::Parameters;
 
 /// Connections of the runner: one at work, and one for what goes on beside it.
@@ -82,8 +85,7 @@ pub struct PostgresStore {
     options: Options,
     readers: Pool,
     writers: Pool,
-    /// Set once the database was found to be what this build expects.
-    ready: OnceCell<()>,
+    ready: Ready,
     rooms: Rooms,
     reached: Reached,
 }
@@ -108,9 +110,8 @@ impl PostgresStore {
     ///
     /// [`OpenError::Url`], [`OpenError::Definitions`].
     pub fn lazy(url: &str, schemas: &[Schema], options: Options) -> Result<Self, OpenError> {
-        let connect: PgConnectOptions = url.parse().map_err(OpenError::Url)?;
+        let address = Address::of(url, "stele").map_err(OpenError::Url)?;
         schema::check_definitions(schemas).map_err(OpenError::Definitions)?;
-        let connect = connect.application_name("stele").statement_cache_capacity(512);
         let own: Vec<&Schema> = schemas.iter().filter(|schema| !schema.shared).collect();
         let projections: Vec<String> = own.iter().map(|schema| schema.projection.to_owned()).collect();
         let mut owners = BTreeMap::new();
@@ -146,9 +147,9 @@ impl PostgresStore {
             tables,
             owners,
             shared,
-            readers: Pool::new(connect.clone(), reading),
-            writers: Pool::new(connect, writing),
-            ready: OnceCell::new(),
+            readers: Pool::new(address.clone(), reading),
+            writers: Pool::new(address, writing),
+            ready: Ready::default(),
             rooms: Rooms::new(options.tidy),
             reached: Reached::new(&own, options.poll),
             options,
@@ -177,15 +178,6 @@ impl PostgresStore {
             }
         }
         all
-    }
-
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.verify().await.map_err(StoreError::from)
-    }
-
-    async fn verify(&self) -> Result<(), OpenError> {
-        self.ready.get_or_try_init(|| self.look()).await?;
-        Ok(())
     }
 
     async fn look(&self) -> Result<(), OpenError> {
@@ -225,8 +217,7 @@ impl PostgresStore {
         self.schema(projection)?;
         self.ready().await?;
         let all = self.stored_checkpoints(&[projection]).await?;
-        let nothing = Checkpoint { version: 0, position: Position::START };
-        Ok(all.get(projection).copied().unwrap_or(nothing))
+        Ok(all.get(projection).copied().unwrap_or(Checkpoint::NOTHING))
     }
 }
 

@@ -29,6 +29,9 @@ mod private;
 #[path = "conformance/queries.rs"]
 mod queries;
 #[cfg(test)]
+#[path = "postgres/rebuilt.rs"]
+mod rebuilt;
+#[cfg(test)]
 #[path = "postgres/roles.rs"]
 mod roles;
 #[cfg(test)]
@@ -43,6 +46,9 @@ mod statements;
 #[cfg(test)]
 #[path = "conformance/suite.rs"]
 mod suite;
+#[cfg(test)]
+#[path = "postgres/tls.rs"]
+mod tls;
 #[cfg(test)]
 #[path = "postgres/troubles.rs"]
 mod troubles;

@@ -2,17 +2,24 @@
 //! behind never stands in the way of an append.
 //!
 //! A lost answer is [`LogError::Unreachable`]: the caller asks again with the same ids and gets the first answer.
-//! Connections come back by themselves.
+//! Connections come back by themselves, with the certificates that the files hold then.
 
 mod follow;
+mod papers;
+mod renewal;
+mod way;
+
+pub use papers::Trust;
+pub use way::{CannotConnect, Options};
 
 use crate::failure::{error, garbled, unreachable};
 use crate::wire::{
     appended_in, direction_out, expected_out, filter_out, limit_out, offer_out, page_in, records_in,
 };
-use crate::{MESSAGE_BYTES_MAX, Stat, observe};
+use crate::{MESSAGE_BYTES_MAX, Proof, SignedCheckpoint, Stat, observe};
 use follow::RemoteFollow;
-use secrecy::{ExposeSecret as _, SecretString};
+use papers::Papers;
+use renewal::Renewal;
 use std::fmt;
 use std::time::{Duration, Instant};
 use stele_domain::port::PortFuture;
@@ -22,61 +29,24 @@ use stele_domain::port::event_log::{
 };
 use stele_proto::log::v1 as proto;
 use stele_proto::log::v1::event_log_client::EventLogClient;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::service::Interceptor;
+use tokio::sync::watch;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-use tonic::{Request, Response, Status};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Response, Status};
+use way::{Bearer, Way};
 
-/// Longest time to connect.
-const CONNECT_MAX: Duration = Duration::from_secs(3);
 /// Longest time for the answer to a call. An append waits for a disk; a page may have 16 MiB.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
-/// How often an idle connection is asked whether it lives, and how long it may take to say so.
-const PING_EVERY: Duration = Duration::from_secs(5);
-/// How much may be on its way in one reading, in bytes.
-const WINDOW_BYTES: u32 = 2 * 1024 * 1024;
-
-/// How to reach the log's owner.
-pub struct Options {
-    /// `http://host:port` or `https://host:port`.
-    pub url: String,
-    /// The key of a service, as it was shown when it was made; `None` where a certificate vouches.
-    pub key: Option<SecretString>,
-    /// The authority that signed the owner's certificate, in PEM; the system's authorities when there is none.
-    pub authority_pem: Option<Vec<u8>>,
-    /// A certificate of our own, for an owner that asks for one.
-    pub identity: Option<Identity>,
-}
-
-/// A certificate and its private key, in PEM.
-pub struct Identity {
-    /// The certificate, then those that vouch for it.
-    pub certificate_pem: Vec<u8>,
-    /// Its private key.
-    pub key_pem: Vec<u8>,
-}
-
-/// Why nobody can be connected to with these options. No word of the key.
-#[derive(Debug, thiserror::Error)]
-pub enum CannotConnect {
-    /// The address is none.
-    #[error("{url:?} is no address of a log: http://host:port or https://host:port is expected")]
-    Address {
-        /// What was given.
-        url: String,
-    },
-    /// The key can't stand in a header.
-    #[error("the key is no key of this desk: one word of visible ASCII is expected")]
-    Key,
-    /// TLS can't be set up.
-    #[error("TLS can't be set up")]
-    Tls(#[source] tonic::transport::Error),
-}
 
 /// The log of another process.
 #[derive(Clone)]
 pub struct RemoteLog {
+    clients: watch::Receiver<Clients>,
+}
+
+/// The two ways in: whatever is begun is begun with the newest.
+#[derive(Clone)]
+struct Clients {
     calls: Client,
     readings: Client,
 }
@@ -84,16 +54,15 @@ pub struct RemoteLog {
 /// A client that says who asks.
 type Client = EventLogClient<InterceptedService<Channel, Bearer>>;
 
-/// Puts the key beside every request.
-#[derive(Clone)]
-struct Bearer(Option<MetadataValue<Ascii>>);
-
-impl Interceptor for Bearer {
-    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(value) = &self.0 {
-            request.metadata_mut().insert("authorization", value.clone());
-        }
-        Ok(request)
+impl Clients {
+    /// Connects lazily.
+    fn to(endpoint: &Endpoint, bearer: &Bearer) -> Self {
+        let client = || {
+            EventLogClient::with_interceptor(endpoint.connect_lazy(), bearer.clone())
+                .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                .max_encoding_message_size(MESSAGE_BYTES_MAX)
+        };
+        Self { calls: client(), readings: client() }
     }
 }
 
@@ -104,21 +73,26 @@ impl fmt::Debug for RemoteLog {
 }
 
 impl RemoteLog {
-    /// A log behind an address. Nothing is connected before the first call; must be called within a runtime.
+    /// A log behind an address. Reads the files that the options name; nothing is connected before the first call. Must
+    /// be called within a runtime.
     ///
     /// # Errors
     ///
     /// [`CannotConnect`] when no later attempt could do better.
     pub fn new(options: &Options) -> Result<Self, CannotConnect> {
-        let endpoint = endpoint(options)?;
-        let bearer = Bearer(options.key.as_ref().map(header).transpose()?);
-        let client = |channel| {
-            EventLogClient::with_interceptor(channel, bearer.clone())
-                .max_decoding_message_size(MESSAGE_BYTES_MAX)
-                .max_encoding_message_size(MESSAGE_BYTES_MAX)
-        };
-        let (calls, readings) = (client(endpoint.connect_lazy()), client(endpoint.connect_lazy()));
-        Ok(Self { calls, readings })
+        let (way, bearer) = (Way::to(options)?, Bearer::of(options)?);
+        let trust = options.trust.clone();
+        let papers = if way.tls { Papers::read(&trust)? } else { Papers::default() };
+        let (sender, clients) = watch::channel(Clients::to(&way.under(&papers)?, &bearer));
+        if way.tls && (trust.ca_file.is_some() || trust.identity.is_some()) {
+            tokio::spawn(Renewal { way, bearer, trust, papers }.run(sender));
+        }
+        Ok(Self { clients })
+    }
+
+    /// A client for one call.
+    fn calls(&self) -> Client {
+        self.clients.borrow().calls.clone()
     }
 
     /// The log in numbers, and its identity.
@@ -127,9 +101,30 @@ impl RemoteLog {
     ///
     /// As the log.
     pub async fn stat(&self) -> Result<Stat, LogError> {
-        let mut calls = self.calls.clone();
+        let mut calls = self.calls();
         let told = answer("stat", calls.stat(proto::StatRequest {})).await?;
         Stat::try_from(told).map_err(|error| garbled(&error))
+    }
+
+    /// A freshly signed checkpoint over everything that is durable. Nothing of it is verified here.
+    ///
+    /// # Errors
+    ///
+    /// As the log; [`LogError::Denied`] when this process answers no persons.
+    pub async fn checkpoint(&self) -> Result<SignedCheckpoint, LogError> {
+        let mut calls = self.calls();
+        answer("checkpoint", calls.checkpoint(proto::CheckpointRequest {})).await.map(SignedCheckpoint::from)
+    }
+
+    /// Proves that the record at `position` is in the log as it stands. Nothing of it is verified here.
+    ///
+    /// # Errors
+    ///
+    /// As the log; [`LogError::Invalid`] past the head, [`LogError::Denied`] when this process answers no persons.
+    pub async fn prove(&self, position: Position) -> Result<Proof, LogError> {
+        let mut calls = self.calls();
+        let told = answer("prove", calls.prove(proto::ProveRequest { position: position.0 })).await?;
+        Proof::try_from(told).map_err(|error| garbled(&error))
     }
 
     async fn append_to(
@@ -144,7 +139,7 @@ impl RemoteLog {
             expected: Some(expected_out(expected)),
             records: records.iter().map(offer_out).collect(),
         };
-        let mut calls = self.calls.clone();
+        let mut calls = self.calls();
         answer("append", calls.append(request)).await.map(appended_in)
     }
 
@@ -161,7 +156,7 @@ impl RemoteLog {
             direction: direction_out(direction).into(),
             limit: limit_out(limit),
         };
-        let mut calls = self.calls.clone();
+        let mut calls = self.calls();
         let response = answer("read_stream", calls.read_stream(request)).await?;
         records_in(response.records).map_err(|error| garbled(&error))
     }
@@ -169,7 +164,7 @@ impl RemoteLog {
     async fn log_page(&self, from: Position, filter: &Filter, limit: usize) -> Result<Page, LogError> {
         let filter = Some(filter_out(filter));
         let request = proto::ReadAllRequest { from: from.0, filter, limit: limit_out(limit) };
-        let mut calls = self.calls.clone();
+        let mut calls = self.calls();
         let response = answer("read_all", calls.read_all(request)).await?;
         page_in(response.page).map_err(|error| garbled(&error))
     }
@@ -206,47 +201,6 @@ fn small_enough(records: &[NewRecord]) -> Result<(), LogError> {
     Ok(())
 }
 
-fn endpoint(options: &Options) -> Result<Endpoint, CannotConnect> {
-    let address = || CannotConnect::Address { url: options.url.clone() };
-    let endpoint = Endpoint::from_shared(options.url.clone()).map_err(|_| address())?;
-    let safe = match endpoint.uri().scheme_str() {
-        Some("https") => true,
-        Some("http") => false,
-        Some(_) | None => return Err(address()),
-    };
-    let endpoint = endpoint
-        .connect_timeout(CONNECT_MAX)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_EVERY)
-        .keep_alive_while_idle(true)
-        .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES.saturating_mul(8));
-    if !safe {
-        return Ok(endpoint);
-    }
-    let tls = match &options.authority_pem {
-        Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
-        None => ClientTlsConfig::new().with_native_roots(),
-    };
-    let tls = match &options.identity {
-        Some(own) => tls.identity(tonic::transport::Identity::from_pem(&own.certificate_pem, &own.key_pem)),
-        None => tls,
-    };
-    endpoint.tls_config(tls).map_err(CannotConnect::Tls)
-}
-
-fn header(key: &SecretString) -> Result<MetadataValue<Ascii>, CannotConnect> {
-    let key = key.expose_secret().trim();
-    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(CannotConnect::Key);
-    }
-    let value = MetadataValue::try_from(format!("Bearer {key}"));
-    let mut value = value.map_err(|_| CannotConnect::Key)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 impl EventLog for RemoteLog {
     fn append<'a>(
         &'a self,
@@ -278,14 +232,14 @@ impl EventLog for RemoteLog {
 
     fn head(&self) -> PortFuture<'_, Result<Position, LogError>> {
         Box::pin(async {
-            let mut calls = self.calls.clone();
+            let mut calls = self.calls();
             let response = answer("head", calls.head(proto::HeadRequest {})).await?;
             Ok(Position(response.position))
         })
     }
 
     fn follow(&self, from: Position, filter: Filter) -> Box<dyn Follow> {
-        Box::new(RemoteFollow::new(self.readings.clone(), from, filter))
+        Box::new(RemoteFollow::new(self.clients.clone(), from, filter))
     }
 
     /// Not offered: what must be consistent together is one stream.

@@ -4,6 +4,7 @@
 use crate::wire::{Malformed, expected_in, expected_out, stream};
 use prost::Message as _;
 use prost_types::Any;
+use std::error::Error;
 use stele_domain::port::event_log::{LogError, Revision};
 use stele_proto::log::v1 as proto;
 use tonic::{Code, Status};
@@ -98,8 +99,28 @@ pub fn error(status: &Status) -> LogError {
         | Code::Unimplemented
         | Code::Internal
         | Code::Unavailable
-        | Code::DataLoss => unreachable(format!("{}: {}", status.code(), status.message())),
+        | Code::DataLoss => unreachable(words(status)),
     }
+}
+
+/// What a status says, with its first cause: that a certificate was not believed may stand only there.
+fn words(status: &Status) -> String {
+    let mut words = format!("{}: {}", status.code(), status.message());
+    let mut first = status.source();
+    while let Some(cause) = first.and_then(Error::source) {
+        first = Some(cause);
+    }
+    if let Some(cause) = first.map(ToString::to_string).filter(|cause| !words.contains(cause)) {
+        words.push_str(": ");
+        words.push_str(&cause);
+    }
+    // Whether the reason came through before the connection was gone is a race that the peer has no part in.
+    if status.code() == Code::Cancelled && status.source().is_some() {
+        words.push_str(
+            " before there was an answer; under TLS this is how a certificate is refused, or missed",
+        );
+    }
+    words
 }
 
 /// An answer that can't be understood.

@@ -63,6 +63,7 @@ const INGEST: &[Grant] = &[
             "intents.RelayDisconnected",
             "intents.FrameRejected",
             "intents.SettlementReported",
+            "intents.ReplyReported",
         ],
     ),
     grant("service-ingest", OWN_SERVICE),
@@ -79,6 +80,8 @@ const INVENTORY: &[Grant] = &[
 const STRATEGY: &[Grant] = &[
     grant("strategy", &["trading.Decided", "trading.ExecutionCommanded"]),
     grant("service-strategy", OWN_SERVICE),
+    // Where the tables are strict it pauses itself while it can't see them kept.
+    grant("service-strategy", &["operations.ServicePaused", "operations.ServiceResumed"]),
 ];
 
 const EXECUTOR: &[Grant] = &[
@@ -101,9 +104,10 @@ const EXECUTOR: &[Grant] = &[
             "trading.SubmissionSettleFailed",
             "trading.SubmissionExpiredUnfilled",
             "trading.ReservationReleased",
-            "trading.ReplyContradicted",
         ],
     ),
+    // Replies come in on the connection that the offers left by.
+    grant("relay", &["intents.ReplyReported"]),
     grant("service-executor", OWN_SERVICE),
 ];
 
@@ -125,6 +129,7 @@ const API: &[Grant] = &[
             "trading.Armed",
             "trading.Disarmed",
             "trading.Killed",
+            "trading.StandDownAsked",
         ],
     ),
     grant("filter", &["intents.FilterSet", "intents.FilterReset"]),
@@ -142,6 +147,8 @@ const API: &[Grant] = &[
         ],
     ),
     grant("access", &["access.KeyCreated", "access.KeyRevoked"]),
+    // A person has looked at what waited for one.
+    grant("alert", &["operations.AlertCleared"]),
 ];
 
 impl Process {

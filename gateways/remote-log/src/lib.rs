@@ -12,14 +12,16 @@ mod client;
 mod failure;
 mod jitter;
 mod observe;
+mod proof;
 mod service;
 mod stat;
 mod wire;
 
-pub use client::{CannotConnect, Identity, Options, RemoteLog};
+pub use client::{CannotConnect, Options, RemoteLog, Trust};
 pub use grants::Process;
 pub use observe::announce;
-pub use service::{Denial, LogService, WriteList};
+pub use proof::{Proof, SignedCheckpoint};
+pub use service::{Denial, LogService, Proven, WriteList};
 pub use stat::Stat;
 
 /// Most bytes of one message: the largest append or page (16 MiB of data and metadata) with its names around it.

@@ -16,9 +16,17 @@ pub fn announce() {
         "remote_log_readings_interrupted_total",
         "Times a live reading of the log had to begin again."
     );
+    describe_counter!(
+        "remote_log_certificates_refused_total",
+        "Times that files of certificates for the log were replaced by some that can't be used."
+    );
     describe_counter!("log_service_denied_total", "Appends of other processes that the write lists refused.");
     describe_gauge!("log_service_readings", "Live readings of the log by other processes.");
-    for name in ["remote_log_readings_interrupted_total", "log_service_denied_total"] {
+    for name in [
+        "remote_log_readings_interrupted_total",
+        "remote_log_certificates_refused_total",
+        "log_service_denied_total",
+    ] {
         counter!(name).increment(0);
     }
 }
@@ -67,6 +75,21 @@ pub fn interrupted(from: Position, error: &LogError, wait: Duration) {
         error = words,
         wait_ms,
         "the reading of the log was interrupted"
+    );
+}
+
+/// The files of certificates hold something else: connections from now on are made with it.
+pub fn certificates_renewed() {
+    tracing::info!(event = "remote_log.certificates_renewed", "certificates for the log read again");
+}
+
+/// The files hold something that can't be used: what was read before stays in use.
+pub fn certificates_refused(why: &str) {
+    metrics::counter!("remote_log_certificates_refused_total").increment(1);
+    tracing::error!(
+        event = "remote_log.certificates_refused",
+        why,
+        "certificates for the log can't be used: the ones before stay in use"
     );
 }
 

@@ -8,11 +8,12 @@ use crate::grants::Process;
 use crate::wire::{
     appended_out, direction_in, expected_in, filter_in, limit_in, offer_in, page_out, record_out, stream,
 };
-use crate::{MESSAGE_BYTES_MAX, Stat, observe};
+use crate::{MESSAGE_BYTES_MAX, Proof, SignedCheckpoint, Stat, observe};
 use follow::Readings;
 use std::sync::Arc;
 use stele_domain::access::{Action, Caller, Role};
-use stele_domain::port::event_log::{EventLog, Position, Revision, StreamId};
+use stele_domain::port::PortFuture;
+use stele_domain::port::event_log::{EventLog, LogError, Position, Revision, StreamId};
 use stele_proto::log::v1 as proto;
 use stele_proto::log::v1::event_log_server::{self, EventLogServer};
 use tokio::sync::watch;
@@ -41,6 +42,16 @@ pub type WriteList = fn(Process, &StreamId, &str) -> bool;
 /// Tells the log in numbers.
 type Telling = Arc<dyn Fn() -> Stat + Send + Sync>;
 
+/// What only a log with a tree and a key of its own can do.
+#[derive(Clone)]
+struct Proving {
+    sign: Arc<dyn Fn() -> SignedCheckpoint + Send + Sync>,
+    prove: Arc<dyn Fn(Position) -> Proven + Send + Sync>,
+}
+
+/// A proof on its way.
+pub type Proven = PortFuture<'static, Result<Proof, LogError>>;
+
 /// Answers for a log. A door puts the [`Caller`] into the extensions of every request; without one nothing is
 /// answered.
 #[derive(Clone)]
@@ -49,6 +60,7 @@ pub struct LogService {
     denials: Denials,
     list: WriteList,
     stat: Option<Telling>,
+    proving: Option<Proving>,
     readings: Readings,
 }
 
@@ -60,7 +72,8 @@ impl LogService {
         stop: watch::Receiver<bool>,
     ) -> Self {
         let readings = Readings::new(Arc::clone(&log), stop);
-        Self { log, denials: Arc::new(denials), list: Process::may_append, stat: None, readings }
+        let (list, denials) = (Process::may_append, Arc::new(denials));
+        Self { log, denials, list, stat: None, proving: None, readings }
     }
 
     /// The same under another list, for a log that is not a desk's.
@@ -73,6 +86,16 @@ impl LogService {
     #[must_use]
     pub fn with_stat(self, stat: impl Fn() -> Stat + Send + Sync + 'static) -> Self {
         Self { stat: Some(Arc::new(stat)), ..self }
+    }
+
+    /// The same, signing checkpoints and proving by them too. `prove` is asked for positions as they come in.
+    #[must_use]
+    pub fn with_proofs(
+        self,
+        sign: impl Fn() -> SignedCheckpoint + Send + Sync + 'static,
+        prove: impl Fn(Position) -> Proven + Send + Sync + 'static,
+    ) -> Self {
+        Self { proving: Some(Proving { sign: Arc::new(sign), prove: Arc::new(prove) }), ..self }
     }
 
     /// As something that a gRPC server takes.
@@ -90,6 +113,22 @@ impl LogService {
         }
         let what = format!("the role {} may not read the log", caller.role);
         Err(self.deny(caller, Action::ReadLog, what))
+    }
+
+    /// Whether the caller may have proofs: whoever may prove, and a process that answers persons, because its own door
+    /// has asked the person for the permission.
+    fn prover<T>(&self, request: &Request<T>) -> Result<&Proving, Status> {
+        let caller = caller(request)?;
+        let answers = caller.role == Role::Service
+            && caller.scope.processes.contains(Process::Api.name())
+            && caller.may(Action::ReadLog);
+        if !answers && !caller.may(Action::Prove) {
+            let role = caller.role;
+            let what =
+                format!("the role {role} may have no proofs: a process that answers persons (api) may");
+            return Err(self.deny(caller, Action::Prove, what));
+        }
+        self.proving.as_ref().ok_or_else(|| Status::unimplemented("this log has no tree to prove by"))
     }
 
     /// Whether the caller may append facts of these types there.
@@ -195,6 +234,23 @@ impl event_log_server::EventLog for LogService {
         self.reader(&request)?;
         let tell = self.stat.as_ref().ok_or_else(|| Status::unimplemented("this log has no numbers"))?;
         Ok(Response::new(tell().into()))
+    }
+
+    async fn checkpoint(
+        &self,
+        request: Request<proto::CheckpointRequest>,
+    ) -> Result<Response<proto::CheckpointResponse>, Status> {
+        let proving = self.prover(&request)?;
+        Ok(Response::new((proving.sign)().into()))
+    }
+
+    async fn prove(
+        &self,
+        request: Request<proto::ProveRequest>,
+    ) -> Result<Response<proto::ProveResponse>, Status> {
+        let proving = self.prover(&request)?;
+        let proof = (proving.prove)(Position(request.get_ref().position)).await;
+        proof.map(|proof| Response::new(proof.into())).map_err(|error| status(&error))
     }
 
     type FollowStream = follow::Pages;

@@ -30,6 +30,21 @@ pub enum Fault {
         /// Whether the response is in the auction all the same.
         processed: bool,
     },
+    /// The relay answers a response later; it is in the auction at once.
+    RelayRepliesLate {
+        /// Milliseconds.
+        by_ms: u64,
+    },
+    /// The relay answers a response twice, in the same words.
+    RelayRepeatsReply {
+        /// Milliseconds from the first reply to the second.
+        after_ms: u64,
+    },
+    /// The relay answers a response twice: as it was judged, and then with the opposite.
+    RelayContradicts {
+        /// Milliseconds from the first reply to the second.
+        after_ms: u64,
+    },
     /// A `quote_status` event is not sent to anyone.
     RelaySwallowsStatus,
     /// An accepted offer's transaction is sent this much later.

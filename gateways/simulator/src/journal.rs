@@ -3,11 +3,11 @@
 
 use crate::clock::{Nanos, timestamp};
 use crate::nep413::{VersionedNonce, base64_text};
-use crate::options::JournalOptions;
+use crate::options::{JournalOptions, Keep};
 use axum::body::Bytes;
 use axum::extract::ws::Utf8Bytes;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stele_domain::time::Timestamp;
 
 /// Violations that are kept word for word.
@@ -57,6 +57,17 @@ pub enum Body {
     Note(String),
 }
 
+impl Body {
+    /// Its bytes.
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+            Self::Note(note) => note.len(),
+        }
+    }
+}
+
 /// One line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -93,7 +104,7 @@ pub struct JournalPage {
     pub next: u64,
     /// How many entries were written.
     pub written: u64,
-    /// How many of those were not kept because the journal was full. Never more than the newest.
+    /// How many of those are not kept because the journal was full: the newest, or, in a journal that keeps those, the first.
     pub not_kept: u64,
     /// Said when `not_kept` is not zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,6 +118,9 @@ pub struct Counts {
     pub entries: u64,
     /// Entries that are not kept.
     pub entries_not_kept: u64,
+    /// Signed payloads that came after as many as are told apart, and are in none of the three counts of different ones.
+    #[serde(default)]
+    pub signed_not_counted: u64,
     /// `quote_response` frames that came in, well-formed or not.
     pub quote_response_frames: u64,
     /// Different nonces among them.
@@ -137,7 +151,9 @@ struct Line {
 #[derive(Debug)]
 pub struct Journal {
     options: JournalOptions,
-    lines: Vec<Line>,
+    lines: VecDeque<Line>,
+    /// How many entries stood before the first of the lines.
+    dropped: u64,
     bytes: usize,
     full: bool,
     counts: Counts,
@@ -152,7 +168,8 @@ impl Journal {
     pub fn new(options: JournalOptions) -> Self {
         Self {
             options,
-            lines: vec![],
+            lines: VecDeque::new(),
+            dropped: 0,
             bytes: 0,
             full: false,
             counts: Counts::default(),
@@ -165,25 +182,40 @@ impl Journal {
     /// Writes one entry and returns its number.
     pub fn write(&mut self, at: Nanos, door: Door, direction: Direction, connection: u64, body: Body) -> u64 {
         self.counts.entries += 1;
-        let size = match &body {
-            Body::Text(text) => text.len(),
-            Body::Binary(bytes) => bytes.len(),
-            Body::Note(note) => note.len(),
-        };
-        self.full |= self.lines.len() >= self.options.entries_max;
-        self.full |= self.bytes.saturating_add(size) > self.options.bytes_max;
-        if self.full {
-            self.counts.entries_not_kept += 1;
-        } else {
-            self.bytes += size;
-            self.lines.push(Line { at, door, direction, connection, body, verdict: None });
+        let size = body.size();
+        let line = Line { at, door, direction, connection, body, verdict: None };
+        match self.options.keep {
+            Keep::First => {
+                self.full |= !self.has_room(size);
+                if self.full {
+                    self.counts.entries_not_kept += 1;
+                    return self.counts.entries;
+                }
+            }
+            Keep::Newest => while !self.has_room(size) && self.drop_first() {},
         }
+        self.bytes += size;
+        self.lines.push_back(line);
         self.counts.entries
+    }
+
+    fn has_room(&self, size: usize) -> bool {
+        self.lines.len() < self.options.entries_max
+            && self.bytes.saturating_add(size) <= self.options.bytes_max
+    }
+
+    /// Lets go of the oldest line; false when there is none. The newest one is kept however large it is.
+    fn drop_first(&mut self) -> bool {
+        let Some(line) = self.lines.pop_front() else { return false };
+        self.bytes = self.bytes.saturating_sub(line.body.size());
+        self.dropped += 1;
+        self.counts.entries_not_kept += 1;
+        true
     }
 
     /// Says what became of an entry.
     pub fn judge(&mut self, seq: u64, verdict: &str) {
-        let index = seq.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        let index = seq.checked_sub(self.dropped + 1).and_then(|index| usize::try_from(index).ok());
         if let Some(line) = index.and_then(|index| self.lines.get_mut(index)) {
             line.verdict = Some(verdict.to_owned());
         }
@@ -197,6 +229,10 @@ impl Journal {
 
     /// Counts a signed payload: its nonce as text and, where it can be read, as bytes.
     pub fn signed(&mut self, nonce_text: &str, nonce: Option<&[u8; 32]>, hash: [u8; 32]) {
+        if self.payloads.len().max(self.nonces.len()) >= self.options.signed_max {
+            self.counts.signed_not_counted += 1;
+            return;
+        }
         self.nonces.insert(nonce_text.to_owned());
         self.payloads.insert(hash);
         if let Some(read) = nonce.and_then(VersionedNonce::read) {
@@ -226,22 +262,27 @@ impl Journal {
     /// Entries from number `from` on, at most `limit` and [`PAGE_MAX`], of one door or of all.
     #[must_use]
     pub fn page(&self, from: u64, limit: usize, door: Option<Door>) -> JournalPage {
-        let start = usize::try_from(from.max(1) - 1).unwrap_or(usize::MAX);
+        let from = from.max(self.dropped + 1);
+        let start = usize::try_from(from - 1 - self.dropped).unwrap_or(usize::MAX);
         let mut entries = vec![];
-        let mut next = from.max(1);
+        let mut next = from;
         for (index, line) in self.lines.iter().enumerate().skip(start) {
             if entries.len() >= limit.min(PAGE_MAX) {
                 break;
             }
-            let seq = u64::try_from(index).unwrap_or(u64::MAX).saturating_add(1);
+            let seq = u64::try_from(index).unwrap_or(u64::MAX).saturating_add(self.dropped + 1);
             next = seq + 1;
             if door.is_none_or(|door| door == line.door) {
                 entries.push(line.entry(seq));
             }
         }
         let not_kept = self.counts.entries_not_kept;
+        let which = match self.options.keep {
+            Keep::First => "newest",
+            Keep::Newest => "first",
+        };
         let error = (not_kept > 0)
-            .then(|| format!("the journal is full: the newest {not_kept} entries are counted and not kept"));
+            .then(|| format!("the journal is full: the {which} {not_kept} entries are counted and not kept"));
         JournalPage { entries, next, written: self.counts.entries, not_kept, error }
     }
 }

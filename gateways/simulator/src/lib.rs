@@ -34,7 +34,7 @@ pub use admin::{AccountState, Handle, Refused, Summary, WorldState};
 pub use faults::{Action, Armed, Fault, Garbage, Provider, Scope};
 pub use journal::{Counts, Direction, Door, Entry, JournalPage};
 pub use options::{
-    AccountOptions, Balance, ChainOptions, ErrorForm, EventForm, FeedOptions, JournalOptions, Options,
+    AccountOptions, Balance, ChainOptions, ErrorForm, EventForm, FeedOptions, JournalOptions, Keep, Options,
     QUOTES_PER_MINUTE_MAX, RelayOptions, Traffic,
 };
 pub use prices::{BadCloses, Market, PriceOptions};

@@ -195,10 +195,24 @@ pub const QUOTES_PER_MINUTE_MAX: u32 = 120_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct JournalOptions {
-    /// Entries that are kept; later ones are counted and not kept, and every answer says so.
+    /// Entries that are kept; what is not kept is counted, and every answer says so.
     pub entries_max: usize,
     /// Bytes of frames that are kept; the same holds beyond it.
     pub bytes_max: usize,
+    /// Which entries those are.
+    pub keep: Keep,
+    /// Signed payloads that are told apart; later ones are counted as `signed_not_counted`.
+    pub signed_max: usize,
+}
+
+/// What a full journal keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keep {
+    /// The first entries: a whole story from its beginning, for proofs.
+    First,
+    /// The newest: a world that runs for days.
+    Newest,
 }
 
 impl Default for Options {
@@ -303,7 +317,7 @@ impl Traffic {
 
 impl Default for JournalOptions {
     fn default() -> Self {
-        Self { entries_max: 1_000_000, bytes_max: 1 << 30 }
+        Self { entries_max: 1_000_000, bytes_max: 1 << 30, keep: Keep::First, signed_max: 1_000_000 }
     }
 }
 

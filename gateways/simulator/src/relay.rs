@@ -155,6 +155,12 @@ pub struct Tally {
     pub statuses_swallowed: u64,
     /// Replies that were swallowed.
     pub replies_swallowed: u64,
+    /// Replies that were sent late.
+    #[serde(default)]
+    pub replies_late: u64,
+    /// Responses that were answered twice.
+    #[serde(default)]
+    pub replies_doubled: u64,
     /// Connections that were dropped because their reader was too slow.
     pub slow_readers: u64,
 }

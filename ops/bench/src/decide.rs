@@ -126,6 +126,7 @@ impl Scene {
         };
         Sight {
             strategy: Arc::from("btc-eure"),
+            start: 1,
             demand: Arc::new(demand),
             demand_event_id: EventId(Uuid::from_u128(u128::from(place))),
             demand_position: Position(place),

@@ -13,10 +13,15 @@ mod limits;
 mod log;
 mod prove;
 mod show;
+mod tail;
 mod watch;
+
+#[cfg(test)]
+pub(crate) use limits::configured as limits_of;
 
 use crate::config::{Config, Problem, ServeFlags, Sources};
 use crate::exit::{self, Code, Outcome};
+use crate::render::harmless::{harmless_json, harmless_lines};
 use crate::{demo, serve, simulate};
 use args::{Cli, Command, ConfigCommand, Global, KeysCommand, ServeArgs};
 use clap::{CommandFactory as _, Parser as _};
@@ -76,7 +81,7 @@ fn with(config: Result<Config, Problem>, act: impl FnOnce(&Config) -> Outcome) -
 fn completions(shell: Shell) -> Outcome {
     let mut script = vec![];
     clap_complete::generate(shell, &mut Cli::command(), "stele", &mut script);
-    say(String::from_utf8_lossy(&script).trim_end())
+    print(String::from_utf8_lossy(&script).trim_end())
 }
 
 /// Where the configuration of this run is.
@@ -101,6 +106,7 @@ fn serving(args: &ServeArgs, global: &Global) -> Sources {
         log: args.log.clone(),
         log_key_file: global.key_file.clone(),
         listen: args.listen.clone(),
+        kurrent_listen: args.kurrent_listen.clone(),
         postgres: args.postgres,
     };
     Sources { key_file: None, serve, ..sources(global) }
@@ -116,8 +122,13 @@ fn configuration(command: &ConfigCommand, global: &Global) -> Outcome {
     }
 }
 
-/// Prints an answer. A reader that has gone away ends it without complaint.
+/// Prints an answer for people. Renderers keep others' words inside their lines; whatever they forget can't steer the
+/// terminal all the same. A reader that has gone away ends it without complaint.
 pub(crate) fn say(text: &str) -> Outcome {
+    print(&harmless_lines(text))
+}
+
+fn print(text: &str) -> Outcome {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(exit::Failure::error(&error)),
@@ -128,5 +139,11 @@ pub(crate) fn say(text: &str) -> Outcome {
 /// Prints an answer for programs.
 pub(crate) fn say_json(answer: &impl serde::Serialize) -> Outcome {
     let text = serde_json::to_string_pretty(answer).map_err(|error| exit::Failure::error(&error))?;
-    say(&text)
+    print(&harmless_json(&text))
+}
+
+/// The same on one line, for a stream of answers.
+pub(crate) fn say_json_line(answer: &impl serde::Serialize) -> Outcome {
+    let text = serde_json::to_string(answer).map_err(|error| exit::Failure::error(&error))?;
+    print(&harmless_json(&text))
 }

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use stele_api::RateOptions;
 use stele_api::client::{Server, Trust};
 use stele_commands::executor::ExecutorOptions;
@@ -27,6 +28,7 @@ use stele_domain::pair::Pair;
 use stele_domain::trading::limits::Limits;
 use stele_domain::trading::pricing::PricingPolicy;
 use stele_intents::key::KeySource;
+use stele_kurrent::Outside;
 use toml::Value;
 
 /// The variable that names a configuration file.
@@ -68,6 +70,8 @@ pub(crate) struct ServeFlags {
     pub log_key_file: Option<PathBuf>,
     /// `--listen`.
     pub listen: Option<String>,
+    /// `--kurrent-listen`.
+    pub kurrent_listen: Option<String>,
     /// `--postgres`.
     pub postgres: bool,
 }
@@ -94,6 +98,8 @@ pub(crate) struct RemoteLogAt {
     pub ca_file: Option<PathBuf>,
     /// A certificate of our own and its private key.
     pub identity: Option<(PathBuf, PathBuf)>,
+    /// Whether the key may go to another machine in the clear.
+    pub plain_key: bool,
 }
 
 /// What listens, besides the socket.
@@ -115,6 +121,25 @@ pub(crate) struct Tls {
     pub client_required: bool,
 }
 
+/// Where the KurrentDB protocol is spoken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kurrent {
+    /// `None` for nowhere.
+    pub listen: Option<SocketAddr>,
+    /// The host and port that clients are told to use.
+    pub advertise: Option<(String, u16)>,
+    pub tls: Option<KurrentTls>,
+    /// What may be written that is not the desk's.
+    pub outside: Outside,
+}
+
+/// Files that make it safe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KurrentTls {
+    pub certificate_file: PathBuf,
+    pub key_file: PathBuf,
+}
+
 /// Where the tables are kept.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Database {
@@ -123,6 +148,8 @@ pub(crate) struct Database {
     pub connections: usize,
     /// Whether the strategy pauses while the tables are away.
     pub strict: bool,
+    /// How old what stands in them may be for a strict strategy in another process.
+    pub strict_age_max: Duration,
 }
 
 /// Which store.
@@ -177,6 +204,7 @@ pub(crate) struct Config {
     /// The process that owns the event log; `None` when this one does.
     pub remote_log: Option<RemoteLogAt>,
     pub doors: Doors,
+    pub kurrent: Kurrent,
     pub pepper_file: PathBuf,
     pub database: Database,
     pub segment_bytes: u64,
@@ -216,6 +244,7 @@ impl Config {
             ("log.url", sources.serve.log.clone(), "--log"),
             ("log.key_file", text(&sources.serve.log_key_file), "--key-file"),
             ("api.listen", sources.serve.listen.clone(), "--listen"),
+            ("kurrent.listen", sources.serve.kurrent_listen.clone(), "--kurrent-listen"),
         ];
         for (key, value, flag) in flags {
             if let Some(value) = value {

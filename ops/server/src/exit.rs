@@ -1,5 +1,6 @@
 //! How a run of the binary ends: the exit codes that scripts may rely on, and the words for people.
 
+use crate::render::harmless::harmless_lines;
 use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
@@ -86,7 +87,8 @@ pub(crate) fn end(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            // The desk's words may hold those of others.
+            eprintln!("{}", harmless_lines(&failure.to_string()));
             ExitCode::from(failure.code as u8)
         }
     }

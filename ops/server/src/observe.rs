@@ -105,6 +105,26 @@ pub(crate) fn private_database(seconds: f64) {
     tracing::info!(event = "tables.private", seconds, "a private PostgreSQL keeps the tables");
 }
 
+/// A private PostgreSQL did not end in time. It holds nothing that does not follow from the log.
+pub(crate) fn database_cut_off() {
+    tracing::error!(event = "tables.cut_off", "the private PostgreSQL did not end in time and is cut off");
+}
+
+/// The process ends with an error, which a supervisor sees as nothing but a number.
+pub(crate) fn ended(code: u8, why: &str, advice: &str) {
+    tracing::error!(event = "desk.ended", code, why, advice, "desk ended");
+}
+
+/// The tables are looked at from the process that decides, and what is seen has changed.
+pub(crate) fn tables_looked_at(why: Option<&str>) {
+    match why {
+        None => tracing::info!(event = "strict.tables_kept", "the tables are kept: the strategy may work"),
+        Some(why) => {
+            tracing::warn!(event = "strict.tables_away", why, "the tables are not kept: the strategy waits");
+        }
+    }
+}
+
 /// The operating system grants fewer open files than the doors let callers in.
 pub(crate) fn few_handles(granted: u64, wanted: u64) {
     tracing::warn!(
@@ -113,9 +133,4 @@ pub(crate) fn few_handles(granted: u64, wanted: u64) {
         wanted,
         "fewer open files than callers are let in: raise the limit (ulimit -n)"
     );
-}
-
-/// The key of this process goes to another machine without TLS.
-pub(crate) fn log_in_the_clear(url: &str) {
-    tracing::warn!(event = "log.in_the_clear", url, "the key for the log goes over the network without TLS");
 }

@@ -4,6 +4,7 @@ use crate::cli::args::ServeArgs;
 use crate::config::Config;
 use crate::demo::tie;
 use crate::exit::{Failure, Outcome};
+use crate::observe;
 use crate::telemetry;
 use crate::wiring::{self, Roles};
 
@@ -16,6 +17,10 @@ pub(crate) fn run(config: &Config, args: &ServeArgs) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::error(&error))?;
     let outcome = runtime.block_on(wiring::serve(config, &Roles::of(&args.roles), metrics));
+    if let Err(failure) = &outcome {
+        // Whoever reads the lines of the log only must see it, too: a supervisor starts it again and again.
+        observe::ended(failure.code as u8, &failure.what, failure.advice.as_deref().unwrap_or_default());
+    }
     // Everything that matters has ended; a look-up that hangs in a system call must not hold the process.
     runtime.shutdown_background();
     outcome

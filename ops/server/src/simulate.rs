@@ -7,19 +7,28 @@ use crate::cli::{say, say_json};
 use crate::exit::{Code, Failure, Outcome, chain};
 use paper::Paper;
 use stele_simulator::{
-    AccountOptions, Balance, EURE, Endpoints, NBTC, Options, Simulator, StartError, Traffic,
+    AccountOptions, Balance, EURE, Endpoints, JournalOptions, Keep, NBTC, Options, Simulator, StartError,
+    Traffic,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// One BTC in satoshi.
 const BASE_UNITS: u128 = 100_000_000;
 /// 50,000 EURe in wei.
 const QUOTE_UNITS: u128 = 50_000_000_000_000_000_000_000;
 
-/// Runs a simulated world until Ctrl-C.
+/// What a world that runs for days remembers: some 60 MiB at most, with what it takes to keep entries and nonces.
+const JOURNAL: JournalOptions =
+    JournalOptions { entries_max: 50_000, bytes_max: 32 << 20, keep: Keep::Newest, signed_max: 100_000 };
+
+/// Runs a simulated world until Ctrl-C or SIGTERM.
 pub(crate) fn run(args: &SimulatorArgs, json: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::error(&error))?;
     runtime.block_on(async {
+        // Heard from the beginning: as the first process of a container it would otherwise not end by them at all.
+        let on = |kind| signal(kind).map_err(|error| Failure::error(&error));
+        let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
         let paper = args.desk.as_deref().map(Paper::prepare).transpose()?;
         let mut options = options(args);
         if let (Some(paper), Some(account)) = (&paper, options.accounts.first_mut()) {
@@ -39,7 +48,11 @@ pub(crate) fn run(args: &SimulatorArgs, json: bool) -> Outcome {
         } else {
             say(&words(args, &endpoints, &advice))?;
         }
-        tokio::signal::ctrl_c().await.map_err(|error| Failure::error(&error))?;
+        tokio::select! {
+            biased;
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
         simulator.shutdown().await;
         Ok(())
     })
@@ -54,6 +67,7 @@ fn options(args: &SimulatorArgs) -> Options {
         bind: args.listen,
         accounts: vec![account],
         traffic: Traffic { quotes_per_minute: args.quotes_per_minute, ..Traffic::default() },
+        journal: JOURNAL,
         ..Options::default()
     }
 }

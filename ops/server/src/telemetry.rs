@@ -48,7 +48,7 @@ pub(crate) struct Traces {
 }
 
 /// Upper bounds of latency buckets, in seconds.
-const SECONDS: [f64; 12] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
+const SECONDS: [f64; 13] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.0, 5.0, 30.0];
 
 /// Upper bounds of buckets that count records.
 const RECORDS: [f64; 8] = [1.0, 2.0, 5.0, 10.0, 25.0, 100.0, 500.0, 2_500.0];
@@ -115,6 +115,7 @@ fn announce() {
     stele_commands::announce();
     stele_event_log::announce();
     stele_intents::announce();
+    stele_kurrent::announce();
     stele_market::announce();
     stele_projections::announce();
     stele_read_store::announce();

@@ -1,13 +1,16 @@
 //! Puts the desk together, waits, and takes it apart again. It chooses and connects; it decides nothing.
 
+mod belief;
 mod clock;
 mod core;
 mod door;
 mod elsewhere;
 mod handles;
 mod health;
+mod kurrent_door;
 mod log_door;
 mod parts;
+mod patience;
 mod pepper;
 mod projections;
 mod remote;
@@ -38,11 +41,16 @@ use stele_commands::service::ServiceError;
 use stele_domain::operations::service::event::Service;
 use stele_domain::port::event_log::LogError;
 use stele_projections::runner::{Handle, Waited};
-use tables::Tables;
+use tables::{Starting, Tables};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant as Moment;
 
 /// How often the desk says how far its tables are while they catch up with the log at the start.
 const CATCH_UP_SLICE: Duration = Duration::from_secs(2);
+
+/// How long the whole end may take, from the wish on; supervisors are told to wait for 30 seconds. The parts come first,
+/// then the log, which nothing is ever waited for in front of, then the database, which is cut off.
+const END: Duration = Duration::from_secs(25);
 
 /// Runs the roles until a signal, or until a part ends.
 pub(crate) async fn serve(config: &Config, roles: &Roles, metrics: PrometheusHandle) -> Outcome {
@@ -59,21 +67,39 @@ pub(crate) async fn serve(config: &Config, roles: &Roles, metrics: PrometheusHan
         }
         core = Core::open(config) => core?,
     };
-    let outcome = with_tables(config, &core, roles, metrics, began, &mut signals).await;
-    core.close().await;
-    outcome
+    let mut starting = Starting::default();
+    let tables = tokio::select! {
+        biased;
+        why = signals.next() => {
+            observe::stopping(why);
+            None
+        }
+        tables = Tables::open(config, roles, &mut starting) => Some(tables),
+    };
+    match tables {
+        Some(Ok(tables)) => with_tables(config, &core, roles, metrics, began, (tables, &mut signals)).await,
+        Some(Err(failure)) => {
+            core.close().await;
+            Err(failure)
+        }
+        None => {
+            let until = Moment::now() + END;
+            core.close().await;
+            starting.give_up(until).await;
+            Ok(())
+        }
+    }
 }
 
-/// The same with the log at hand.
+/// The same with the log and the tables at hand; both are closed at the end.
 async fn with_tables(
     config: &Config,
     core: &Core,
     roles: &Roles,
     metrics: PrometheusHandle,
     began: Instant,
-    signals: &mut Signals,
+    (tables, signals): (Tables, &mut Signals),
 ) -> Outcome {
-    let tables = Tables::open(config, roles).await?;
     let mut parts = Parts::new(Health::default());
     let opened = tokio::select! {
         biased;
@@ -88,6 +114,7 @@ async fn with_tables(
         Some(Err(failure)) => Err(failure),
         None => Ok(()),
     };
+    let until = Moment::now() + END;
     let ended = tokio::select! {
         biased;
         ended = parts.end() => ended,
@@ -96,7 +123,12 @@ async fn with_tables(
             Err(anyhow::anyhow!("{why} came twice: ended at once"))
         }
     };
-    tables.close().await;
+    core.close().await;
+    tokio::select! {
+        biased;
+        () = tables.close(until) => {}
+        why = signals.next() => observe::stopping(why),
+    }
     outcome.and(ended.map_err(|error| failure(&error)))
 }
 
@@ -110,11 +142,14 @@ async fn open(
     parts: &mut Parts,
 ) -> Result<Option<Handle>, Failure> {
     let health = parts.health();
-    services::start(config, core, roles, &health, parts).await?;
     let store = Arc::clone(&tables.store);
+    // Whoever decides and does not keep the tables looks at them by itself.
+    let looked_at = (config.database.strict && roles.has(Role::Strategy) && !roles.has(Role::Projections))
+        .then(|| strict::by_the_store(core, &store, config.database.strict_age_max, &health, parts));
+    services::start(config, core, roles, (&health, looked_at), parts).await?;
     let projections = roles.has(Role::Projections).then(|| projections::start(config, core, &store, parts));
     if let (true, Some(handle)) = (config.database.strict, &projections) {
-        strict::start(core, handle.clone(), parts);
+        strict::by_the_runner(core, handle.clone(), parts);
     }
     let shown = (Arc::clone(&store), projections.clone());
     let vitals = telling::start(config, core, roles, shown, metrics, parts);
@@ -123,8 +158,9 @@ async fn open(
     let behind = door::Behind { store, projections: projections.clone(), health, vitals, elsewhere };
     // Whoever owns the log has the doors too: it lets the other processes in.
     if roles.has(Role::Api) || config.remote_log.is_none() {
-        door::open(config, core, behind, parts).await?;
-    } else if let Some(address) = config.doors.probe_listen {
+        door::open(config, core, behind.clone(), parts).await?;
+    }
+    if let Some(address) = config.doors.probe_listen {
         door::open_probes(config, core, behind, address, parts).await?;
     }
     Ok(projections)

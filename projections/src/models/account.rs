@@ -105,7 +105,11 @@ impl TableRow for AccountRow {
             column("arming_reason", Kind::Text, "Why."),
             optional("armed_until", Kind::Timestamp, "When the arming runs out."),
             optional("armed_limits_version", Kind::Int64, "The limits that were in force when it was armed."),
-            optional("disarm_cause", Kind::Text, "operator, expired, unexpected_drop or venue_blocked."),
+            optional(
+                "disarm_cause",
+                Kind::Text,
+                "operator, expired, unexpected_drop, venue_blocked or strategy_started.",
+            ),
             optional(
                 "open_at_kill",
                 Kind::Json,
@@ -246,6 +250,7 @@ fn beside(event: &Recorded, desk: &Desk, rows: &mut Rows<'_>) -> Result<(), Pois
             let detail = format!("no frame leaves the executor of epoch {}", confirmed.epoch);
             rows.insert(&step("kill_confirmed", &detail, confirmed.at))
         }
+        Desk::StandDownAsked(asked) => rows.insert(&step("stand_down_asked", &asked.reason, asked.at)),
         Desk::Disarmed(disarmed) => rows.insert(&step("disarmed", &disarmed.reason, disarmed.at)),
         Desk::Killed(killed) => rows.insert(&step("killed", &killed.reason, killed.at)),
         Desk::LimitsSet(set) => rows.insert(&LimitsRow {
@@ -335,6 +340,7 @@ fn change(event: &Recorded, desk: &Desk, row: &mut AccountRow) -> Result<(), Poi
         | Desk::ArmRequested(_)
         | Desk::ArmApproved(_)
         | Desk::KillConfirmed(_)
+        | Desk::StandDownAsked(_)
         | Desk::ExecutionRefused(_)
         | Desk::ExecutionExpired(_)
         | Desk::SubmissionAbandoned(_)

@@ -118,7 +118,8 @@ pub(crate) fn outcome(event: &Event) -> Option<Outcome<'_>> {
         | Desk::ArmApproved(_)
         | Desk::Disarmed(_)
         | Desk::Killed(_)
-        | Desk::KillConfirmed(_) => return None,
+        | Desk::KillConfirmed(_)
+        | Desk::StandDownAsked(_) => return None,
     };
     Some(outcome)
 }

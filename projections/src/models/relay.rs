@@ -160,6 +160,8 @@ impl Projection for Relay {
                 RelayEvent::SettlementReported(_) => {
                     row.settlements_reported = one_more(row.settlements_reported)?;
                 }
+                // What it is worth stands in the results, when the account has decided it.
+                RelayEvent::ReplyReported(_) => {}
             }
             Ok(())
         })
@@ -188,6 +190,8 @@ fn beside(event: &Recorded, relay: &RelayEvent, rows: &mut Rows<'_>) -> Result<(
             received_at: notice.received_at,
             recorded_at: event.recorded_at,
         }),
-        RelayEvent::RelayConnected(_) | RelayEvent::RelayDisconnected(_) => Ok(()),
+        RelayEvent::RelayConnected(_) | RelayEvent::RelayDisconnected(_) | RelayEvent::ReplyReported(_) => {
+            Ok(())
+        }
     }
 }

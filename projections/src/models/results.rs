@@ -212,7 +212,8 @@ impl Projection for Results {
             | Desk::ArmApproved(_)
             | Desk::Disarmed(_)
             | Desk::Killed(_)
-            | Desk::KillConfirmed(_) => Ok(()),
+            | Desk::KillConfirmed(_)
+            | Desk::StandDownAsked(_) => Ok(()),
         }
     }
 }

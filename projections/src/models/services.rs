@@ -63,7 +63,7 @@ impl TableRow for ServiceRow {
 
 impl Projection for Services {
     const NAME: &'static str = "services";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const TABLES: &'static [Table] = &[ServiceRow::TABLE];
 
     fn touches(event: &Recorded, keys: &mut Keys) {
@@ -90,9 +90,14 @@ impl Projection for Services {
         };
         rows.upsert::<ServiceRow>(service.name(), fresh, |row| {
             row.last_position = event.position;
-            (row.state, row.state_at) = (state, at);
-            row.actor = event.meta.actor.to_string();
-            row.reason = cut(reason, 1_000);
+            // A new process does not undo what a person asked for: the row goes on saying who did, and why.
+            let stays =
+                matches!(told_of, ServiceEvent::ServiceStarted(_)) && row.state != ServiceState::Running;
+            if !stays {
+                (row.state, row.state_at) = (state, at);
+                row.actor = event.meta.actor.to_string();
+                row.reason = cut(reason, 1_000);
+            }
             if let ServiceEvent::ServiceStarted(started) = told_of {
                 row.version = Some(started.version.clone());
                 row.instance = Some(started.instance.clone());

@@ -5,7 +5,7 @@ use stele_domain::access::Role;
 use stele_domain::port::read_store::ScanQuery;
 use stele_projections::compare::fold_to;
 use stele_projections::models::access_attempts::AccessAttemptRow;
-use stele_projections::models::arm_requests::ArmRequestRow;
+use stele_projections::models::arm_requests::{ArmRequestRow, RequestState};
 use stele_projections::models::keys::KeyRow;
 use stele_projections::projection::TableRow;
 use stele_projections::read::Reader;
@@ -75,15 +75,13 @@ async fn a_request_to_arm_says_who_asked_and_who_approved() {
     requests.sort_by_key(|row| row.position);
     let told: Vec<_> = requests
         .iter()
-        .map(|row| {
-            (row.request_id, row.requested_by.as_str(), row.state.as_str(), row.approved_by.as_deref())
-        })
+        .map(|row| (row.request_id, row.requested_by.as_str(), row.state, row.approved_by.as_deref()))
         .collect();
     assert_eq!(
         told,
         [
-            (command_id(0), "person:alice", "requested", None),
-            (command_id(1), "person:alice", "approved", Some("person:bob")),
+            (command_id(0), "person:alice", RequestState::Superseded, None),
+            (command_id(1), "person:alice", RequestState::Approved, Some("person:bob")),
         ]
     );
     assert_eq!(requests[1].last_position.0, 3);

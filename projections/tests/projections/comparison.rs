@@ -16,7 +16,8 @@ async fn tamper(store: &dyn ReadStore, change: impl FnOnce(Row) -> Vec<Change>) 
     let row = store.scan("balances", &ScanQuery::newest(1)).await.unwrap().value.rows.remove(0);
     let at = store.checkpoint("inventory").await.unwrap().position;
     let changes = change(row);
-    let batch = Batch { projection: "inventory", version: 1, expected: at, checkpoint: at, changes };
+    let batch =
+        Batch { projection: "inventory", version: 1, expected: at, checkpoint: at, event_id: None, changes };
     store.apply(batch).await.unwrap();
 }
 

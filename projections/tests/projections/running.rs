@@ -25,6 +25,7 @@ fn options() -> Options {
         heartbeat: Duration::from_millis(2),
         retry_first: Duration::from_millis(1),
         retry_max: Duration::from_millis(2),
+        fault_rest: Duration::from_millis(1),
     }
 }
 

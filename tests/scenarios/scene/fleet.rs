@@ -2,9 +2,11 @@
 //!
 //! Everything that is known of it comes through the process that answers persons: the scene's desk is that one.
 
+use super::certificates::{Valid, World, keep};
 use super::desk::{Desk, run_to_end};
 use super::setup::{self, Setup, private};
 use super::{PRICE_E8, Scene};
+use rcgen::SanType;
 use std::net::TcpListener;
 use std::path::Path;
 use stele_api::client::Client;
@@ -62,6 +64,10 @@ pub struct Fleet {
     pub standby: Desk,
     /// Where the standby answers probes.
     pub probes: String,
+    /// Where the process that answers persons does so over TCP.
+    pub front_port: String,
+    /// Whose certificates the wire between them is under; none in the clear.
+    pub papers: Option<World>,
 }
 
 /// What all processes of one fleet share.
@@ -74,6 +80,9 @@ struct Ground<'s> {
     port: u16,
     /// Where the standby answers probes.
     probe_port: u16,
+    /// Where the front answers over TCP.
+    front_port: u16,
+    papers: Option<&'s World>,
 }
 
 impl Ground<'_> {
@@ -93,9 +102,11 @@ impl Ground<'_> {
             own.push(("api.listen", format!("127.0.0.1:{}", self.port).into()));
             own.push(("account.public_key", self.public_key.into()));
         } else {
-            own.push(("log.url", format!("http://127.0.0.1:{}", self.port).into()));
-            own.push(("log.key_file", path(&format!("{name}.key"))));
             own.push(("access.pepper_file", path("owner-data/keys.pepper")));
+        }
+        own.extend(self.wire(member));
+        if member == Member::Front {
+            own.push(("api.listen", format!("127.0.0.1:{}", self.front_port).into()));
         }
         if member == Member::Standby {
             own.push(("executor.standby", true.into()));
@@ -107,15 +118,72 @@ impl Ground<'_> {
     }
 }
 
+impl Ground<'_> {
+    /// How a process is at one end of the wire. Under TLS the executor comes with a certificate and the others with keys.
+    fn wire(&self, member: Member) -> Vec<(&'static str, Value)> {
+        let name = member.name();
+        let file = |name: &str| Value::from(self.folder.join(name).to_string_lossy().into_owned());
+        let Some(papers) = self.papers else {
+            if member == Member::Owner {
+                return vec![];
+            }
+            let url = format!("http://127.0.0.1:{}", self.port);
+            return vec![("log.url", url.into()), ("log.key_file", file(&format!("{name}.key")))];
+        };
+        let issued = |name: &str| Value::from(papers.path(name).to_string_lossy().into_owned());
+        if member == Member::Owner {
+            return vec![
+                ("api.tls_certificate_file", issued("desk.pem")),
+                ("api.tls_key_file", issued("desk.key")),
+                ("api.tls_client_ca_file", issued("ca.pem")),
+            ];
+        }
+        let mut wire: Vec<(&str, Value)> = vec![
+            ("log.url", format!("https://127.0.0.1:{}", self.port).into()),
+            ("log.ca_file", file(OWNER_CA)),
+        ];
+        if member == Member::Executor {
+            wire.push(("log.certificate_file", issued(&format!("{name}.pem"))));
+            wire.push(("log.certificate_key_file", issued(&format!("{name}.key"))));
+        } else {
+            wire.push(("log.key_file", file(&format!("{name}.key"))));
+        }
+        wire
+    }
+}
+
+/// The file that says to the other processes who vouches for the owner of the log.
+pub const OWNER_CA: &str = "owner-ca.pem";
+
+/// The name in the certificate of a process.
+pub fn certified(member: Member) -> Vec<SanType> {
+    let uri = format!("stele://service/{}/{}", member.name(), member.roles().join(","));
+    vec![SanType::URI(uri.as_str().try_into().expect("a name"))]
+}
+
 impl Fleet {
     /// Configurations and keys for every process, of which none runs yet.
     pub async fn prepared(setup: Setup) -> Self {
+        Self::on(setup, None).await
+    }
+
+    /// The same, with the wire between the processes under TLS.
+    pub async fn prepared_under_tls(setup: Setup) -> Self {
+        let papers = World::new();
+        papers.issue(Member::Executor.name(), &papers.authority, certified(Member::Executor), Valid::Now);
+        Self::on(setup, Some(papers)).await
+    }
+
+    async fn on(setup: Setup, papers: Option<World>) -> Self {
         let folder = tempfile::Builder::new().prefix("st").tempdir().expect("a temporary folder");
         let public_key = setup::make_key(&folder.path().join("key"), setup.key);
         let simulator = Simulator::start(setup.peopled(&public_key)).await.expect("a simulator");
         let world = simulator.handle();
         world.act(Action::FixPrice { price_e8: Some(PRICE_E8) }).expect("a fixed price");
-        let (port, probe_port) = (free_port(), free_port());
+        if let Some(papers) = &papers {
+            keep(&folder.path().join(OWNER_CA), &papers.authority.pem());
+        }
+        let [port, probe_port, front_port] = free_ports();
         let ground = Ground {
             setup: &setup,
             folder: folder.path(),
@@ -123,6 +191,8 @@ impl Fleet {
             public_key: &public_key,
             port,
             probe_port,
+            front_port,
+            papers: papers.as_ref(),
         };
         let [owner, strategy, executor, standby, front] =
             [Member::Owner, Member::Strategy, Member::Executor, Member::Standby, Member::Front]
@@ -131,7 +201,8 @@ impl Fleet {
         let limits = setup.limits.clone();
         let scene = Scene { world, client, desk: front, limits, folder, public_key, _simulator: simulator };
         let probes = format!("127.0.0.1:{probe_port}");
-        let fleet = Self { scene, owner, strategy, executor, standby, probes };
+        let front_port = format!("127.0.0.1:{front_port}");
+        let fleet = Self { scene, owner, strategy, executor, standby, probes, front_port, papers };
         for member in [Member::Strategy, Member::Executor, Member::Standby, Member::Front] {
             fleet.make_key(member.name(), "service", member.roles()).await;
         }
@@ -140,14 +211,22 @@ impl Fleet {
 
     /// Four processes that run, see their sources, and are armed.
     pub async fn armed(setup: Setup) -> Self {
-        let mut fleet = Self::prepared(setup).await;
+        Self::prepared(setup).await.arming().await
+    }
+
+    /// The same, with the wire between them under TLS.
+    pub async fn armed_under_tls(setup: Setup) -> Self {
+        Self::prepared_under_tls(setup).await.arming().await
+    }
+
+    async fn arming(mut self) -> Self {
         for member in Member::FOUR {
-            fleet.start(member);
+            self.start(member);
         }
-        fleet.sees().await;
-        fleet.scene.set_limits().await;
-        fleet.scene.arm().await;
-        fleet
+        self.sees().await;
+        self.scene.set_limits().await;
+        self.scene.arm().await;
+        self
     }
 
     /// Makes a key on the machine of the log, as an operator does, in the file that `name` looks for.
@@ -206,8 +285,8 @@ impl Fleet {
     }
 }
 
-/// A port that nobody listens on at the moment.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its number").port()
+/// Ports that nobody listens on at the moment, each another one.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+    listeners.map(|listener| listener.local_addr().expect("its number").port())
 }

@@ -43,6 +43,8 @@ pub struct Create {
     pub reason: String,
     /// Who makes it.
     pub by: Actor,
+    /// The id of the key that its maker came with; none at the machine's own socket or with a certificate.
+    pub made_with: Option<String>,
     /// What its maker may do.
     pub may: Grant,
     /// Now.

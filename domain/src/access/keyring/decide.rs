@@ -3,7 +3,7 @@
 use super::command::{Command, Create};
 use super::event::{Event, KeyCreated, KeyRevoked};
 use super::rejection::Rejection;
-use super::state::{Standing, State};
+use super::state::{Key, Standing, State};
 use crate::access::role::{Role, Scope};
 use crate::ids::Actor;
 use crate::time::Timestamp;
@@ -19,10 +19,6 @@ const LABEL_CHARS_MAX: usize = 80;
 /// Most roles of one process, and longest name of one, in bytes.
 const PROCESSES_MAX: usize = 16;
 const PROCESS_BYTES_MAX: usize = 32;
-/// Shortest reason that says anything, in characters.
-const REASON_CHARS_MIN: usize = 3;
-/// Longest reason that is kept, in characters.
-const REASON_CHARS_MAX: usize = 500;
 
 pub(super) fn decide(state: &State, command: Command) -> Result<Vec<Event>, Rejection> {
     match command {
@@ -51,12 +47,14 @@ fn create(state: &State, new: Create) -> Result<Vec<Event>, Rejection> {
         label: new.label,
         reason: new.reason,
         by: new.by,
+        made_with: new.made_with,
         at: new.at,
     };
     let asked = crate::access::role::Grant { role: made.role, scope: made.scope.clone() };
     if !new.may.hands_out(&asked) {
         return Err(Rejection::Widens);
     }
+    within_makers_time(state, &made)?;
     match state.key(&made.key_id) {
         Some(key) if key.created == made => return Ok(vec![]),
         Some(_) => return Err(Rejection::KeyExists(made.key_id)),
@@ -66,6 +64,15 @@ fn create(state: &State, new: Create) -> Result<Vec<Event>, Rejection> {
         return Err(Rejection::TooManyKeys);
     }
     Ok(vec![Event::KeyCreated(made)])
+}
+
+/// What a key hands out ends with it at the latest. One that was taken back meanwhile hands out nothing any more.
+fn within_makers_time(state: &State, made: &KeyCreated) -> Result<(), Rejection> {
+    let maker = made.made_with.as_deref().and_then(|id| state.key(id));
+    match maker.and_then(Key::end) {
+        Some(end) if made.expires_at.is_none_or(|asked| asked > end) => Err(Rejection::OutlivesMaker(end)),
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn revoke(
@@ -125,10 +132,5 @@ fn narrowed(role: Role, scope: &Scope) -> Result<(), Rejection> {
 }
 
 fn reasoned(reason: &str) -> Result<(), Rejection> {
-    let length = reason.trim().chars().count();
-    if (REASON_CHARS_MIN..=REASON_CHARS_MAX).contains(&length) {
-        Ok(())
-    } else {
-        Err(Rejection::ReasonMissing)
-    }
+    if crate::reason::suffices(reason) { Ok(()) } else { Err(Rejection::ReasonMissing) }
 }

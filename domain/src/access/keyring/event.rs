@@ -36,6 +36,9 @@ pub struct KeyCreated {
     pub reason: String,
     /// Who made it.
     pub by: Actor,
+    /// The id of the key that its maker came with. None for who came without one, and in facts of old builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_with: Option<String>,
     /// When.
     pub at: Timestamp,
 }

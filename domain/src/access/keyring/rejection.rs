@@ -37,6 +37,11 @@ pub enum Rejection {
         "this key could do more than its maker may: ask an admin, or make it at the machine's own socket"
     )]
     Widens,
+    /// The key would be taken after its maker's is over.
+    #[error(
+        "the key that makes it ends at {0}, and nothing that it hands out may last longer: name an end up to then, or make it at the machine's own socket"
+    )]
+    OutlivesMaker(Timestamp),
     /// The id is in use.
     #[error("there is a key {0} already")]
     KeyExists(String),
@@ -65,6 +70,7 @@ impl Rejection {
             Self::ScopeBeyondRole { .. } => "scope_beyond_role",
             Self::BadProcesses => "bad_processes",
             Self::Widens => "key_widens",
+            Self::OutlivesMaker(_) => "outlives_maker",
             Self::KeyExists(_) => "key_exists",
             Self::UnknownKey(_) => "unknown_key",
             Self::LastAdmin(_) => "last_admin",

@@ -38,6 +38,7 @@ fn new(key_id: &str, role: Role) -> Create {
         label: "laptop".to_owned(),
         reason: "first day".to_owned(),
         by: root(),
+        made_with: None,
         may: admin(),
         at: at(0),
     }
@@ -58,6 +59,7 @@ fn made(new: Create) -> Event {
         label: new.label,
         reason: new.reason,
         by: new.by,
+        made_with: new.made_with,
         at: new.at,
     })
 }
@@ -103,6 +105,74 @@ fn a_key_needs_a_reason_an_owner_and_a_label() {
     }
     let longest = Create { owner: "a".repeat(64), label: "ü".repeat(80), ..new("k1", Role::Viewer) };
     given::<Keyring>([]).when(create(longest.clone())).then([made(longest)]);
+}
+
+fn person(name: &str) -> Actor {
+    Actor::try_from(format!("person:{name}")).unwrap()
+}
+
+/// A key for `owner`, made by `by` who came with a key.
+fn handed_on(key_id: &str, owner: &str, by: &str, with: Option<&str>) -> Create {
+    Create {
+        owner: owner.to_owned(),
+        by: person(by),
+        made_with: with.map(str::to_owned),
+        ..new(key_id, Role::Admin)
+    }
+}
+
+#[test]
+fn a_key_ends_with_the_one_that_made_it_at_the_latest() {
+    let first = Create { expires_at: Some(at(100)), ..new("k1", Role::Admin) };
+    let history = [made(first.clone())];
+    let until = |expires_at| Create { expires_at, ..handed_on("k2", "bob", "alice", Some("k1")) };
+    for end in [None, Some(at(101))] {
+        given::<Keyring>(history.clone())
+            .when(create(until(end)))
+            .then_rejected(Rejection::OutlivesMaker(at(100)));
+    }
+    given::<Keyring>(history).when(create(until(Some(at(100))))).then([made(until(Some(at(100))))]);
+    let endless = [made(new("k1", Role::Admin))];
+    given::<Keyring>(endless.clone()).when(create(until(None))).then([made(until(None))]);
+    // It was taken back while the wish was on its way.
+    let [endless] = endless;
+    let late = Create { expires_at: Some(at(500)), at: at(20), ..until(None) };
+    given::<Keyring>([endless, made(new("k9", Role::Admin)), revoked("k1")])
+        .when(create(late))
+        .then_rejected(Rejection::OutlivesMaker(at(10)));
+}
+
+#[test]
+fn everybody_who_had_a_hand_in_a_key_is_found() {
+    let keys = [
+        made(new("k1", Role::Admin)),
+        made(handed_on("k2", "bob", "alice", Some("k1"))),
+        made(handed_on("k3", "carol", "bob", Some("k2"))),
+        made(handed_on("k4", "bob", "dora", None)),
+        made(handed_on("k5", "emil", "bob", Some("k4"))),
+        // An old fact: either of Bob's keys may have made it.
+        made(handed_on("k6", "fred", "bob", None)),
+    ];
+    let ring = fold::<Keyring>(&keys);
+    let makers = |id| ring.makers(id).into_iter().map(String::from).collect::<Vec<_>>().join(" ");
+    assert_eq!(makers("k1"), "operator:root");
+    assert_eq!(makers("k3"), "operator:root person:alice person:bob");
+    assert_eq!(makers("k5"), "person:bob person:dora");
+    assert_eq!(makers("k6"), "operator:root person:alice person:bob person:dora");
+    assert_eq!(makers("unknown"), "");
+    assert_eq!(ring.made_with("k1").into_iter().collect::<Vec<_>>(), ["k2", "k3"]);
+    assert_eq!(ring.made_with("k3").len(), 0);
+}
+
+#[test]
+fn keys_that_made_each_other_are_looked_through_once() {
+    let circle = [
+        made(handed_on("k1", "alice", "bob", Some("k2"))),
+        made(handed_on("k2", "bob", "alice", Some("k1"))),
+    ];
+    let ring = fold::<Keyring>(&circle);
+    assert_eq!(ring.makers("k1"), BTreeSet::from([person("alice"), person("bob")]));
+    assert_eq!(ring.made_with("k1").len(), 2);
 }
 
 #[test]

@@ -32,6 +32,7 @@ fn keyring() -> [Keyring; 2] {
             label: "laptop".to_owned(),
             reason: "alice trades from Monday on".to_owned(),
             by: root(),
+            made_with: None,
             at: at(800),
         }),
         Keyring::KeyRevoked(KeyRevoked {

@@ -9,10 +9,10 @@ use crate::intents::intake::event::{
     self as intake, DuplicateReceived, Fault, QuoteReceived, RequestRejected,
 };
 use crate::intents::relay::event::{
-    self as relay, FrameRejected, RelayConnected, RelayDisconnected, SettlementReported,
+    self as relay, FrameRejected, RelayConnected, RelayDisconnected, ReplyReported, SettlementReported,
 };
 use crate::pair::Direction;
-use crate::port::feeds::SettlementWord;
+use crate::port::feeds::{ReplyWord, SettlementWord};
 use crate::port::venue::ExactSide;
 
 pub(super) fn samples() -> Vec<Event> {
@@ -90,7 +90,7 @@ fn filter() -> [filter::Event; 2] {
     ]
 }
 
-fn relay() -> [relay::Event; 4] {
+fn relay() -> [relay::Event; 5] {
     [
         relay::Event::RelayConnected(RelayConnected { at: at(8) }),
         relay::Event::RelayDisconnected(RelayDisconnected {
@@ -110,6 +110,14 @@ fn relay() -> [relay::Event; 4] {
             tx_hash: Some(tx_hash()),
             word: SettlementWord::Settled,
             received_at: at(4_200),
+        }),
+        relay::Event::ReplyReported(ReplyReported {
+            quote_id: quote_id(),
+            quote_hash: quote_hash(),
+            word: ReplyWord::Rejected,
+            late: true,
+            reply: r#"{"code":-32000,"message":"quote not found or already finished"}"#.to_owned(),
+            received_at: at(1_950),
         }),
     ]
 }

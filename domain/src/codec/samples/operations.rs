@@ -32,6 +32,8 @@ fn service() -> [service::Event; 5] {
             service,
             version: "0.1.0".to_owned(),
             instance: "desk-1".to_owned(),
+            // The stored form of version 1 was fixed before starts were counted.
+            start: 0,
             at: at(1),
         }),
         service::Event::ServicePaused(ServicePaused {
@@ -59,6 +61,7 @@ fn alert() -> [alert::Event; 2] {
         alert::Event::AlertRaised(AlertRaised {
             kind,
             detail: "btc-eure has had no usable reference price for 10 s: price_stale".to_owned(),
+            cause: None,
             at: at(30_000),
         }),
         alert::Event::AlertCleared(AlertCleared {

@@ -12,11 +12,12 @@ use crate::ids::{CommandId, QuoteId, derived};
 use crate::money::BasisPoints;
 use crate::pair::Direction;
 use crate::port::event_log::Position;
+use crate::port::feeds::ReplyWord;
 use crate::port::venue::{ExactSide, PreparedOffer};
 use crate::time::Timestamp;
 use crate::trading::account::event::{
     self as account, ExecutionExpired, ExecutionRefused, LeaseRenewed, LeaseTaken, LimitsSet, RefusalCode,
-    ReleaseCause, ReplyContradicted, ReplyWord, ReservationReleased, SubmissionAbandoned, SubmissionAccepted,
+    ReleaseCause, ReplyContradicted, ReservationReleased, SubmissionAbandoned, SubmissionAccepted,
     SubmissionExpiredUnfilled, SubmissionRejected, SubmissionSettleFailed, SubmissionSettled,
     SubmissionStarted, SubmissionUncertain,
 };

@@ -5,14 +5,11 @@ use super::event::{Entry, Event, FilterReset, FilterSet};
 use super::rejection::Rejection;
 use super::state::State;
 use crate::pair::Pair;
+use crate::reason;
 use std::collections::BTreeSet;
 
 /// Most lines that the filter holds.
 pub(super) const ENTRIES_MAX: usize = 256;
-/// Shortest reason that says anything, in characters.
-const REASON_CHARS_MIN: usize = 3;
-/// Longest reason that is kept, in characters.
-const REASON_CHARS_MAX: usize = 500;
 
 pub(super) fn decide(state: &State, command: Command) -> Result<Vec<Event>, Rejection> {
     match command {
@@ -59,10 +56,5 @@ fn known(entries: Vec<Entry>, configured: &[Pair]) -> Result<BTreeSet<Entry>, Re
 }
 
 fn checked(reason: String) -> Result<String, Rejection> {
-    let length = reason.trim().chars().count();
-    if (REASON_CHARS_MIN..=REASON_CHARS_MAX).contains(&length) {
-        Ok(reason)
-    } else {
-        Err(Rejection::ReasonMissing)
-    }
+    if reason::suffices(&reason) { Ok(reason) } else { Err(Rejection::ReasonMissing) }
 }

@@ -1,6 +1,6 @@
 //! What the relay's reader reports.
 
-use crate::port::feeds::SettlementNotice;
+use crate::port::feeds::{ReplyNotice, SettlementNotice};
 use crate::time::Timestamp;
 
 /// A report.
@@ -36,6 +36,14 @@ pub enum Command {
     ReportSettlement {
         /// What it said.
         notice: SettlementNotice,
+        /// Stamped by the socket reader.
+        received_at: Timestamp,
+    },
+    /// The relay replied again to an offer of ours, or too late. Leads to nothing when the same was said of the same
+    /// offer before: an offer leaves two such facts at most, however often the relay repeats itself.
+    ReportReply {
+        /// What it said.
+        notice: ReplyNotice,
         /// Stamped by the socket reader.
         received_at: Timestamp,
     },

@@ -1,10 +1,12 @@
 //! How reports from the relay become facts.
 
 use super::command::Command;
-use super::event::{Event, FrameRejected, RelayConnected, RelayDisconnected, SettlementReported};
+use super::event::{
+    Event, FrameRejected, RelayConnected, RelayDisconnected, ReplyReported, SettlementReported,
+};
 use super::evolve::minute_of;
 use super::state::{Connection, FRAMES_REJECTED_PER_MINUTE_MAX, State};
-use crate::port::feeds::SettlementNotice;
+use crate::port::feeds::{ReplyNotice, SettlementNotice};
 
 /// How much of an unreadable frame is kept: 4 KiB.
 const FRAME_BYTES_MAX: usize = 4 * 1024;
@@ -41,6 +43,11 @@ pub(super) fn decide(state: &State, command: Command) -> Vec<Event> {
             let SettlementNotice { quote_hash, intent_hash, tx_hash, word } = notice;
             let reported = SettlementReported { quote_hash, intent_hash, tx_hash, word, received_at };
             vec![Event::SettlementReported(reported)]
+        }
+        Command::ReportReply { notice, .. } if state.has_said(&notice.quote_hash, notice.word) => vec![],
+        Command::ReportReply { notice, received_at } => {
+            let ReplyNotice { quote_id, quote_hash, word, late, reply } = notice;
+            vec![Event::ReplyReported(ReplyReported { quote_id, quote_hash, word, late, reply, received_at })]
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Facts about the relay connection.
 
-use crate::ids::QuoteHash;
-use crate::port::feeds::SettlementWord;
+use crate::ids::{QuoteHash, QuoteId};
+use crate::port::feeds::{ReplyWord, SettlementWord};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,8 @@ pub enum Event {
     FrameRejected(FrameRejected),
     /// The relay spoke of one of our own offers.
     SettlementReported(SettlementReported),
+    /// The relay replied to one of our own offers that was answered before, or given up.
+    ReplyReported(ReplyReported),
 }
 
 /// Connected and subscribed.
@@ -60,6 +62,24 @@ pub struct SettlementReported {
     pub tx_hash: Option<String>,
     /// What became of it.
     pub word: SettlementWord,
+    /// Stamped by the socket reader.
+    pub received_at: Timestamp,
+}
+
+/// The relay replied to one of our own offers that was answered before, or given up. What it is worth, the account
+/// decides, which knows the answer before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplyReported {
+    /// The auction that the offer answered.
+    pub quote_id: QuoteId,
+    /// Which offer.
+    pub quote_hash: QuoteHash,
+    /// What the relay says of it now.
+    pub word: ReplyWord,
+    /// Whether it said that the auction was over.
+    pub late: bool,
+    /// The reply, verbatim.
+    pub reply: String,
     /// Stamped by the socket reader.
     pub received_at: Timestamp,
 }

@@ -1,7 +1,7 @@
 //! How the relay is remembered.
 
 use super::event::Event;
-use super::state::{Connection, Minute, NOTICES_REMEMBERED_MAX, State};
+use super::state::{Connection, Minute, NOTICES_REMEMBERED_MAX, REPLIES_REMEMBERED_MAX, State};
 use crate::port::feeds::SettlementNotice;
 use crate::time::Timestamp;
 
@@ -25,6 +25,12 @@ pub(super) fn evolve(mut state: State, event: &Event) -> State {
             });
             if state.notices.len() > NOTICES_REMEMBERED_MAX {
                 state.notices.pop_front();
+            }
+        }
+        Event::ReplyReported(reported) => {
+            state.replies.push_back((reported.quote_hash.clone(), reported.word));
+            if state.replies.len() > REPLIES_REMEMBERED_MAX {
+                state.replies.pop_front();
             }
         }
     }

@@ -1,10 +1,14 @@
-//! What is remembered of the relay. Bounded by [`NOTICES_REMEMBERED_MAX`].
+//! What is remembered of the relay. Bounded by [`NOTICES_REMEMBERED_MAX`] and [`REPLIES_REMEMBERED_MAX`].
 
-use crate::port::feeds::SettlementNotice;
+use crate::ids::QuoteHash;
+use crate::port::feeds::{ReplyWord, SettlementNotice};
 use std::collections::VecDeque;
 
 /// How many settlement notices are remembered, so that a replay of the relay's changes nothing.
 pub const NOTICES_REMEMBERED_MAX: usize = 1_024;
+
+/// How many further replies are remembered, so that a relay that repeats itself changes nothing.
+pub const REPLIES_REMEMBERED_MAX: usize = 1_024;
 
 /// Most unreadable frames that are recorded of one minute.
 pub const FRAMES_REJECTED_PER_MINUTE_MAX: u32 = 30;
@@ -36,6 +40,8 @@ pub struct State {
     pub(super) minute: Minute,
     /// Oldest first.
     pub(super) notices: VecDeque<SettlementNotice>,
+    /// Oldest first.
+    pub(super) replies: VecDeque<(QuoteHash, ReplyWord)>,
 }
 
 impl State {
@@ -43,5 +49,10 @@ impl State {
     #[must_use]
     pub fn connection(&self) -> Connection {
         self.connection
+    }
+
+    /// Whether a further reply of this word to this offer is on record.
+    pub(super) fn has_said(&self, quote_hash: &QuoteHash, word: ReplyWord) -> bool {
+        self.replies.iter().any(|(of, said)| of == quote_hash && *said == word)
     }
 }

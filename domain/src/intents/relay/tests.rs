@@ -1,10 +1,12 @@
 //! Sentences and laws of the relay.
 
-use super::event::{FrameRejected, RelayConnected, RelayDisconnected, SettlementReported};
-use super::state::{Connection, FRAMES_REJECTED_PER_MINUTE_MAX, NOTICES_REMEMBERED_MAX};
+use super::event::{FrameRejected, RelayConnected, RelayDisconnected, ReplyReported, SettlementReported};
+use super::state::{
+    Connection, FRAMES_REJECTED_PER_MINUTE_MAX, NOTICES_REMEMBERED_MAX, REPLIES_REMEMBERED_MAX,
+};
 use super::{Command, Event, Relay, State};
 use crate::decider::{Decider, fold};
-use crate::port::feeds::{SettlementNotice, SettlementWord};
+use crate::port::feeds::{ReplyNotice, ReplyWord, SettlementNotice, SettlementWord};
 use crate::testing::given;
 use crate::time::Timestamp;
 use quickcheck::{Arbitrary, Gen, quickcheck};
@@ -71,6 +73,25 @@ fn reported(notice: SettlementNotice, millis: i64) -> Event {
         word,
         received_at: at(millis),
     })
+}
+
+fn reply(hash: &str, word: ReplyWord, text: &str) -> ReplyNotice {
+    ReplyNotice {
+        quote_id: format!("quote-of-{hash}").try_into().unwrap(),
+        quote_hash: hash.to_owned().try_into().unwrap(),
+        word,
+        late: false,
+        reply: text.to_owned(),
+    }
+}
+
+fn answer(notice: ReplyNotice, millis: i64) -> Command {
+    Command::ReportReply { notice, received_at: at(millis) }
+}
+
+fn answered(notice: ReplyNotice, millis: i64) -> Event {
+    let ReplyNotice { quote_id, quote_hash, word, late, reply } = notice;
+    Event::ReplyReported(ReplyReported { quote_id, quote_hash, word, late, reply, received_at: at(millis) })
 }
 
 #[test]
@@ -173,13 +194,54 @@ fn the_newest_notices_are_remembered_and_older_ones_forgotten() {
         .then([reported(first.clone(), 7)]);
 }
 
+#[test]
+fn a_further_reply_is_reported_once_however_often_the_relay_says_it() {
+    let accepted = reply("a", ReplyWord::Accepted, "\"OK\"");
+    given::<Relay>([]).when(answer(accepted.clone(), 5)).then([answered(accepted.clone(), 5)]);
+    given::<Relay>([answered(accepted.clone(), 5), disconnected(6), connected(7)])
+        .when(answer(accepted, 8))
+        .then_nothing();
+    // Other words for the same no are no news either, or a relay could fill the log with one offer.
+    let refused = reply("a", ReplyWord::Rejected, "expired");
+    given::<Relay>([answered(refused, 5)])
+        .when(answer(reply("a", ReplyWord::Rejected, "insufficient balance"), 6))
+        .then_nothing();
+}
+
+#[test]
+fn the_opposite_word_and_a_word_on_another_offer_are_news() {
+    let accepted = reply("a", ReplyWord::Accepted, "\"OK\"");
+    for news in [reply("a", ReplyWord::Rejected, "expired"), reply("b", ReplyWord::Accepted, "\"OK\"")] {
+        given::<Relay>([answered(accepted.clone(), 5)])
+            .when(answer(news.clone(), 6))
+            .then([answered(news, 6)]);
+    }
+}
+
+#[test]
+fn the_newest_replies_are_remembered_and_older_ones_forgotten() {
+    let first = reply("first", ReplyWord::Rejected, "no");
+    let others = |n: usize| {
+        let others = (0..n).map(|n| answered(reply(&n.to_string(), ReplyWord::Rejected, "no"), 6));
+        std::iter::once(answered(first.clone(), 5)).chain(others)
+    };
+    given::<Relay>(others(REPLIES_REMEMBERED_MAX - 1)).when(answer(first.clone(), 7)).then_nothing();
+    given::<Relay>(others(REPLIES_REMEMBERED_MAX))
+        .when(answer(first.clone(), 7))
+        .then([answered(first.clone(), 7)]);
+}
+
 impl Arbitrary for Command {
     fn arbitrary(g: &mut Gen) -> Self {
         let millis = i64::from(u32::arbitrary(g) % 600_000);
-        match u8::arbitrary(g) % 4 {
+        match u8::arbitrary(g) % 5 {
             0 => connect(millis),
             1 => disconnect(millis),
             2 => reject("{", u64::from(u8::arbitrary(g)), millis),
+            3 => {
+                let word = *g.choose(&[ReplyWord::Accepted, ReplyWord::Rejected]).unwrap();
+                answer(reply(g.choose(&["a", "b", "c"]).unwrap(), word, "said"), millis)
+            }
             _ => {
                 let words = [SettlementWord::Settled, SettlementWord::Failed, SettlementWord::Ready];
                 let word = *g.choose(&words).unwrap();
@@ -202,9 +264,10 @@ fn repeating_a_command_changes_nothing() {
         let (after, _) = step(state, command.clone());
         match command {
             Command::RejectFrame { .. } => true,
-            Command::Connected { .. } | Command::Disconnected { .. } | Command::ReportSettlement { .. } => {
-                step(after.clone(), command) == (after, vec![])
-            }
+            Command::Connected { .. }
+            | Command::Disconnected { .. }
+            | Command::ReportSettlement { .. }
+            | Command::ReportReply { .. } => step(after.clone(), command) == (after, vec![]),
         }
     }
     let law: fn(Vec<Command>, Command) -> bool = law;
@@ -231,10 +294,11 @@ fn no_minute_in_a_row_records_more_frames_than_its_share() {
 #[test]
 fn events_in_any_order_lead_to_a_state_that_still_answers() {
     fn law(order: Vec<(u8, i64)>, command: Command) -> bool {
-        let event = |(kind, millis): (u8, i64)| match kind % 4 {
+        let event = |(kind, millis): (u8, i64)| match kind % 5 {
             0 => connected(millis),
             1 => disconnected(millis),
             2 => rejected("{", u64::MAX, millis),
+            3 => answered(reply("a", ReplyWord::Accepted, "\"OK\""), millis),
             _ => reported(notice("a", SettlementWord::Ready, None), millis),
         };
         let history: Vec<_> = order.into_iter().map(event).collect();

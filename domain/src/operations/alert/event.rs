@@ -1,5 +1,6 @@
 //! Facts about alerts.
 
+use crate::port::event_log::Position;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,21 @@ impl Kind {
         Self::ExecutionBlocked,
     ];
 
+    /// Whether it stays raised until a person has looked: what it is about has happened and does not pass by itself.
+    #[must_use]
+    pub fn waits_for_a_person(self) -> bool {
+        match self {
+            Self::UnexpectedDrop | Self::UnmatchedCredit => true,
+            Self::PriceBlocked | Self::RelayDown | Self::InventoryStale | Self::ExecutionBlocked => false,
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The name in streams, tables and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -62,6 +78,9 @@ pub struct AlertRaised {
     pub kind: Kind,
     /// The facts, in a sentence.
     pub detail: String,
+    /// The fact that it is about, where it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Position>,
     /// Since when.
     pub at: Timestamp,
 }
@@ -71,7 +90,7 @@ pub struct AlertRaised {
 pub struct AlertCleared {
     /// What.
     pub kind: Kind,
-    /// The facts, in a sentence.
+    /// The facts, in a sentence; what a person found, where a person cleared it.
     pub detail: String,
     /// When.
     pub at: Timestamp,

@@ -1,11 +1,15 @@
 //! How an alert remembers.
 
 use super::event::Event;
-use super::state::State;
+use super::state::{Standing, State};
 
-pub(super) fn evolve(_: State, event: &Event) -> State {
+pub(super) fn evolve(mut state: State, event: &Event) -> State {
     match event {
-        Event::AlertRaised(raised) => State::Raised(raised.clone()),
-        Event::AlertCleared(_) => State::Quiet,
+        Event::AlertRaised(raised) => {
+            state.last_cause = state.last_cause.max(raised.cause.unwrap_or_default());
+            state.standing = Standing::Raised(raised.clone());
+        }
+        Event::AlertCleared(_) => state.standing = Standing::Quiet,
     }
+    state
 }

@@ -4,17 +4,16 @@ use super::command::Command;
 use super::event::{Event, ServiceDrained, ServiceDraining, ServicePaused, ServiceResumed, ServiceStarted};
 use super::rejection::Rejection;
 use super::state::{Phase, State};
-
-/// Shortest reason that says anything, in characters.
-const REASON_CHARS_MIN: usize = 3;
-/// Longest reason that is kept, in characters.
-const REASON_CHARS_MAX: usize = 500;
+use crate::reason;
 
 pub(super) fn decide(state: &State, command: Command) -> Result<Vec<Event>, Rejection> {
     match command {
         Command::Start { service, version, instance, at } => {
-            let started = ServiceStarted { service, version, instance, at };
-            let known = state.started.as_ref() == Some(&started);
+            let known = state.started.as_ref().is_some_and(|known| {
+                (&known.version, &known.instance, known.at) == (&version, &instance, at)
+            });
+            let start = state.starts.saturating_add(1);
+            let started = ServiceStarted { service, version, instance, start, at };
             Ok(if known { vec![] } else { vec![Event::ServiceStarted(started)] })
         }
         Command::Pause { service, reason, at } => {
@@ -52,10 +51,5 @@ pub(super) fn decide(state: &State, command: Command) -> Result<Vec<Event>, Reje
 }
 
 fn checked(reason: String) -> Result<String, Rejection> {
-    let length = reason.trim().chars().count();
-    if (REASON_CHARS_MIN..=REASON_CHARS_MAX).contains(&length) {
-        Ok(reason)
-    } else {
-        Err(Rejection::ReasonMissing)
-    }
+    if reason::suffices(&reason) { Ok(reason) } else { Err(Rejection::ReasonMissing) }
 }

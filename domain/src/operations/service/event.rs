@@ -55,7 +55,7 @@ impl Service {
     }
 }
 
-/// A process began to run the service. It starts running, whatever it was before.
+/// A process began to run the service. What a person paused or drained stays so: only a wish lets it work again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceStarted {
     /// Which.
@@ -64,6 +64,9 @@ pub struct ServiceStarted {
     pub version: String,
     /// The configured instance.
     pub instance: String,
+    /// The number of this start: one more than the last one's. Zero in facts of old builds, which did not count.
+    #[serde(default, skip_serializing_if = "crate::event::is_zero")]
+    pub start: u64,
     /// When.
     pub at: Timestamp,
 }

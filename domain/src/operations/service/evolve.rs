@@ -5,7 +5,15 @@ use super::state::{Phase, State};
 
 pub(super) fn evolve(state: State, event: &Event) -> State {
     match event {
-        Event::ServiceStarted(started) => State { phase: Phase::Running, started: Some(started.clone()) },
+        Event::ServiceStarted(started) => {
+            let phase = match state.phase {
+                Phase::NeverStarted | Phase::Running => Phase::Running,
+                // A new process is no reason to undo what a person asked for.
+                stopped @ (Phase::Paused { .. } | Phase::Draining { .. } | Phase::Drained { .. }) => stopped,
+            };
+            let starts = state.starts.saturating_add(1).max(started.start);
+            State { phase, started: Some(started.clone()), starts }
+        }
         Event::ServicePaused(paused) => {
             State { phase: Phase::Paused { reason: paused.reason.clone(), since: paused.at }, ..state }
         }

@@ -50,8 +50,10 @@ impl Phase {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
     pub(super) phase: Phase,
-    /// The last start, so that its redelivery does not undo a pause.
+    /// The last start, so that its redelivery is not a second one.
     pub(super) started: Option<ServiceStarted>,
+    /// How often it was started.
+    pub(super) starts: u64,
 }
 
 impl State {
@@ -65,6 +67,12 @@ impl State {
     #[must_use]
     pub fn started(&self) -> Option<&ServiceStarted> {
         self.started.as_ref()
+    }
+
+    /// The number of the last start; zero before the first.
+    #[must_use]
+    pub fn starts(&self) -> u64 {
+        self.starts
     }
 
     /// Whether it may begin something new.

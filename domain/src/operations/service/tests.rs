@@ -44,8 +44,12 @@ fn drained(millis: i64) -> Command {
 }
 
 fn has_started(millis: i64) -> Event {
+    start_number(1, millis)
+}
+
+fn start_number(start: u64, millis: i64) -> Event {
     let (version, instance) = ("0.1.0".to_owned(), "desk-1".to_owned());
-    Event::ServiceStarted(ServiceStarted { service: SERVICE, version, instance, at: at(millis) })
+    Event::ServiceStarted(ServiceStarted { service: SERVICE, version, instance, start, at: at(millis) })
 }
 
 fn was_paused(millis: i64) -> Event {
@@ -70,10 +74,23 @@ fn a_process_starts_it() {
 }
 
 #[test]
-fn a_new_process_starts_it_whatever_it_was_before() {
+fn a_new_process_starts_it_and_leaves_paused_or_drained_what_a_person_stopped() {
     for before in [was_paused(2), is_draining(2), has_drained(2)] {
-        given::<Lifecycle>([has_started(1), before]).when(start(3)).then([has_started(3)]);
+        let history = [has_started(1), before];
+        given::<Lifecycle>(history.clone()).when(start(3)).then([start_number(2, 3)]);
+        let (stopped, [one, other]) = (fold::<Lifecycle>(&history), history);
+        let restarted = fold::<Lifecycle>(&[one, other, start_number(2, 3)]);
+        assert_eq!(restarted.phase(), stopped.phase());
+        assert!(!restarted.takes_work());
     }
+}
+
+#[test]
+fn starts_are_counted_also_those_of_builds_that_did_not_count() {
+    let old = [start_number(0, 1), start_number(0, 2)];
+    assert_eq!(fold::<Lifecycle>(&old).starts(), 2);
+    given::<Lifecycle>(old).when(start(3)).then([start_number(3, 3)]);
+    assert_eq!(fold::<Lifecycle>(&[]).starts(), 0);
 }
 
 #[test]
@@ -232,7 +249,9 @@ fn events_in_any_order_lead_to_a_state_that_still_answers() {
         let history: Vec<_> =
             order.into_iter().map(|n| kinds[usize::from(n) % kinds.len()].clone()).collect();
         let state = fold::<Lifecycle>(&history);
-        let running = matches!(history.last(), Some(Event::ServiceStarted(_) | Event::ServiceResumed(_)));
+        // A start changes nothing about what a person asked for last.
+        let last = history.iter().rfind(|event| !matches!(event, Event::ServiceStarted(_)));
+        let running = last.map_or(!history.is_empty(), |last| matches!(last, Event::ServiceResumed(_)));
         let as_said = state.takes_work() == running;
         as_said && step(state, command).1.map_or(0, |events| events.len()) <= 1
     }

@@ -3,6 +3,7 @@
 use super::event::{DisarmCause, Mode};
 use crate::ids::{Actor, CommandId, EventId, QuoteHash};
 use crate::money::Units;
+use crate::pair::Pair;
 use crate::port::event_log::Position;
 use crate::port::feeds::SettlementWord;
 use crate::port::venue::PreparedOffer;
@@ -10,7 +11,7 @@ use crate::time::Timestamp;
 use crate::trading::limits::Limits;
 use crate::trading::strategy::event::ExecutionCommanded;
 use crate::treasury::inventory::event::{NonceSeen, VenueBlock};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A wish or a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,8 @@ pub enum Command {
         until: Timestamp,
         /// Why.
         reason: String,
+        /// The start of the strategy that is to be armed.
+        strategy_start: u64,
         /// Who asks, should another person have to approve.
         asker: Asker,
         /// Now.
@@ -73,10 +76,26 @@ pub enum Command {
         reason: String,
         /// Who approves.
         by: Actor,
+        /// Who had a hand in the approver's key: made it, or the key of whoever made it.
+        makers: BTreeSet<Actor>,
         /// Now.
         at: Timestamp,
     },
-    /// Let no more offers be made; also the way back from KILLED.
+    /// Go back from KILLED to DISARMED; where a second person is needed, ask for it or join in. Of an account that is
+    /// not killed, a person's disarming.
+    StandDown {
+        /// Names the request, should another person have to say the same.
+        request_id: CommandId,
+        /// Why.
+        reason: String,
+        /// Who.
+        by: Actor,
+        /// Who had a hand in their key.
+        makers: BTreeSet<Actor>,
+        /// Now.
+        at: Timestamp,
+    },
+    /// Let no more offers be made.
     Disarm {
         /// What asks.
         cause: DisarmCause,
@@ -85,8 +104,10 @@ pub enum Command {
         /// Now.
         at: Timestamp,
     },
-    /// Disarm if the arming has run out.
+    /// Disarm if the arming has run out, or holds for an earlier start of the strategy.
     ExpireArming {
+        /// The number of the strategy's last start, as far as it is known.
+        strategy_start: u64,
         /// Now.
         at: Timestamp,
     },
@@ -178,6 +199,8 @@ pub struct Asker {
 pub struct Execute {
     /// The order.
     pub order: ExecutionCommanded,
+    /// The pair that it must be about.
+    pub pair: Pair,
     /// Where it stands in the log.
     pub command_position: Position,
     /// The lease under which the executor runs.

@@ -2,22 +2,23 @@
 
 mod arming;
 mod offer;
+mod terms;
 
 pub use arming::{ARMING_MS_MAX, REQUEST_MS_MAX};
 pub use offer::VALIDITY_SLACK_MS;
 
 use super::command::Command;
-use super::event::{ArmApproved, Event, LeaseRenewed, LeaseTaken, LimitsSet};
+use super::event::{ArmApproved, Event, LeaseRenewed, LeaseTaken, LimitsSet, StandDownAsked};
 use super::rejection::Rejection;
 use super::state::State;
 use crate::time::Timestamp;
 
 /// Longest lease: an hour. A dead executor keeps its successor out for no longer.
 pub const LEASE_MS_MAX: u64 = 60 * 60 * 1_000;
-/// Shortest reason that says anything, in characters.
-const REASON_CHARS_MIN: usize = 3;
-/// Longest reason that is kept, in characters.
-const REASON_CHARS_MAX: usize = 500;
+/// How far back limits may be dated: a day, in milliseconds. Long enough for clocks that differ and for midnight.
+pub const EFFECTIVE_PAST_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+/// How far ahead limits may be dated: a year of 366 days, in milliseconds. What lies further is a slip of units.
+pub const EFFECTIVE_AHEAD_MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
 
 pub(super) fn decide(state: &State, command: Command) -> Result<Vec<Event>, Rejection> {
     match command {
@@ -30,14 +31,19 @@ pub(super) fn decide(state: &State, command: Command) -> Result<Vec<Event>, Reje
                 LimitsSet { version: 0, limits: *limits, effective_from, reason, dropped_by: Some(by), at },
             )
         }
-        Command::Arm { mode, limits_version, until, reason, asker, at } => {
-            arming::arm(state, &arming::Wish { mode, limits_version, until, at }, reason, asker)
+        Command::Arm { mode, limits_version, until, reason, strategy_start, asker, at } => {
+            let wish = arming::Wish { mode, limits_version, until, strategy_start, at };
+            arming::arm(state, &wish, reason, asker)
         }
-        Command::Approve { request_id, limits_hash, reason, by, at } => {
-            arming::approve(state, ArmApproved { request_id, limits_hash, reason, by, at })
+        Command::Approve { request_id, limits_hash, reason, by, makers, at } => {
+            arming::approve(state, ArmApproved { request_id, limits_hash, reason, by, at }, &makers)
+        }
+        Command::StandDown { request_id, reason, by, makers, at } => {
+            let expires_at = at.plus_millis(REQUEST_MS_MAX);
+            arming::stand_down(state, StandDownAsked { request_id, expires_at, reason, by, at }, &makers)
         }
         Command::Disarm { cause, reason, at } => arming::disarm(state, cause, reason, at),
-        Command::ExpireArming { at } => Ok(arming::expire(state, at)),
+        Command::ExpireArming { strategy_start, at } => Ok(arming::expire(state, strategy_start, at)),
         Command::Kill { reason, at } => Ok(arming::kill(state, reason, at)),
         Command::ConfirmKill { epoch, at } => Ok(arming::confirm_kill(state, epoch, at)),
         Command::Execute(execute) => Ok(offer::execute(state, &execute)),
@@ -94,6 +100,10 @@ fn shown_limits(state: &State, shown: Option<u64>) -> Result<(), Rejection> {
 fn set_limits(state: &State, mut set: LimitsSet) -> Result<Vec<Event>, Rejection> {
     reasoned(&set.reason)?;
     set.limits.check()?;
+    let earliest_seen = set.effective_from.plus_millis(EFFECTIVE_PAST_MS_MAX);
+    if earliest_seen < set.at || set.effective_from > set.at.plus_millis(EFFECTIVE_AHEAD_MS_MAX) {
+        return Err(Rejection::BadEffectiveFrom { from: set.effective_from });
+    }
     let newest = state.newest_limits();
     // Asking for what holds, or will hold from that moment, changes nothing.
     let already =
@@ -123,20 +133,6 @@ fn lasting(ttl_ms: u64) -> Result<(), Rejection> {
     }
 }
 
-/// Stopping is never refused for its words, so they are cut instead.
-fn cut(reason: String) -> String {
-    if reason.chars().count() <= REASON_CHARS_MAX {
-        reason
-    } else {
-        reason.chars().take(REASON_CHARS_MAX).collect()
-    }
-}
-
 fn reasoned(reason: &str) -> Result<(), Rejection> {
-    let length = reason.trim().chars().count();
-    if (REASON_CHARS_MIN..=REASON_CHARS_MAX).contains(&length) {
-        Ok(())
-    } else {
-        Err(Rejection::ReasonMissing)
-    }
+    if crate::reason::suffices(reason) { Ok(()) } else { Err(Rejection::ReasonMissing) }
 }

@@ -4,12 +4,14 @@ mod arming;
 
 pub use arming::{
     ArmApproved, ArmRequested, Armed, DisarmCause, Disarmed, KillConfirmed, Killed, Mode, OpenSignature,
+    StandDownAsked,
 };
 
 use crate::ids::{Actor, CommandId, DecisionId, EventId, PairId, QuoteId};
 use crate::money::Units;
 use crate::pair::Direction;
 use crate::port::event_log::Position;
+use crate::port::feeds::ReplyWord;
 use crate::port::venue::{ExactSide, PreparedOffer, TokenAmount};
 use crate::time::Timestamp;
 use crate::trading::limits::Limits;
@@ -36,6 +38,8 @@ pub enum Event {
     Killed(Killed),
     /// The executor's fence is closed: no frame leaves any more.
     KillConfirmed(KillConfirmed),
+    /// Somebody wants a killed account to be stood down, and another person must say the same.
+    StandDownAsked(Box<StandDownAsked>),
     /// A command was not executed.
     ExecutionRefused(ExecutionRefused),
     /// A command came too late to be executed.
@@ -134,11 +138,14 @@ pub enum RefusalCode {
     NotReducing,
     /// The last settlement is too recent.
     CoolingDown,
+    /// The order's own figures disagree: tokens of another pair or direction, or amounts that leave less than the
+    /// least edge of its notional.
+    TermsDisagree,
 }
 
 impl RefusalCode {
     /// All codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Disarmed,
         Self::Killed,
         Self::LeaseLost,
@@ -153,6 +160,7 @@ impl RefusalCode {
         Self::Paused,
         Self::NotReducing,
         Self::CoolingDown,
+        Self::TermsDisagree,
     ];
 
     /// The stable code, as stored.
@@ -173,6 +181,7 @@ impl RefusalCode {
             Self::Paused => "paused",
             Self::NotReducing => "not_reducing",
             Self::CoolingDown => "cooling_down",
+            Self::TermsDisagree => "terms_disagree",
         }
     }
 }
@@ -300,16 +309,6 @@ pub struct SubmissionUncertain {
     pub at: Timestamp,
 }
 
-/// What the relay said of an offer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReplyWord {
-    /// It took the offer into its auction.
-    Accepted,
-    /// It said no.
-    Rejected,
-}
-
 /// The relay said one thing of the offer, and then the other. Which of them holds, a block will show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplyContradicted {
@@ -321,17 +320,6 @@ pub struct ReplyContradicted {
     pub reply: String,
     /// When that came.
     pub at: Timestamp,
-}
-
-impl ReplyWord {
-    /// The name in tables and on the command line.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Rejected => "rejected",
-        }
-    }
 }
 
 /// The venue executed it: its nonce is used at a block whose balances we have.

@@ -37,10 +37,11 @@ pub(super) fn evolve(mut state: State, event: &Event) -> State {
         }
         Event::Killed(killed) => {
             state.arming = Arming::Killed { at: killed.at };
-            state.kill_confirmed = None;
+            (state.kill_confirmed, state.stand_down) = (None, None);
             state.withdraw();
         }
         Event::KillConfirmed(confirmed) => state.kill_confirmed = Some(confirmed.epoch),
+        Event::StandDownAsked(asked) => state.stand_down = Some(Arc::new((**asked).clone())),
         Event::ExecutionRefused(refused) => {
             state.passed(refused.command_position);
             state.finish(refused.command_id, None);

@@ -37,15 +37,23 @@ pub enum Rejection {
     /// The limits make no sense.
     #[error("the limits make no sense: {0}")]
     Limits(#[from] InvalidLimits),
+    /// Limits that would hold from a moment that nobody means.
+    #[error("limits hold from a moment between a day ago and a year ahead: {from} is not")]
+    BadEffectiveFrom {
+        /// What was asked.
+        from: Timestamp,
+    },
     /// No limits are in force.
     #[error("no limits are in force: set them first (stele limits set)")]
     NoLimits,
     /// The limits moved since they were shown.
-    #[error("limits version {shown} was shown, version {current} is in force: look again (stele limits get)")]
+    #[error(
+        "limits version {shown} was shown, and version {current} is the one to go by: look again (stele limits get)"
+    )]
     LimitsMoved {
         /// What the person saw.
         shown: u64,
-        /// What is in force.
+        /// What it is now: for arming the version in force, for setting limits the newest, effective or not.
         current: u64,
     },
     /// A reason is missing.
@@ -62,6 +70,11 @@ pub enum Rejection {
         "the account is KILLED: look at what is open (stele status), then stand down with stele disarm before arming"
     )]
     Killed,
+    /// Disarming does not undo a kill; it came in between.
+    #[error(
+        "the account was KILLED meanwhile: look at what is open (stele status), then ask again to stand down"
+    )]
+    KilledMeanwhile,
     /// Nobody asked for it.
     #[error("there is no request {0}: stele approve lists what waits")]
     UnknownRequest(CommandId),
@@ -84,6 +97,11 @@ pub enum Rejection {
     /// Nobody approves what they asked for.
     #[error("{0} asked for it: another person must approve")]
     SamePerson(Actor),
+    /// Nobody approves with a key that the asker had a hand in.
+    #[error(
+        "{0} asked for it, and had a hand in making this key: somebody whose key comes from others must approve"
+    )]
+    KeyOfAsker(Actor),
     /// Other limits are in force, or were shown, than those that were asked for.
     #[error(
         "the limits are not those of request {0}: look again (stele limits get), and have the request made anew if they changed"
@@ -107,15 +125,18 @@ impl Rejection {
             Self::BadTtl { .. } => "bad_ttl",
             Self::NoExecutor => "no_executor",
             Self::Limits(_) => "limits_invalid",
+            Self::BadEffectiveFrom { .. } => "bad_effective_from",
             Self::NoLimits => "no_limits",
             Self::LimitsMoved { .. } => "limits_moved",
             Self::ReasonMissing => "reason_missing",
             Self::BadExpiry { .. } => "bad_expiry",
             Self::Killed => "killed",
+            Self::KilledMeanwhile => "killed_meanwhile",
             Self::UnknownRequest(_) => "unknown_request",
             Self::AlreadyDecided { .. } => "already_decided",
             Self::RequestExpired { .. } => "request_expired",
             Self::SamePerson(_) => "same_person",
+            Self::KeyOfAsker(_) => "key_of_asker",
             Self::LimitsChanged(_) => "limits_changed",
             Self::UnknownSubmission(_) => "unknown_submission",
             Self::MayBeSent(_) => "may_be_sent",

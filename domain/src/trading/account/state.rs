@@ -1,6 +1,8 @@
 //! What the account remembers. Bounded: open offers by the limits, closed ones by [`RECENT_MAX`].
 
-use super::event::{ArmRequested, Armed, LeaseTaken, LimitsSet, OpenSignature, SubmissionStarted};
+use super::event::{
+    ArmRequested, Armed, LeaseTaken, LimitsSet, OpenSignature, StandDownAsked, SubmissionStarted,
+};
 use crate::ids::{CommandId, QuoteHash, QuoteId, TokenId};
 use crate::money::Units;
 use crate::pair::Direction;
@@ -26,6 +28,17 @@ pub enum Arming {
         /// Since when.
         at: Timestamp,
     },
+}
+
+impl Arming {
+    /// Whether somebody must look.
+    #[must_use]
+    pub fn is_killed(&self) -> bool {
+        match self {
+            Self::Killed { .. } => true,
+            Self::Disarmed | Self::Armed(_) => false,
+        }
+    }
 }
 
 /// How many requests to arm are remembered.
@@ -118,6 +131,8 @@ pub struct State {
     pub(super) bound: bool,
     /// The lease under which an executor said that the kill in force has taken effect.
     pub(super) kill_confirmed: Option<u64>,
+    /// Who asked last to stand a killed account down, where it takes two.
+    pub(super) stand_down: Option<Arc<StandDownAsked>>,
     pub(super) limits: Vec<Arc<LimitsSet>>,
     pub(super) open: BTreeMap<CommandId, OpenOffer>,
     pub(super) finished: BTreeSet<CommandId>,
@@ -154,12 +169,18 @@ impl State {
         if armed.until <= at {
             return Some(format!("armed until {}", armed.until));
         }
-        let in_force = self.limits_at(at).map_or(0, |set| set.version);
-        (self.bound && in_force != armed.limits_version).then(|| {
-            format!(
-                "two people armed under limits version {}; version {in_force} is in force",
-                armed.limits_version
-            )
+        let set = self.limits_at(at);
+        let (known, in_force) = (armed.limits_version, set.map_or(0, |set| set.version));
+        if in_force == known {
+            return None;
+        }
+        if self.bound {
+            return Some(format!(
+                "two people armed under limits version {known}; version {in_force} is in force"
+            ));
+        }
+        set.is_some_and(|set| set.limits.second_person).then(|| {
+            format!("one person armed under limits version {known}; version {in_force} asks for a second one")
         })
     }
 
@@ -178,6 +199,15 @@ impl State {
     #[must_use]
     pub fn waiting(&self, at: Timestamp) -> Option<&Request> {
         self.requests.iter().find(|request| request.fate == Fate::Waiting && at < request.asked.expires_at)
+    }
+
+    /// The request to stand a killed account down that another person could still join at a moment.
+    #[must_use]
+    pub fn standing_down(&self, at: Timestamp) -> Option<&StandDownAsked> {
+        match self.arming {
+            Arming::Killed { .. } => self.stand_down.as_deref().filter(|asked| at < asked.expires_at),
+            Arming::Disarmed | Arming::Armed(_) => None,
+        }
     }
 
     /// Whether the account is killed and the executor of this lease has said that no frame leaves it any more.

@@ -23,6 +23,8 @@ pub enum Command {
 pub struct Sight {
     /// The strategy's name, for the decision's id: the pair.
     pub strategy: Arc<str>,
+    /// The number of the strategy's start, which its orders bear.
+    pub start: u64,
     /// The demand.
     pub demand: Arc<Demand>,
     /// Its event.
@@ -111,18 +113,21 @@ pub struct AccountView {
 }
 
 impl AccountView {
-    /// What a demand needs to know of the account at a moment.
+    /// What a demand needs to know of the account at a moment. `start` is the strategy's own: what was armed for
+    /// another start does not hold for this one.
     #[must_use]
     pub fn of(
         account: &crate::trading::account::State,
+        start: u64,
         demand: &Demand,
         base_held: Option<Units>,
         at: Timestamp,
     ) -> Self {
         use crate::trading::account::state::Arming;
         let permission = match account.arming() {
-            Arming::Armed(armed) if armed.until > at => Permission::Armed(armed.mode),
-            Arming::Armed(_) => Permission::Expired,
+            Arming::Armed(_) if account.lapsed(at).is_some() => Permission::Expired,
+            Arming::Armed(armed) if armed.strategy_start != start => Permission::Disarmed,
+            Arming::Armed(armed) => Permission::Armed(armed.mode),
             Arming::Disarmed => Permission::Disarmed,
             Arming::Killed { .. } => Permission::Killed,
         };

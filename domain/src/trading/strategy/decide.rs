@@ -113,6 +113,7 @@ fn order(sight: &Sight, decision_id: DecisionId, proposal: &Proposal) -> Executi
         exact: sight.demand.exact,
         notional: proposal.notional,
         limits_version: sight.account.limits.as_ref().map_or(0, |set| set.version),
+        strategy_start: sight.start,
         min_deadline_ms: sight.demand.min_deadline_ms,
         closes_at: sight.demand.closes_at,
         partner_id: sight.demand.partner_id.clone(),

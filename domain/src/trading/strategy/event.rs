@@ -160,6 +160,9 @@ pub struct ExecutionCommanded {
     pub notional: Units,
     /// The limits that allowed it.
     pub limits_version: u64,
+    /// The start of the strategy that gives the order. Zero in facts of old builds.
+    #[serde(default, skip_serializing_if = "crate::event::is_zero")]
+    pub strategy_start: u64,
     /// How long the offer must stay valid, in milliseconds.
     pub min_deadline_ms: u64,
     /// When the auction closes: nothing is sent later.

@@ -69,6 +69,19 @@ pub enum VenueBlock {
     ContractPaused,
 }
 
+impl VenueBlock {
+    /// The stable name, as stored.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSigningKey => "no_signing_key",
+            Self::KeyNotRegistered => "key_not_registered",
+            Self::AccountLocked => "account_locked",
+            Self::ContractPaused => "contract_paused",
+        }
+    }
+}
+
 /// Which way a balance moved unasked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

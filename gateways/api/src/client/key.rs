@@ -1,20 +1,16 @@
 //! The key that a client shows: read from a file that is its owner's alone, and never said.
 
 use super::setup::SetupError;
+use crate::papers::{self, Unread};
 use axum::http::HeaderValue;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
 /// What every key begins with.
 const PREFIX: &str = "stele_";
 /// Longest key file, in bytes. A key has about a hundred.
-const FILE_BYTES_MAX: u64 = 4_096;
-/// Everybody but the owner.
-const OTHERS: u32 = 0o077;
+const FILE_BYTES_MAX: usize = 4_096;
 
 /// A key.
 #[derive(Clone)]
@@ -29,12 +25,9 @@ impl AccessKey {
     ///
     /// What is wrong with the file, and what to do about it.
     pub fn load(path: &Path) -> Result<Self, SetupError> {
-        let mut text = Zeroizing::new(String::new());
-        private(path)?
-            .take(FILE_BYTES_MAX)
-            .read_to_string(&mut text)
-            .map_err(|source| SetupError::KeyFileUnreadable { path: path.to_owned(), source })?;
-        Self::read(&text).ok_or_else(|| SetupError::NotAKey { path: path.to_owned() })
+        let bytes = papers::private(path, FILE_BYTES_MAX).map_err(|unread| refused(path, unread))?;
+        let key = std::str::from_utf8(&bytes).ok().and_then(Self::read);
+        key.ok_or_else(|| SetupError::NotAKey { path: path.to_owned() })
     }
 
     /// A key from its text; none when it is no key.
@@ -56,16 +49,14 @@ impl AccessKey {
     }
 }
 
-/// Opens a file that must be its owner's alone.
-pub(super) fn private(path: &Path) -> Result<File, SetupError> {
-    let unreadable = |source| SetupError::KeyFileUnreadable { path: path.to_owned(), source };
-    let file = File::open(path).map_err(unreadable)?;
-    // Of the open file, not of the name: nobody can swap it in between.
-    let mode = file.metadata().map_err(unreadable)?.mode() & 0o7777;
-    if mode & OTHERS != 0 {
-        return Err(SetupError::KeyFileOpen { path: path.to_owned(), mode });
+/// Why a file that should hold a key is not used.
+pub(super) fn refused(path: &Path, unread: Unread) -> SetupError {
+    let path = path.to_owned();
+    match unread {
+        Unread::Io(source) => SetupError::KeyFileUnreadable { path, source },
+        Unread::Open { mode } => SetupError::KeyFileOpen { path, mode },
+        Unread::TooLarge { .. } => SetupError::NotAKey { path },
     }
-    Ok(file)
 }
 
 impl fmt::Debug for AccessKey {
@@ -101,7 +92,8 @@ mod tests {
     fn what_is_no_key_is_refused_and_not_repeated() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
-        for text in ["", "hunter2", "stele_a b", "stele_k1\nstele_k2", "stele_ä"] {
+        let long = format!("stele_{}", "x".repeat(5_000));
+        for text in ["", "hunter2", &long, "stele_a b", "stele_k1\nstele_k2", "stele_ä"] {
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
             let error = AccessKey::load(&path).unwrap_err();

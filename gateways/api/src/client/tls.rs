@@ -1,7 +1,8 @@
 //! TLS towards a desk: whom to believe, and the client's own certificate.
 
-use super::key::private;
+use super::key;
 use super::setup::SetupError;
+use crate::papers::{self, BYTES_MAX, Unread};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -78,17 +79,24 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, SetupError> {
 }
 
 fn certificates(path: &Path, what: &'static str) -> Result<Vec<CertificateDer<'static>>, SetupError> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let certificates = read.map_err(|error| unusable(path, what, &error))?;
-    if certificates.is_empty() {
-        return Err(unusable(path, what, &"it holds no certificate"));
-    }
-    Ok(certificates)
+    let text = papers::public(path, BYTES_MAX).map_err(|unread| match unread {
+        Unread::Io(error) => unusable(path, what, &error),
+        Unread::TooLarge { most } => too_large(path, what, most),
+        Unread::Open { mode } => SetupError::KeyFileOpen { path: path.to_owned(), mode },
+    })?;
+    papers::certificates(&text).map_err(|error| unusable(path, what, &error))
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, SetupError> {
-    let file = private(path)?;
-    PrivateKeyDer::from_pem_reader(file).map_err(|error| unusable(path, KEY, &error))
+    let text = papers::private(path, BYTES_MAX).map_err(|unread| match unread {
+        Unread::TooLarge { most } => too_large(path, KEY, most),
+        Unread::Io(_) | Unread::Open { .. } => key::refused(path, unread),
+    })?;
+    PrivateKeyDer::from_pem_slice(&text).map_err(|error| unusable(path, KEY, &error))
+}
+
+fn too_large(path: &Path, what: &'static str, most: usize) -> SetupError {
+    unusable(path, what, &format!("it has more than {most} bytes"))
 }
 
 fn unusable(path: &Path, what: &'static str, why: &dyn fmt::Display) -> SetupError {

@@ -5,7 +5,9 @@ use super::connect::{self, Connection};
 use super::endpoint::{Endpoint, Way};
 use super::key::AccessKey;
 use super::setup::SetupError;
+use crate::asked::BODY_TIMEOUT;
 use crate::dto::Problem;
+use crate::guard::REQUEST_TIMEOUT;
 use axum::http::{HeaderMap, Method, Request, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -18,8 +20,9 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Longest time for an answer; the desk itself gives up after 30 s.
+/// Longest time for an answer: the desk itself gives up first, after a body's and a request's longest time.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(35);
+const _: () = assert!(ANSWER_TIMEOUT.as_secs() > BODY_TIMEOUT.as_secs() + REQUEST_TIMEOUT.as_secs());
 /// Most bytes of an answer that is not a stream: 64 MiB.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 

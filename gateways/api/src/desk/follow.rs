@@ -1,6 +1,7 @@
 //! The log as it grows, record by record, for as long as somebody listens.
 
 use crate::api::{Api, Visitor};
+use crate::desk::visit;
 use crate::doors::{Room, Seat};
 use crate::problem::Problem;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub(crate) enum Heard {
     /// The log can't be read. Nothing comes after it.
     Failed {
         /// Why.
-        detail: String,
+        problem: Problem,
         /// Go on from here.
         next: Position,
     },
@@ -76,16 +77,20 @@ enum Event {
 ///
 /// # Errors
 ///
-/// 503 `busy` when as many follow as may.
+/// 503 `busy` or 429 `too-many-at-once` when as many follow as may; 409 `position-beyond-head` when the log has not come
+/// that far: what is to come can't be asked for by number.
 pub(crate) async fn follow(
     api: &Arc<Api>,
     filter: Filter,
     from: Option<u64>,
     visitor: Visitor,
 ) -> Result<Follower, Problem> {
-    let seat = api.doors.rooms.seat(Room::Followers)?;
+    let seat = api.doors.rooms.seat(Room::Followers, &visit::who(&visitor.caller))?;
     let head = api.log.head().await?;
     let next = from.map_or(head.next(), |from| Position(from.max(1)));
+    if next > head.next() {
+        return Err(Problem::beyond(head));
+    }
     let follow = api.log.follow(next, filter);
     // With nothing to read yet, no page will come to say so.
     let arrived = next > head;
@@ -133,7 +138,7 @@ impl Follower {
                     }
                 }
                 Event::Page(Err(error)) => {
-                    break Heard::Failed { detail: error.to_string(), next: self.next };
+                    break Heard::Failed { problem: Problem::from(error), next: self.next };
                 }
                 Event::Nothing => break Heard::Heartbeat { head: self.head },
                 Event::Stop => break Heard::Closing { next: self.next },

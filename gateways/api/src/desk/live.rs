@@ -10,6 +10,7 @@ pub(crate) use hub::{Hub, Told};
 pub(crate) use topics::{TOPICS, Topics};
 
 use crate::api::{Api, Visitor};
+use crate::desk::visit;
 use crate::doors::{Room, Seat};
 use crate::problem::Problem;
 use hub::{Running, Taken};
@@ -55,7 +56,7 @@ pub(crate) enum Heard {
     /// The log can't be read. Nothing comes after it.
     Failed {
         /// Why.
-        detail: String,
+        problem: Problem,
     },
 }
 
@@ -91,14 +92,14 @@ pub(crate) struct Listener {
 ///
 /// # Errors
 ///
-/// 503 `busy` when nobody else may listen; 409 `position-beyond-head` when the log has not come that far.
+/// 503 `busy` or 429 `too-many-at-once` when as many listen as may; 409 `position-beyond-head` when the log has not come that far.
 pub(crate) async fn listen(
     api: &Arc<Api>,
     topics: Topics,
     from: From,
     visitor: Visitor,
 ) -> Result<Listener, Problem> {
-    let seat = api.doors.rooms.seat(Room::Listeners)?;
+    let seat = api.doors.rooms.seat(Room::Listeners, &visit::who(&visitor.caller))?;
     let running = api.doors.hub.running(&api.log).await?;
     let head = api.log.head().await?;
     let next = match from {
@@ -107,8 +108,7 @@ pub(crate) async fn listen(
         From::After(position) => Position(position).next(),
     };
     if next > head.next() {
-        let detail = format!("the log ends at position {head}: what is to come can't be asked for by number");
-        return Err(Problem::conflict("position-beyond-head", detail).at(head.0));
+        return Err(Problem::beyond(head));
     }
     let (bell, filter) = (running.bell(topics), topics.filter());
     let silent_until = Instant::now() + HEARTBEAT;
@@ -154,7 +154,7 @@ impl Listener {
             match self.take().await {
                 Ok(told) if !told.is_empty() => break Heard::Events(told),
                 Ok(_) => {}
-                Err(detail) => break Heard::Failed { detail },
+                Err(problem) => break Heard::Failed { problem },
             }
             if self.next > self.head && !self.caught_up {
                 self.caught_up = true;
@@ -181,14 +181,14 @@ impl Listener {
     }
 
     /// What there is after what was told, at most a batch; empty when nothing wanted is there yet.
-    async fn take(&mut self) -> Result<Vec<Arc<Told>>, String> {
+    async fn take(&mut self) -> Result<Vec<Arc<Told>>, Problem> {
         match self.running.take(self.next, self.topics, BATCH) {
             Taken::Page { told, next, head } => {
                 (self.next, self.head) = (next.max(self.next), head.max(self.head));
                 Ok(told)
             }
-            Taken::Forgotten => self.read().await.map_err(|error| error.to_string()),
-            Taken::Failed(detail) => Err(detail),
+            Taken::Forgotten => Ok(self.read().await?),
+            Taken::Failed(problem) => Err(problem),
         }
     }
 

@@ -1,10 +1,11 @@
 //! Who asks, and whether they may: the same at every door.
 
+use super::origin;
 use crate::api::{Api, Visitor};
 use crate::door::{Peer, UNIX_ADDRESS};
-use crate::doors::Allowance;
+use crate::doors::{Allowance, TooFast, Who, network};
 use crate::problem::Problem;
-use axum::http::{Extensions, HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, Uri, header};
 use stele_commands::access::{BAD_KEY, Denied, FORBIDDEN, NO_CREDENTIAL};
 use stele_domain::access::{Action, Caller};
 
@@ -12,6 +13,8 @@ use stele_domain::access::{Action, Caller};
 const SCHEME: &str = "bearer ";
 /// The code of a visitor who is too fast.
 const RATE_LIMITED: &str = "rate-limited";
+/// The code of a wish that another site's page makes.
+const CROSS_SITE: &str = "cross-site";
 
 /// The visitor behind a request. A key that is presented counts before whatever else vouches: who lends a key to a
 /// script on the machine itself wants the script to have no more than the key.
@@ -77,8 +80,15 @@ fn slowed(api: &Api, address: &str, problem: Problem) -> Problem {
 ///
 /// # Errors
 ///
-/// 403 `forbidden` by role or scope, 429 `rate-limited`. Both are recorded as attempts.
-pub(crate) fn admit(api: &Api, visitor: &Visitor, action: Action) -> Result<Option<Allowance>, Problem> {
+/// 403 `forbidden` by role or scope, 403 `cross-site` when another site's page asks in the visitor's name, 429
+/// `rate-limited`. All are recorded as attempts.
+pub(crate) fn admit(
+    api: &Api,
+    visitor: &Visitor,
+    action: Action,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<Option<Allowance>, Problem> {
     let caller = &visitor.caller;
     let allowance = if on_the_machine(caller) {
         None
@@ -91,12 +101,53 @@ pub(crate) fn admit(api: &Api, visitor: &Visitor, action: Action) -> Result<Opti
         })?
     };
     api.gatekeeper.admit(caller, action).map_err(|denied| refused(&denied))?;
+    if origin::vouched_for_by_itself(caller)
+        && origin::changes(action)
+        && let Some(site) = origin::elsewhere(headers, uri)
+    {
+        let detail = format!(
+            "{site} asks for this with a credential that a browser sends along unasked: ask from the desk's own page, \
+             or with a key"
+        );
+        api.gatekeeper.denied(caller, action, &detail);
+        return Err(Problem::new(StatusCode::FORBIDDEN, CROSS_SITE, detail));
+    }
     Ok(allowance)
 }
 
 /// Who stands at the machine itself is not slowed down.
 fn on_the_machine(caller: &Caller) -> bool {
     caller.origin.address == UNIX_ADDRESS && caller.origin.key_id.is_none()
+}
+
+/// In whose name a caller takes seats: two keys of one owner are one.
+pub(crate) fn who(caller: &Caller) -> Who {
+    let name = caller.actor.as_str();
+    if on_the_machine(caller) { Who::on_the_machine(name) } else { Who::named(name) }
+}
+
+/// In whose name seats are taken for what is for everybody: by address, credential or not.
+pub(crate) fn passer_by(extensions: &Extensions) -> Who {
+    let known = extensions.get::<Visitor>().map(|visitor| &visitor.caller);
+    match (known, extensions.get::<Peer>()) {
+        (Some(caller), _) if on_the_machine(caller) => who(caller),
+        (Some(caller), _) => Who::named(&network(&caller.origin.address)),
+        (None, Some(peer)) => Who::named(&network(&peer.address)),
+        (None, None) => Who::named(""),
+    }
+}
+
+/// The same, for what may be asked so often only.
+///
+/// # Errors
+///
+/// 429 `rate-limited`: by address, together with those whose credential was refused.
+pub(crate) fn paced_passer_by(api: &Api, extensions: &Extensions) -> Result<Who, Problem> {
+    let who = passer_by(extensions);
+    if !who.is_on_the_machine() {
+        api.doors.rates.stranger(who.name()).map_err(TooFast::problem)?;
+    }
+    Ok(who)
 }
 
 /// A no of the gatekeeper, as doors say it.

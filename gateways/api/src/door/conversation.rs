@@ -19,7 +19,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stele_commands::stop::Stop;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
@@ -51,14 +50,9 @@ impl Guest {
     }
 }
 
-/// Answers one connection, every request of it in the guest's name.
-pub(super) async fn converse<Io>(
-    stream: Io,
-    guest: Guest,
-    router: Router,
-    manners: Manners,
-    _seat: Option<OwnedSemaphorePermit>,
-) where
+/// Answers one connection, every request of it in the guest's name; the seat is held until it ends.
+pub(super) async fn converse<Io>(stream: Io, guest: Guest, router: Router, manners: Manners, _seat: impl Send)
+where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut stop = guest.stop();

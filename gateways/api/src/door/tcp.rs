@@ -4,8 +4,10 @@
 
 use super::conversation::{Guest, converse};
 use super::manners::Manners;
+use super::renewal::{Newest, Renewal};
 use super::tls::{self, TlsFiles};
 use super::{ACCEPT_PAUSE, DoorError, Peer};
+use crate::doors::{Bounds, Hall, Seat, Who, network};
 use crate::observe;
 use axum::Router;
 use std::net::{IpAddr, SocketAddr};
@@ -15,7 +17,6 @@ use stele_commands::stop::Stop;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 /// Most connections that wait to be accepted.
 const BACKLOG: u32 = 4_096;
@@ -29,7 +30,8 @@ const GRACE: Duration = Duration::from_secs(5);
 pub struct TcpOptions {
     /// Where to listen; port 0 for any free one.
     pub address: SocketAddr,
-    /// Most connections at the same time; more wait in the system's queue.
+    /// Most connections at the same time; more wait in the system's queue. One address (one /64 network with IPv6) has
+    /// at most three quarters of them: what it opens beyond is closed at once.
     pub connections_max: usize,
     /// Longest time for the head of a request, and with HTTP/1.1 between two requests.
     pub head_timeout: Duration,
@@ -57,13 +59,16 @@ pub struct TcpDoor {
     listener: TcpListener,
     address: SocketAddr,
     reception: Reception,
+    renewal: Option<Renewal>,
     seats: Arc<Semaphore>,
+    /// The same seats by address.
+    shares: Arc<Hall>,
 }
 
 /// How a caller is received.
 #[derive(Clone)]
 struct Reception {
-    tls: Option<TlsAcceptor>,
+    tls: Option<Newest>,
     manners: Manners,
 }
 
@@ -76,9 +81,9 @@ impl TcpDoor {
     /// missing, is no PEM, or does not fit the others.
     pub async fn open(options: TcpOptions) -> Result<Self, DoorError> {
         let TcpOptions { address, connections_max, head_timeout, tls } = options;
-        let tls = match tls {
-            Some(files) => Some(tls::acceptor(&files).await?),
-            None => None,
+        let (renewal, tls) = match tls {
+            Some(files) => Renewal::begin(files).await.map(|(renewal, tls)| (Some(renewal), Some(tls)))?,
+            None => (None, None),
         };
         let bound = listen(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
         let (address, listener) = bound.map_err(|source| DoorError::Address { address, source })?;
@@ -86,9 +91,11 @@ impl TcpDoor {
         if tls.is_none() && !address.ip().is_loopback() {
             observe::in_the_clear(address);
         }
-        let seats = Arc::new(Semaphore::new(connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+        let places = connections_max.clamp(1, Semaphore::MAX_PERMITS);
+        let seats = Arc::new(Semaphore::new(places));
+        let shares = Arc::new(Hall::new(Bounds { places, of_one: share(places), kept: 0 }));
         let manners = Manners { head: head_timeout, ..Manners::TCP };
-        Ok(Self { listener, address, reception: Reception { tls, manners }, seats })
+        Ok(Self { listener, address, reception: Reception { tls, manners }, renewal, seats, shares })
     }
 
     /// Where it listens.
@@ -97,9 +104,12 @@ impl TcpDoor {
     }
 
     /// Serves until it is told to stop; streams are ended then, and what takes longer than five seconds is cut
-    /// off.
+    /// off. Certificates that are replaced meanwhile are taken up.
     pub async fn serve(self, router: Router, mut stop: Stop) {
-        let Self { listener, address, reception, seats } = self;
+        let Self { listener, address, reception, renewal, seats, shares } = self;
+        if let Some(renewal) = renewal {
+            tokio::spawn(renewal.run(stop.clone()));
+        }
         let mut conversations = JoinSet::new();
         loop {
             let accepted = async {
@@ -114,8 +124,13 @@ impl TcpDoor {
                 (seat, accepted) = accepted => match accepted {
                     Ok((stream, from)) => {
                         let peer = Peer { address: plain(from.ip()), certified: None, stop: stop.clone() };
+                        // Dropped with the connection: nobody waits for who has taken more than their share.
+                        let Ok(share) = shares.take(&Who::named(&network(&peer.address))) else {
+                            observe::crowded(&peer.address);
+                            continue;
+                        };
                         let reception = reception.clone();
-                        conversations.spawn(reception.welcome(stream, peer, router.clone(), seat));
+                        conversations.spawn(reception.welcome(stream, peer, router.clone(), (seat, share)));
                     }
                     Err(error) => {
                         observe::not_accepted(&error);
@@ -130,6 +145,12 @@ impl TcpDoor {
         observe::network_closed(address, conversations.len());
         conversations.shutdown().await;
     }
+}
+
+/// How many of all connections one address may have: so many that a proxy can stand before the desk, and so few that it
+/// leaves some to others.
+fn share(connections_max: usize) -> usize {
+    connections_max - connections_max / 4
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -151,7 +172,7 @@ impl Reception {
         stream: TcpStream,
         mut peer: Peer,
         router: Router,
-        seat: Option<OwnedSemaphorePermit>,
+        seat: (Option<OwnedSemaphorePermit>, Seat),
     ) {
         // Answers are written whole: waiting for more to send only delays them.
         if let Err(error) = stream.set_nodelay(true) {
@@ -160,6 +181,7 @@ impl Reception {
         let Some(tls) = self.tls else {
             return converse(stream, Guest::Peer(peer), router, self.manners, seat).await;
         };
+        let tls = tls.borrow().clone();
         let mut stop = peer.stop.clone();
         let handshake = tokio::select! {
             biased;

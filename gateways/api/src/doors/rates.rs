@@ -13,10 +13,14 @@ use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use stele_domain::access::Action;
 
-/// Most buckets that are remembered, idle ones included. Past it, new addresses of strangers share one.
+/// Most buckets of one kind that are remembered, idle ones included. Past it, all whose bucket it is share one, those
+/// who are remembered too, until idle ones are forgotten. Only strangers can be so many: each kind has buckets of its
+/// own, and principals are those whom keys were given.
 const BUCKETS_MAX: usize = 65_536;
 /// After how many requests idle buckets are forgotten.
 const SWEEP_EVERY: u32 = 4_096;
+/// The bucket that is shared when there are too many.
+const SHARED: &str = "everybody else";
 
 /// A pace: so many a second over time, and so many at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +47,7 @@ pub struct RateOptions {
     pub reads: Pace,
     /// Wishes of one principal, kill and disarm left out.
     pub writes: Pace,
-    /// Refused credentials of one address (of one /64 network with IPv6).
+    /// Refused credentials of one address (of one /64 network with IPv6), and its questions after the definitions.
     pub strangers: Pace,
 }
 
@@ -115,6 +119,7 @@ type Buckets = RateLimiter<String, DefaultKeyedStateStore<String>, DefaultClock,
 #[derive(Debug)]
 struct Paced {
     pace: Pace,
+    buckets_max: usize,
     buckets: Buckets,
     since_sweep: AtomicU32,
 }
@@ -136,9 +141,9 @@ impl Default for Rates {
 impl Rates {
     pub(crate) fn new(options: RateOptions) -> Self {
         Self {
-            reads: Paced::new(options.reads),
-            writes: Paced::new(options.writes),
-            strangers: Paced::new(options.strangers),
+            reads: Paced::new(options.reads, BUCKETS_MAX),
+            writes: Paced::new(options.writes, BUCKETS_MAX),
+            strangers: Paced::new(options.strangers, BUCKETS_MAX),
         }
     }
 
@@ -159,24 +164,24 @@ impl Rates {
         paced.take(principal, class.name()).map(Some)
     }
 
-    /// Takes one from the bucket of an address whose credential was refused.
+    /// Takes one from the bucket of an address: its credential was refused, or it asks for what needs none.
     pub(crate) fn stranger(&self, address: &str) -> Result<Allowance, TooFast> {
         self.strangers.take(&network(address), "strangers")
     }
 }
 
 impl Paced {
-    fn new(pace: Pace) -> Self {
+    fn new(pace: Pace, buckets_max: usize) -> Self {
         let quota = Quota::per_second(pace.per_second).allow_burst(pace.burst);
         let buckets = RateLimiter::keyed(quota).with_middleware::<StateInformationMiddleware>();
-        Self { pace, buckets, since_sweep: AtomicU32::new(0) }
+        Self { pace, buckets_max, buckets, since_sweep: AtomicU32::new(0) }
     }
 
     fn take(&self, key: &str, policy: &'static str) -> Result<Allowance, TooFast> {
         if self.since_sweep.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             self.buckets.retain_recent();
         }
-        let key = if self.buckets.len() < BUCKETS_MAX { key } else { "everybody else" };
+        let key = if self.buckets.len() < self.buckets_max { key } else { SHARED };
         match self.buckets.check_key(&key.to_owned()) {
             Ok(state) => Ok(Allowance { policy, pace: self.pace, left: state.remaining_burst_capacity() }),
             Err(until) => {
@@ -188,7 +193,7 @@ impl Paced {
 }
 
 /// The address, or the network of a customer with IPv6, who has 2^64 addresses to choose from.
-fn network(address: &str) -> String {
+pub(crate) fn network(address: &str) -> String {
     match address.parse() {
         Ok(IpAddr::V6(ip)) => {
             let [a, b, c, d, ..] = ip.segments();
@@ -200,7 +205,7 @@ fn network(address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pace, RateOptions, Rates, network};
+    use super::{Pace, Paced, RateOptions, Rates, network};
     use stele_domain::access::Action;
 
     fn slow() -> Rates {
@@ -242,5 +247,14 @@ mod tests {
         assert!(rates.stranger("2001:db8:1:3::1").is_ok());
         assert_eq!(network("192.0.2.7"), "192.0.2.7");
         assert_eq!(network("unix"), "unix");
+    }
+
+    #[test]
+    fn past_the_last_bucket_all_share_one_those_who_are_remembered_too() {
+        let paced = Paced::new(Pace::new(1, 3), 2);
+        let let_in = |name: &str| paced.take(name, "strangers").is_ok();
+        assert!(let_in("192.0.2.1") && let_in("192.0.2.2"));
+        assert_eq!(["192.0.2.3", "192.0.2.1", "192.0.2.4"].map(let_in), [true; 3]);
+        assert_eq!(["192.0.2.5", "192.0.2.1"].map(let_in), [false; 2], "three at once, for all of them");
     }
 }

@@ -301,7 +301,7 @@ pub struct Check {
     pub name: String,
     /// Whether it works.
     pub ok: bool,
-    /// Why not; empty when it does.
+    /// Why not; or what a part that works can't do now, or that it stands by. Empty when there is nothing to say.
     pub detail: String,
 }
 

@@ -118,8 +118,8 @@ pub struct Killed {
     pub outcome: Outcome,
     /// Where the kill stands in the log.
     pub log_position: Option<u64>,
-    /// True when no frame of this process can leave any more. False when one was being written for too long:
-    /// look at the open signatures.
+    /// True when no frame of the executor can leave any more. False when that could not be confirmed in time: look at
+    /// the executor's process, and at the open signatures until their deadlines.
     pub fenced: bool,
     /// Every signature that could still be executed, as of this answer.
     pub open_signatures: Vec<OpenSignature>,

@@ -1,13 +1,15 @@
 //! What stands before every method: who asks, whether they may, and for how long; and after it: no answer leaves
-//! without a code.
+//! without a code. What is for everybody is bounded too, and by address: nobody needs a key to ask for it.
 
 use super::deadline::{self, Deadline};
-use super::methods::{self, Method};
+use super::methods::{self, Method, Open};
 use super::{MESSAGE_BYTES_MAX, no};
-use crate::api::Api;
+use crate::api::{Api, Visitor};
 use crate::asked::BODY_TIMEOUT;
 use crate::desk::visit;
+use crate::doors::Room;
 use crate::guard::REQUEST_TIMEOUT;
+use crate::handover::handed_over;
 use crate::observe;
 use crate::problem::Problem;
 use axum::body::Body;
@@ -15,12 +17,22 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use futures_util::StreamExt;
+use http_body_util::{BodyExt, BodyStream, LengthLimitError, Limited, StreamBody};
+use hyper::body::Frame;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
+/// Most bytes of a question after the health: the name of a service.
+pub(super) const HEALTH_BYTES_MAX: usize = 1_024;
+/// Most bytes of one question after the definitions: the name of something.
+pub(super) const REFLECTION_BYTES_MAX: usize = 16 * 1_024;
+/// Most bytes of all questions of one conversation about the definitions.
+const REFLECTIONS_BYTES_MAX: usize = 256 * 1_024;
+/// Longest conversation about the definitions.
+const REFLECTION_MAX: Duration = Duration::from_mins(1);
 /// What stands before a message on the wire: a flag and its length.
 const FRAME_HEAD_BYTES: usize = 5;
 /// Where a status has its details.
@@ -30,55 +42,92 @@ const DETAILS: &str = "grpc-status-details-bin";
 pub(crate) async fn guarded(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let known = methods::of(request.uri().path());
-    let everybody = known.is_none() && methods::for_everybody(request.uri().path());
+    let everybody = methods::for_everybody(request.uri().path());
     let asked = deadline::asked(request.headers());
     request.extensions_mut().insert(Deadline(asked.and_then(|wait| began.checked_add(wait))));
-    let response = match known {
-        Some(method) => through(&api, method, asked, request, next).await,
-        None if everybody => next.run(request).await,
-        None => no::answer(&unknown(request.uri().path())),
+    let longest = asked.unwrap_or(REQUEST_TIMEOUT).min(REQUEST_TIMEOUT);
+    let (name, answer) = match (known, everybody) {
+        (Some(method), _) => {
+            (method.name, in_time(longest, method.name, through(&api, method, request, next)).await)
+        }
+        (None, Some(Open::Health { room })) => {
+            ("everybody", in_time(longest, "Health", health(&api, room, request, next)).await)
+        }
+        (None, Some(Open::Reflection)) => {
+            let until = began + asked.unwrap_or(REFLECTION_MAX).min(REFLECTION_MAX);
+            ("everybody", reflection(&api, until, request, next).await)
+        }
+        (None, None) => ("none", Err(unknown(request.uri().path()))),
     };
-    let name = known.map_or(if everybody { "everybody" } else { "none" }, |method| method.name);
+    let response = answer.unwrap_or_else(|problem| no::answer(&problem));
     observe::called(name, code_of(response.headers()), began.elapsed());
     response
 }
 
 /// The answer in time, or a no. A stream's answer is its beginning; it minds the deadline itself.
-async fn through(
-    api: &Api,
-    method: &Method,
-    asked: Option<Duration>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let longest = asked.unwrap_or(REQUEST_TIMEOUT).min(REQUEST_TIMEOUT);
-    let answered = async {
-        let request = read(admitted(api, method, request)?).await?;
-        // Nobody takes a seat who has not said yet what for.
-        let _seat = method.room.map(|room| api.doors.rooms.seat(room)).transpose()?;
-        Ok(with_code(next.run(request).await))
-    };
-    let answer: Result<Response, Problem> =
-        tokio::time::timeout(longest, answered).await.unwrap_or_else(|_| Err(late(method, longest)));
-    answer.unwrap_or_else(|problem| no::answer(&problem))
+async fn in_time(
+    longest: Duration,
+    name: &str,
+    answered: impl Future<Output = Result<Response, Problem>>,
+) -> Result<Response, Problem> {
+    tokio::time::timeout(longest, answered).await.unwrap_or_else(|_| Err(late(name, longest)))
 }
 
-fn admitted(api: &Api, method: &Method, mut request: Request) -> Result<Request, Problem> {
+async fn through(api: &Api, method: &Method, request: Request, next: Next) -> Result<Response, Problem> {
+    let (request, visitor) = admitted(api, method, request)?;
+    let who = visit::who(&visitor.caller);
+    // Nobody takes a seat who has not said yet what for.
+    let request = {
+        let _on_its_way = api.doors.rooms.seat(Room::Bodies, &who)?;
+        read(request, MESSAGE_BYTES_MAX).await?
+    };
+    let _seat = method.room.map(|room| api.doors.rooms.seat(room, &who)).transpose()?;
+    Ok(with_code(next.run(request).await))
+}
+
+fn admitted(api: &Api, method: &Method, mut request: Request) -> Result<(Request, Visitor), Problem> {
     let visitor = visit::visitor(api, request.extensions(), request.headers())?;
     if let Some(action) = method.action {
-        visit::admit(api, &visitor, action)?;
+        visit::admit(api, &visitor, action, request.headers(), request.uri())?;
     }
-    request.extensions_mut().insert(visitor);
-    Ok(request)
+    request.extensions_mut().insert(visitor.clone());
+    Ok((request, visitor))
+}
+
+/// A question after the health.
+async fn health(api: &Api, room: Option<Room>, request: Request, next: Next) -> Result<Response, Problem> {
+    let request = read(request, HEALTH_BYTES_MAX).await?;
+    let who = visit::passer_by(request.extensions());
+    let _seat = room.map(|room| api.doors.rooms.seat(room, &who)).transpose()?;
+    Ok(with_code(next.run(request).await))
+}
+
+/// A conversation about the definitions, which holds its seat until it is over on both sides.
+async fn reflection(api: &Api, until: Instant, request: Request, next: Next) -> Result<Response, Problem> {
+    let who = visit::paced_passer_by(api, request.extensions())?;
+    let seat = api.doors.rooms.seat(Room::Reflections, &who)?;
+    let asked = request.map(|body| {
+        let questions = BodyStream::new(Limited::new(body, REFLECTIONS_BYTES_MAX));
+        let in_time = questions.take_until(tokio::time::sleep_until(until));
+        Body::new(StreamBody::new(in_time.map(move |question| {
+            let _ = &seat;
+            question
+        })))
+    });
+    let answer = next.run(asked).await;
+    Ok(answer.map(|body| {
+        let late = || Ok(Frame::trailers(over()));
+        Body::new(StreamBody::new(handed_over(BodyStream::new(body), Some(until), late)))
+    }))
 }
 
 /// The request with its one message, whole.
-async fn read(request: Request) -> Result<Request, Problem> {
+async fn read(request: Request, bytes_max: usize) -> Result<Request, Problem> {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, MESSAGE_BYTES_MAX + FRAME_HEAD_BYTES);
+    let body = Limited::new(body, bytes_max + FRAME_HEAD_BYTES);
     match tokio::time::timeout(BODY_TIMEOUT, body.collect()).await {
         Ok(Ok(collected)) => Ok(Request::from_parts(parts, Body::from(collected.to_bytes()))),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
         Ok(Err(error)) => Err(Problem::bad_request(format!("the message can't be read: {error}"))),
         Err(_) => {
             let detail = format!("the message did not come within {} s", BODY_TIMEOUT.as_secs());
@@ -87,15 +136,24 @@ async fn read(request: Request) -> Result<Request, Problem> {
     }
 }
 
-fn too_large() -> Problem {
-    let detail = format!("the message has more than {MESSAGE_BYTES_MAX} bytes");
+fn too_large(bytes_max: usize) -> Problem {
+    let detail = format!("the message has more than {bytes_max} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
 }
 
-fn late(method: &Method, longest: Duration) -> Problem {
+/// A conversation has lasted long enough, or nobody reads its answers.
+fn over() -> HeaderMap {
+    let detail = format!("a conversation lasts at most {} s: begin another one", REFLECTION_MAX.as_secs());
+    let late = no::status(&Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail));
+    let mut trailers = HeaderMap::new();
+    // A status that can't be written leaves the answer without an end, which says the same.
+    let _ = late.add_header(&mut trailers);
+    trailers
+}
+
+fn late(name: &str, longest: Duration) -> Problem {
     let detail = format!(
-        "{} was not answered within {} ms; a wish may have been done: ask again with the same idempotency_key",
-        method.name,
+        "{name} was not answered within {} ms; a wish may have been done: ask again with the same idempotency_key",
         longest.as_millis()
     );
     Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", detail)

@@ -1,34 +1,62 @@
 //! `grpc.health.v1`, bound to readiness: a desk that is not ready is not serving, whichever service is asked about.
+//!
+//! Everybody may ask, so asking costs nothing: the log is looked at once a second, however many do.
 
 use super::methods::{METHODS, PREFIX};
+use super::no;
 use crate::api::{Api, Visitor};
 use crate::desk::ready::ready;
+use crate::desk::visit;
 use crate::door::Peer;
+use crate::doors::Room;
+use crate::handover::handed_over;
 use futures_util::Stream;
 use futures_util::stream;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use stele_commands::stop::Stop;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-/// How often a watched health is looked at.
+/// How often the health is looked at, however many ask.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Most health watches at the same time.
-const WATCHES_MAX: usize = 16;
 
 /// The service over one desk.
 pub(super) struct Service {
     api: Arc<Api>,
-    seats: Arc<tokio::sync::Semaphore>,
+    eye: Arc<Eye>,
 }
 
 impl Service {
     pub(super) fn new(api: &Arc<Api>) -> Self {
-        Self { api: Arc::clone(api), seats: Arc::new(tokio::sync::Semaphore::new(WATCHES_MAX)) }
+        Self { api: Arc::clone(api), eye: Arc::new(Eye { api: Arc::clone(api), seen: Mutex::default() }) }
+    }
+}
+
+/// What was seen last.
+struct Eye {
+    api: Arc<Api>,
+    /// Held while somebody looks: the others wait for what they see.
+    seen: Mutex<Option<(Instant, ServingStatus)>>,
+}
+
+impl Eye {
+    async fn look(&self) -> ServingStatus {
+        let mut seen = self.seen.lock().await;
+        if let Some((at, status)) = *seen
+            && at.elapsed() < LOOK_EVERY
+        {
+            return status;
+        }
+        let ready = ready(&self.api).await.ready;
+        let status = if ready { ServingStatus::Serving } else { ServingStatus::NotServing };
+        *seen = Some((Instant::now(), status));
+        status
     }
 }
 
@@ -47,22 +75,22 @@ impl Health for Service {
             let short: String = name.chars().take(80).collect();
             return Err(Status::not_found(format!("there is no service {short}")));
         }
-        Ok(Response::new(told(look(&self.api).await)))
+        Ok(Response::new(told(self.eye.look().await)))
     }
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Watching>, Status> {
-        let seat = Arc::clone(&self.seats).try_acquire_owned();
-        let seat = seat.map_err(|_| Status::resource_exhausted("as many watch the health as may"))?;
+        let who = visit::passer_by(request.extensions());
+        let seat = self.api.doors.rooms.seat(Room::Watches, &who)?;
         let stop = stop_of(request.extensions());
         let stop = stop.ok_or_else(|| Status::internal("a watch was begun without a door"))?;
-        let (api, known) = (Arc::clone(&self.api), known(&request.into_inner().service));
-        let state = (api, None, stop, seat);
-        let changes = stream::unfold(state, move |(api, last, mut stop, seat)| async move {
+        let (eye, known) = (Arc::clone(&self.eye), known(&request.into_inner().service));
+        let state = (eye, None, stop, seat);
+        let changes = stream::unfold(state, move |(eye, last, mut stop, seat)| async move {
             loop {
                 // The protocol wants an unknown service told, and watched: it could become known.
-                let now = if known { look(&api).await } else { ServingStatus::ServiceUnknown };
+                let now = if known { eye.look().await } else { ServingStatus::ServiceUnknown };
                 if last != Some(now) {
-                    return Some((Ok(told(now)), (api, Some(now), stop, seat)));
+                    return Some((Ok(told(now)), (eye, Some(now), stop, seat)));
                 }
                 tokio::select! {
                     biased;
@@ -71,7 +99,7 @@ impl Health for Service {
                 }
             }
         });
-        Ok(Response::new(Box::pin(changes)))
+        Ok(Response::new(Box::pin(handed_over(changes, None, || Err(no::stalled().into())))))
     }
 }
 
@@ -85,10 +113,6 @@ fn stop_of(extensions: &tonic::Extensions) -> Option<Stop> {
 fn known(service: &str) -> bool {
     let of_ours = |name: &str| METHODS.iter().any(|method| method.name.split('/').next() == Some(name));
     service.is_empty() || service.strip_prefix(PREFIX.trim_start_matches('/')).is_some_and(of_ours)
-}
-
-async fn look(api: &Api) -> ServingStatus {
-    if ready(api).await.ready { ServingStatus::Serving } else { ServingStatus::NotServing }
 }
 
 fn told(status: ServingStatus) -> HealthCheckResponse {

@@ -30,9 +30,9 @@ const fn wish(name: &'static str, action: Action) -> Method {
     Method { name, action: Some(action), room: Some(Room::Wishes) }
 }
 
-/// Stopping has room of its own: nobody else's wish keeps it waiting.
-const fn stop(name: &'static str, action: Action) -> Method {
-    Method { name, action: Some(action), room: Some(Room::Stops) }
+/// Killing has room of its own, and so has disarming: nobody else's wish keeps either waiting.
+const fn stop(name: &'static str, action: Action, room: Room) -> Method {
+    Method { name, action: Some(action), room: Some(room) }
 }
 
 const fn stream(name: &'static str, action: Action) -> Method {
@@ -43,8 +43,8 @@ const fn stream(name: &'static str, action: Action) -> Method {
 pub(crate) const METHODS: [Method; 30] = [
     wish("ControlService/Arm", Action::Arm),
     wish("ControlService/Approve", Action::Approve),
-    stop("ControlService/Disarm", Action::Disarm),
-    stop("ControlService/Kill", Action::Kill),
+    stop("ControlService/Disarm", Action::Disarm, Room::Disarms),
+    stop("ControlService/Kill", Action::Kill, Room::Kills),
     wish("ControlService/Pause", Action::Steer),
     wish("ControlService/Resume", Action::Steer),
     wish("ControlService/Drain", Action::Steer),
@@ -79,10 +79,25 @@ pub(crate) fn of(path: &str) -> Option<&'static Method> {
     METHODS.iter().find(|method| method.name == name)
 }
 
-/// Services that are for everybody who reaches the door, as `/livez` is: they tell nothing of the desk but whether it
-/// is ready, and how to talk to it.
-pub(crate) fn for_everybody(path: &str) -> bool {
-    path.starts_with("/grpc.health.v1.Health/") || path.starts_with("/grpc.reflection.")
+/// What is for everybody who reaches the door, as `/livez` is: it tells nothing of the desk but whether it is ready, and
+/// how to talk to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Open {
+    /// Whether it is ready, asked once. A watch takes a seat itself, for as long as it lasts.
+    Health {
+        /// Where it takes a seat.
+        room: Option<Room>,
+    },
+    /// How to talk to it: a conversation.
+    Reflection,
+}
+
+/// What is for everybody at a path.
+pub(crate) fn for_everybody(path: &str) -> Option<Open> {
+    if let Some(method) = path.strip_prefix("/grpc.health.v1.Health/") {
+        return Some(Open::Health { room: (method != "Watch").then_some(Room::Probes) });
+    }
+    path.starts_with("/grpc.reflection.").then_some(Open::Reflection)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! A no, as gRPC says it: a status with `ErrorInfo` (its reason is the problem's code), the fields that are wrong,
 //! what stands against it, and when to ask again.
 
+use crate::handover::STALL_MAX;
 use crate::problem::Problem;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -63,6 +64,15 @@ fn code(status: u16, code: &str) -> Code {
 /// The answer of a request that is refused before its method is reached: a status and no message.
 pub(crate) fn answer(problem: &Problem) -> Response {
     status(problem).into_http()
+}
+
+/// The end of a stream that nobody reads.
+pub(super) fn stalled() -> Problem {
+    let detail = format!(
+        "nothing of the stream was taken for {} s: go on after the last position that came",
+        STALL_MAX.as_secs()
+    );
+    Problem::unavailable("stalled", detail)
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! The log as it grows, one message per event.
 
 use super::deadline::Deadline;
+use super::no;
 use super::outward::log::event;
 use crate::api::{Api, Visitor};
 use crate::desk::follow::{self, Follower, Heard};
 use crate::desk::{log, visit};
+use crate::handover::handed_over;
 use crate::problem::Problem;
 use axum::http::StatusCode;
 use futures_util::Stream;
@@ -42,9 +44,10 @@ pub(super) async fn open(
     let state = State { follower, stream, endless, deadline, ended: false };
     let heard = stream::unfold(state, |mut state| async move {
         let told = state.told().await?;
-        Some((stream::iter(told), state))
+        Some((told, state))
     });
-    Ok(Box::pin(heard.flatten()))
+    let handed_over = handed_over(heard, None, || vec![Err(no::stalled().into())]);
+    Ok(Box::pin(handed_over.flat_map(stream::iter)))
 }
 
 /// Which records are wanted. One stream is looked for in its category.
@@ -98,10 +101,7 @@ impl State {
                 let told = next.0.saturating_sub(1);
                 vec![Err(visit::refused(&denied).at(told).into())]
             }
-            Heard::Failed { detail, next } => {
-                let failed = format!("{detail}; go on from position {next}");
-                vec![Err(Problem::unavailable("log-unavailable", failed).into())]
-            }
+            Heard::Failed { problem, next } => vec![Err(problem.at(next.0.saturating_sub(1)).into())],
         })
     }
 

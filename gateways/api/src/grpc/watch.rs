@@ -1,11 +1,13 @@
 //! Decisions as they are made. Each is decoded and encoded once, however many watch.
 
 use super::deadline::Deadline;
+use super::no;
 use super::outward::decision::decision;
 use super::tail::{closing, gone};
 use crate::api::{Api, Visitor};
 use crate::desk::live::{self, From, Heard, Listener, Told, Topics};
 use crate::desk::visit;
+use crate::handover::handed_over;
 use crate::observe;
 use crate::problem::Problem;
 use bytes::Bytes;
@@ -43,9 +45,10 @@ pub(super) async fn open(
     let state = State { listener, deadline, ended: false };
     let heard = stream::unfold(state, |mut state| async move {
         let told = state.told().await?;
-        Some((stream::iter(told), state))
+        Some((told, state))
     });
-    Ok(Box::pin(heard.flatten()))
+    let handed_over = handed_over(heard, None, || vec![Err(no::stalled().into())]);
+    Ok(Box::pin(handed_over.flat_map(stream::iter)))
 }
 
 impl State {
@@ -73,10 +76,7 @@ impl State {
             Heard::Heartbeat { .. } => vec![Ok(message(Event::Heartbeat(pb::Heartbeat { position })))],
             Heard::Closing => vec![Err(closing(position.saturating_add(1)).into())],
             Heard::ShutOut(denied) => vec![Err(visit::refused(&denied).at(position).into())],
-            Heard::Failed { detail } => {
-                let failed = Problem::unavailable("log-unavailable", detail).at(position);
-                vec![Err(failed.into())]
-            }
+            Heard::Failed { problem } => vec![Err(problem.at(position).into())],
         })
     }
 }

@@ -29,10 +29,10 @@ pub(crate) fn timestamp(field: &str, at: Moment) -> Result<Timestamp, Problem> {
     // The first moment of all begins in a second that does not fit.
     let micros =
         i128::from(at.seconds) * i128::from(MICROS_PER_SECOND) + i128::from(at.nanos / NANOS_PER_MICRO);
-    match i64::try_from(micros).ok().filter(|_| in_range) {
-        Some(micros) => Ok(Timestamp::from_micros(micros)),
-        None => Err(Problem::field(field, "is no moment that can be told in microseconds")),
-    }
+    let moment = i64::try_from(micros).ok().filter(|_| in_range).and_then(Timestamp::of_micros);
+    moment.ok_or_else(|| {
+        Problem::field(field, "is no moment between the years 0000 and 9999, told in seconds and nanoseconds")
+    })
 }
 
 /// The id of a wish, which every wish over gRPC must bring.
@@ -88,7 +88,12 @@ mod tests {
 
     #[test]
     fn what_is_no_moment_is_refused_by_its_name() {
-        for (seconds, nanos) in [(i64::MAX, 0), (i64::MIN, 0), (0, -1), (0, 1_000_000_000), (1, i32::MAX)] {
+        let milliseconds = 1_763_680_000_000;
+        let beyond = [(milliseconds, 0), (253_402_300_800, 0), (-62_167_219_201, 0)];
+        for (seconds, nanos) in [(i64::MAX, 0), (i64::MIN, 0), (0, -1), (0, 1_000_000_000), (1, i32::MAX)]
+            .into_iter()
+            .chain(beyond)
+        {
             let refused = timestamp("until", Moment { seconds, nanos }).unwrap_err();
             assert_eq!(refused.said().errors[0].field, "until", "{seconds} {nanos}");
         }

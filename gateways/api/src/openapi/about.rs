@@ -221,7 +221,8 @@ pub(super) const ABOUT: [About; 38] = [
                  client that comes again with `Last-Event-ID` misses nothing and hears nothing twice. Besides: \
                  `caught_up` when everything up to the head has been told, `fell_behind` to a slow reader, who then \
                  hears the same from the log at their own pace, `heartbeat` every 5 s, `closing` when the desk stops, \
-                 `failed` when the log can't be read. From now on without `from`.",
+                 `failed` when the log can't be read. A stream of which nothing is taken for 30 s is cut off. From now on \
+                 without `from`.",
         params: &[
             query("topics", "What to listen to, with commas; everything without it.", topics),
             query("from", "Begin with this position.", position),
@@ -232,7 +233,6 @@ pub(super) const ABOUT: [About; 38] = [
                 schema: position,
             },
         ],
-        noes: &[409],
         ..about("stream", LIVE, "Live events", Said::Events)
     },
     about("log_stat", LOG, "The log in numbers", Said::Json("LogStat")),
@@ -255,7 +255,7 @@ pub(super) const ABOUT: [About; 38] = [
     About {
         detail: "Anybody who has the log's public key can check it, and needs to trust nobody.",
         params: &[path("position", "Its place in the log, from 1 on.", place)],
-        noes: &[404, 409],
+        noes: &[404],
         ..about("event_proof", LOG, "A proof that an event is in the log", Said::Json("EventProof"))
     },
     About {

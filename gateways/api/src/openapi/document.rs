@@ -246,6 +246,8 @@ fn noes(about: &About, route: &Route) -> BTreeSet<StatusCode> {
     noes.extend([
         StatusCode::BAD_REQUEST,
         StatusCode::UNAUTHORIZED,
+        // The log's owner may refuse it to this process.
+        StatusCode::CONFLICT,
         StatusCode::TOO_MANY_REQUESTS,
         StatusCode::INTERNAL_SERVER_ERROR,
         StatusCode::SERVICE_UNAVAILABLE,
@@ -254,13 +256,9 @@ fn noes(about: &About, route: &Route) -> BTreeSet<StatusCode> {
     if matches!(route.needs, Needs::May(_)) {
         noes.insert(StatusCode::FORBIDDEN);
     }
-    if about.waits {
-        noes.insert(StatusCode::CONFLICT);
-    }
     if about.body.is_some() {
         noes.extend([
             StatusCode::REQUEST_TIMEOUT,
-            StatusCode::CONFLICT,
             StatusCode::PAYLOAD_TOO_LARGE,
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             StatusCode::UNPROCESSABLE_ENTITY,
@@ -296,21 +294,27 @@ fn meaning(status: StatusCode) -> (&'static str, &'static str) {
     match status.as_u16() {
         400 => ("A field, a parameter or a header is wrong; `errors` names it.", "bad-request"),
         401 => ("No credential, or one that is not taken (any more).", "no-credential"),
-        403 => ("The role or the scope of the credential leaves it out.", "forbidden"),
+        403 => (
+            "The role or the scope of the credential leaves it out, or the page of another site asks with a certificate.",
+            "forbidden",
+        ),
         404 => ("There is no such thing.", "unknown-id"),
         408 => ("The body did not come in time.", "body-too-slow"),
-        409 => ("Things stand against it.", "limits_changed"),
+        409 => ("Things stand against it, or the log's owner refuses it to this process.", "limits_changed"),
         413 => ("The body has more than 256 KiB.", "body-too-large"),
         415 => ("The body must be application/json.", "unsupported-media-type"),
         422 => (
             "What is asked for makes no sense, or the key was used for something else.",
             "idempotency-key-reused",
         ),
-        429 => ("Too fast: wait as long as `Retry-After` says.", "rate-limited"),
+        429 => ("Too fast, or too many at once: wait as long as `Retry-After` says.", "rate-limited"),
         503 => {
             ("Not now: the tables are behind or away, the log is, or the desk is busy.", "tables-unavailable")
         }
         504 => ("Not answered in time; a wish may have been done.", "timeout"),
-        _ => ("A mistake of ours.", "internal"),
+        _ => (
+            "A mistake of ours, or a log that is damaged or has stopped: asking again does not help.",
+            "internal",
+        ),
     }
 }

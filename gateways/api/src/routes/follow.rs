@@ -3,6 +3,7 @@
 use crate::api::{Api, Visitor};
 use crate::desk::follow::{self, Follower, Heard};
 use crate::dto::FollowLine;
+use crate::handover::{handed_over, in_pieces, stalled};
 use crate::observe;
 use crate::params::Params;
 use crate::problem::Problem;
@@ -14,8 +15,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
-use std::convert::Infallible;
+use futures_util::stream::{self, StreamExt};
 use std::sync::Arc;
 
 /// One JSON value per line.
@@ -32,9 +32,11 @@ pub(crate) async fn follow(
     let follower = follow::follow(&api, filter, from, visitor).await?;
     let lines = stream::unfold(follower, |mut follower: Follower| async move {
         let heard = follower.next().await?;
-        Some((Ok::<Bytes, Infallible>(lines(&heard)), follower))
+        Some((lines(&heard), follower))
     });
-    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], Body::from_stream(lines)).into_response())
+    let pieces = lines.flat_map(|lines| stream::iter(in_pieces(lines).map(Ok)));
+    let body = Body::from_stream(handed_over(pieces, None, || Err(stalled())));
+    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response())
 }
 
 fn lines(heard: &Heard) -> Bytes {
@@ -51,8 +53,8 @@ fn lines(heard: &Heard) -> Bytes {
         Heard::ShutOut { denied, next } => {
             line(&mut text, &FollowLine::Failed { detail: denied.message.clone(), next: next.0 });
         }
-        Heard::Failed { detail, next } => {
-            line(&mut text, &FollowLine::Failed { detail: detail.clone(), next: next.0 });
+        Heard::Failed { problem, next } => {
+            line(&mut text, &FollowLine::Failed { detail: problem.detail().to_owned(), next: next.0 });
         }
     }
     Bytes::from(text)

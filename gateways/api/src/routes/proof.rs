@@ -4,8 +4,10 @@
 
 use crate::api::{Api, Visitor};
 use crate::desk::tables::dump_page;
+use crate::desk::visit;
 use crate::doors::{Room, Seat};
 use crate::dto::{DumpPage, ProofLine};
+use crate::handover::{handed_over, in_pieces};
 use crate::observe;
 use crate::params::Params;
 use crate::problem::Problem;
@@ -17,7 +19,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,7 +37,6 @@ struct Proving {
     api: Arc<Api>,
     hold: Hold,
     stop: Stop,
-    until: Instant,
     tables: std::vec::IntoIter<Table>,
     /// The table that is being sent, and where to go on in it.
     at: Option<(Table, Option<Cursor>)>,
@@ -55,7 +56,7 @@ pub(crate) async fn proof(
     let Some(runner) = &api.projections else {
         return Err(Problem::unavailable("projection-unavailable", "the projections run in another process"));
     };
-    let seat = api.doors.rooms.seat(Room::Proofs)?;
+    let seat = api.doors.rooms.seat(Room::Proofs, &visit::who(&visitor.caller))?;
     reading.ready(&api, None).await?;
     let Ok(hold) = tokio::time::timeout(REST_WAIT, runner.hold()).await else {
         return Err(Problem::unavailable(
@@ -63,6 +64,7 @@ pub(crate) async fn proof(
             "the projections did not come to rest in time",
         ));
     };
+    let until = Instant::now() + HOLD_MAX;
     let position = hold.status.position();
     if let Some(other) = hold.status.projections.iter().find(|projection| projection.position != position) {
         let detail = format!("{} is at {} and others at {position}: ask again", other.name, other.position);
@@ -72,7 +74,6 @@ pub(crate) async fn proof(
     let proving = Proving {
         hold,
         stop: visitor.stop,
-        until: Instant::now() + HOLD_MAX,
         tables: tables.into_iter(),
         at: None,
         position: position.0,
@@ -86,18 +87,22 @@ pub(crate) async fn proof(
             return None;
         }
         let line = proving.next().await;
-        Some((Ok::<Bytes, Infallible>(line), proving))
+        Some((line, proving))
     });
-    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], Body::from_stream(lines)).into_response())
+    // The hold ends in time whether or not somebody reads.
+    let pieces = lines.flat_map(|line| stream::iter(in_pieces(line)));
+    let told = handed_over(pieces, Some(until), || {
+        let detail = format!("not read within {} s: the projections go on", HOLD_MAX.as_secs());
+        written(&ProofLine::Failed { detail })
+    });
+    let body = Body::from_stream(told.map(Ok::<Bytes, Infallible>));
+    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response())
 }
 
 impl Proving {
     async fn next(&mut self) -> Bytes {
         let line = if self.stop.is_requested() {
             ProofLine::Failed { detail: "the desk stops".to_owned() }
-        } else if Instant::now() >= self.until {
-            let detail = format!("not read within {} s: the projections go on", HOLD_MAX.as_secs());
-            ProofLine::Failed { detail }
         } else {
             match self.page().await {
                 Ok(Some(page)) => ProofLine::Page(page),
@@ -106,12 +111,7 @@ impl Proving {
             }
         };
         self.ended = !matches!(line, ProofLine::Page(_));
-        let mut text = serde_json::to_vec(&line).unwrap_or_else(|error| {
-            observe::unwritable(&error);
-            Vec::new()
-        });
-        text.push(b'\n');
-        Bytes::from(text)
+        written(&line)
     }
 
     /// The next page; `None` after the last.
@@ -134,4 +134,13 @@ impl Proving {
         self.at = next.map(|next| (table, Some(next)));
         Ok(Some(page))
     }
+}
+
+fn written(line: &ProofLine) -> Bytes {
+    let mut text = serde_json::to_vec(line).unwrap_or_else(|error| {
+        observe::unwritable(&error);
+        Vec::new()
+    });
+    text.push(b'\n');
+    Bytes::from(text)
 }

@@ -5,6 +5,7 @@ use super::Answer;
 use crate::api::{Api, Visitor};
 use crate::desk::live::{self, From, Heard, Listener, TOPICS, Told, Topics};
 use crate::dto::{LiveEvent, LiveFailure, LivePlace};
+use crate::handover::{handed_over, in_pieces, stalled};
 use crate::observe;
 use crate::params::Params;
 use crate::problem::Problem;
@@ -15,9 +16,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt};
 use serde::Serialize;
-use std::convert::Infallible;
 use std::fmt::Write;
 use std::sync::Arc;
 use stele_domain::port::event_log::Position;
@@ -53,9 +53,10 @@ pub(crate) async fn stream(
             Some(opening) => opening,
             None => said(&mut listener).await?,
         };
-        Some((Ok::<Bytes, Infallible>(text), (None, listener)))
+        Some((text, (None, listener)))
     });
-    let mut response = Response::new(Body::from_stream(events));
+    let pieces = events.flat_map(|text| stream::iter(in_pieces(text).map(Ok)));
+    let mut response = Response::new(Body::from_stream(handed_over(pieces, None, || Err(stalled()))));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     response.headers_mut().insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
     Ok(response.into_response())
@@ -91,7 +92,9 @@ async fn said(listener: &mut Listener) -> Option<Bytes> {
         Heard::Heartbeat { head } => event(told, "heartbeat", &LivePlace { head: head.0 }),
         Heard::Closing => event(told, "closing", &LivePlace { head: told.0 }),
         Heard::ShutOut(denied) => event(told, "failed", &LiveFailure { detail: denied.message }),
-        Heard::Failed { detail } => event(told, "failed", &LiveFailure { detail }),
+        Heard::Failed { problem } => {
+            event(told, "failed", &LiveFailure { detail: problem.detail().to_owned() })
+        }
     })
 }
 

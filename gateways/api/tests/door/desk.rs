@@ -8,8 +8,8 @@ use away::Absent;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stele_api::client::Client;
 use stele_api::{
@@ -99,6 +99,8 @@ pub struct Desk {
     pub clock: Arc<HandClock>,
     pub runner: Handle,
     pub healthy: Arc<AtomicBool>,
+    /// What a role that runs says of itself.
+    pub remark: Arc<Mutex<String>>,
     pub stopper: Stopper,
     pub served: JoinHandle<()>,
     /// Whether the tables are away.
@@ -180,7 +182,8 @@ impl Desk {
         let control = Arc::new(control(&log, &clock, &wishes));
         let (stopper, stop) = stop::channel();
         let healthy = Arc::new(AtomicBool::new(true));
-        let seen = healthy.clone();
+        let remark = Arc::new(Mutex::new(String::new()));
+        let (seen, said) = (healthy.clone(), remark.clone());
         let api = Api {
             control: control.clone(),
             gatekeeper: gatekeeper.clone(),
@@ -192,7 +195,8 @@ impl Desk {
             projections: Some(handle.clone()),
             health: Arc::new(move || {
                 let running = seen.load(Ordering::SeqCst);
-                let why = if running { String::new() } else { "the price feed panicked".to_owned() };
+                let remark = said.lock().unwrap().clone();
+                let why = if running { remark } else { "the price feed panicked".to_owned() };
                 vec![RoleHealth { service: Service::Market, running, why }]
             }),
             metrics: Arc::new(|| "desk_up 1\n".to_owned()),
@@ -213,6 +217,7 @@ impl Desk {
             clock,
             runner: handle,
             healthy,
+            remark,
             stopper,
             served,
             away,

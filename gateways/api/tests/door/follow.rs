@@ -79,3 +79,17 @@ async fn a_closing_desk_does_not_wait_for_one_who_does_not_listen() {
     desk.stopper.stop();
     tokio::time::timeout(Duration::from_secs(3), desk.served).await.expect("closed all the same").unwrap();
 }
+
+#[tokio::test]
+async fn a_position_beyond_the_head_is_refused_and_the_next_one_is_waited_for() {
+    let desk = Desk::ready().await;
+    let head = desk.log.head().await.unwrap().0;
+    let beyond = desk.client.follow(Some(head + 2), &[], &[]).await.unwrap_err();
+    let problem = beyond.problem().unwrap();
+    assert_eq!((problem.status, problem.code.as_str()), (409, "position-beyond-head"));
+    assert_eq!(problem.log_position, Some(head), "where the log ends");
+    let mut follow = desk.client.follow(Some(head + 1), &[], &[]).await.unwrap();
+    assert!(matches!(next(&mut follow).await, FollowLine::CaughtUp { head: at } if at == head));
+    desk.client.arm(new_key(), &arm("opening the desk")).await.unwrap();
+    assert_eq!(event(&mut follow).await.position, head + 1);
+}

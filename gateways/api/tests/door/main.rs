@@ -2,6 +2,9 @@
 //! memory.
 
 #[cfg(test)]
+#[path = "../../../../tests/support/certificates.rs"]
+mod certificates;
+#[cfg(test)]
 mod desk;
 #[cfg(test)]
 mod raw;
@@ -26,5 +29,7 @@ mod story;
 mod stream;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod unread;
 #[cfg(test)]
 mod wishes;

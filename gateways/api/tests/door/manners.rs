@@ -1,11 +1,12 @@
 //! Bad requests: each is refused in one way, with the part that is wrong named.
 
-use crate::desk::{Desk, PATIENCE};
-use crate::raw::{get, json, send};
+use crate::desk::{Desk, Network, PATIENCE};
+use crate::raw::{get, json, send, send_to};
 use stele_api::client::{Client, ClientError, new_key};
 use stele_api::dto::Arming;
+use stele_domain::access::Role;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 
 #[tokio::test]
 async fn a_field_that_is_unknown_missing_or_wrong_is_named() {
@@ -148,4 +149,52 @@ async fn reads_that_wait_do_not_keep_a_kill_waiting() {
         let code = outcome.as_ref().err().and_then(ClientError::code);
         assert!(outcome.is_ok() || code == Some("projection-behind"), "{outcome:?}");
     }
+}
+
+/// A wish whose body the desk waits for: it has said so.
+async fn half_sent(desk: &Network, key: &str, target: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(desk.address).await.unwrap();
+    let head = format!(
+        "POST {target} HTTP/1.1\r\nhost: desk\r\ncontent-type: application/json\r\n{key}\r\n\
+         expect: 100-continue\r\ncontent-length: 20\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut first = [0; 25];
+    tokio::time::timeout(PATIENCE, stream.read_exact(&mut first)).await.expect("a word").unwrap();
+    assert_eq!(std::str::from_utf8(&first), Ok("HTTP/1.1 100 Continue\r\n\r\n"));
+    stream
+}
+
+#[tokio::test]
+async fn whoever_sends_half_a_wish_keeps_no_kill_and_no_disarm_out() {
+    let desk = Desk::ready().await;
+    let net = desk.networked().await;
+    let trader = desk.key("tom", Role::Trader).await.header();
+    let operator = desk.key("ann", Role::Operator).await.header();
+    let mut half = vec![];
+    for _ in 0..40 {
+        half.push(half_sent(&net, &trader, "/v1/account/disarm").await);
+        half.push(half_sent(&net, &operator, "/v1/account/kill").await);
+    }
+    let headers = ["content-type: application/json", &operator];
+    for target in ["/v1/account/kill", "/v1/account/disarm"] {
+        let answer = send_to(net.address, "POST", target, &headers, b"{}").await;
+        assert_eq!(answer.status, 200, "{target}: {}", answer.body);
+    }
+    assert!(desk.client.kill(new_key(), "something is wrong").await.unwrap().answer.fenced);
+    // A trader disarms, and does not undo a kill.
+    desk.client.disarm(new_key(), "looked at it").await.unwrap();
+    // Nor is there memory for any number of them: one caller has 64.
+    for _ in 40..64 {
+        half.push(half_sent(&net, &trader, "/v1/account/disarm").await);
+    }
+    let headers = ["content-type: application/json", &trader];
+    let no = send_to(net.address, "POST", "/v1/account/disarm", &headers, b"{}").await;
+    no.problem(429, "too-many-at-once");
+    // What was half sent is carried out when the rest of it comes.
+    let mut one = half.swap_remove(0);
+    one.write_all(br#"{"reason":"it came"}"#).await.unwrap();
+    let mut answer = vec![0; 64];
+    let read = tokio::time::timeout(PATIENCE, one.read(&mut answer)).await.expect("an answer").unwrap();
+    assert!(String::from_utf8_lossy(&answer[..read]).contains("HTTP/1.1 200"), "{answer:?}");
 }

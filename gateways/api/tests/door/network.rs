@@ -1,7 +1,7 @@
 //! The door to the network: both versions of HTTP, callers without manners, and the end of it.
 
 use crate::desk::{Desk, Network, PATIENCE};
-use crate::raw::send_to;
+use crate::raw::{exchange, send_to};
 use axum::http::Request;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use stele_api::{DoorError, TcpDoor, TcpOptions};
 use stele_domain::access::Role;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 fn anywhere() -> TcpOptions {
     TcpOptions::plain(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
@@ -156,4 +156,45 @@ async fn a_stop_ends_open_streams_with_a_word_and_everything_within_its_time() {
     tokio::time::timeout(Duration::from_secs(20), net.served).await.expect("over in time").unwrap();
     assert!(began.elapsed() < Duration::from_secs(20));
     assert!(TcpStream::connect(net.address).await.is_err(), "the port is free again");
+}
+
+async fn from_address(net: &Network, address: Ipv4Addr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::from((address, 0))).unwrap();
+    socket.connect(net.address).await.unwrap()
+}
+
+#[tokio::test]
+async fn one_address_leaves_connections_to_others() {
+    let desk = Desk::ready().await;
+    // Nobody is shown out for saying nothing while this lasts.
+    let head_timeout = Duration::from_mins(5);
+    let net = desk.network(TcpOptions { connections_max: 8, head_timeout, ..anywhere() }).await;
+    let (greedy, other) = (Ipv4Addr::new(127, 0, 0, 3), Ipv4Addr::new(127, 0, 0, 2));
+    let mut own = vec![];
+    for _ in 0..6 {
+        own.push(from_address(&net, greedy).await);
+    }
+    // The seventh and all that follow are closed at once, and take no seat.
+    for _ in 0..20 {
+        assert_eq!(rest(&mut from_address(&net, greedy).await).await, "");
+    }
+    let answered = exchange(from_address(&net, other).await, "GET", "/livez", &[], b"").await;
+    assert_eq!(answered.status, 200);
+    // Its share is its own again when a connection ends.
+    drop(own.pop());
+    let again = async {
+        loop {
+            let mut stream = from_address(&net, greedy).await;
+            let asked = b"GET /livez HTTP/1.1\r\nhost: desk\r\nconnection: close\r\n\r\n";
+            let answer = match stream.write_all(asked).await {
+                Ok(()) => rest(&mut stream).await,
+                Err(_) => String::new(),
+            };
+            if answer.starts_with("HTTP/1.1 200") {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.expect("a seat again");
 }

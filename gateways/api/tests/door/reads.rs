@@ -258,6 +258,12 @@ async fn probes_say_whether_the_desk_lives_and_whether_it_is_ready() {
     assert_eq!(desk.client.metrics().await.unwrap(), "desk_up 1\n");
     assert!(desk.client.statusz().await.unwrap().log.reachable);
 
+    // A role that runs may still have something to say, which a person must see.
+    *desk.remark.lock().unwrap() = "stands by".to_owned();
+    let ready = desk.client.ready().await.unwrap();
+    let market = ready.checks.iter().find(|check| check.name == "market").unwrap();
+    assert_eq!((market.ok, market.detail.as_str(), ready.ready), (true, "stands by", true));
+
     desk.healthy.store(false, std::sync::atomic::Ordering::SeqCst);
     let ready = desk.client.ready().await.unwrap();
     let failed: Vec<_> =

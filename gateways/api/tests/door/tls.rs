@@ -1,10 +1,9 @@
 //! The door to the network under TLS, with and without client certificates.
 
+use crate::certificates::{Valid, World, authority, here, keep};
 use crate::desk::{Desk, Network};
 use crate::raw::exchange;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, IsCa, KeyPair, SanType,
-};
+use rcgen::SanType;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -14,49 +13,22 @@ use std::sync::Arc;
 use std::time::Duration;
 use stele_api::{DoorError, TcpDoor, TcpOptions, TlsFiles};
 use stele_domain::access::Role;
-use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-type Authority = CertifiedIssuer<'static, KeyPair>;
+/// Of a door that looks at its files all the time.
+const AT_ONCE: Duration = Duration::from_millis(10);
+/// Nothing that works takes a tenth of it.
+const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Certificates of a small world: its authority, the desk's, and one of each client.
-struct World {
-    dir: TempDir,
-    authority: Authority,
-}
-
-fn authority() -> Authority {
-    let mut params = CertificateParams::new(vec![]).unwrap();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+fn uri(uri: &str) -> Vec<SanType> {
+    vec![SanType::URI(uri.try_into().unwrap())]
 }
 
 impl World {
-    fn new() -> Self {
-        let world = Self { dir: tempfile::tempdir().unwrap(), authority: authority() };
-        std::fs::write(world.path("ca.pem"), world.authority.pem()).unwrap();
-        world.issue("desk", &world.authority, vec![SanType::IpAddress(Ipv4Addr::LOCALHOST.into())]);
-        world
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn issue(&self, name: &str, by: &Authority, names: Vec<SanType>) {
-        let mut params = CertificateParams::new(vec![]).unwrap();
-        params.distinguished_name = DistinguishedName::new();
-        params.subject_alt_names = names;
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, by).unwrap();
-        std::fs::write(self.path(&format!("{name}.pem")), certificate.pem()).unwrap();
-        std::fs::write(self.path(&format!("{name}.key")), key.serialize_pem()).unwrap();
-    }
-
     fn client(&self, name: &str, uri: &str) {
-        self.issue(name, &self.authority, vec![SanType::URI(uri.try_into().unwrap())]);
+        self.issue(name, &self.authority, self::uri(uri), Valid::Now);
     }
 
     fn files(&self, client_required: bool) -> TlsFiles {
@@ -65,6 +37,7 @@ impl World {
             key: self.path("desk.key"),
             client_ca: Some(self.path("ca.pem")),
             client_required,
+            look_every: AT_ONCE,
         }
     }
 
@@ -137,8 +110,9 @@ async fn where_certificates_are_asked_for_nobody_comes_in_without_one() {
     let (desk, world) = (Desk::ready().await, World::new());
     let net = desk.network(under(world.files(true))).await;
     let other = authority();
-    world.issue("eve", &other, vec![SanType::URI("stele://person/eve/admin".try_into().unwrap())]);
-    for name in [None, Some("eve")] {
+    world.issue("eve", &other, uri("stele://person/eve/admin"), Valid::Now);
+    world.issue("late", &world.authority, uri("stele://person/late/admin"), Valid::Ended);
+    for name in [None, Some("eve"), Some("late")] {
         // With TLS 1.3 the client hears of it with its first read.
         let Ok(stream) = world.connect(&net, name, b"http/1.1").await else { continue };
         let asked = tokio::spawn(async move { whoami(stream, &[]).await.status });
@@ -200,4 +174,80 @@ async fn a_file_that_is_missing_wrong_or_of_somebody_else_is_named() {
     let (path, what) = refused(TlsFiles { key: other.path("desk.key"), ..files }).await;
     assert_eq!(path, other.path("desk.key"));
     assert!(what.contains(&*Path::new("desk.pem").to_string_lossy()), "{what}");
+}
+
+/// The certificate that the door shows.
+async fn shown(world: &World, net: &Network) -> Option<CertificateDer<'static>> {
+    let stream = world.connect(net, None, b"http/1.1").await.ok()?;
+    stream.get_ref().1.peer_certificates()?.first().cloned().map(CertificateDer::into_owned)
+}
+
+fn of_the_desk(world: &World) -> CertificateDer<'static> {
+    CertificateDer::from_pem_file(world.path("desk.pem")).unwrap()
+}
+
+async fn until(what: &str, so: impl AsyncFn() -> bool) {
+    let asking = async {
+        while !so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, asking).await.unwrap_or_else(|_| panic!("never came: {what}"));
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_replaced_is_shown_to_the_next_caller_and_nobody_is_cut_off() {
+    let (desk, world) = (Desk::ready().await, World::new());
+    let net = desk.network(under(world.files(false))).await;
+    let key = desk.key("bob", Role::Viewer).await;
+    let before = of_the_desk(&world);
+    assert_eq!(shown(&world, &net).await.as_ref(), Some(&before));
+    let old = world.connect(&net, None, b"http/1.1").await.unwrap();
+    world.issue("desk", &world.authority, here(), Valid::Now);
+    let after = of_the_desk(&world);
+    assert_ne!(before, after);
+    until("the new certificate", async || shown(&world, &net).await.as_ref() == Some(&after)).await;
+    assert_eq!(whoami(old, &[&key.header()]).await.status, 200);
+}
+
+#[tokio::test]
+async fn files_that_can_t_be_used_leave_the_door_as_it_is_until_they_can() {
+    let (desk, world) = (Desk::ready().await, World::new());
+    let net = desk.network(under(world.files(false))).await;
+    let before = of_the_desk(&world);
+    keep(&world.path("desk.key"), "this is no key");
+    world.client("ann", "stele://person/ann/operator");
+    // Long enough for many looks: the calls themselves take their time.
+    for _ in 0..20 {
+        assert_eq!(shown(&world, &net).await.as_ref(), Some(&before));
+        let ann = world.connect(&net, Some("ann"), b"http/1.1").await.unwrap();
+        assert_eq!(whoami(ann, &[]).await.status, 200);
+    }
+    world.issue("desk", &world.authority, here(), Valid::Now);
+    let after = of_the_desk(&world);
+    until("the new certificate", async || shown(&world, &net).await.as_ref() == Some(&after)).await;
+}
+
+#[tokio::test]
+async fn an_authority_that_is_taken_out_vouches_for_nobody_any_more() {
+    let (desk, world, heir) = (Desk::ready().await, World::new(), authority());
+    let clients = world.path("clients.pem");
+    let first = world.authority.pem();
+    keep(&clients, &first);
+    let files = TlsFiles { client_ca: Some(clients.clone()), ..world.files(true) };
+    let net = desk.network(under(files)).await;
+    world.client("ann", "stele://person/ann/viewer");
+    world.issue("bob", &heir, uri("stele://person/bob/viewer"), Valid::Now);
+    let enters = async |name: &str| {
+        let Ok(stream) = world.connect(&net, Some(name), b"http/1.1").await else { return false };
+        tokio::spawn(async move { whoami(stream, &[]).await.status }).await.is_ok_and(|status| status == 200)
+    };
+    assert!(enters("ann").await && !enters("bob").await);
+    // While one authority follows the other, both are named.
+    keep(&clients, &(first + &heir.pem()));
+    until("bob", async || enters("bob").await).await;
+    assert!(enters("ann").await);
+    keep(&clients, &heir.pem());
+    until("ann is a stranger", async || !enters("ann").await).await;
+    assert!(enters("bob").await);
 }

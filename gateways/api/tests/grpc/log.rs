@@ -130,3 +130,19 @@ async fn what_a_log_can_not_tell_is_refused_by_name() {
     let stat = log.stat(pb::StatRequest {}).await.unwrap().into_inner();
     assert_eq!((stat.events, stat.as_of.unwrap().head), (head, head));
 }
+
+#[tokio::test]
+async fn a_tail_from_beyond_the_head_is_refused_and_from_the_next_position_it_waits() {
+    let served = Served::open().await;
+    let head = happened(&served, "other-one", b"1").await;
+    let mut log = served.log(Role::Auditor).await;
+    let from =
+        |position| pb::TailRequest { from_position: Some(position), follow: true, ..Default::default() };
+    let beyond = log.tail(from(head + 2)).await.unwrap_err();
+    assert_eq!(codes(&beyond), (Code::FailedPrecondition, "position-beyond-head".to_owned()));
+    let mut tail = log.tail(from(head + 1)).await.unwrap().into_inner();
+    assert_eq!(next(&mut tail).await, Some(Item::CaughtUp(pb::TailCaughtUp { head })));
+    let position = happened(&served, "other-one", b"2").await;
+    let Some(Item::Event(event)) = next(&mut tail).await else { panic!("an event") };
+    assert_eq!(event.position, position);
+}

@@ -15,11 +15,15 @@ mod bad_input;
 #[cfg(test)]
 mod control;
 #[cfg(test)]
+mod cross_site;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod law;
 #[cfg(test)]
 mod log;
+#[cfg(test)]
+mod open;
 #[cfg(test)]
 mod prove;
 #[cfg(test)]

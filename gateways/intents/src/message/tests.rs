@@ -72,13 +72,11 @@ fn the_nonce_may_die_with_the_offer_but_not_before_it() {
 }
 
 #[test]
-fn a_deadline_outside_four_digit_years_is_refused() {
-    for micros in [i64::MAX, i64::MIN, Timestamp::parse("9999-12-31T23:59:59.999999Z").unwrap().micros() + 1]
-    {
-        let at = Timestamp::from_micros(micros);
+fn a_deadline_that_was_cut_to_the_end_of_time_is_refused() {
+    for at in [Timestamp::from_micros(i64::MAX), Timestamp::from_micros(i64::MIN), Timestamp::MAX.plus_millis(1)] {
         assert_eq!(deadline(at), Err(Unsayable::Deadline(at)));
     }
-    let last = Timestamp::parse("9999-12-31T23:59:59.999999Z").unwrap();
+    let last = Timestamp::parse("9999-12-31T23:59:59.999998Z").unwrap();
     assert_eq!(deadline(last).unwrap(), "9999-12-31T23:59:59.999Z");
 }
 

@@ -1,13 +1,17 @@
 //! The task that owns the sockets, one after the other: connects, serves, waits, and connects again. What happens on
 //! one socket is in `session.rs`.
 
+mod sent;
 mod session;
+
+pub use sent::OfferName;
 
 use super::news::NewsQueue;
 use super::venue::Outgoing;
 use super::{Options, wire};
 use crate::jitter::jitter;
 use crate::observe;
+use sent::SentOffers;
 use session::{Lost, Session};
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -42,6 +46,8 @@ pub struct Connection {
     ids: Arc<AtomicU64>,
     /// Subscription ids of earlier sockets, the oldest first.
     retired: VecDeque<String>,
+    /// Offers of this socket and of earlier ones.
+    sent: SentOffers,
 }
 
 /// A stream to subscribe to.
@@ -61,7 +67,8 @@ impl Connection {
         offers: mpsc::Receiver<Outgoing>,
         ids: Arc<AtomicU64>,
     ) -> Self {
-        Self { options, request, clock, news, offers, ids, retired: VecDeque::new() }
+        let (retired, sent) = (VecDeque::new(), SentOffers::default());
+        Self { options, request, clock, news, offers, ids, retired, sent }
     }
 
     /// Never ends; the task is aborted when both handles are gone.

@@ -9,7 +9,7 @@ use stele_domain::port::feeds::{RelayFeed, RelayNews, RelayWord};
 use stele_domain::time::Timestamp;
 use tokio::sync::Notify;
 
-/// Room above the limit for what is not a quote: settlements and the state of the connection.
+/// Room above the limit for what is not a quote: settlements, further replies and the state of the connection.
 const RESERVE_NEWS: usize = 1_024;
 
 /// The feed: [`RelayFeed`] over the shared connection.
@@ -155,7 +155,7 @@ fn quote_at(news: &RelayNews) -> Option<Timestamp> {
         RelayNews::Frame { word: RelayWord::Quote(_) | RelayWord::Unreadable(_), received_at, .. } => {
             Some(*received_at)
         }
-        RelayNews::Frame { word: RelayWord::Settlement(_), .. }
+        RelayNews::Frame { word: RelayWord::Settlement(_) | RelayWord::Reply(_), .. }
         | RelayNews::Connected { .. }
         | RelayNews::Disconnected { .. } => None,
     }

@@ -3,11 +3,14 @@
 //! Fields that decide something must have their documented type, or the frame is unreadable. Fields that only inform
 //! (partner, trace) are taken when they can be read and left out when not: a partner's slip must not hide a quote.
 
+use super::connection::OfferName;
 use super::wire;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use stele_domain::ids::{InvalidId, QuoteHash, QuoteId, TokenId};
-use stele_domain::port::feeds::{QuoteRequest, RelayWord, SettlementNotice, SettlementWord};
+use stele_domain::port::feeds::{
+    QuoteRequest, RelayWord, ReplyNotice, ReplyWord, SettlementNotice, SettlementWord,
+};
 use stele_domain::port::venue::Submission;
 
 /// Longest amount that is passed on, in characters: 2^256 has 78 digits, and a wrong amount should still be seen.
@@ -69,6 +72,20 @@ pub fn submission(outcome: Outcome) -> Submission {
         }
         Outcome::Neither => Submission::Unknown { reason: "the reply has neither result nor error".into() },
     }
+}
+
+/// What a reply to an offer means that nobody waits for any more. What is neither a yes nor a no says nothing of the
+/// offer, and is kept as what could not be read.
+pub fn further(offer: &OfferName, submission: Submission) -> RelayWord {
+    let (word, late, reply) = match submission {
+        Submission::Accepted { reply } => (ReplyWord::Accepted, false, reply),
+        Submission::Refused { reply, late } => (ReplyWord::Rejected, late, reply),
+        Submission::NotSent { reason } | Submission::Unknown { reason } => {
+            return RelayWord::Unreadable(format!("a further reply to offer {}: {reason}", offer.quote_hash));
+        }
+    };
+    let OfferName { quote_id, quote_hash } = offer.clone();
+    RelayWord::Reply(ReplyNotice { quote_id, quote_hash, word, late, reply })
 }
 
 /// The subscription id that a relay granted; `None` when the reply is anything else.

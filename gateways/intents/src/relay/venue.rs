@@ -1,6 +1,7 @@
 //! The maker's side of the connection: words an offer, signs it, hands it to the socket and waits for the reply.
 
 use super::Running;
+use super::connection::OfferName;
 use super::wire;
 use crate::key::{KeyError, SigningKey};
 use crate::message;
@@ -34,6 +35,8 @@ pub struct RelayVenue {
 pub struct Outgoing {
     /// The request id in the frame.
     pub id: u64,
+    /// Which offer it is.
+    pub name: OfferName,
     /// The frame.
     pub text: String,
     /// Where its fate is told. Closed when nobody waits any more.
@@ -68,16 +71,24 @@ impl RelayVenue {
             Ok(text) => text,
             Err(error) => return Submission::NotSent { reason: error.to_string() },
         };
-        let (fate, told) = oneshot::channel();
-        if let Err(error) = self.offers.try_send(Outgoing { id, text, fate, permit }) {
+        let name =
+            OfferName { quote_id: offer.quote_id.clone(), quote_hash: offer.prepared.quote_hash.clone() };
+        let (fate, mut told) = oneshot::channel();
+        if let Err(error) = self.offers.try_send(Outgoing { id, name, text, fate, permit }) {
             return Submission::NotSent { reason: format!("the way to the relay is blocked: {error}") };
         }
-        match timeout(Duration::from_millis(self.reply_ms_max), told).await {
+        match timeout(Duration::from_millis(self.reply_ms_max), &mut told).await {
             Ok(Ok(submission)) => submission,
             Ok(Err(_)) => {
                 Submission::Unknown { reason: "the connection was shut down before the reply".into() }
             }
-            Err(_) => Submission::Unknown { reason: format!("no reply within {} ms", self.reply_ms_max) },
+            Err(_) => {
+                // A reply that comes after this is news; one that came just before must not be lost.
+                told.close();
+                told.try_recv().unwrap_or_else(|_| Submission::Unknown {
+                    reason: format!("no reply within {} ms", self.reply_ms_max),
+                })
+            }
         }
     }
 }

@@ -51,8 +51,9 @@ pub fn final_block(block: wire::Block) -> Result<FinalBlock, Failure> {
         None => timestamp,
     };
     let micros = nanos.and_then(|nanos: u64| i64::try_from(nanos / 1_000).ok());
-    let micros = micros.ok_or_else(|| Failure::Misshapen(format!("block {height} has no readable time")))?;
-    Ok(FinalBlock { height, hash, at: Timestamp::from_micros(micros) })
+    let at = micros.and_then(Timestamp::of_micros);
+    let at = at.ok_or_else(|| Failure::Misshapen(format!("block {height} has no readable time")))?;
+    Ok(FinalBlock { height, hash, at })
 }
 
 /// A view's answer, which must be about the block that was asked for.

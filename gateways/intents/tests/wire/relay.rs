@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 mod offers;
+mod replies;
 
 const NOON: &str = "2026-11-20T12:00:00Z";
 

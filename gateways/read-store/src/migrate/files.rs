@@ -94,6 +94,16 @@ pub const FILES: &[Migration] = &[
         file: "0018_arm_requests.sql",
         sql: include_str!("../../../../migrations/0018_arm_requests.sql"),
     },
+    Migration {
+        version: 19,
+        file: "0019_arm_waiting.sql",
+        sql: include_str!("../../../../migrations/0019_arm_waiting.sql"),
+    },
+    Migration {
+        version: 20,
+        file: "0020_checkpoint_event.sql",
+        sql: include_str!("../../../../migrations/0020_checkpoint_event.sql"),
+    },
 ];
 
 /// What the desk's role may do, said anew after every run.

@@ -1,15 +1,17 @@
 //! What PostgreSQL's troubles mean for us: the world's, which pass, and those that a person must mend.
 
+use super::address::AddressError;
 use crate::migrate::MigrateError;
+use rustls::CertificateError;
 use std::time::Duration;
 use stele_domain::port::read_store::StoreError;
 
 /// Why a store can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The database URL is none. It is not repeated here: it may hold a password.
-    #[error("the database URL can't be read; it looks like postgres://role:password@host:5432/database")]
-    Url(#[source] sqlx::Error),
+    /// The database URL can't be used, or a file that it names. It is not repeated: it may hold a password.
+    #[error(transparent)]
+    Url(AddressError),
     /// The definitions of the tables make no sense.
     #[error("the tables can't be kept")]
     Definitions(#[source] StoreError),
@@ -86,12 +88,35 @@ pub enum Trouble {
     /// Role, password, database or encryption.
     #[error("PostgreSQL refuses our role, password, database or encryption; look at the database URL")]
     Refused(#[source] sqlx::Error),
+    /// The URL asks for TLS, and there is none.
+    #[error(
+        "PostgreSQL offers no TLS, and the database URL demands it; turn `ssl` on at the server; over a Unix socket \
+         there is none"
+    )]
+    NoTls(#[source] sqlx::Error),
+    /// Its certificate is not what the URL asks for, or it does not take ours.
+    #[error("no trust between PostgreSQL and us; {advice}")]
+    Certificate {
+        /// What to do.
+        advice: &'static str,
+        /// What is wrong.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A file of ours that TLS needs.
+    #[error("our side of TLS is not in order")]
+    TlsFile(#[source] AddressError),
     /// A privilege is missing.
     #[error("our role lacks a privilege; run `stele db migrate` as the owner, which grants it")]
     Denied(#[source] sqlx::Error),
     /// A table or function is gone.
     #[error("a table or function of ours is missing; run `stele db migrate` as the owner")]
     Missing(#[source] sqlx::Error),
+    /// Another database took the place of ours.
+    #[error(
+        "the database has no checkpoints of this desk: it is a new one, and is looked at and filled again"
+    )]
+    NewDatabase,
     /// Something else on the server's side.
     #[error("PostgreSQL failed")]
     Failed(#[source] sqlx::Error),
@@ -113,8 +138,12 @@ impl Trouble {
             Self::ReadOnly(_) => "read_only",
             Self::Busy(_) => "busy",
             Self::Refused(_) => "refused",
+            Self::NoTls(_) => "no_tls",
+            Self::Certificate { .. } => "certificate",
+            Self::TlsFile(_) => "tls_file",
             Self::Denied(_) => "denied",
             Self::Missing(_) => "missing",
+            Self::NewDatabase => "new_database",
             Self::Failed(_) => "failed",
         }
     }
@@ -157,6 +186,9 @@ impl From<sqlx::Error> for Failure {
                 _ => by_class(&code, error),
             };
         }
+        if let Some(advice) = tls_failure(&error).map(tls_advice) {
+            return Self::Trouble(Trouble::Certificate { advice, source: error });
+        }
         if let sqlx::Error::Io(io) = &error {
             let refused = is_refusal(io.kind());
             return Self::Trouble(if refused { Trouble::Unreachable(error) } else { Trouble::Broken(error) });
@@ -164,7 +196,10 @@ impl From<sqlx::Error> for Failure {
         if matches!(error, sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed) {
             return Self::Trouble(Trouble::Broken(error));
         }
-        if matches!(error, sqlx::Error::Tls(_) | sqlx::Error::Configuration(_)) {
+        if matches!(error, sqlx::Error::Tls(_)) {
+            return Self::Trouble(Trouble::NoTls(error));
+        }
+        if matches!(error, sqlx::Error::Configuration(_)) {
             return Self::Trouble(Trouble::Refused(error));
         }
         if matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::Encode(_))
@@ -173,6 +208,37 @@ impl From<sqlx::Error> for Failure {
         }
         Self::Trouble(Trouble::Failed(error))
     }
+}
+
+/// What TLS itself says: the driver passes it on in a failure of input and output, or of its own.
+fn tls_failure(error: &sqlx::Error) -> Option<&rustls::Error> {
+    if let sqlx::Error::Io(io) = error {
+        return io.get_ref()?.downcast_ref();
+    }
+    if let sqlx::Error::Tls(why) = error {
+        return why.downcast_ref();
+    }
+    None
+}
+
+fn tls_advice(error: &rustls::Error) -> &'static str {
+    use CertificateError::{BadSignature, NotValidForName, NotValidForNameContext, UnknownIssuer};
+    if let rustls::Error::InvalidCertificate(why) = error {
+        if matches!(why, UnknownIssuer | BadSignature) {
+            return "its certificate is of another authority: name the file of the right one in `sslrootcert`";
+        }
+        if matches!(why, NotValidForName | NotValidForNameContext { .. }) {
+            return "its certificate is for another host: write the host in the database URL as the certificate does";
+        }
+        return "its certificate does not hold: replace it at the server";
+    }
+    if matches!(error, rustls::Error::AlertReceived(_)) {
+        return "it does not take our certificate: look at `sslcert` and `sslkey`, and at `ssl_ca_file` of the server";
+    }
+    if matches!(error, rustls::Error::InconsistentKeys(_)) {
+        return "`sslkey` is not the key of `sslcert`";
+    }
+    "TLS with it can't be set up: is it PostgreSQL that answers there?"
 }
 
 /// By the first two characters of the code: the standard groups its codes in classes.
@@ -205,6 +271,14 @@ impl From<Trouble> for Failure {
 }
 
 impl Failure {
+    /// As trouble of whoever has no data in hand.
+    pub fn into_trouble(self) -> Trouble {
+        match self {
+            Self::Trouble(trouble) => trouble,
+            Self::Data(why) => Trouble::Failed(sqlx::Error::Protocol(why)),
+        }
+    }
+
     /// As the port says it; `what` was being read or written.
     pub fn into_store(self, what: &str) -> StoreError {
         match self {

@@ -3,10 +3,10 @@
 //! Ours and not the driver's, for two reasons: a refused connection is told at once and in its own words instead
 //! of after a timeout, and a connection whose call failed or was given up in the middle is never used again.
 
+use super::address::Address;
 use super::error::{Failure, Trouble};
 use super::statements::Sql;
-use sqlx::ConnectOptions;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgRow};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -30,7 +30,7 @@ pub struct Terms {
 
 /// Connections of one kind.
 pub struct Pool {
-    connect: PgConnectOptions,
+    address: Address,
     terms: Terms,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
@@ -53,9 +53,9 @@ pub struct Lease {
 }
 
 impl Pool {
-    pub fn new(connect: PgConnectOptions, terms: Terms) -> Self {
+    pub fn new(address: Address, terms: Terms) -> Self {
         let permits = Arc::new(Semaphore::new(terms.connections));
-        Self { connect: connect.disable_statement_logging(), terms, permits, idle: Mutex::new(vec![]) }
+        Self { address, terms, permits, idle: Mutex::new(vec![]) }
     }
 
     /// A connection, used before or new.
@@ -66,11 +66,7 @@ impl Pool {
         if let Some(Idle { connection, since }) = self.idle().pop() {
             return Ok(Lease { connection, since, lent: Instant::now(), reused: true, _permit: permit });
         }
-        let made = timeout(waited, self.make()).await.map_err(|_| Trouble::Silent(waited))?;
-        let connection = made.map_err(|error| match Failure::from(error) {
-            Failure::Trouble(trouble) => trouble,
-            Failure::Data(why) => Trouble::Failed(sqlx::Error::Protocol(why)),
-        })?;
+        let connection = timeout(waited, self.make()).await.map_err(|_| Trouble::Silent(waited))??;
         let since = Instant::now();
         Ok(Lease { connection, since, lent: since, reused: false, _permit: permit })
     }
@@ -116,10 +112,11 @@ impl Pool {
         self.terms.call
     }
 
-    async fn make(&self) -> Result<PgConnection, sqlx::Error> {
-        let mut connection = self.connect.connect().await?;
+    async fn make(&self) -> Result<PgConnection, Trouble> {
+        let mut connection = self.address.connect().await?;
         let greeting = sqlx::AssertSqlSafe(self.terms.greeting.clone());
-        sqlx::raw_sql(greeting).execute(&mut connection).await?;
+        let greeted = sqlx::raw_sql(greeting).execute(&mut connection).await;
+        greeted.map_err(|error| Failure::from(error).into_trouble())?;
         Ok(connection)
     }
 

@@ -35,6 +35,17 @@ impl Reached {
             });
         }
     }
+
+    /// The server lost what it had, or is a new one.
+    pub fn went_back(&self, projection: &str, to: Position) {
+        if let Some(known) = self.known.get(projection) {
+            known.send_if_modified(|at| std::mem::replace(at, (*at).min(to)) > to);
+        }
+    }
+
+    fn at(&self, projection: &str) -> Position {
+        self.known.get(projection).map_or(Position::START, |known| *known.borrow())
+    }
 }
 
 impl PostgresStore {
@@ -66,9 +77,16 @@ impl PostgresStore {
             return Ok(());
         }
         let names: Vec<&str> = self.reached.known.keys().copied().collect();
+        let before: Vec<Position> = names.iter().map(|name| self.reached.at(name)).collect();
         let all = self.stored_checkpoints(&names).await?;
-        for (projection, at) in all {
-            self.reached.moved(&projection, at.position);
+        for (name, before) in names.iter().zip(before) {
+            let at = all.get(*name).map_or(Position::START, |at| at.position);
+            // What is moved while we ask is later than what was known before.
+            if at < before {
+                self.reached.went_back(name, at);
+            } else {
+                self.reached.moved(name, at);
+            }
         }
         *looked = Some(Instant::now());
         Ok(())

@@ -9,6 +9,7 @@ use super::values::{Parameters, cell};
 use sqlx::Row as _;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use std::collections::BTreeMap;
+use stele_domain::ids::EventId;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
     Batch, Cell, Change, Checkpoint, Key, Retention, Row, RowKey, StoreError, Table,
@@ -21,13 +22,14 @@ const STATEMENT_ROWS_MAX: usize = 2_000;
 /// Moves checkpoints, and makes this transaction one whose commit does not wait for the disk: a crash of the
 /// server loses the last moments of rows and checkpoints alike, and the runner folds them again.
 const MOVE: &str = "UPDATE read_model.checkpoints AS c \
-     SET version = u.version, position = u.next, moved_at = now() \
-     FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS u(projection, version, expected, next) \
+     SET version = u.version, position = u.next, event_id = u.event_id, moved_at = now() \
+     FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[]) \
+     AS u(projection, version, expected, next, event_id) \
      WHERE c.projection = u.projection AND c.position = u.expected AND c.version IN (0, u.version) \
      RETURNING c.projection, set_config('synchronous_commit', 'off', true)";
 
-pub const CHECKPOINTS: &str =
-    "SELECT projection, version, position FROM read_model.checkpoints WHERE projection = ANY($1::text[])";
+pub const CHECKPOINTS: &str = "SELECT projection, version, position, event_id \
+     FROM read_model.checkpoints WHERE projection = ANY($1::text[])";
 
 /// What a batch does to one table.
 #[derive(Default)]
@@ -139,6 +141,11 @@ impl PostgresStore {
                 Ok(())
             }
             Ok(Err(Stop::Refused(error))) => {
+                if let StoreError::Conflict { projection, expected, actual } = &error
+                    && actual < expected
+                {
+                    self.reached.went_back(projection, *actual);
+                }
                 if sqlx::raw_sql("ROLLBACK").execute(&mut *lease).await.is_ok() {
                     self.writers.give_back(lease);
                 }
@@ -202,7 +209,9 @@ impl PostgresStore {
             batches.iter().map(|batch| number(batch.expected)).collect::<Result<_, _>>()?;
         let next: Vec<i64> =
             batches.iter().map(|batch| number(batch.checkpoint)).collect::<Result<_, _>>()?;
-        let moved = sqlx::query(MOVE).bind(&names).bind(versions).bind(expected).bind(next);
+        let events: Vec<Option<String>> =
+            batches.iter().map(|batch| batch.event_id.map(|id| id.to_string())).collect();
+        let moved = sqlx::query(MOVE).bind(&names).bind(versions).bind(expected).bind(next).bind(events);
         let moved = moved.fetch_all(&mut *connection).await.map_err(failed)?;
         if moved.len() == batches.len() {
             return Ok(());
@@ -229,7 +238,11 @@ impl PostgresStore {
                 }));
             }
         }
-        let why = "a checkpoint is gone, or went back just now: somebody else is at work on this database";
+        if batches.iter().any(|batch| !at.contains_key(batch.projection)) {
+            self.ready.forget();
+            return Err(Stop::Refused(Trouble::NewDatabase.into()));
+        }
+        let why = "a checkpoint went back just now: somebody else is at work on this database";
         Err(Stop::Refused(StoreError::Invalid(why.to_owned())))
     }
 }
@@ -251,7 +264,12 @@ pub fn read_checkpoints(rows: &[PgRow]) -> Result<BTreeMap<String, Checkpoint>, 
         let (Ok(version), Ok(position)) = (version, position) else {
             return Err(Failure::Data("a stored checkpoint is negative or too large".to_owned()));
         };
-        all.insert(row.try_get(0)?, Checkpoint { version, position: Position(position) });
+        let event_id = row.try_get::<Option<String>, _>(3)?.map(|text| EventId::parse(&text)).transpose();
+        let event_id =
+            event_id.map_err(|_| Failure::Data("a stored checkpoint names no event by its id".to_owned()))?;
+        // Tables that were emptied to be folded again stand at no event; `start_over` leaves the name of the last one.
+        let event_id = event_id.filter(|_| position > 0);
+        all.insert(row.try_get(0)?, Checkpoint { version, position: Position(position), event_id });
     }
     Ok(all)
 }

@@ -126,7 +126,14 @@ pub fn key(table: &'static str, name: &str) -> RowKey {
 }
 
 pub fn batch(projection: &'static str, from: u64, to: u64, changes: Vec<Change>) -> Batch {
-    Batch { projection, version: 1, expected: Position(from), checkpoint: Position(to), changes }
+    Batch {
+        projection,
+        version: 1,
+        expected: Position(from),
+        checkpoint: Position(to),
+        event_id: None,
+        changes,
+    }
 }
 
 pub async fn put(store: &dyn ReadStore, from: u64, to: u64, changes: Vec<Change>) -> Result<(), StoreError> {

@@ -41,7 +41,8 @@ pub fn row(id: i64, position: i64, mark: Option<i64>, text: &str) -> Row {
 
 pub async fn apply(store: &MemoryStore, changes: Vec<Change>) {
     let at = store.checkpoint("p").await.unwrap().position;
-    let batch = Batch { projection: "p", version: 1, expected: at, checkpoint: at.next(), changes };
+    let batch =
+        Batch { projection: "p", version: 1, expected: at, checkpoint: at.next(), event_id: None, changes };
     store.apply(batch).await.unwrap();
 }
 

@@ -212,6 +212,7 @@ async fn played(store: &dyn ReadStore, script: &Script) -> Vec<String> {
             version: schema.version,
             expected: at,
             checkpoint: at.next(),
+            event_id: None,
             changes: changes.clone(),
         };
         let nothing = Batch { changes: vec![], ..batch.clone() };

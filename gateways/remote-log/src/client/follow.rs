@@ -3,7 +3,7 @@
 //!
 //! The task and not the caller waits for the connection, so a caller that gives up waiting loses nothing.
 
-use super::Client;
+use super::Clients;
 use crate::failure::{error, garbled, unreachable};
 use crate::jitter::jitter;
 use crate::observe;
@@ -13,7 +13,7 @@ use stele_domain::backoff::Backoff;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{Filter, Follow, LogError, Page, Position};
 use stele_proto::log::v1 as proto;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tonic::Streaming;
 
 /// Waits between attempts to begin again.
@@ -39,8 +39,8 @@ enum State {
 }
 
 impl RemoteFollow {
-    pub(super) fn new(client: Client, from: Position, filter: Filter) -> Self {
-        let reading = Reading { client, from: from.max(Position(1)), filter };
+    pub(super) fn new(clients: watch::Receiver<Clients>, from: Position, filter: Filter) -> Self {
+        let reading = Reading { clients, from: from.max(Position(1)), filter };
         Self { state: State::Fresh(Some(Box::new(reading))), rest: None }
     }
 
@@ -89,7 +89,7 @@ impl Follow for RemoteFollow {
 
 /// Where a reading is.
 struct Reading {
-    client: Client,
+    clients: watch::Receiver<Clients>,
     from: Position,
     filter: Filter,
 }
@@ -148,7 +148,8 @@ impl Reading {
 
     async fn begin(&mut self) -> Result<Streaming<proto::FollowResponse>, LogError> {
         let request = proto::FollowRequest { from: self.from.0, filter: Some(filter_out(&self.filter)) };
-        match tokio::time::timeout(BEGIN_MAX, self.client.follow(request)).await {
+        let mut client = self.clients.borrow().readings.clone();
+        match tokio::time::timeout(BEGIN_MAX, client.follow(request)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(error(&status)),
             Err(_) => Err(unreachable(format!("no answer within {} s", BEGIN_MAX.as_secs()))),

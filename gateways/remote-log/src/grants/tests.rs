@@ -57,6 +57,9 @@ fn only_a_door_arms_and_only_the_executor_signs() {
     for name in ["trading.LeaseTaken", "trading.SubmissionStarted", "trading.ReservationReleased"] {
         assert_eq!(writers(name), ["executor"], "{name}");
     }
+    assert_eq!(writers("trading.ReplyContradicted"), ["executor"]);
+    assert_eq!(writers("intents.ReplyReported"), ["ingest", "executor"]);
+    assert_eq!(writers("intents.SettlementReported"), ["ingest"]);
     assert_eq!(writers("trading.ExecutionCommanded"), ["strategy"]);
     assert_eq!(writers("treasury.BalancesObserved"), ["inventory"]);
 }

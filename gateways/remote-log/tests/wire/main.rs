@@ -1,7 +1,15 @@
 //! The log of another process on its public surface, over real sockets: the port's contract, lost answers, lost
-//! connections, and who may append what.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on has failed")]
+//! connections, who may append what, proofs, and TLS.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
 
+#[cfg(test)]
+#[path = "../../../../tests/support/certificates.rs"]
+mod certificates;
 #[path = "../../../../tests/conformance/event_log/suite.rs"]
 mod suite;
 mod support;
@@ -9,3 +17,5 @@ mod support;
 mod conformance;
 mod lists;
 mod losses;
+mod proofs;
+mod tls;

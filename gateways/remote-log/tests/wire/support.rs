@@ -12,13 +12,14 @@ use stele_domain::ids::Actor;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, Position};
 use stele_domain::time::Timestamp;
-use stele_remote_log::{Denial, LogService, Options, RemoteLog, Stat};
+use stele_event_log::EmbeddedLog;
+use stele_remote_log::{Denial, LogService, Options, Proof, RemoteLog, SignedCheckpoint, Stat, Trust};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Server, ServerTlsConfig};
 use tonic::{Request, Status};
 
 /// A clock that goes on by a millisecond whenever it is looked at.
@@ -40,6 +41,8 @@ pub struct Owner {
     pub address: SocketAddr,
     pub denials: Arc<Mutex<Vec<Denial>>>,
     listed: bool,
+    proving: Option<Arc<EmbeddedLog>>,
+    tls: Option<ServerTlsConfig>,
     serving: Option<Serving>,
 }
 
@@ -60,18 +63,34 @@ impl Drop for Serving {
 impl Owner {
     /// An owner that lets every process append everything. Keys are the names of process roles.
     pub fn of(log: Arc<dyn EventLog>) -> Self {
-        Self::new(log, false)
+        Self::new(log, false, None, None)
     }
 
     /// An owner that goes by the write lists.
     pub fn listing(log: Arc<dyn EventLog>) -> Self {
-        Self::new(log, true)
+        Self::new(log, true, None, None)
     }
 
-    fn new(log: Arc<dyn EventLog>, listed: bool) -> Self {
+    /// An owner that goes by the write lists, and proves by the log's tree.
+    pub fn proving(log: &Arc<EmbeddedLog>) -> Self {
+        Self::new(Arc::<EmbeddedLog>::clone(log), true, Some(Arc::clone(log)), None)
+    }
+
+    /// An owner that speaks TLS.
+    pub fn under(tls: ServerTlsConfig, log: Arc<dyn EventLog>) -> Self {
+        Self::new(log, false, None, Some(tls))
+    }
+
+    fn new(
+        log: Arc<dyn EventLog>,
+        listed: bool,
+        proving: Option<Arc<EmbeddedLog>>,
+        tls: Option<ServerTlsConfig>,
+    ) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut owner = Self { log, address, denials: Arc::default(), listed, serving: None };
+        let denials = Arc::default();
+        let mut owner = Self { log, address, denials, listed, proving, tls, serving: None };
         owner.serve(listener);
         owner
     }
@@ -87,10 +106,17 @@ impl Owner {
         if !self.listed {
             service = service.with_list(|_, _, _| true);
         }
+        if let Some(log) = &self.proving {
+            service = with_proofs(service, log);
+        }
         let service = InterceptedService::new(service.into_server(), vouch);
+        let mut server = Server::builder();
+        if let Some(tls) = &self.tls {
+            server = server.tls_config(tls.clone()).unwrap();
+        }
         runtime.spawn(async move {
             let incoming = TcpIncoming::from(TcpListener::from_std(listener).unwrap());
-            Server::builder().add_service(service).serve_with_incoming(incoming).await.unwrap();
+            server.add_service(service).serve_with_incoming(incoming).await.unwrap();
         });
         self.serving = Some(Serving { runtime: Some(runtime), _stopper: stopper });
     }
@@ -103,6 +129,12 @@ impl Owner {
         }
     }
 
+    /// It is back at the same address, with other certificates.
+    pub fn come_back_under(&mut self, tls: ServerTlsConfig) {
+        self.tls = Some(tls);
+        self.come_back();
+    }
+
     /// It is back at the same address.
     pub fn come_back(&mut self) {
         let socket = socket_of(self.address);
@@ -112,6 +144,26 @@ impl Owner {
     pub fn client(&self, key: &str) -> RemoteLog {
         client(self.address, key)
     }
+}
+
+/// Signs and proves as the process that has the log does.
+fn with_proofs(service: LogService, log: &Arc<EmbeddedLog>) -> LogService {
+    let (signing, proving) = (Arc::clone(log), Arc::clone(log));
+    let key = log.verifier().to_string();
+    let signed = move |checkpoint| SignedCheckpoint { checkpoint, public_key: key.clone() };
+    let signed_too = signed.clone();
+    service.with_proofs(
+        move || signed(signing.checkpoint()),
+        move |position| {
+            let (log, signed) = (Arc::clone(&proving), signed_too.clone());
+            Box::pin(async move {
+                let proof = log.inclusion_proof(position).await?;
+                let (first, leaf_index) = (proof.first, proof.index);
+                let signed = signed(proof.checkpoint);
+                Ok(Proof { first, leaf_index, payload: proof.payload, path: proof.path, signed })
+            })
+        },
+    )
 }
 
 /// Listens where somebody listened a moment ago.
@@ -140,7 +192,7 @@ pub fn stat() -> Stat {
 pub fn client(address: SocketAddr, key: &str) -> RemoteLog {
     let key = Some(key.to_owned().into());
     let url = format!("http://{address}");
-    RemoteLog::new(&Options { url, key, authority_pem: None, identity: None }).unwrap()
+    RemoteLog::new(&Options { url, key, plain_key: false, trust: Trust::default() }).unwrap()
 }
 
 /// A client of an owner that lives as long as the test's runtime.
@@ -162,6 +214,7 @@ fn vouch(mut request: Request<()>) -> Result<Request<()>, Status> {
         "stranger" => return Err(Status::unauthenticated("no key of this desk")),
         "viewer" => Role::Viewer,
         "operator" => Role::Operator,
+        "trader" => Role::Trader,
         _ => Role::Service,
     };
     let processes: BTreeSet<String> = key.split('+').map(str::to_owned).collect();

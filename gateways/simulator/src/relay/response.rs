@@ -12,6 +12,7 @@ use crate::verifier::payload::{Content, SignedPayload};
 use crate::world::{Shared, World};
 use serde::Deserialize;
 use serde_json::Value;
+use std::time::Duration;
 
 /// What becomes of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,19 @@ pub(crate) struct Verdict {
     pub(crate) code: &'static str,
     /// The error text; `None` is "OK".
     pub(crate) error: Option<String>,
-    /// Whether the client is told.
-    pub(crate) answered: bool,
+    /// When the client is told.
+    pub(crate) told: Told,
+}
+
+/// When and how often the client is told of its verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Never.
+    Swallowed,
+    /// After so long, which is no time at all where nothing goes wrong.
+    Once(Duration),
+    /// After the first span, and once more after the second: in the same words, or with the opposite.
+    Twice { after: Duration, again: Duration, opposite: bool },
 }
 
 #[derive(Deserialize)]
@@ -69,22 +81,47 @@ pub(crate) fn judge(shared: &Shared, params: &[Value]) -> Verdict {
         }
         Some(true) | None => consider(shared, params),
     };
-    let answered = swallowed.is_none();
-    if !answered {
-        shared.world().relay.tally.replies_swallowed += 1;
-    }
+    let told = told(shared, swallowed.is_some());
     let mut journal = shared.journal();
     let verdict = match judged {
-        Ok(code) => Verdict { code, error: None, answered },
+        Ok(code) => Verdict { code, error: None, told },
         Err(refusal) => {
             if refusal.violation {
                 journal.violation(format!("quote_response: {}", refusal.text));
             }
-            Verdict { code: refusal.code, error: Some(refusal.text), answered }
+            Verdict { code: refusal.code, error: Some(refusal.text), told }
         }
     };
     journal.quote_response(verdict.code);
     verdict
+}
+
+/// Lets the faults of a reply bite, and counts them.
+fn told(shared: &Shared, swallowed: bool) -> Told {
+    let mut world = shared.world();
+    if swallowed {
+        world.relay.tally.replies_swallowed += 1;
+        return Told::Swallowed;
+    }
+    let late = world
+        .faults
+        .bite(|fault| if let Fault::RelayRepliesLate { by_ms } = fault { Some(*by_ms) } else { None });
+    let again = world.faults.bite(|fault| {
+        if let Fault::RelayRepeatsReply { after_ms } = fault {
+            return Some((*after_ms, false));
+        }
+        if let Fault::RelayContradicts { after_ms } = fault { Some((*after_ms, true)) } else { None }
+    });
+    let tally = &mut world.relay.tally;
+    tally.replies_late += u64::from(late.is_some());
+    tally.replies_doubled += u64::from(again.is_some());
+    let after = Duration::from_millis(late.unwrap_or(0));
+    match again {
+        None => Told::Once(after),
+        Some((again_ms, opposite)) => {
+            Told::Twice { after, again: after + Duration::from_millis(again_ms), opposite }
+        }
+    }
 }
 
 fn read(params: &[Value]) -> Result<Response, Refusal> {

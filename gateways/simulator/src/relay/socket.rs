@@ -1,5 +1,6 @@
 //! One client's connection to the relay: the door, a reader and a writer.
 
+use super::response::{Told, Verdict};
 use super::wire::{self, Filters, Request};
 use super::{
     Connection, Frame, Mode, QUEUES_MAX, SUBSCRIPTIONS_MAX, Stream, Subscription, broadcast, response,
@@ -20,7 +21,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 /// Largest message that a client may send.
 const MESSAGE_BYTES_MAX: usize = 1 << 20;
@@ -234,14 +235,7 @@ fn handle(shared: &Arc<Shared>, number: u64, text: &Utf8Bytes) -> String {
     let id = Value::Number(request.id);
     if request.method == "quote_response" {
         let verdict = response::judge(shared, &request.params);
-        if verdict.answered {
-            let answer = match &verdict.error {
-                None => wire::reply(&id, &json!("OK")),
-                Some(text) => wire::error(&id, text, options),
-            };
-            answer_to(&shared.world(), number, answer);
-        }
-        let told = if verdict.answered { "" } else { ", reply swallowed" };
+        let told = tell(shared, number, &id, &verdict);
         return verdict.error.map_or_else(
             || format!("{}{told}", verdict.code),
             |error| format!("{}: {error}{told}", verdict.code),
@@ -270,6 +264,44 @@ fn handle(shared: &Arc<Shared>, number: u64, text: &Utf8Bytes) -> String {
             format!("violation: {text}")
         }
     }
+}
+
+/// Sends the replies to a response when their time has come, and says what is wrong with them.
+fn tell(shared: &Arc<Shared>, number: u64, id: &Value, verdict: &Verdict) -> &'static str {
+    let answer = |error: Option<&str>| match error {
+        None => wire::reply(id, &json!("OK")),
+        Some(text) => wire::error(id, text, &shared.options.relay),
+    };
+    let judged = verdict.error.as_deref();
+    match verdict.told {
+        Told::Swallowed => ", reply swallowed",
+        Told::Once(after) => {
+            answer_after(shared, number, after, answer(judged));
+            if after.is_zero() { "" } else { ", reply late" }
+        }
+        Told::Twice { after, again, opposite } => {
+            answer_after(shared, number, after, answer(judged));
+            let second = match (opposite, judged) {
+                (false, said) => said,
+                (true, None) => Some(wire::TAKEN_BACK),
+                (true, Some(_)) => None,
+            };
+            answer_after(shared, number, again, answer(second));
+            if opposite { ", reply contradicted" } else { ", reply repeated" }
+        }
+    }
+}
+
+/// Sends a frame after a while, if the connection is still there by then.
+fn answer_after(shared: &Arc<Shared>, number: u64, after: Duration, text: String) {
+    if after.is_zero() {
+        return answer_to(&shared.world(), number, text);
+    }
+    let owned = Arc::clone(shared);
+    shared.spawn(async move {
+        sleep(after).await;
+        answer_to(&owned.world(), number, text);
+    });
 }
 
 fn answer_to(world: &World, number: u64, text: String) {

@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 /// The error text for a response that comes too late, or to nothing.
 pub(crate) const LATE: &str = "quote not found or already finished";
 
+/// The error text of a relay that takes back its yes.
+pub(crate) const TAKEN_BACK: &str = "quote response rejected";
+
 /// A request of a client.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Request {

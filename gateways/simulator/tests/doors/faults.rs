@@ -195,6 +195,61 @@ async fn a_swallowed_reply_to_an_unprocessed_response_settles_nothing_and_is_sti
     assert_eq!((journal.verdicts["not_processed"], journal.distinct_nonces), (1, 1));
 }
 
+/// Answers an open auction, and waits for so many replies; their words, and what the journal says of the response.
+async fn answered_as_often(running: &Running, desk: &mut Client, replies: usize) -> (Vec<Value>, String) {
+    let id = running.handle().quote(sell(Outcome::NobodyTakes)).unwrap();
+    let (signed, _) = offer(running, 1).sign();
+    let response = json!([{ "quote_id": id, "quote_output": output(), "signed_data": signed }]);
+    let sent = desk.request("quote_response", response).await;
+    let mut told = Vec::new();
+    while told.len() < replies {
+        told.push(desk.find(|frame| frame["id"] == sent).await);
+    }
+    // The journal may judge a response a moment after the reply to it is out.
+    let judged = async || {
+        let page = running.handle().journal(1, 1_000, None);
+        let mut of_it = page.entries.into_iter().filter(|entry| {
+            entry.text.as_ref().is_some_and(|text| text.contains("quote_response") && text.contains(&id))
+        });
+        of_it.find_map(|entry| entry.verdict)
+    };
+    (told, until(judged).await)
+}
+
+#[tokio::test]
+async fn a_contradicting_relay_takes_back_its_yes_and_its_no() {
+    let running = start(options()).await;
+    let mut desk = Client::relay(&running).await;
+    once(&running.handle(), Fault::RelayContradicts { after_ms: 20 });
+    let (told, verdict) = answered_as_often(&running, &mut desk, 2).await;
+    assert_eq!((&told[0]["result"], told[1]["error"].is_null()), (&json!(OK), false), "{told:?}");
+    assert_eq!(verdict, "accepted, reply contradicted");
+
+    once(&running.handle(), Fault::RelayRejects { text: "solver is suspended".to_owned() });
+    once(&running.handle(), Fault::RelayContradicts { after_ms: 0 });
+    let (told, _) = answered_as_often(&running, &mut desk, 2).await;
+    assert_eq!((told[0]["error"].is_null(), &told[1]["result"]), (false, &json!(OK)), "{told:?}");
+    assert_eq!(running.handle().summary().auctions.replies_doubled, 2);
+}
+
+#[tokio::test]
+async fn a_repeated_reply_has_the_same_words_and_a_late_one_comes_while_the_offer_is_in_the_auction() {
+    let running = start(options()).await;
+    let mut desk = Client::relay(&running).await;
+    once(&running.handle(), Fault::RelayRepeatsReply { after_ms: 0 });
+    let (told, verdict) = answered_as_often(&running, &mut desk, 2).await;
+    assert_eq!(told[0], told[1]);
+    assert_eq!(verdict, "accepted, reply repeated");
+
+    once(&running.handle(), Fault::RelayRepliesLate { by_ms: 100 });
+    let began = Instant::now();
+    let (told, verdict) = answered_as_often(&running, &mut desk, 1).await;
+    assert_eq!((told[0]["result"].as_str(), verdict.as_str()), (Some(OK), "accepted, reply late"));
+    assert!(began.elapsed() >= std::time::Duration::from_millis(100));
+    let auctions = running.handle().summary().auctions;
+    assert_eq!((auctions.replies_late, auctions.replies_doubled), (1, 1));
+}
+
 #[tokio::test]
 async fn a_swallowed_status_leaves_the_trade_to_be_found_on_chain() {
     let running = start(options()).await;

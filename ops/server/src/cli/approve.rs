@@ -2,12 +2,13 @@
 
 use super::args::ApproveArgs;
 use super::control::answer;
-use super::desk::ask;
+use super::desk::{ask, wish};
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome};
 use crate::render;
+use crate::render::harmless::harmless;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
-use stele_api::client::{Client, new_key};
+use stele_api::client::Client;
 use stele_api::dto::{Approve, LimitsVersion};
 use uuid::Uuid;
 
@@ -19,18 +20,19 @@ pub(super) fn run(args: &ApproveArgs, config: &Config, json: bool) -> Outcome {
         Failure::usage(format!("{:?} is no request: `stele arm` says its id", args.request_id))
     })?;
     let written = ask(config, |client| async move {
+        let in_force = shown(&client, request_id, config).await?;
         let limits_hash = match &args.limits_hash {
             Some(hash) => hash.clone(),
-            None => seen(&client, request_id, config).await?,
+            None => agreed_to(in_force, request_id)?,
         };
-        let wish = Approve { request_id, limits_hash, reason: args.reason.clone() };
-        Ok(client.approve(new_key(), &wish).await?.answer)
+        let body = Approve { request_id, limits_hash, reason: args.reason.clone() };
+        wish(args.again.command_id, async |id| client.approve(id, &body).await).await
     })?;
     answer(&written, "Approved, and armed", "Approved already", json)
 }
 
-/// Shows what would be approved, and asks; the hash of what was shown.
-async fn seen(client: &Client, request_id: Uuid, config: &Config) -> Result<String, Failure> {
+/// Shows what would be approved, always: nobody agrees to what they had no chance to see. The limits that were shown.
+async fn shown(client: &Client, request_id: Uuid, config: &Config) -> Result<LimitsVersion, Failure> {
     let limits = client.limits().await?;
     let in_force = limits
         .in_force
@@ -42,7 +44,13 @@ async fn seen(client: &Client, request_id: Uuid, config: &Config) -> Result<Stri
         Some(asked) => eprintln!("{}", render::limits::request(&asked)),
         None => eprintln!("Request {request_id} is not open any more, or the desk does not know it."),
     }
-    let command = format!("stele approve {request_id} --limits-hash {}", in_force.hash);
+    Ok(in_force)
+}
+
+/// Asks whoever sits there; the hash of what was shown.
+fn agreed_to(in_force: LimitsVersion, request_id: Uuid) -> Result<String, Failure> {
+    let command =
+        format!("stele approve {request_id} --reason \"…\" --limits-hash {}", harmless(&in_force.hash));
     if !std::io::stdin().is_terminal() {
         return Err(Failure::new(Code::NeedsApproval, "nothing is approved: nobody is there to be asked")
             .advise(format!("whoever has seen these limits approves them so:\n  {command}")));

@@ -14,6 +14,7 @@ use clap_complete::Shell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use stele_domain::operations::service::event::Service;
+use uuid::Uuid;
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -160,6 +161,10 @@ pub(crate) struct ServeArgs {
     /// Where gRPC and REST answer over TCP; empty for nowhere [default: api.listen]
     #[arg(long, value_name = "ADDR:PORT")]
     pub listen: Option<String>,
+    /// Where clients of others find the event log: they speak the KurrentDB protocol; empty for nowhere
+    /// [default: kurrent.listen]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub kurrent_listen: Option<String>,
     /// Keep the tables in a private PostgreSQL, started from installed binaries
     #[arg(long)]
     pub postgres: bool,
@@ -191,6 +196,14 @@ pub(crate) struct SimulatorArgs {
     pub desk: Option<PathBuf>,
 }
 
+/// Which wish it is.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Again {
+    /// Ask for this very wish again, which is done once: the id that an unanswered one has named [default: a new one]
+    #[arg(long, value_name = "UUID")]
+    pub command_id: Option<Uuid>,
+}
+
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ArmArgs {
     /// What: the strategy of the account, the only one there is
@@ -208,6 +221,8 @@ pub(crate) struct ArmArgs {
     /// Refuse when other limits than these are in force by now
     #[arg(long, value_name = "N")]
     pub limits_version: Option<u64>,
+    #[command(flatten)]
+    pub again: Again,
 }
 
 /// What can be armed.
@@ -230,6 +245,8 @@ pub(crate) struct ReasonArgs {
     /// Why; it is kept for ever beside the act
     #[arg(long)]
     pub reason: String,
+    #[command(flatten)]
+    pub again: Again,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -237,6 +254,8 @@ pub(crate) struct KillArgs {
     /// Why; a kill without words is no less a kill
     #[arg(long, default_value = "")]
     pub reason: String,
+    #[command(flatten)]
+    pub again: Again,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -247,6 +266,8 @@ pub(crate) struct ServiceArgs {
     /// Why; it is kept for ever beside the act
     #[arg(long)]
     pub reason: String,
+    #[command(flatten)]
+    pub again: Again,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -303,12 +324,15 @@ pub(crate) struct LimitsSetArgs {
     /// Begin with the limits of the configuration
     #[arg(long)]
     pub from_config: bool,
-    /// Begin with the limits in this file: JSON as `limits get --json` prints it
+    /// Begin with the limits in this file: JSON as `limits get --json` prints it. Refused when the limits were changed
+    /// after it was printed; without `version` in it nobody can tell
     #[arg(long, value_name = "FILE", conflicts_with = "from_config")]
     pub file: Option<PathBuf>,
     /// Why; it is kept for ever beside the act
     #[arg(long)]
     pub reason: String,
+    #[command(flatten)]
+    pub again: Again,
 }
 
 #[derive(Debug, Subcommand)]
@@ -323,6 +347,8 @@ pub(crate) enum FilterCommand {
         /// Why; it is kept for ever beside the act
         #[arg(long)]
         reason: String,
+        #[command(flatten)]
+        again: Again,
     },
     /// Listen to the configured pairs again
     Reset(ReasonArgs),

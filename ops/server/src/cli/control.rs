@@ -3,17 +3,20 @@
 use super::args::{
     ArmArgs, Armable, FilterCommand, KillArgs, Mode, ReasonArgs, RefreshArgs, ServiceArgs, Which,
 };
-use super::desk::ask;
+use super::desk::{ask, repeated, unsettled, wish};
 use super::{say, say_json};
 use crate::amounts::span;
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome};
+use crate::render::harmless::harmless;
 use crate::render::units::{clock, moment, of_token};
 use std::fmt::Write as _;
 use stele_api::client::{Client, Reply, new_key};
 use stele_api::dto::{self, Approval, Killed, Written};
+use stele_domain::ids::derived;
 use stele_domain::money::Units;
 use stele_domain::pair::Pair;
+use uuid::Uuid;
 
 pub(super) fn arm(args: &ArmArgs, config: &Config, json: bool) -> Outcome {
     let Armable::Strategy = args.what;
@@ -21,14 +24,16 @@ pub(super) fn arm(args: &ArmArgs, config: &Config, json: bool) -> Outcome {
         Mode::Full => dto::Mode::Full,
         Mode::Reducing => dto::Mode::Reducing,
     };
-    let wish = dto::Arm {
+    let body = dto::Arm {
         reason: args.reason.clone(),
         mode,
         for_ms: Some(args.for_ms),
         until: None,
         limits_version: args.limits_version,
     };
-    let written = ask(config, |client| async move { Ok(client.arm(new_key(), &wish).await?.answer) })?;
+    let written = ask(config, |client| async move {
+        wish(args.again.command_id, async |id| client.arm(id, &body).await).await
+    })?;
     let how = match args.mode {
         Mode::Full => "Armed for both directions",
         Mode::Reducing => "Armed towards the base target only",
@@ -40,15 +45,14 @@ pub(super) fn arm(args: &ArmArgs, config: &Config, json: bool) -> Outcome {
     answer(&written, &format!("{how}, for {for_how_long}"), "Armed like this already", json)
 }
 
-/// Asked for, and not yet so: the exact command for the other person.
+/// Asked for, and not yet so: the exact command for the other person, who is shown the limits by it before they agree.
 fn needs_approval(written: &Written, approval: &Approval, config: &Config, json: bool) -> Outcome {
     if json {
         say_json(written)?;
     }
     let server =
         config.client.server.as_ref().map_or_else(String::new, |server| format!(" --server {server}"));
-    let command =
-        format!("stele approve {} --limits-hash {}{server}", approval.request_id, approval.limits_hash);
+    let command = format!("stele approve {} --reason \"…\"{server}", approval.request_id);
     Err(Failure::new(
         Code::NeedsApproval,
         format!(
@@ -61,15 +65,24 @@ fn needs_approval(written: &Written, approval: &Approval, config: &Config, json:
 }
 
 pub(super) fn disarm(args: &ReasonArgs, config: &Config, json: bool) -> Outcome {
-    let written =
-        ask(config, |client| async move { Ok(client.disarm(new_key(), &args.reason).await?.answer) })?;
+    let written = ask(config, |client| async move {
+        wish(args.again.command_id, async |id| client.disarm(id, &args.reason).await).await
+    })?;
     answer(&written, "Disarmed: no offers are made", "Disarmed already", json)
 }
 
 /// Kills, and shows what is still out. A frame that could not be fenced off is told with its own exit code.
 pub(super) fn kill(args: &KillArgs, config: &Config, json: bool) -> Outcome {
-    let killed: Reply<Killed> =
-        ask(config, |client| async move { Ok(client.kill(new_key(), &args.reason).await?) })?;
+    let id = args.again.command_id.unwrap_or_else(new_key);
+    let killed: Reply<Killed> = ask(config, |client| async move {
+        let told = repeated(id, async |id| client.kill(id, &args.reason).await).await;
+        told.map_err(|error| {
+            let unknown = unsettled(&error);
+            let failure = Failure::from(error);
+            let advice = "run it again: killing twice is safe, and every run stops what it can reach";
+            if unknown { failure.advise(advice) } else { failure }
+        })
+    })?;
     let killed = killed.answer;
     if json {
         say_json(&killed)?;
@@ -79,8 +92,11 @@ pub(super) fn kill(args: &KillArgs, config: &Config, json: bool) -> Outcome {
     if killed.fenced {
         return Ok(());
     }
-    Err(Failure::new(Code::Unavailable, "killed, but a frame was being written and may still leave")
-        .advise("watch the open signatures until their deadlines: stele status"))
+    let words = "killed, but it could not be confirmed in time that no frame can leave any more: the process with the \
+                 executor was writing one, or did not answer";
+    Err(Failure::new(Code::Unavailable, words).advise(
+        "look at the executor's process, and at the open signatures until their deadlines: stele status. Killing again is safe",
+    ))
 }
 
 fn killed_words(killed: &Killed, pair: &Pair) -> String {
@@ -101,8 +117,13 @@ fn killed_words(killed: &Killed, pair: &Pair) -> String {
         let give =
             give.map_or_else(|_| open.give.amount.clone(), |units| of_token(units, &open.give.token, pair));
         // Writing to a string does not fail.
-        let _ =
-            write!(text, "\n  {give} until {}  (command {})", clock(open.offer_deadline), open.command_id);
+        let _ = write!(
+            text,
+            "\n  {} until {}  (command {})",
+            harmless(&give),
+            clock(open.offer_deadline),
+            open.command_id
+        );
     }
     text
 }
@@ -112,8 +133,11 @@ pub(super) fn switch(action: &'static str, args: &ServiceArgs, config: &Config, 
     let services = args.service.services();
     let answers = ask(config, |client| async move {
         let mut answers = vec![];
+        let one = services.len() == 1;
         for service in services {
-            let answer = one_switch(&client, action, service.name(), &args.reason).await;
+            // One id per service: they are wishes of their own.
+            let id = args.again.command_id.map(|id| if one { id } else { of_service(id, service.name()) });
+            let answer = one_switch(&client, action, service.name(), &args.reason, id).await;
             let gone = answer.as_ref().err().is_some_and(|failure| failure.code == Code::Unavailable);
             answers.push((service.name(), answer));
             if gone {
@@ -159,14 +183,24 @@ fn all_or_first(refused: &[(&'static str, Failure)]) -> Outcome {
     Err(Failure { code, what: words.collect::<Vec<_>>().join("\n  "), advice })
 }
 
-async fn one_switch(client: &Client, action: &str, service: &str, reason: &str) -> Result<Written, Failure> {
-    let key = new_key();
-    let reply = match action {
-        "pause" => client.pause(key, service, reason).await?,
-        "resume" => client.resume(key, service, reason).await?,
-        _ => client.drain(key, service, reason).await?,
-    };
-    Ok(reply.answer)
+async fn one_switch(
+    client: &Client,
+    action: &str,
+    service: &str,
+    reason: &str,
+    id: Option<Uuid>,
+) -> Result<Written, Failure> {
+    wish(id, async |id| match action {
+        "pause" => client.pause(id, service, reason).await,
+        "resume" => client.resume(id, service, reason).await,
+        _ => client.drain(id, service, reason).await,
+    })
+    .await
+}
+
+/// The id of a wish for one of several services.
+fn of_service(id: Uuid, service: &str) -> Uuid {
+    derived("service", &[&id.to_string(), service])
 }
 
 pub(super) fn refresh(args: &RefreshArgs, config: &Config, json: bool) -> Outcome {
@@ -200,15 +234,16 @@ pub(super) fn filter(command: &FilterCommand, config: &Config, json: bool) -> Ou
             let filter = ask(config, |client| async move { Ok(client.filter().await?) })?;
             if json { say_json(&filter) } else { say(&filter_words(&filter)) }
         }
-        FilterCommand::Set { entries, reason } => {
-            let wish = dto::SetFilter { entries: entries.clone(), reason: reason.clone() };
-            let written =
-                ask(config, |client| async move { Ok(client.set_filter(new_key(), &wish).await?.answer) })?;
+        FilterCommand::Set { entries, reason, again } => {
+            let body = dto::SetFilter { entries: entries.clone(), reason: reason.clone() };
+            let written = ask(config, |client| async move {
+                wish(again.command_id, async |id| client.set_filter(id, &body).await).await
+            })?;
             answer(&written, "The filter is set", "The filter was like this already", json)
         }
         FilterCommand::Reset(args) => {
             let written = ask(config, |client| async move {
-                Ok(client.reset_filter(new_key(), &args.reason).await?.answer)
+                wish(args.again.command_id, async |id| client.reset_filter(id, &args.reason).await).await
             })?;
             answer(
                 &written,
@@ -221,7 +256,7 @@ pub(super) fn filter(command: &FilterCommand, config: &Config, json: bool) -> Ou
 }
 
 fn filter_words(filter: &dto::Filter) -> String {
-    let configured = filter.configured.join(", ");
+    let configured = harmless(&filter.configured.join(", "));
     match filter.mode {
         dto::FilterMode::Configured => format!("Every configured pair is listened to: {configured}"),
         dto::FilterMode::Only if filter.entries.is_empty() => {
@@ -230,7 +265,7 @@ fn filter_words(filter: &dto::Filter) -> String {
         dto::FilterMode::Only => {
             format!(
                 "Only these are listened to, by an operator's wish: {}\nConfigured: {configured}",
-                filter.entries.join(", ")
+                harmless(&filter.entries.join(", "))
             )
         }
     }

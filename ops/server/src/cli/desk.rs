@@ -3,8 +3,13 @@
 use crate::config::Config;
 use crate::exit::{Code, Failure, chain};
 use std::future::Future;
-use stele_api::client::{AccessKey, Client, ClientError, Endpoint, SetupError};
+use std::time::Duration;
+use stele_api::client::{AccessKey, Client, ClientError, Endpoint, Reply, SetupError, new_key};
 use stele_api::dto::Problem;
+use uuid::Uuid;
+
+/// Waits before a wish is asked for again whose answer did not come. It is the same wish: the desk does it once.
+const AGAIN: [Duration; 3] = [Duration::from_millis(200), Duration::from_millis(800), Duration::from_secs(3)];
 
 /// Asks the configured desk: behind its socket, or behind a port.
 pub(crate) fn ask<T, F>(config: &Config, call: impl FnOnce(Client) -> F) -> Result<T, Failure>
@@ -36,6 +41,75 @@ pub(crate) fn client(config: &Config) -> Result<Client, Failure> {
     Ok(Client::to(&endpoint)?)
 }
 
+/// Carries a wish to the desk under one id, the given one or a new one: while nobody knows whether it was done it is
+/// asked for again. A desk that was never there is not waited for.
+pub(crate) async fn wish<T>(
+    id: Option<Uuid>,
+    once: impl AsyncFn(Uuid) -> Result<Reply<T>, ClientError>,
+) -> Result<T, Failure> {
+    let id = id.unwrap_or_else(new_key);
+    settled(id, repeated(id, once).await)
+}
+
+fn settled<T>(id: Uuid, told: Result<Reply<T>, ClientError>) -> Result<T, Failure> {
+    Ok(told.map_err(|error| unanswered(error, id))?.answer)
+}
+
+/// The same, with the no as it came.
+pub(crate) async fn repeated<T>(
+    id: Uuid,
+    once: impl AsyncFn(Uuid) -> Result<Reply<T>, ClientError>,
+) -> Result<Reply<T>, ClientError> {
+    repeated_after(&AGAIN, id, once).await
+}
+
+async fn repeated_after<T>(
+    pauses: &[Duration],
+    id: Uuid,
+    once: impl AsyncFn(Uuid) -> Result<Reply<T>, ClientError>,
+) -> Result<Reply<T>, ClientError> {
+    let mut unknown = None;
+    for pause in pauses {
+        match once(id).await {
+            Err(error) if unsettled(&error) || (unknown.is_some() && error.is_transient()) => {
+                unknown.get_or_insert(error);
+                tokio::time::sleep(*pause).await;
+            }
+            told => return told,
+        }
+    }
+    match once(id).await {
+        // Nobody there by now: what was asked first may have been done all the same.
+        Err(error) if error.is_transient() => Err(unknown.unwrap_or(error)),
+        told => told,
+    }
+}
+
+/// Whether the desk may have done it: the answer was lost, or says that nobody knows yet.
+pub(crate) fn unsettled(error: &ClientError) -> bool {
+    match error {
+        ClientError::Lost { .. } => true,
+        ClientError::Problem(problem) => matches!(problem.status, 503 | 504),
+        ClientError::Unreachable { .. }
+        | ClientError::Forbidden { .. }
+        | ClientError::Untrusted { .. }
+        | ClientError::Protocol { .. } => false,
+    }
+}
+
+/// A wish of which nobody knows whether it was done, with the way to find out that does it at most once.
+pub(crate) fn unanswered(error: ClientError, id: Uuid) -> Failure {
+    let unsettled = unsettled(&error);
+    let failure = Failure::from(error);
+    if !unsettled {
+        return failure;
+    }
+    failure.advise(format!(
+        "`stele status` shows whether it was done. To ask for the very same wish again, which is done once: the same \
+         command with --command-id {id}"
+    ))
+}
+
 impl From<SetupError> for Failure {
     fn from(error: SetupError) -> Self {
         Self::usage(chain(&error))
@@ -50,7 +124,8 @@ impl From<ClientError> for Failure {
             ClientError::Forbidden { .. } | ClientError::Untrusted { .. } => {
                 Self::new(Code::Unauthorised, words)
             }
-            ClientError::Lost { .. } => {
+            ClientError::Lost { desk, what } => {
+                let words = format!("the desk on {desk} broke off: {what}; whether it was done is not known");
                 Self::new(Code::Unavailable, words).advise("`stele status` shows whether it was done")
             }
             ClientError::Protocol { .. } => {
@@ -87,7 +162,7 @@ fn refused(problem: &Problem) -> Failure {
 fn code_of(status: u16, code: &str) -> Code {
     match status {
         401 | 403 => Code::Unauthorised,
-        409 | 422 if !code.contains('-') => Code::Refused,
+        404 | 409 | 422 if !code.contains('-') => Code::Refused,
         409 | 412 | 422 => Code::Conflict,
         400 => Code::Usage,
         408 | 429 | 502..=504 => Code::Unavailable,
@@ -97,9 +172,81 @@ fn code_of(status: u16, code: &str) -> Code {
 
 #[cfg(test)]
 mod tests {
-    use super::code_of;
+    use super::{code_of, repeated_after, settled, wish};
     use crate::exit::{Code, Failure};
-    use stele_api::client::ClientError;
+    use std::cell::RefCell;
+    use std::time::Duration;
+    use stele_api::client::{ClientError, Reply, new_key};
+    use stele_api::dto::Problem;
+
+    fn lost() -> ClientError {
+        ClientError::Lost { desk: "desk".to_owned(), what: "connection reset".to_owned() }
+    }
+
+    fn away() -> ClientError {
+        let source = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        ClientError::Unreachable { desk: "desk".to_owned(), source }
+    }
+
+    fn problem(status: u16, code: &str) -> ClientError {
+        let said = serde_json::json!({ "type": "about:blank", "title": "no", "status": status, "detail": "no", "code": code });
+        ClientError::Problem(Box::new(serde_json::from_value::<Problem>(said).unwrap()))
+    }
+
+    /// Asks a desk that answers so, one after the other; what came of it, and the ids it was asked with.
+    async fn asked(
+        answers: impl IntoIterator<Item = Result<u32, ClientError>>,
+    ) -> (Result<u32, Failure>, Vec<uuid::Uuid>) {
+        let answers: RefCell<Vec<_>> = RefCell::new(answers.into_iter().collect());
+        let ids = RefCell::new(vec![]);
+        let id = new_key();
+        let came = repeated_after(&[Duration::ZERO; 3], id, async |id| {
+            ids.borrow_mut().push(id);
+            answers.borrow_mut().remove(0).map(|answer| Reply { answer, replayed: false })
+        });
+        let came = settled(id, came.await);
+        (came, ids.into_inner())
+    }
+
+    #[tokio::test]
+    async fn a_wish_whose_answer_is_lost_is_asked_for_again_under_the_same_id() {
+        let (came, ids) = asked([Err(lost()), Err(away()), Err(problem(503, "busy")), Ok(7)]).await;
+        assert_eq!(came.unwrap(), 7);
+        assert_eq!(ids.len(), 4);
+        assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    }
+
+    #[tokio::test]
+    async fn a_wish_that_is_never_answered_says_under_which_id_it_can_be_asked_for_again() {
+        let (came, ids) = asked([Err(lost()), Err(lost()), Err(lost()), Err(away())]).await;
+        let failure = came.unwrap_err();
+        assert_eq!(failure.code, Code::Unavailable);
+        let words = failure.to_string();
+        assert!(
+            words.contains(&format!("--command-id {}", ids[0])) && words.contains("not known"),
+            "{words}"
+        );
+        assert!(!words.contains("same key"), "{words}");
+    }
+
+    #[tokio::test]
+    async fn a_no_and_a_desk_that_is_not_there_are_told_at_once() {
+        for no in [away(), problem(409, "killed"), problem(429, "rate-limited")] {
+            let (came, ids) = asked([Err(no), Ok(1)]).await;
+            assert!(came.is_err());
+            assert_eq!(ids.len(), 1);
+        }
+        // The first answer was lost, the second is a rule's: that one stands.
+        let (came, ids) = asked([Err(lost()), Err(problem(409, "killed")), Ok(1)]).await;
+        assert_eq!((came.unwrap_err().code, ids.len()), (Code::Refused, 2));
+    }
+
+    #[tokio::test]
+    async fn an_id_that_is_given_is_the_one_that_is_used() {
+        let given = new_key();
+        let used = wish(Some(given), async |id| Ok(Reply { answer: id, replayed: true })).await.unwrap();
+        assert_eq!(used, given);
+    }
 
     #[test]
     fn a_no_of_a_rule_is_told_from_a_no_of_the_door() {
@@ -116,6 +263,8 @@ mod tests {
             (429, "rate-limited", Code::Unavailable),
             (503, "projection-behind", Code::Unavailable),
             (404, "unknown-position", Code::Error),
+            (404, "unknown_request", Code::Refused),
+            (404, "unknown_key", Code::Refused),
         ] {
             assert_eq!(code_of(status, code), expected, "{status} {code}");
         }

@@ -2,7 +2,7 @@
 //! is.
 
 use super::args::{KeyCreateArgs, KeysCommand};
-use super::desk::ask;
+use super::desk::{ask, repeated, unanswered};
 use super::log::or_offline;
 use super::{say, say_json};
 use crate::config::Config;
@@ -16,6 +16,7 @@ use std::path::Path;
 use stele_api::client::{Client, ClientError, new_key};
 use stele_api::dto::{CreateKey, CreatedKey, KeysAnswer};
 use stele_domain::access::{Action, Role};
+use uuid::Uuid;
 
 pub(super) fn run(command: &KeysCommand, config: &Config, json: bool) -> Outcome {
     match command {
@@ -24,10 +25,19 @@ pub(super) fn run(command: &KeysCommand, config: &Config, json: bool) -> Outcome
             let answer = ask(config, |client| list(client, config))?;
             if json { say_json(&answer) } else { say(&render::keys::list(&answer)) }
         }
-        KeysCommand::Revoke { id, reason } => {
+        KeysCommand::Revoke { id, reason, again } => {
+            let command_id = again.command_id.unwrap_or_else(new_key);
             let written = ask(config, |client| async move {
-                let told = client.revoke_key(new_key(), id, reason).await.map(|reply| reply.answer);
-                or_offline(told, config, || offline::revoke(config, id, reason)).await
+                let told = repeated(command_id, async |wish| client.revoke_key(wish, id, reason).await).await;
+                match told {
+                    Err(error) if !matches!(error, ClientError::Unreachable { .. }) => {
+                        Err(unanswered(error, command_id))
+                    }
+                    told => {
+                        let told = told.map(|reply| reply.answer);
+                        or_offline(told, config, || offline::revoke(config, id, reason)).await
+                    }
+                }
             })?;
             super::control::answer(
                 &written,
@@ -57,7 +67,8 @@ fn create(args: &KeyCreateArgs, config: &Config, json: bool) -> Outcome {
         for_ms: args.expires_ms,
         reason: args.reason.clone(),
     };
-    let made = ask(config, |client| made(client, &wish, config))?;
+    let command_id = args.again.command_id.unwrap_or_else(new_key);
+    let made = ask(config, |client| made(client, &wish, command_id, config))?;
     match room {
         Some(room) => kept(&made, &wish, room, config, json),
         None if json => say_json(&made),
@@ -72,14 +83,21 @@ fn create(args: &KeyCreateArgs, config: &Config, json: bool) -> Outcome {
     }
 }
 
-async fn made(client: Client, wish: &CreateKey, config: &Config) -> Result<CreatedKey, Failure> {
-    match client.create_key(new_key(), wish).await {
+/// Asked for once, or again where nobody knows: a key whose only showing was lost answers that it was shown, and can be
+/// revoked by the id that is named then.
+async fn made(
+    client: Client,
+    wish: &CreateKey,
+    command_id: Uuid,
+    config: &Config,
+) -> Result<CreatedKey, Failure> {
+    match repeated(command_id, async |id| client.create_key(id, wish).await).await {
         // Before the desk has ever run there is not even a log.
         Err(ClientError::Unreachable { .. }) if config.client.server.is_none() => {
             eprintln!("no desk is running: made in the log in {}", config.log_dir().display());
             offline::create(config, wish).await
         }
-        told => Ok(told?.answer),
+        told => Ok(told.map_err(|error| unanswered(error, command_id))?.answer),
     }
 }
 

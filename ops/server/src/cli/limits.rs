@@ -3,13 +3,12 @@
 
 use super::args::{LimitsCommand, LimitsSetArgs};
 use super::control::answer;
-use super::desk::ask;
+use super::desk::{ask, wish};
 use super::{say, say_json};
 use crate::config::{Config, LimitField};
 use crate::exit::{Failure, Outcome};
 use crate::render;
 use serde_json::Value;
-use stele_api::client::new_key;
 use stele_api::dto::{Limits, LimitsAnswer, LimitsVersion, SetLimits};
 use stele_domain::pair::Pair;
 
@@ -25,7 +24,8 @@ pub(super) fn run(command: &LimitsCommand, config: &Config, json: bool) -> Outco
 
 fn set(args: &LimitsSetArgs, config: &Config, json: bool) -> Outcome {
     let given = if args.from_config {
-        Some(configured(config))
+        // What the configuration says is meant whatever was in force before.
+        Some((configured(config), None))
     } else {
         args.file.as_deref().map(from_file).transpose()?
     };
@@ -36,12 +36,12 @@ fn set(args: &LimitsSetArgs, config: &Config, json: bool) -> Outcome {
         args.changes.iter().map(|change| split(change, &config.pair)).collect::<Result<Vec<_>, _>>()?;
     let written = ask(config, |client| async move {
         let (base, limits_version) = match given {
-            Some(given) => (given, None),
+            Some(given) => given,
             None => in_force(client.limits().await?)?,
         };
         let limits = changed(base, &changes)?;
-        let wish = SetLimits { limits, limits_version, effective_from: None, reason: args.reason.clone() };
-        Ok(client.set_limits(new_key(), &wish).await?.answer)
+        let body = SetLimits { limits, limits_version, effective_from: None, reason: args.reason.clone() };
+        wish(args.again.command_id, async |id| client.set_limits(id, &body).await).await
     })?;
     answer(&written, "The limits are set", "The limits were like this already", json)
 }
@@ -55,7 +55,7 @@ fn in_force(answer: LimitsAnswer) -> Result<(Limits, Option<u64>), Failure> {
 }
 
 /// The limits of the configuration, in the words of the API.
-fn configured(config: &Config) -> Limits {
+pub(crate) fn configured(config: &Config) -> Limits {
     let limits = &config.limits;
     let floor = limits.floor.iter().map(|(token, units)| (token.to_string(), units.to_string()));
     Limits {
@@ -84,13 +84,17 @@ fn configured(config: &Config) -> Limits {
     }
 }
 
-/// Limits as `limits get --json` prints them, or only their `limits` part.
-fn from_file(path: &std::path::Path) -> Result<Limits, Failure> {
+/// Limits as `limits get --json` prints them, or only a part of that. The newest version that the file knows of comes
+/// along: what somebody has changed since is not undone unseen.
+fn from_file(path: &std::path::Path) -> Result<(Limits, Option<u64>), Failure> {
     let named = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
     let value: Value = serde_json::from_str(&text).map_err(|error| named(&error))?;
     let inner = value.pointer("/in_force/limits").or_else(|| value.get("limits")).unwrap_or(&value);
-    serde_json::from_value(inner.clone()).map_err(|error| named(&error))
+    let limits = serde_json::from_value(inner.clone()).map_err(|error| named(&error))?;
+    let versions = ["/upcoming/version", "/in_force/version", "/version"];
+    let version = versions.iter().find_map(|place| value.pointer(place)?.as_u64());
+    Ok((limits, version))
 }
 
 /// A change: the name, the token for a floor, and the value that the log keeps.
@@ -136,7 +140,7 @@ fn changed(limits: Limits, changes: &[Change]) -> Result<Limits, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{changed, configured, split};
+    use super::{changed, configured, from_file, split};
     use crate::config::{Config, LIMIT_FIELDS, Sources};
     use serde_json::Value;
 
@@ -177,6 +181,23 @@ mod tests {
         };
         let (before, after) = (serde_json::to_value(before).unwrap(), serde_json::to_value(after).unwrap());
         assert_eq!(diff(&before, &after), ["cooldown_ms", "edge_min_bps", "floor", "notional_max"]);
+    }
+
+    #[test]
+    fn a_file_of_limits_brings_the_newest_version_that_it_knows_of() {
+        let limits = serde_json::to_value(configured(&config())).unwrap();
+        let version = |number: u64| serde_json::json!({ "version": number, "limits": limits });
+        for (text, expected) in [
+            (serde_json::json!({ "in_force": version(3), "upcoming": null }), Some(3)),
+            (serde_json::json!({ "in_force": version(3), "upcoming": version(4) }), Some(4)),
+            (version(5), Some(5)),
+            (limits.clone(), None),
+        ] {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            std::io::Write::write_all(&mut file, text.to_string().as_bytes()).unwrap();
+            let (read, found) = from_file(file.path()).unwrap();
+            assert_eq!((read, found), (configured(&config()), expected), "{text}");
+        }
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use super::args::LogCommand;
 use super::desk::ask;
 use super::progress::Progress;
-use super::{say, say_json};
+use super::{say, say_json, say_json_line, tail};
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome, chain};
 use crate::{offline, render};
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use stele_api::client::{Client, ClientError, EventsQuery, offline as of};
-use stele_api::dto::{Event, EventsPage, FollowLine, LogStat};
+use stele_api::client::{Client, ClientError, offline as of};
+use stele_api::dto::{Event, LogStat};
 use stele_event_log::{EmbeddedLog, VerifyError, VerifyOptions, verify};
 
 pub(super) fn run(command: LogCommand, config: &Config, json: bool) -> Outcome {
@@ -20,14 +20,7 @@ pub(super) fn run(command: LogCommand, config: &Config, json: bool) -> Outcome {
             if json { say_json(&stat) } else { say(&render::log::stat(&stat)) }
         }
         LogCommand::Tail { lines, follow, category, event_type } => {
-            let query = EventsQuery {
-                limit: usize::try_from(lines).ok(),
-                categories: category.into_iter().collect(),
-                types: event_type.into_iter().collect(),
-                backward: true,
-                ..EventsQuery::default()
-            };
-            tail(query, follow, config, json)
+            tail::run(tail::Wanted { lines, category, event_type, follow }, config, json)
         }
         LogCommand::Get { position } => {
             let event = ask(config, |client| event(client, config, position))?;
@@ -92,54 +85,8 @@ async fn event(client: Client, config: &Config, position: u64) -> Result<Event, 
     .await
 }
 
-async fn page(client: &Client, config: &Config, query: &EventsQuery) -> Result<EventsPage, Failure> {
-    let directory = config.log_dir();
-    or_offline(client.events(query).await, config, || {
-        offline::with(&directory, async |log| Ok(of::events(&*log, query).await?))
-    })
-    .await
-}
-
-fn tail(query: EventsQuery, follow: bool, config: &Config, json: bool) -> Outcome {
-    ask(config, |client| async move {
-        if follow {
-            // What is to come needs a desk that runs.
-            let page = client.events(&query).await?;
-            lines(&page, json)?;
-            return go_on(&client, &query, page.as_of.saturating_add(1), json).await;
-        }
-        lines(&page(&client, config, &query).await?, json)
-    })
-}
-
-fn lines(page: &EventsPage, json: bool) -> Outcome {
-    page.events.iter().rev().try_for_each(|event| one_line(event, json))
-}
-
-async fn go_on(client: &Client, query: &EventsQuery, from: u64, json: bool) -> Outcome {
-    let mut lines = client.follow(Some(from), &query.categories, &query.types).await?;
-    while let Some(line) = lines.next().await? {
-        match line {
-            FollowLine::Event(event) => one_line(&event, json)?,
-            FollowLine::CaughtUp { .. } | FollowLine::Heartbeat { .. } => {}
-            FollowLine::Closing { next } => {
-                return Err(Failure::new(
-                    Code::Unavailable,
-                    format!("the desk has stopped; go on from position {next}"),
-                ));
-            }
-            FollowLine::Failed { detail, .. } => return Err(Failure::new(Code::Unavailable, detail)),
-        }
-    }
-    Ok(())
-}
-
-fn one_line(event: &Event, json: bool) -> Outcome {
-    if !json {
-        return say(&render::log::line(event));
-    }
-    let line = serde_json::to_string(event).map_err(|error| Failure::error(&error))?;
-    say(&line)
+pub(super) fn one_line(event: &Event, json: bool) -> Outcome {
+    if json { say_json_line(event) } else { say(&render::log::line(event)) }
 }
 
 fn verified(directory: &Path, against: Option<PathBuf>, json: bool) -> Outcome {

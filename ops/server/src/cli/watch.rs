@@ -2,7 +2,7 @@
 
 use super::args::WatchArgs;
 use super::desk::ask;
-use super::say;
+use super::{say, say_json_line};
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome};
 use crate::render;
@@ -14,7 +14,7 @@ use stele_domain::pair::Pair;
 const TOPICS: [&str; 3] = ["decisions", "results", "arming"];
 /// What ends a watch that waits for a trade.
 const SETTLED: &str = "trading.SubmissionSettled";
-/// Time between two attempts to find a desk that was there before.
+/// Time before the stream is listened to again, and between two attempts to find a desk that was there before.
 const AGAIN: Duration = Duration::from_millis(500);
 /// Attempts at it, one after the other: about ten seconds.
 const ATTEMPTS_MAX: u32 = 20;
@@ -28,6 +28,8 @@ pub(super) fn run(args: &WatchArgs, config: &Config, json: bool) -> Outcome {
             if over {
                 return Ok(());
             }
+            // A desk that lets in and then has nothing to say would be asked as fast as the machine can.
+            tokio::time::sleep(AGAIN).await;
             stream = again(&client, place).await?;
         }
     })
@@ -63,8 +65,7 @@ fn show(event: &stele_api::dto::LiveEvent, pair: &Pair, json: bool) -> Outcome {
     if !json {
         return say(&render::live::line(event, pair));
     }
-    let line = serde_json::to_string(event).map_err(|error| Failure::error(&error))?;
-    say(&line)
+    say_json_line(event)
 }
 
 /// The same stream, from where it was lost: a desk that is started again is waited for.

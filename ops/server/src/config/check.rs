@@ -1,6 +1,7 @@
 //! From keys and values to what the parts of the desk want, with the key's name in every complaint.
 
 mod client;
+mod kurrent;
 mod serving;
 
 use super::Config;
@@ -65,6 +66,7 @@ pub(crate) fn checked(layers: &Layers) -> Result<Config, Problem> {
         executor: executor(&raw),
         remote_log: check.remote_log(&raw.log)?,
         doors: check.doors(&raw.api)?,
+        kurrent: check.kurrent(&raw.kurrent, raw.log.url.is_empty())?,
         database: check.database(&raw.database)?,
         segment_bytes: raw.log.segment_bytes,
         cache_bytes: raw.log.cache_bytes,

@@ -23,6 +23,9 @@ const SHORT_VARIABLES: [(&str, &str); 2] =
 /// Tables whose keys are not known beforehand. Their values are texts.
 const OPEN_TABLES: [&str; 1] = ["limits.floor"];
 
+/// Length from which a part of an address's path is taken for a key and not shown, in bytes.
+const KEY_BYTES_MIN: usize = 20;
+
 /// How unlike an unknown key may be to the one that is suggested, from 0 (unlike) to 1 (equal).
 const LIKENESS_MIN: f64 = 0.7;
 
@@ -305,34 +308,64 @@ fn plain(value: &Spanned<DeValue<'_>>) -> Value {
     }
 }
 
-/// A value without what nobody may see: the one setting that others write a password into is an address.
+/// What stands in the place of a secret.
+const HIDDEN: &str = "***";
+
+/// A value without what nobody may see. Addresses are where others write passwords and keys: into the user, the
+/// path and the query.
 pub(crate) fn public(key: &str, value: &Value) -> Value {
     match value {
         Value::String(address) if key == "database.url" => Value::String(without_password(address)),
-        Value::String(_)
-        | Value::Integer(_)
-        | Value::Float(_)
-        | Value::Boolean(_)
-        | Value::Datetime(_)
-        | Value::Array(_)
-        | Value::Table(_) => value.clone(),
+        Value::String(address) => Value::String(without_keys(address)),
+        Value::Array(items) => Value::Array(items.iter().map(|item| public(key, item)).collect()),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) | Value::Table(_) => {
+            value.clone()
+        }
     }
 }
 
-/// An address without the password of its user, wherever in it that stands.
+/// An address of the web without its user, without its query's values, and without parts of its path that look
+/// like keys: providers write them there.
+fn without_keys(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
+    let (place, path) = rest.split_once('/').map_or((rest, None), |(place, path)| (place, Some(path)));
+    let place = match place.rsplit_once('@') {
+        Some((_, host)) => format!("{HIDDEN}@{host}"),
+        None => place.to_owned(),
+    };
+    let path = path.map(|path| {
+        let parts: Vec<_> =
+            path.split('/').map(|part| if part.len() < KEY_BYTES_MIN { part } else { HIDDEN }).collect();
+        format!("/{}", parts.join("/"))
+    });
+    let query = query.map(|query| {
+        let shown = query.split('&').map(|part| match part.split_once('=') {
+            Some((name, _)) => format!("{name}={HIDDEN}"),
+            None => HIDDEN.to_owned(),
+        });
+        format!("?{}", shown.collect::<Vec<_>>().join("&"))
+    });
+    format!("{scheme}://{place}{}{}", path.unwrap_or_default(), query.unwrap_or_default())
+}
+
+/// The address of a database without the password of its user: of the query only what can't hold one is shown.
 fn without_password(address: &str) -> String {
-    const HIDDEN: &str = "***";
-    let (address, query) = address.split_once('?').map_or((address, None), |(a, q)| (a, Some(q)));
+    /// Parameters of the query that say how to connect, and hold no secret.
+    const SHOWN: [&str; 6] = ["application_name", "dbname", "host", "port", "sslmode", "sslrootcert"];
     let (scheme, rest) = address.split_once("://").map_or(("", address), |(s, r)| (s, r));
-    let (host, user) = rest.rsplit_once('@').map_or((rest, None), |(user, host)| (host, Some(user)));
+    // The last `@` ends the user; a password may hold a `?` that nobody escaped.
+    let (user, rest) = rest.rsplit_once('@').map_or((None, rest), |(user, rest)| (Some(user), rest));
+    let (host, query) = rest.split_once('?').map_or((rest, None), |(host, query)| (host, Some(query)));
     let user = user.map(|user| match user.split_once(':') {
         Some((name, _)) => format!("{name}:{HIDDEN}@"),
         None => format!("{user}@"),
     });
     let query = query.map(|query| {
         let shown = query.split('&').map(|part| match part.split_once('=') {
-            Some((name, _)) if name.eq_ignore_ascii_case("password") => format!("{name}={HIDDEN}"),
-            Some(_) | None => part.to_owned(),
+            Some((name, _)) if SHOWN.contains(&name) => part.to_owned(),
+            Some((name, _)) => format!("{name}={HIDDEN}"),
+            None => HIDDEN.to_owned(),
         });
         format!("?{}", shown.collect::<Vec<_>>().join("&"))
     });

@@ -1,5 +1,5 @@
-//! The configuration in force, with the origin of every value. A password in an address is not shown; other
-//! secrets are no settings.
+//! The configuration in force, with the origin of every value. What may be a secret in an address
+//! (a user, a long part of a path, the values of a query) is not shown; other secrets are no settings.
 
 use super::layers::{DEFAULTS, ENV_PREFIX, Layers, Origin};
 use serde_json::json;

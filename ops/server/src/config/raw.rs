@@ -22,6 +22,7 @@ pub(crate) struct Raw {
     pub executor: Executor,
     pub log: Log,
     pub api: Api,
+    pub kurrent: Kurrent,
     pub access: Access,
     pub database: Database,
     pub read_models: ReadModels,
@@ -195,6 +196,7 @@ pub(crate) struct Log {
     pub ca_file: String,
     pub certificate_file: String,
     pub certificate_key_file: String,
+    pub plain_http: bool,
     pub segment_bytes: u64,
     pub cache_bytes: usize,
 }
@@ -216,6 +218,17 @@ pub(crate) struct Api {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct Kurrent {
+    pub listen: String,
+    pub advertise: String,
+    pub tls_certificate_file: String,
+    pub tls_key_file: String,
+    pub plain_tcp: bool,
+    pub categories: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Access {
     pub pepper_file: String,
 }
@@ -228,6 +241,7 @@ pub(crate) struct Database {
     pub connections: usize,
     pub private: bool,
     pub strict: bool,
+    pub strict_age_ms_max: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -6,6 +6,7 @@ use super::{Config, DatabaseAt, Problem, ServeFlags, Sources, print};
 use std::path::{Path, PathBuf};
 use stele_domain::money::Units;
 use stele_intents::key::KeySource;
+use stele_kurrent::Outside;
 
 const NO_ENV: [(String, String); 0] = [];
 
@@ -285,6 +286,7 @@ fn the_flags_of_serve_name_the_log_its_key_the_port_and_the_tables() {
         log: Some("http://127.0.0.1:9".to_owned()),
         log_key_file: Some(PathBuf::from("k")),
         listen: Some("127.0.0.1:0".to_owned()),
+        kurrent_listen: None,
         postgres: true,
     };
     let sources = Sources { serve, ..Sources::default() };
@@ -296,6 +298,42 @@ fn the_flags_of_serve_name_the_log_its_key_the_port_and_the_tables() {
 }
 
 #[test]
+fn the_kurrentdb_protocol_is_off_until_it_is_asked_for_and_then_lets_nobody_write() {
+    let config = load("").unwrap();
+    assert_eq!((config.kurrent.listen, &config.kurrent.outside), (None, &Outside::Nothing));
+    let serve = ServeFlags { kurrent_listen: Some("127.0.0.1:2113".to_owned()), ..ServeFlags::default() };
+    let sources = Sources { serve, ..Sources::default() };
+    let config = Config::from_layers(None, NO_ENV.into_iter(), &sources).unwrap();
+    assert_eq!(config.kurrent.listen, Some("127.0.0.1:2113".parse().unwrap()));
+    assert_eq!(config.kurrent.outside, Outside::Nothing);
+}
+
+#[test]
+fn the_kurrentdb_protocol_has_its_own_rules_and_each_is_named() {
+    for (text, word) in [
+        ("[log]\nurl = \"http://owner:8420\"\n[kurrent]\nlisten = \"127.0.0.1:0\"\n", "owns the event log"),
+        ("[kurrent]\nlisten = \"192.0.2.7:2113\"\n", "kurrent.plain_tcp"),
+        ("[kurrent]\nlisten = \"somewhere\"\n", "127.0.0.1"),
+        ("[kurrent]\ntls_key_file = \"k\"\n", "certificate is missing"),
+        ("[kurrent]\ntls_certificate_file = \"c\"\n", "private key is missing"),
+        ("[kurrent]\nadvertise = \"desk\"\n", "desk.example.org:2113"),
+        ("[kurrent]\nadvertise = \":2113\"\n", "desk.example.org:2113"),
+        ("[kurrent]\ncategories = [\"account\"]\n", "nobody outside writes"),
+        ("[kurrent]\ncategories = [\"orders\", \"*\"]\n", "alone"),
+        ("[kurrent]\ncategories = [\"orders-1\"]\n", "no category"),
+        ("[kurrent]\ncategories = [\"$orders\"]\n", "no category"),
+        ("[kurrent]\ncategories = [\"\"]\n", "no category"),
+    ] {
+        let said = complaint(text);
+        assert!(said.contains(word), "{text}: {said}");
+    }
+    let config = load("[kurrent]\nadvertise = \"desk:2113\"\ncategories = [\"orders\"]\n").unwrap();
+    assert_eq!(config.kurrent.advertise, Some(("desk".to_owned(), 2_113)));
+    assert_eq!(config.kurrent.outside, Outside::Categories(["orders".to_owned()].into()));
+    assert_eq!(load("[kurrent]\ncategories = [\"*\"]\n").unwrap().kurrent.outside, Outside::Everything);
+}
+
+#[test]
 fn one_postgresql_is_named_and_strict_tables_need_one() {
     let of_env = env(&[("DATABASE_URL", "postgres://stele_app@db/stele")]).unwrap();
     let at = DatabaseAt::Url { url: "postgres://stele_app@db/stele".to_owned(), password_file: None };
@@ -304,6 +342,10 @@ fn one_postgresql_is_named_and_strict_tables_need_one() {
     assert!(complaint(both).contains("one of the two"));
     assert!(complaint("[database]\nstrict = true\n").contains("--postgres"));
     assert!(load("[database]\nstrict = true\nprivate = true\n").unwrap().database.strict);
+    for (age, allowed) in [(999, false), (1_000, true), (600_000, true), (600_001, false)] {
+        let text = format!("[database]\nstrict_age_ms_max = {age}\n");
+        assert_eq!(load(&text).is_ok(), allowed, "{age}");
+    }
 }
 
 #[test]
@@ -312,6 +354,8 @@ fn a_password_in_an_address_is_not_shown_by_anything() {
         "postgres://stele_app:hush@db/stele",
         "postgres://db/stele?user=stele_app&password=hush",
         "mysql://stele_app:hush@db/stele",
+        "postgres://stele_app:a?hush@db/stele",
+        "postgres://stele_app@db/stele?sslpassword=hush",
     ] {
         let said = match env(&[("DATABASE_URL", address)]) {
             Ok(config) => {
@@ -320,5 +364,22 @@ fn a_password_in_an_address_is_not_shown_by_anything() {
             Err(problem) => format!("{problem}{problem:?}"),
         };
         assert!(!said.contains("hush"), "{said}");
+    }
+}
+
+#[test]
+fn what_providers_write_into_addresses_is_not_shown_and_what_identifies_them_is() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let settings = format!(
+        "[verifier]\nurls = [\"https://near.example/v1/{key}\", \"https://ann:hush@two.example/rpc?apiKey=hush\"]\n\
+         [market.coin_gecko]\nurl = \"https://prices.example/v3?token=hush\"\n"
+    );
+    let config = load(&settings).unwrap();
+    for said in [config.print(true), config.print_json().to_string()] {
+        assert!(!said.contains("hush") && !said.contains(key), "{said}");
+        for shown in ["https://near.example/v1/***", "https://***@two.example/rpc?apiKey=***", "v3?token=***"]
+        {
+            assert!(said.contains(shown), "{shown} is missing in {said}");
+        }
     }
 }

@@ -15,9 +15,9 @@ const END_MAX: Duration = Duration::from_secs(30);
 /// Bytes of what the desk said last that are shown when it ends by itself.
 const LAST_WORDS: usize = 4_096;
 
-/// Variables that would lead the desk's own connections elsewhere.
-const PROXIES: [&str; 6] =
-    ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
+/// The only variables of the caller that the desk sees. Any other could point it at a real venue, at a real
+/// database, or its connections elsewhere.
+const KEPT: [&str; 8] = ["PATH", "HOME", "USER", "TMPDIR", "TZ", "LANG", "LD_LIBRARY_PATH", "RUST_BACKTRACE"];
 
 /// The desk's process.
 pub(crate) struct Desk {
@@ -37,13 +37,8 @@ impl Desk {
     /// A command of the same binary that sees nothing of the caller's own configuration.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
-        // The caller's variables could point the desk at a real venue.
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.starts_with("STELE") || PROXIES.contains(&text.as_ref()) {
-                command.env_remove(&name);
-            }
-        }
+        command.env_clear();
+        command.envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.kill_on_drop(true).stdin(Stdio::null());
         command
     }

@@ -189,7 +189,7 @@ impl Story {
                 match relay {
                     Relay::RelayConnected(_) => self.relay_connected = true,
                     Relay::RelayDisconnected(_) => self.relay_connected = false,
-                    Relay::FrameRejected(_) | Relay::SettlementReported(_) => {}
+                    Relay::FrameRejected(_) | Relay::SettlementReported(_) | Relay::ReplyReported(_) => {}
                 }
             }
             Event::Trading(Trading::Strategy(Strategy::Decided(decided))) => self.decided(decided),
@@ -277,6 +277,7 @@ impl Story {
             Account::ArmRequested(_)
             | Account::ArmApproved(_)
             | Account::KillConfirmed(_)
+            | Account::StandDownAsked(_)
             | Account::LeaseRenewed(_)
             | Account::ExecutionRefused(_)
             | Account::ExecutionExpired(_) => {}

@@ -23,7 +23,7 @@ pub(crate) fn list(answer: &KeysAnswer) -> String {
             key.role.name().to_owned(),
             narrowed.join(", "),
             key.label.clone(),
-            format!("{}\nby {}", moment(key.created_at), key.created_by),
+            format!("{} by {}", moment(key.created_at), key.created_by),
             key.expires_at.map_or_else(|| "for ever".to_owned(), moment),
             standing(key.standing).to_owned(),
         ]);

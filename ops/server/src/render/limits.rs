@@ -1,5 +1,6 @@
 //! The limits for people.
 
+use super::harmless::harmless;
 use super::table;
 use super::units::moment;
 use crate::config::LIMIT_FIELDS;
@@ -29,8 +30,8 @@ fn one(title: &str, version: &LimitsVersion, pair: &Pair) -> String {
         "{title}: version {}, from {}\nReason: {}\nHash: {}\n{table}",
         version.version,
         moment(version.effective_from),
-        version.reason,
-        version.hash
+        harmless(&version.reason),
+        harmless(&version.hash)
     )
 }
 

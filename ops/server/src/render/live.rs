@@ -1,6 +1,7 @@
 //! Live events, one line each. What a line can't find in an event it leaves out: the event comes from a desk that may
 //! be newer than this command.
 
+use super::harmless::harmless;
 use super::units::{clock, of_token};
 use serde_json::Value;
 use stele_api::dto::LiveEvent;
@@ -31,7 +32,7 @@ pub(crate) fn line(event: &LiveEvent, pair: &Pair) -> String {
         event.position,
         clock(event.recorded_at)
     );
-    text.trim_end().to_owned()
+    harmless(text.trim_end())
 }
 
 fn decided(data: &Value, pair: &Pair) -> String {
@@ -62,5 +63,5 @@ fn why(data: &Value) -> String {
     let words = names.iter().find_map(|name| data.get(name)?.as_str()).unwrap_or("");
     let cut: String = words.chars().take(WORDS_MAX).collect();
     let mode = data["mode"].as_str().map_or_else(String::new, |mode| format!("{mode}: "));
-    format!("{mode}{cut}").replace(['\n', '\r'], " ")
+    format!("{mode}{cut}")
 }

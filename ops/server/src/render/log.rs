@@ -1,5 +1,6 @@
 //! The log for people.
 
+use super::harmless::harmless;
 use super::table;
 use crate::render::units::clock;
 use stele_api::dto::{Event, LogStat};
@@ -13,13 +14,13 @@ pub(crate) fn line(event: &Event) -> String {
     let data = event.data.as_ref().map_or("(no JSON)", |data| data.get());
     let cut: String = data.chars().take(DATA_CHARS_MAX).collect();
     let more = if cut.len() < data.len() { "…" } else { "" };
-    format!(
+    harmless(&format!(
         "{:>8}  {}  {:<28} {:<24} {cut}{more}",
         event.position,
         clock(event.recorded_at),
         event.event_type,
         event.stream
-    )
+    ))
 }
 
 /// The log in numbers.

@@ -6,7 +6,7 @@ use stele_domain::trading::gate::Reason;
 /// Why a decision was not to act.
 pub(crate) fn skipped(reason: Reason) -> &'static str {
     match reason {
-        Reason::Paused => "the strategy was paused by an operator",
+        Reason::Paused => "the strategy was paused, by an operator or because the tables could not be kept",
         Reason::Draining => "the strategy was draining: it finished what was open and took nothing new",
         Reason::Killed => {
             "the account had been killed: nothing is offered until an operator disarms and arms it again"
@@ -70,5 +70,8 @@ pub(crate) fn refused(code: RefusalCode) -> &'static str {
             "with everything that was open, the trade would not have moved towards the base target"
         }
         RefusalCode::CoolingDown => "an earlier offer had just been settled",
+        RefusalCode::TermsDisagree => {
+            "the order's own figures disagreed: its pair, tokens, amounts and notional"
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The desk on one page.
 
+use super::harmless::harmless;
 use super::table;
 use super::units::{clock, moment, number, of_token};
 use crate::amounts::span;
@@ -24,7 +25,8 @@ pub(crate) fn page(status: &Status, pair: &Pair) -> String {
 }
 
 fn heading(status: &Status) -> String {
-    format!("Desk {}, Stele {}, {}", status.instance, status.version, moment(status.at))
+    let (instance, version) = (harmless(&status.instance), harmless(&status.version));
+    format!("Desk {instance}, Stele {version}, {}", moment(status.at))
 }
 
 /// Whether offers may be made, in the first lines that anybody reads.
@@ -133,7 +135,7 @@ fn price(price: &Price, pair: &Pair) -> String {
     for source in &price.sources {
         table.add_row(source_row(source));
     }
-    format!("Price of {}: {verdict}\n{table}", price.pair)
+    format!("{}\n{table}", harmless(&format!("Price of {}: {verdict}", price.pair)))
 }
 
 fn source_row(source: &PriceSource) -> [String; 6] {
@@ -174,7 +176,7 @@ fn inventory(status: &Status, pair: &Pair) -> String {
             of(&balance.pending_in),
         ]);
     }
-    format!("Balances: {when}{blocked}\n{table}")
+    format!("{}\n{table}", harmless(&format!("Balances: {when}{blocked}")))
 }
 
 fn open_offers(account: &Account, pair: &Pair) -> Option<String> {
@@ -200,7 +202,7 @@ fn alerts(status: &Status) -> String {
     }
     let lines = status.alerts.iter().map(|alert| {
         let since = alert.raised_at.map_or_else(String::new, |at| format!(" (since {})", clock(at)));
-        format!("  {}: {}{since}", alert.kind, alert.detail)
+        harmless(&format!("  {}: {}{since}", alert.kind, alert.detail))
     });
     format!("ALERTS\n{}", lines.collect::<Vec<_>>().join("\n"))
 }

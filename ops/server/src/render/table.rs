@@ -1,21 +1,39 @@
 //! Tables for a terminal: no colours, as wide as the terminal.
 
+use super::harmless::harmless;
 use comfy_table::presets::{NOTHING, UTF8_FULL_CONDENSED};
 use comfy_table::{ContentArrangement, Table};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::fmt;
 
 /// Most characters of one cell; a page of JSON in a cell is no table any more.
 const CELL_CHARS_MAX: usize = 80;
 /// Most columns that stand beside each other.
 const COLUMNS_MAX: usize = 9;
 
-/// A table with a frame.
-pub(crate) fn framed<S: ToString>(header: &[S]) -> Table {
+/// A table with a frame. What stands in a cell can't leave it.
+pub(crate) struct Framed(Table);
+
+impl Framed {
+    /// One more row.
+    pub(crate) fn add_row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
+        self.0.add_row(cells.into_iter().map(|cell| harmless(cell.as_ref())));
+    }
+}
+
+impl fmt::Display for Framed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A table with a frame and no rows yet.
+pub(crate) fn framed<S: AsRef<str>>(header: &[S]) -> Framed {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(header.iter().map(ToString::to_string));
-    table
+    table.set_header(header.iter().map(|name| harmless(name.as_ref())));
+    Framed(table)
 }
 
 /// Two columns without a frame: name and value.
@@ -23,7 +41,7 @@ pub(crate) fn facts<'r>(rows: impl IntoIterator<Item = (&'r str, String)>) -> St
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     for (name, value) in rows {
-        table.add_row([name.to_owned(), value]);
+        table.add_row([harmless(name), harmless(&value)]);
     }
     table.trim_fmt()
 }
@@ -40,7 +58,9 @@ pub(crate) fn rows(columns: &[String], rows: &[Box<RawValue>]) -> String {
         return upright(columns, cells);
     }
     let mut table = framed(columns);
-    table.add_rows(cells);
+    for row in cells {
+        table.add_row(row);
+    }
     table.to_string()
 }
 

@@ -6,6 +6,7 @@ mod decision;
 mod fate;
 mod request;
 
+use super::harmless::harmless;
 use super::units::{clock, moment, wrapped};
 use crate::amounts::span;
 use std::fmt::Write as _;
@@ -72,11 +73,11 @@ fn heading(trace: &Trace, pair: &Pair, began: Option<Timestamp>) -> String {
         FoundBy::QuoteHash => format!("  (asked for by what was signed, {})", trace.asked),
         FoundBy::Transaction => format!("  (asked for by its transaction {})", trace.asked),
     };
-    let mut text = format!("Quote {}{asked}\n", trace.quote_id);
+    let mut text = format!("{}\n", harmless(&format!("Quote {}{asked}", trace.quote_id)));
     if let Some(began) = began {
         let _ = writeln!(text, "{}, pair {}", moment(began), pair.id);
     }
-    text.push_str(&wrapped(&verdict(trace, pair, began), 0));
+    text.push_str(&broken(&verdict(trace, pair, began), 0));
     text
 }
 
@@ -99,16 +100,22 @@ fn verdict(trace: &Trace, pair: &Pair, began: Option<Timestamp>) -> String {
 
 fn told(number: usize, step: &Step, began: Option<Timestamp>) -> String {
     let since = began.map_or_else(String::new, |began| after(step.at.millis_since(began)));
-    let mut text = format!("{number:>2}. {}  {}{since}  [log {}]", clock(step.at), step.title, step.position);
+    let title = harmless(&step.title);
+    let mut text = format!("{number:>2}. {}  {title}{since}  [log {}]", clock(step.at), step.position);
     for line in &step.body {
         let line = match line {
-            Line::Text(sentence) => wrapped(sentence, INDENT),
-            Line::Row(row) => format!("{:INDENT$}{row}", ""),
+            Line::Text(sentence) => broken(sentence, INDENT),
+            Line::Row(row) => format!("{:INDENT$}{}", "", harmless(row)),
         };
         text.push('\n');
         text.push_str(&line);
     }
     text
+}
+
+/// A sentence in lines. What others wrote ends no line of it: their ends of lines are gaps between words here.
+fn broken(sentence: &str, indent: usize) -> String {
+    wrapped(sentence, indent).lines().map(harmless).collect::<Vec<_>>().join("\n")
 }
 
 /// How long after the beginning, where that says something.
@@ -134,7 +141,7 @@ fn ending(trace: &Trace) -> String {
         trace.as_of
     ));
     lines.push(format!("Every event of this story carries the correlation id {}.", trace.correlation_id.0));
-    lines.iter().map(|line| wrapped(line, 0)).collect::<Vec<_>>().join("\n")
+    lines.iter().map(|line| broken(line, 0)).collect::<Vec<_>>().join("\n")
 }
 
 fn still_open(story: &CommandStory) -> bool {

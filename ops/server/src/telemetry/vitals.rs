@@ -95,7 +95,10 @@ pub(super) fn announce() {
     process::announce();
     describe_gauge!("desk_info", "1, with what runs in this process as labels.");
     describe_gauge!("service_running", "1 while a service of this process runs.");
-    describe_gauge!("service_blocked", "1 while something is in the way of a running service.");
+    describe_gauge!(
+        "service_blocked",
+        "1 while something is in the way of a running service; standing by is not."
+    );
     describe_gauge!("log_reachable", "1 while the event log answers this process.");
     describe_gauge!(
         "arm_state",
@@ -113,7 +116,7 @@ pub(super) fn announce() {
         "lease_remaining_seconds",
         "How long the signing lease still holds; below 0 when it has lapsed."
     );
-    describe_gauge!("lease_held", "1 in the process that holds the signing lease.");
+    describe_gauge!("lease_held", "1 in the process whose executor leads: it holds the signing lease.");
     describe_gauge!("open_signatures", "Offers that could still be executed, or whose end is not proved.");
     describe_gauge!("uncertain_offers", "Open offers of which nobody knows whether the venue has them.");
     describe_gauge!("limits_version", "Version of the limits in force; 0 when there are none.");
@@ -173,10 +176,9 @@ impl Vitals {
             ("roles", subject.roles.clone()),
         ];
         gauge!("desk_info", &labels).set(1.0);
-        for role in subject.health.all() {
-            let blocked = role.running && !role.why.is_empty();
-            gauge!("service_running", "service" => role.service.name()).set(flag(role.running));
-            gauge!("service_blocked", "service" => role.service.name()).set(flag(blocked));
+        for one in subject.health.gauged() {
+            gauge!("service_running", "service" => one.service.name()).set(flag(one.running));
+            gauge!("service_blocked", "service" => one.service.name()).set(flag(one.blocked));
         }
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
         show(subject, &seen, now);
@@ -290,7 +292,10 @@ fn show(subject: &Subject, seen: &Seen, now: Timestamp) {
     set("armed_until_timestamp_seconds", span(never, state.armed_until.unwrap_or(never)));
     set("lease_epoch", float(state.lease_epoch));
     set("lease_remaining_seconds", span(now, state.lease_until.unwrap_or(now)));
-    set("lease_held", flag(state.lease_ours && state.lease_until.is_some_and(|until| until > now)));
+    // A name alone says nothing: processes of one desk may have been given the same one.
+    let leads = subject.health.gauged().iter().any(|one| one.leads);
+    let holds = state.lease_ours && state.lease_until.is_some_and(|until| until > now);
+    set("lease_held", flag(leads && holds));
     set("open_signatures", float(state.open));
     set("uncertain_offers", float(state.uncertain));
     set("limits_version", float(state.limits_version));

@@ -122,7 +122,8 @@ pub(crate) fn log_failure(error: &LogError) -> Failure {
             "nothing was changed. Keep the directory as it is, and restore the newest copy that `stele log verify` accepts",
         ),
         LogError::Denied(_) => Failure::new(Code::Unauthorised, words).advise(
-            "give this process a key for its roles: stele keys create --role service, on the machine of the log's owner",
+            "nothing was done. Give this process a key that holds, for its roles: stele keys create --role service --process …, \
+             on the machine of the log's owner; until then every start ends here",
         ),
         LogError::Full | LogError::Unreachable(_) => Failure::new(Code::Unavailable, words),
         LogError::Invalid(_) | LogError::Stopped(_) => Failure::new(Code::Error, words),

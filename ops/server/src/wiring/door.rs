@@ -1,11 +1,12 @@
 //! The doors: the application state behind the router, the Unix socket and the TCP port that it is served on, and the
-//! port for probes of a process without them.
+//! port for probes where one is named.
 
 use super::core::{Core, Source, log_failure};
 use super::elsewhere::OwnedElsewhere;
 use super::health::Health;
 use super::parts::Parts;
-use super::{log_door, pepper};
+use super::patience::answered;
+use super::{kurrent_door, log_door, pepper};
 use crate::config::{Config, Tls};
 use crate::exit::{Code, Failure, chain};
 use crate::telemetry::Vitals;
@@ -30,6 +31,7 @@ use stele_projections::runner::Handle;
 use stele_remote_log::RemoteLog;
 
 /// What the doors show besides the core.
+#[derive(Clone)]
 pub(crate) struct Behind {
     pub store: Arc<dyn ReadStore>,
     pub projections: Option<Handle>,
@@ -50,9 +52,14 @@ pub(crate) async fn open(
     let gatekeeper = Gatekeeper::new(pepper::load(config)?, Arc::clone(&wishes));
     let gatekeeper = Arc::new(gatekeeper.map_err(|error| Failure::error(&error))?);
     // Nobody is let in before the keys and the newest wishes are known.
-    wishes.recall(&streams_of_wishes(core)).await.map_err(|error| log_failure(&error))?;
-    gatekeeper.load().await.map_err(|failure| unreadable_keys(&failure))?;
+    let streams = streams_of_wishes(core);
+    let recalled = answered(LogError::is_transient, async || wishes.recall(&streams).await).await;
+    recalled.map_err(|error| log_failure(&error))?;
+    let passing = |failure: &CommandFailure<keyring::Rejection>| matches!(failure, CommandFailure::Log(error) if error.is_transient());
+    let loaded = answered(passing, async || gatekeeper.load().await).await;
+    loaded.map_err(|failure| unreadable_keys(&failure))?;
     keep(&wishes, &gatekeeper, parts);
+    kurrent_door::open(&config.kurrent, core, &gatekeeper, parts).await?;
     let (log_admin, beside) = log_side(core, &gatekeeper, parts);
     let api = api(config, core, behind, Access { wishes, gatekeeper }, log_admin);
     let router = stele_api::router_beside(api, beside);
@@ -147,7 +154,7 @@ fn log_side(core: &Core, gatekeeper: &Arc<Gatekeeper>, parts: &Parts) -> (Arc<dy
             let beside = log_door::service(log, Arc::clone(gatekeeper), parts.stop());
             (Arc::new(Owner { log: Arc::clone(log) }), Some(beside))
         }
-        Source::Remote(log) => (Arc::new(OwnedElsewhere(RemoteLog::clone(log))), None),
+        Source::Remote(log) => (Arc::new(OwnedElsewhere::of(RemoteLog::clone(log))), None),
     }
 }
 
@@ -188,6 +195,7 @@ fn tls_files(tls: &Tls) -> TlsFiles {
         key: tls.key_file.clone(),
         client_ca: tls.client_ca_file.clone(),
         client_required: tls.client_required,
+        look_every: TlsFiles::LOOK_EVERY,
     }
 }
 

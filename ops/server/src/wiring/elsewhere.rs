@@ -1,5 +1,6 @@
 //! What is in other processes, and says so when it is asked for here.
 
+use super::belief::{Belief, Disbelief};
 use std::sync::Arc;
 use stele_api::{LogAdmin, LogProof, LogStat};
 use stele_domain::port::PortFuture;
@@ -60,18 +61,23 @@ impl ReadStore for TablesElsewhere {
     }
 }
 
-/// A log whose proofs only its owner has.
-pub(super) struct OwnedElsewhere(pub(super) RemoteLog);
+/// A log that another process owns: what only the owner can tell of it is asked there, and its proofs are believed
+/// before they are handed on.
+pub(super) struct OwnedElsewhere {
+    log: RemoteLog,
+    belief: Belief,
+}
 
-fn ask_the_owner<'a, T: Send + 'a>() -> PortFuture<'a, Result<T, LogError>> {
-    let words = "checkpoints and proofs are had from the process that owns the log: ask that one";
-    Box::pin(std::future::ready(Err(LogError::Denied(words.to_owned()))))
+impl OwnedElsewhere {
+    pub(super) fn of(log: RemoteLog) -> Self {
+        Self { log, belief: Belief::default() }
+    }
 }
 
 impl LogAdmin for OwnedElsewhere {
     fn stat(&self) -> PortFuture<'_, Result<LogStat, LogError>> {
         Box::pin(async {
-            let stat = self.0.stat().await?;
+            let stat = self.log.stat().await?;
             Ok(LogStat {
                 log: stat.log,
                 events: stat.events,
@@ -86,10 +92,21 @@ impl LogAdmin for OwnedElsewhere {
     }
 
     fn checkpoint(&self) -> PortFuture<'_, Result<Option<String>, LogError>> {
-        ask_the_owner()
+        Box::pin(async {
+            let signed = self.log.checkpoint().await?;
+            self.belief.checkpoint(signed).map(Some).map_err(disbelieved)
+        })
     }
 
-    fn prove(&self, _: Position) -> PortFuture<'_, Result<Option<LogProof>, LogError>> {
-        ask_the_owner()
+    fn prove(&self, position: Position) -> PortFuture<'_, Result<Option<LogProof>, LogError>> {
+        Box::pin(async move {
+            let proof = self.log.prove(position).await?;
+            self.belief.proof(position, proof).map(Some).map_err(disbelieved)
+        })
     }
+}
+
+/// An answer that can't be believed is none.
+fn disbelieved(why: Disbelief) -> LogError {
+    LogError::Unreachable(Box::new(why))
 }

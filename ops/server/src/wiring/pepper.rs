@@ -41,10 +41,12 @@ fn make(path: &Path) -> Result<(), Failure> {
     };
     let mut bytes = Zeroizing::new([0_u8; 32]);
     getrandom::fill(&mut *bytes).map_err(|error| failed(&error))?;
-    let newborn = path.with_extension("new");
+    // A name of its own: of two processes that make one at once, one wins, and both read what won.
+    let mut name = [0_u8; 8];
+    getrandom::fill(&mut name).map_err(|error| failed(&error))?;
+    let newborn = path.with_extension(format!("{:016x}.new", u64::from_le_bytes(name)));
     let written = || -> std::io::Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&newborn)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&newborn)?;
         file.write_all(&*bytes)?;
         file.sync_all()?;
         // A link never replaces what is there, where a rename would.

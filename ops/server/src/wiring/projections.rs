@@ -29,13 +29,15 @@ pub(crate) fn start(config: &Config, core: &Core, store: &Arc<dyn ReadStore>, pa
     let (runner, handle) = Runner::new(log, Arc::clone(store), clock, models::ALL, options);
     let (mut stop, told) = (parts.stop(), handle.clone());
     parts.spawn(Service::Projections.name(), async move {
-        let mut running = std::pin::pin!(runner.run());
+        // No decision reads a table: whatever is wrong with them, the desk goes on, and says so.
+        let mut running = std::pin::pin!(runner.stay());
         tokio::select! {
             biased;
-            outcome = &mut running => return Ok(outcome?),
+            () = &mut running => return Ok(()),
             () = stop.requested() => told.stop(),
         }
-        Ok(running.await?)
+        running.await;
+        Ok(())
     });
     let switch = Switch {
         log: Arc::clone(&core.log),

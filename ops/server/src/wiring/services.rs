@@ -3,7 +3,9 @@
 use super::core::{Core, log_failure};
 use super::health::Health;
 use super::parts::Parts;
+use super::patience::LOG_RETRY;
 use super::roles::{Role, Roles};
+use super::strict;
 use crate::config::Config;
 use crate::exit::{Failure, chain};
 use crate::observe;
@@ -11,13 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use stele_commands::alerts::AlertWatch;
 use stele_commands::executor::{Executor, Standing};
-use stele_commands::ingest::Ingest;
+use stele_commands::ingest::{Ingest, Replies};
 use stele_commands::inventory::InventoryReader;
 use stele_commands::ledger::Ledger;
 use stele_commands::market::Market;
 use stele_commands::service::ServiceError;
 use stele_commands::strategy::StrategyReactor;
 use stele_commands::streams;
+use stele_commands::strict::Tables;
 use stele_domain::operations::service::event::Service;
 use stele_domain::port::event_log::InvalidStream;
 use stele_intents::key::{BearerToken, KeyError, SigningKey};
@@ -25,23 +28,24 @@ use stele_intents::relay::{RelayStream, RelayVenue};
 use stele_intents::verifier::NearVerifier;
 use tokio::sync::watch;
 
-/// How often a log that did not answer is asked again.
-const LOG_RETRY: Duration = Duration::from_millis(500);
-
 /// Starts what the roles name. Every service says on the log that it started.
 pub(crate) async fn start(
     config: &Config,
     core: &Core,
     roles: &Roles,
-    health: &Health,
+    (health, tables): (&Health, Option<watch::Receiver<Tables>>),
     parts: &mut Parts,
 ) -> Result<(), Failure> {
+    let mut strategy_start = 0;
     for service in roles.services() {
         // An executor says so itself, when it has the lease.
         if service != Service::Executor {
-            begun(config, core, service).await?;
+            let start = begun(config, core, service).await?;
+            if service == Service::Strategy {
+                strategy_start = start;
+            }
         }
-        health.runs(service, String::new());
+        health.runs(service);
     }
     let key = signing_key(config, roles);
     let public_key = match &key {
@@ -59,13 +63,16 @@ pub(crate) async fn start(
         let (venue, stream) = relay(config, core, roles, key)?;
         if roles.has(Role::Ingest) {
             ingest(config, core, stream, parts)?;
+        } else {
+            replies(core, stream, parts)?;
         }
         if roles.has(Role::Executor) {
-            executor(config, core, venue, (health, cannot_sign.unwrap_or_default()), parts);
+            health.blocked_by(Service::Executor, cannot_sign.unwrap_or_default());
+            executor(config, core, venue, health, parts);
         }
     }
     if roles.has(Role::Strategy) {
-        strategy(config, core, parts)?;
+        strategy(config, core, strategy_start, tables, parts)?;
     }
     if roles.has(Role::Alerts) {
         alerts(config, core, parts)?;
@@ -73,11 +80,11 @@ pub(crate) async fn start(
     Ok(())
 }
 
-/// Records that a service runs, however often the log must be asked.
-async fn begun(config: &Config, core: &Core, service: Service) -> Result<(), Failure> {
+/// Records that a service runs, however often the log must be asked; the number of that start.
+async fn begun(config: &Config, core: &Core, service: Service) -> Result<u64, Failure> {
     loop {
         match core.board.start(service, crate::VERSION, &config.instance, core.clock.as_ref()).await {
-            Ok(()) => return Ok(()),
+            Ok(start) => return Ok(start),
             Err(ServiceError::Log(error)) if error.is_transient() => tokio::time::sleep(LOG_RETRY).await,
             Err(ServiceError::Log(error)) => return Err(log_failure(&error)),
             Err(error) => return Err(Failure::error(&error)),
@@ -178,13 +185,15 @@ fn ingest(config: &Config, core: &Core, feed: RelayStream, parts: &mut Parts) ->
     Ok(())
 }
 
-fn executor(
-    config: &Config,
-    core: &Core,
-    venue: RelayVenue,
-    (health, cannot_sign): (&Health, String),
-    parts: &mut Parts,
-) {
+/// The executor's own connection: nobody else reads what comes in there.
+fn replies(core: &Core, feed: RelayStream, parts: &mut Parts) -> Result<(), Failure> {
+    let service = Replies { feed: Box::new(feed), relay: ledger(core, streams::relay())? };
+    let stop = parts.stop();
+    parts.spawn("the replies to offers", async move { Ok(service.run(stop).await?) });
+    Ok(())
+}
+
+fn executor(config: &Config, core: &Core, venue: RelayVenue, health: &Health, parts: &mut Parts) {
     let (standing, seen) = watch::channel(Standing::Starting);
     let service = Executor {
         log: Arc::clone(&core.log),
@@ -201,26 +210,22 @@ fn executor(
     };
     let stop = parts.stop();
     parts.spawn_service(Service::Executor, service.run(stop));
-    tell_standing(health.clone(), cannot_sign, seen, parts);
+    tell_standing(health.clone(), seen, parts);
 }
 
 /// Keeps the executor's health as it says that it stands, until it ends.
-fn tell_standing(
-    health: Health,
-    cannot_sign: String,
-    mut seen: watch::Receiver<Standing>,
-    parts: &mut Parts,
-) {
+fn tell_standing(health: Health, mut seen: watch::Receiver<Standing>, parts: &mut Parts) {
     let mut stop = parts.stop();
     parts.spawn("the standing of the executor", async move {
         loop {
-            let why = match &*seen.borrow_and_update() {
-                Standing::Starting | Standing::Leading { .. } => cannot_sign.clone(),
+            match &*seen.borrow_and_update() {
+                Standing::Starting => health.leads(Service::Executor, false),
+                Standing::Leading { .. } => health.leads(Service::Executor, true),
                 Standing::Standby { holder, until } => {
-                    format!("standby: {holder} holds the signing lease until {until}")
+                    let why = format!("standby: {holder} holds the signing lease until {until}");
+                    health.waits(Service::Executor, why);
                 }
-            };
-            health.runs(Service::Executor, why);
+            }
             tokio::select! {
                 biased;
                 () = stop.requested() => return Ok(()),
@@ -233,7 +238,14 @@ fn tell_standing(
     });
 }
 
-fn strategy(config: &Config, core: &Core, parts: &mut Parts) -> Result<(), Failure> {
+/// Where it looks at the tables by itself it begins when they were seen to be kept.
+fn strategy(
+    config: &Config,
+    core: &Core,
+    start: u64,
+    tables: Option<watch::Receiver<Tables>>,
+    parts: &mut Parts,
+) -> Result<(), Failure> {
     let service = StrategyReactor {
         log: Arc::clone(&core.log),
         ledger: ledger(core, streams::strategy(&config.pair.id))?,
@@ -242,11 +254,22 @@ fn strategy(config: &Config, core: &Core, parts: &mut Parts) -> Result<(), Failu
         decimals: config.decimals,
         pricing: config.pricing,
         finality_lag_ms: config.finality_lag_ms,
+        start,
         streams: core.streams.clone(),
         clock: Arc::clone(&core.clock),
     };
     let stop = parts.stop();
-    parts.spawn_service(Service::Strategy, service.run(stop));
+    let mut waiting = parts.stop();
+    parts.spawn_service(Service::Strategy, async move {
+        if let Some(mut tables) = tables {
+            tokio::select! {
+                biased;
+                () = waiting.requested() => return Ok(()),
+                () = strict::kept(&mut tables) => {}
+            }
+        }
+        service.run(stop).await
+    });
     Ok(())
 }
 

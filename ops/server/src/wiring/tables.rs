@@ -8,15 +8,50 @@ use crate::config::{Config, DatabaseAt};
 use crate::exit::{Code, Failure, chain};
 use crate::observe;
 use secrecy::ExposeSecret as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use stele_domain::port::read_store::{ReadStore, Schema};
 use stele_projections::models;
 use stele_read_store::{MemoryStore, Options, PostgresStore, PrivateError, PrivateServer};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant as Moment, timeout_at};
 
 /// Where the private server keeps its files, in the data directory.
 const FOLDER: &str = "postgres";
+
+/// A private server that is being started, so that whoever is told to end meanwhile can end it, too.
+#[derive(Default)]
+pub(super) struct Starting(Option<JoinHandle<Result<PrivateServer, PrivateError>>>);
+
+impl Starting {
+    async fn server(&mut self, folder: PathBuf) -> Result<PrivateServer, Failure> {
+        let task = self.0.insert(tokio::spawn(async move { PrivateServer::start(&folder).await }));
+        let started = task.await;
+        self.0 = None;
+        started.map_err(|error| Failure::error(&error))?.map_err(|error| not_started(&error))
+    }
+
+    /// Ends what has been started so far, and waits for that until then. The operating system ends what is left when
+    /// this process is gone.
+    pub(super) async fn give_up(self, until: Moment) {
+        let Some(task) = self.0 else { return };
+        task.abort();
+        match timeout_at(until, task).await {
+            // It had just come up.
+            Ok(Ok(Ok(server))) => end(server, until).await,
+            // Dropped while it was starting, or never begun.
+            Ok(Ok(Err(_)) | Err(_)) => {}
+            Err(_) => observe::database_cut_off(),
+        }
+    }
+}
+
+async fn end(server: PrivateServer, until: Moment) {
+    if timeout_at(until, server.stop()).await.is_err() {
+        observe::database_cut_off();
+    }
+}
 
 /// The tables, and the server that is ours as long as they are needed.
 pub(super) struct Tables {
@@ -27,9 +62,15 @@ pub(super) struct Tables {
 impl Tables {
     /// Opens what the configuration names. A PostgreSQL that does not answer is no reason not to start: reads say so,
     /// and the rest goes on.
-    pub(super) async fn open(config: &Config, roles: &Roles) -> Result<Self, Failure> {
+    pub(super) async fn open(
+        config: &Config,
+        roles: &Roles,
+        starting: &mut Starting,
+    ) -> Result<Self, Failure> {
         let schemas = stele_projections::schemas(models::ALL);
-        let (writes, reads) = (roles.has(Role::Projections), roles.has(Role::Api));
+        let writes = roles.has(Role::Projections);
+        // A strict strategy looks how far they are.
+        let reads = roles.has(Role::Api) || (config.database.strict && roles.has(Role::Strategy));
         let elsewhere = || Ok(Self { store: TablesElsewhere::of(schemas.clone()), private: None });
         match &config.database.at {
             DatabaseAt::Memory if writes => {
@@ -40,8 +81,7 @@ impl Tables {
                 let began = Instant::now();
                 own_directory(&config.data_dir)?;
                 let_through(&config.data_dir)?;
-                let server = PrivateServer::start(&config.data_dir.join(FOLDER)).await;
-                let server = server.map_err(|error| not_started(&error))?;
+                let server = starting.server(config.data_dir.join(FOLDER)).await?;
                 observe::private_database(began.elapsed().as_secs_f64());
                 let store = postgres(&server.app_url(), &schemas, config, writes)?;
                 Ok(Self { store, private: Some(server) })
@@ -58,10 +98,10 @@ impl Tables {
         }
     }
 
-    /// Ends the private server, when everybody is done with it.
-    pub(super) async fn close(self) {
+    /// Ends the private server, when everybody is done with it, and waits for that until then.
+    pub(super) async fn close(self, until: Moment) {
         if let Some(server) = self.private {
-            server.stop().await;
+            end(server, until).await;
         }
     }
 }

@@ -8,5 +8,6 @@ mod desk;
 mod exit_codes;
 mod keys;
 mod offline;
+mod operating;
 mod remote;
 mod support;

@@ -211,17 +211,26 @@ fn two_persons_arm_where_the_limits_ask_for_it() {
     world.stele(&limits).exits(0);
     let arm = desk.remote(&["arm", "--reason", "ada wants to", "--for", "5m"], Some(&ada)).exits(4);
     let line = arm.stderr.lines().find(|line| line.contains("stele approve")).unwrap();
+    // What is handed on shows the limits: nobody agrees by pasting it.
+    assert!(!line.contains("--limits-hash"), "{line}");
     let words: Vec<&str> = line.split_whitespace().collect();
-    let approve = &words[1..words.iter().position(|word| *word == "--server").unwrap()];
-    // Whoever asked is nobody's second person.
-    desk.remote(approve, Some(&ada)).exits(3).complains(&["same_person"]);
+    let approve = [&words[1..3], &["--reason", "seen with the risk desk"]].concat();
     // Seen without a terminal: shown, and nothing is approved.
-    let seen = desk.remote(&approve[..2], Some(&bob)).exits(4);
-    assert!(seen.stderr.contains("four eyes") && seen.stderr.contains("--limits-hash"), "{}", seen.stderr);
+    let seen = desk.remote(&approve, Some(&bob)).exits(4);
+    for shown in ["four eyes", "ada wants to", "notional_max", "--limits-hash"] {
+        assert!(seen.stderr.contains(shown), "{shown} is missing in {}", seen.stderr);
+    }
+    // A script that has seen them names them by their hash; it is shown them all the same.
+    let hash = seen.stderr.split_whitespace().last().unwrap();
+    let by_script = [&approve[..], &["--limits-hash", hash]].concat();
+    // Whoever asked is nobody's second person.
+    desk.remote(&by_script, Some(&ada)).exits(3).complains(&["same_person"]);
     let zeros = "0".repeat(64);
-    let other = [&approve[..2], &["--limits-hash", &zeros]].concat();
-    desk.remote(&other, Some(&bob)).exits(3).complains(&["limits_changed"]);
-    desk.remote(approve, Some(&bob)).exits(0);
+    let other = [&approve[..], &["--limits-hash", &zeros]].concat();
+    desk.remote(&other, Some(&bob)).exits(3).complains(&["limits_changed", "four eyes"]);
+    // An approval without a reason is none.
+    desk.remote(&approve[..2], Some(&bob)).exits(2).complains(&["--reason"]);
+    desk.remote(&by_script, Some(&bob)).exits(0);
     assert_eq!(desk.remote(&["status", "--json"], Some(&bob)).exits(0).json()["account"]["arming"], "armed");
     assert_eq!(told(&world, "trading.ArmApproved")[0]["metadata"]["actor"], "person:bob");
     let json = desk.remote(&["arm", "--reason", "again", "--for", "6m", "--json"], Some(&ada)).exits(4);

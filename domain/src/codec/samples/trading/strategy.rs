@@ -25,6 +25,7 @@ pub(super) fn samples() -> [Event; 2] {
         exact: ExactSide::In,
         notional: notional(),
         limits_version: 3,
+        strategy_start: 0,
         min_deadline_ms: 60_000,
         closes_at: at(2_000),
         partner_id: Some("1click".to_owned()),

@@ -1,15 +1,18 @@
 //! How the account decides who may let offers be made, for how long, and how it ends.
 
-use super::{cut, reasoned};
+use super::reasoned;
 use crate::access::same_person;
 use crate::ids::Actor;
+use crate::reason::cut;
 use crate::time::Timestamp;
 use crate::trading::account::command::Asker;
 use crate::trading::account::event::{
     ArmApproved, ArmRequested, Armed, DisarmCause, Disarmed, Event, KillConfirmed, Killed, LimitsSet, Mode,
+    StandDownAsked,
 };
 use crate::trading::account::rejection::Rejection;
 use crate::trading::account::state::{Arming, Fate, State};
+use std::collections::BTreeSet;
 
 /// Longest arming: a day.
 pub const ARMING_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
@@ -21,6 +24,7 @@ pub(super) struct Wish {
     pub(super) mode: Mode,
     pub(super) limits_version: Option<u64>,
     pub(super) until: Timestamp,
+    pub(super) strategy_start: u64,
     pub(super) at: Timestamp,
 }
 
@@ -32,7 +36,14 @@ pub(super) fn arm(state: &State, wish: &Wish, reason: String, asker: Asker) -> R
     if shown != current {
         return Err(Rejection::LimitsMoved { shown, current });
     }
-    let armed = Armed { mode: wish.mode, limits_version: current, until: wish.until, reason, at: wish.at };
+    let armed = Armed {
+        mode: wish.mode,
+        limits_version: current,
+        strategy_start: wish.strategy_start,
+        until: wish.until,
+        reason,
+        at: wish.at,
+    };
     if let Arming::Armed(known) = &state.arming {
         let already = Armed { at: known.at, ..armed.clone() };
         if *known == already {
@@ -75,7 +86,8 @@ fn narrows(arming: &Arming, to: &Armed) -> bool {
                 (Mode::Full, Mode::Full | Mode::Reducing) | (Mode::Reducing, Mode::Reducing) => true,
                 (Mode::Reducing, Mode::Full) => false,
             };
-            mode && to.until <= from.until && to.limits_version == from.limits_version
+            let same = (to.limits_version, to.strategy_start) == (from.limits_version, from.strategy_start);
+            mode && same && to.until <= from.until
         }
         Arming::Disarmed | Arming::Killed { .. } => false,
     }
@@ -91,6 +103,7 @@ fn request(state: &State, armed: Armed, asker: Asker) -> Result<Vec<Event>, Reje
         mode: armed.mode,
         limits_version: armed.limits_version,
         limits_hash: asker.limits_hash,
+        strategy_start: armed.strategy_start,
         until: armed.until,
         expires_at: armed.at.plus_millis(REQUEST_MS_MAX).min(armed.until),
         reason: armed.reason,
@@ -107,20 +120,27 @@ fn request(state: &State, armed: Armed, asker: Asker) -> Result<Vec<Event>, Reje
     Ok(if already { vec![] } else { vec![Event::ArmRequested(Box::new(request))] })
 }
 
-pub(super) fn approve(state: &State, approved: ArmApproved) -> Result<Vec<Event>, Rejection> {
+/// `makers` had a hand in the approver's key.
+pub(super) fn approve(
+    state: &State,
+    approved: ArmApproved,
+    makers: &BTreeSet<Actor>,
+) -> Result<Vec<Event>, Rejection> {
     let id = approved.request_id;
+    if let Some(asked) = state.stand_down.as_ref().filter(|asked| asked.request_id == id) {
+        return join(state, asked, &approved, makers);
+    }
     let request = state.request(id).ok_or(Rejection::UnknownRequest(id))?;
     let asked = &request.asked;
     let armed = Armed {
         mode: asked.mode,
         limits_version: asked.limits_version,
+        strategy_start: asked.strategy_start,
         until: asked.until,
         reason: asked.reason.clone(),
         at: approved.at,
     };
-    if same_person(&asked.by, &approved.by) {
-        return Err(Rejection::SamePerson(asked.by.clone()));
-    }
+    another(&asked.by, &approved.by, makers)?;
     match request.fate {
         Fate::Waiting => {}
         Fate::Approved if in_force(&state.arming, &armed) => return Ok(vec![]),
@@ -137,6 +157,17 @@ pub(super) fn approve(state: &State, approved: ArmApproved) -> Result<Vec<Event>
     }
     let approved = ArmApproved { reason: cut(approved.reason), ..approved };
     Ok(vec![Event::ArmApproved(Box::new(approved)), Event::Armed(armed)])
+}
+
+/// Whether who approves is somebody else than who asked, and their key comes from somebody else too.
+fn another(asked: &Actor, by: &Actor, makers: &BTreeSet<Actor>) -> Result<(), Rejection> {
+    if same_person(asked, by) {
+        return Err(Rejection::SamePerson(asked.clone()));
+    }
+    if makers.iter().any(|maker| same_person(asked, maker)) {
+        return Err(Rejection::KeyOfAsker(asked.clone()));
+    }
+    Ok(())
 }
 
 /// Whether the account is armed on these terms, since whenever.
@@ -156,23 +187,85 @@ pub(super) fn disarm(
             Ok(vec![Event::Disarmed(Disarmed { cause, reason: cut(reason), at })])
         }
         (Arming::Disarmed, _)
-        // Only a person brings an account back from KILLED.
+        // Only a person brings an account back from KILLED, and not by this way.
         | (
             Arming::Killed { .. },
-            DisarmCause::Expired | DisarmCause::UnexpectedDrop | DisarmCause::VenueBlocked,
+            DisarmCause::Expired
+            | DisarmCause::UnexpectedDrop
+            | DisarmCause::VenueBlocked
+            | DisarmCause::StrategyStarted,
         ) => Ok(vec![]),
-        (Arming::Killed { .. }, DisarmCause::Operator) => {
-            reasoned(&reason)?;
-            Ok(vec![Event::Disarmed(Disarmed { cause, reason, at })])
-        }
+        (Arming::Killed { .. }, DisarmCause::Operator) => Err(Rejection::KilledMeanwhile),
         // Disarming an armed account is never refused, not even for want of words.
         (Arming::Armed(_), _) => Ok(vec![Event::Disarmed(Disarmed { cause, reason: cut(reason), at })]),
     }
 }
 
-pub(super) fn expire(state: &State, at: Timestamp) -> Vec<Event> {
-    let over = |reason| Event::Disarmed(Disarmed { cause: DisarmCause::Expired, reason, at });
-    state.lapsed(at).map(over).into_iter().collect()
+/// The way back from KILLED. Where the limits ask for a second person, the first one's word is kept and the second
+/// one's counts.
+pub(super) fn stand_down(
+    state: &State,
+    asked: StandDownAsked,
+    makers: &BTreeSet<Actor>,
+) -> Result<Vec<Event>, Rejection> {
+    match state.arming {
+        Arming::Disarmed | Arming::Armed(_) => {
+            return disarm(state, DisarmCause::Operator, asked.reason, asked.at);
+        }
+        Arming::Killed { .. } => {}
+    }
+    reasoned(&asked.reason)?;
+    if state.limits_at(asked.at).is_none_or(|limits| alone(limits, &asked.by)) {
+        return Ok(vec![stood_down(asked.reason, asked.at)]);
+    }
+    match state.standing_down(asked.at) {
+        Some(first) if same_person(&first.by, &asked.by) => Ok(vec![]),
+        Some(first) => {
+            another(&first.by, &asked.by, makers)?;
+            Ok(vec![stood_down(asked.reason, asked.at)])
+        }
+        None => Ok(vec![Event::StandDownAsked(Box::new(asked))]),
+    }
+}
+
+/// Another person joins in standing down.
+fn join(
+    state: &State,
+    asked: &StandDownAsked,
+    approved: &ArmApproved,
+    makers: &BTreeSet<Actor>,
+) -> Result<Vec<Event>, Rejection> {
+    another(&asked.by, &approved.by, makers)?;
+    let request_id = asked.request_id;
+    match state.arming {
+        // It was stood down already, by this person or by another.
+        Arming::Disarmed | Arming::Armed(_) => return Ok(vec![]),
+        Arming::Killed { .. } => {}
+    }
+    if asked.expires_at <= approved.at {
+        return Err(Rejection::RequestExpired { request_id, expired_at: asked.expires_at });
+    }
+    Ok(vec![stood_down(asked.reason.clone(), approved.at)])
+}
+
+fn stood_down(reason: String, at: Timestamp) -> Event {
+    Event::Disarmed(Disarmed { cause: DisarmCause::Operator, reason, at })
+}
+
+pub(super) fn expire(state: &State, strategy_start: u64, at: Timestamp) -> Vec<Event> {
+    let Arming::Armed(armed) = &state.arming else { return vec![] };
+    let over = |cause, reason| vec![Event::Disarmed(Disarmed { cause, reason, at })];
+    if let Some(reason) = state.lapsed(at) {
+        return over(DisarmCause::Expired, reason);
+    }
+    if strategy_start > armed.strategy_start {
+        let reason = format!(
+            "armed for start {} of the strategy; start {strategy_start} has followed",
+            armed.strategy_start
+        );
+        return over(DisarmCause::StrategyStarted, reason);
+    }
+    vec![]
 }
 
 pub(super) fn kill(state: &State, reason: String, at: Timestamp) -> Vec<Event> {

@@ -1,13 +1,14 @@
 //! How offers are decided: started only when everything still holds, closed only by proof.
 
+use super::terms;
 use crate::ids::{CommandId, QuoteHash};
 use crate::money::Units;
 use crate::pair::Direction;
-use crate::port::feeds::SettlementWord;
+use crate::port::feeds::{ReplyWord, SettlementWord};
 use crate::time::Timestamp;
 use crate::trading::account::command::{ApplyBalances, Balances, Execute, WordedOffer};
 use crate::trading::account::event::{
-    Event, ExecutionExpired, ExecutionRefused, Mode, RefusalCode, ReleaseCause, ReplyContradicted, ReplyWord,
+    Event, ExecutionExpired, ExecutionRefused, Mode, RefusalCode, ReleaseCause, ReplyContradicted,
     ReservationReleased, SubmissionAbandoned, SubmissionAccepted, SubmissionExpiredUnfilled,
     SubmissionRejected, SubmissionSettleFailed, SubmissionSettled, SubmissionStarted, SubmissionUncertain,
 };
@@ -50,7 +51,7 @@ pub(super) fn execute(state: &State, execute: &Execute) -> Vec<Event> {
     }
 }
 
-type Refusal = (RefusalCode, String);
+pub(super) type Refusal = (RefusalCode, String);
 
 /// How old the order is, when it is too old or its auction is over.
 fn too_late(state: &State, execute: &Execute) -> Option<i64> {
@@ -73,10 +74,11 @@ fn covered<'a>(state: &State, execute: &'a Execute) -> Result<(&'a WordedOffer, 
         return Err((RefusalCode::LimitsChanged, detail));
     }
     within_limits(&set.limits, &execute.order)?;
+    terms::agree(&set.limits, &execute.order, &execute.pair)?;
     room_left(state, &set.limits, execute)?;
     let balances = fresh_balances(state, &set.limits, execute)?;
     if let Some(block) = balances.blocked {
-        return Err((RefusalCode::VenueBlocked, format!("{block:?}")));
+        return Err((RefusalCode::VenueBlocked, block.name().to_owned()));
     }
     clocks_agree(&set.limits, execute, balances)?;
     reduces(state, &set.limits, &execute.order, balances)?;
@@ -89,9 +91,14 @@ fn permitted(state: &State, execute: &Execute) -> Result<(), Refusal> {
     match &state.arming {
         Arming::Killed { at } => return Err((RefusalCode::Killed, format!("killed at {at}"))),
         Arming::Disarmed => return Err((RefusalCode::Disarmed, "disarmed".to_owned())),
-        Arming::Armed(_) => {
+        Arming::Armed(armed) => {
             if let Some(why) = state.lapsed(execute.at) {
                 return Err((RefusalCode::Disarmed, why));
+            }
+            let (given, armed) = (execute.order.strategy_start, armed.strategy_start);
+            if given != armed {
+                let detail = format!("armed for start {armed} of the strategy, ordered by start {given}");
+                return Err((RefusalCode::Disarmed, detail));
             }
         }
     }

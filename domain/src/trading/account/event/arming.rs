@@ -22,6 +22,9 @@ pub struct Armed {
     pub mode: Mode,
     /// The limits that were in force when it was armed.
     pub limits_version: u64,
+    /// The start of the strategy that it was armed for: orders of any other are refused. Zero in facts of old builds.
+    #[serde(default, skip_serializing_if = "crate::event::is_zero")]
+    pub strategy_start: u64,
     /// When it runs out.
     pub until: Timestamp,
     /// Why.
@@ -41,6 +44,9 @@ pub struct ArmRequested {
     pub limits_version: u64,
     /// SHA-256 of their canonical form, in hex: what an approval is bound to.
     pub limits_hash: String,
+    /// The start of the strategy that it would be armed for. Zero in facts of old builds.
+    #[serde(default, skip_serializing_if = "crate::event::is_zero")]
+    pub strategy_start: u64,
     /// When the arming would run out.
     pub until: Timestamp,
     /// When the request does.
@@ -79,8 +85,10 @@ pub enum DisarmCause {
     Expired,
     /// A balance fell unexpectedly.
     UnexpectedDrop,
-    /// The venue would refuse our signature.
+    /// The venue knows our key no more, or has locked the account: somebody did that.
     VenueBlocked,
+    /// The strategy was started anew: it may be another build, or price otherwise, than what was armed.
+    StrategyStarted,
 }
 
 /// No offers may be made.
@@ -90,6 +98,21 @@ pub struct Disarmed {
     pub cause: DisarmCause,
     /// Why.
     pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Somebody wants a killed account to be stood down, and another person must say the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandDownAsked {
+    /// Names the request: the command that made it.
+    pub request_id: CommandId,
+    /// Nobody can join in any more from then on.
+    pub expires_at: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// Who asks.
+    pub by: Actor,
     /// When.
     pub at: Timestamp,
 }

@@ -5,9 +5,11 @@ use crate::time::Timestamp;
 use crate::trading::account::event::{Armed, DisarmCause, Disarmed, Killed, LeaseTaken, Mode, OpenSignature};
 use crate::trading::account::{ARMING_MS_MAX, Account, Command, Event, Rejection};
 use crate::trading::fixtures::{
-    after, asker, at, command, execute, hash, leased, limits, limits_set, micros_after, open, ready, started,
+    after, alice, asker, at, command, execute, hash, leased, limits, limits_set, micros_after, open, ready,
+    started,
 };
 use crate::trading::limits::Limits;
+use std::collections::BTreeSet;
 
 fn with_limits() -> Vec<Event> {
     vec![leased(1), Event::LimitsSet(Box::new(limits_set(1, limits())))]
@@ -27,11 +29,12 @@ fn arm_with(reason: &str, limits_version: Option<u64>) -> Command {
 
 fn arm_for(reason: &str, limits_version: Option<u64>, until: Timestamp) -> Command {
     let (mode, reason, asker) = (Mode::Full, reason.to_owned(), asker(90, 1));
-    Command::Arm { mode, limits_version, until, reason, asker, at: at(0) }
+    Command::Arm { mode, limits_version, until, reason, strategy_start: 1, asker, at: at(0) }
 }
 
 fn now_armed(until: Timestamp, reason: &str) -> Event {
-    Event::Armed(Armed { mode: Mode::Full, limits_version: 1, until, reason: reason.to_owned(), at: at(0) })
+    let reason = reason.to_owned();
+    Event::Armed(Armed { mode: Mode::Full, limits_version: 1, strategy_start: 1, until, reason, at: at(0) })
 }
 
 fn disarm(cause: DisarmCause, reason: &str) -> Command {
@@ -50,8 +53,18 @@ fn killed() -> Event {
     Event::Killed(Killed { reason: "smoke".to_owned(), open: vec![], at: at(1) })
 }
 
-const CAUSES: [DisarmCause; 4] =
-    [DisarmCause::Operator, DisarmCause::Expired, DisarmCause::UnexpectedDrop, DisarmCause::VenueBlocked];
+fn stand_down(reason: &str) -> Command {
+    let (by, makers) = (alice(), BTreeSet::new());
+    Command::StandDown { request_id: command(80), reason: reason.to_owned(), by, makers, at: at(1) }
+}
+
+const CAUSES: [DisarmCause; 5] = [
+    DisarmCause::Operator,
+    DisarmCause::Expired,
+    DisarmCause::UnexpectedDrop,
+    DisarmCause::VenueBlocked,
+    DisarmCause::StrategyStarted,
+];
 
 #[test]
 fn an_account_with_a_lease_and_limits_can_be_armed() {
@@ -146,7 +159,7 @@ fn an_arming_ends_after_now_and_within_a_day() {
 
 #[test]
 fn the_arming_runs_out_at_the_exact_moment() {
-    let expire = |ms| Command::ExpireArming { at: at(ms) };
+    let expire = |ms| Command::ExpireArming { strategy_start: 1, at: at(ms) };
     given::<Account>(ready()).when(expire(299_999)).then_nothing();
     let reason = format!("armed until {}", at(300_000));
     let over = Event::Disarmed(Disarmed { cause: DisarmCause::Expired, reason, at: at(300_000) });
@@ -206,27 +219,65 @@ fn a_killed_account_is_not_armed() {
 #[test]
 fn only_a_person_with_a_reason_stands_a_killed_account_down() {
     let dead = after(ready(), [kill()]);
-    for cause in [DisarmCause::Expired, DisarmCause::UnexpectedDrop, DisarmCause::VenueBlocked] {
+    for cause in CAUSES.into_iter().filter(|cause| *cause != DisarmCause::Operator) {
         given::<Account>(dead.clone()).when(disarm(cause, "automatic")).then_nothing();
     }
-    given::<Account>(dead.clone())
-        .when(disarm(DisarmCause::Operator, ""))
-        .then_rejected(Rejection::ReasonMissing);
+    given::<Account>(dead.clone()).when(stand_down("")).then_rejected(Rejection::ReasonMissing);
     given::<Account>(dead)
-        .when(disarm(DisarmCause::Operator, "looked at all three"))
+        .when(stand_down("looked at all three"))
         .then([disarmed(DisarmCause::Operator, "looked at all three")]);
 }
 
 #[test]
+fn disarming_does_not_undo_a_kill() {
+    let dead = after(ready(), [kill()]);
+    given::<Account>(dead)
+        .when(disarm(DisarmCause::Operator, "looked at all three"))
+        .then_rejected(Rejection::KilledMeanwhile);
+}
+
+#[test]
+fn standing_down_an_account_that_is_not_killed_disarms_it() {
+    let stopped = disarmed(DisarmCause::Operator, "enough");
+    given::<Account>(ready()).when(stand_down("enough")).then([stopped]);
+    given::<Account>(with_limits()).when(stand_down("enough")).then_nothing();
+}
+
+#[test]
+fn a_new_start_of_the_strategy_disarms_what_was_armed_for_an_earlier_one() {
+    let chore = |strategy_start| Command::ExpireArming { strategy_start, at: at(1) };
+    for known in [0, 1] {
+        given::<Account>(ready()).when(chore(known)).then_nothing();
+    }
+    let reason = "armed for start 1 of the strategy; start 2 has followed";
+    given::<Account>(ready()).when(chore(2)).then([disarmed(DisarmCause::StrategyStarted, reason)]);
+    given::<Account>(with_limits()).when(chore(2)).then_nothing();
+}
+
+#[test]
+fn an_arming_that_is_told_again_for_another_start_of_the_strategy_is_a_new_fact() {
+    let again = |strategy_start| {
+        let (reason, asker) = ("open".to_owned(), asker(91, 1));
+        let (mode, limits_version, until) = (Mode::Full, None, at(60_000));
+        Command::Arm { mode, limits_version, until, reason, strategy_start, asker, at: at(0) }
+    };
+    let armed = after(with_limits(), [arm()]);
+    given::<Account>(armed.clone()).when(again(1)).then_nothing();
+    let history = after(armed, [again(2)]);
+    let Some(Event::Armed(armed)) = history.last() else { panic!("{history:?}") };
+    assert_eq!(armed.strategy_start, 2);
+}
+
+#[test]
 fn after_standing_down_the_account_is_disarmed_and_can_be_armed_again() {
-    let stood_down = after(ready(), [kill(), disarm(DisarmCause::Operator, "all clear")]);
+    let stood_down = after(ready(), [kill(), stand_down("all clear")]);
     given::<Account>(stood_down).when(arm()).then([now_armed(at(60_000), "open")]);
 }
 
 #[test]
 fn a_killed_account_does_not_expire_into_a_disarmed_one() {
     let dead = after(ready(), [kill()]);
-    given::<Account>(dead).when(Command::ExpireArming { at: at(900_000) }).then_nothing();
+    given::<Account>(dead).when(Command::ExpireArming { strategy_start: 2, at: at(900_000) }).then_nothing();
 }
 
 #[test]

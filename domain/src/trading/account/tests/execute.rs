@@ -164,6 +164,7 @@ fn two_executors_with_two_leases_start_one_offer() {
         limits_version: None,
         until: at(60_000),
         reason: "after restart".to_owned(),
+        strategy_start: 1,
         asker: asker(90, 1),
         at: at(2),
     };

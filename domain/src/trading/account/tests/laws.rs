@@ -26,6 +26,7 @@ fn name(event: &Event) -> &'static str {
         Event::Disarmed(_) => "disarmed",
         Event::Killed(_) => "killed",
         Event::KillConfirmed(_) => "kill confirmed",
+        Event::StandDownAsked(_) => "stand down asked",
         Event::ExecutionRefused(_) => "refused",
         Event::ExecutionExpired(_) => "expired",
         Event::SubmissionStarted(_) => "started",
@@ -41,7 +42,7 @@ fn name(event: &Event) -> &'static str {
     }
 }
 
-const NAMES: usize = 21;
+const NAMES: usize = 22;
 
 /// The laws below would hold in stories in which nothing happens; these are not such stories.
 #[test]
@@ -177,6 +178,7 @@ fn no_offer_starts_unless_the_last_word_was_to_arm() {
                 | Event::ArmRequested(_)
                 | Event::ArmApproved(_)
                 | Event::KillConfirmed(_)
+                | Event::StandDownAsked(_)
                 | Event::ExecutionRefused(_)
                 | Event::ExecutionExpired(_)
                 | Event::SubmissionAbandoned(_)
@@ -264,6 +266,7 @@ fn counted(event: &Event) -> Option<(CommandId, Counter)> {
         | Event::Disarmed(_)
         | Event::Killed(_)
         | Event::KillConfirmed(_)
+        | Event::StandDownAsked(_)
         | Event::ExecutionRefused(_)
         | Event::ExecutionExpired(_)
         | Event::SubmissionStarted(_)

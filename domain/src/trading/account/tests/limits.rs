@@ -4,7 +4,9 @@ use crate::decider::fold;
 use crate::testing::given;
 use crate::time::Timestamp;
 use crate::trading::account::event::LimitsSet;
-use crate::trading::account::{Account, Command, Event, Rejection};
+use crate::trading::account::{
+    Account, Command, EFFECTIVE_AHEAD_MS_MAX, EFFECTIVE_PAST_MS_MAX, Event, Rejection,
+};
 use crate::trading::fixtures::{alice, at, limits, micros_after};
 use crate::trading::limits::{InvalidLimits, Limits};
 
@@ -126,4 +128,20 @@ fn a_change_of_limits_that_were_not_the_newest_is_refused() {
         .then_rejected(Rejection::LimitsMoved { shown: 1, current: 2 });
     given::<Account>(two()).when(from_version(2)).then([was_set(3, 6, at(20), at(20))]);
     given::<Account>([]).when(from_version(0)).then([was_set(1, 6, at(20), at(20))]);
+}
+
+#[test]
+fn limits_hold_from_a_day_ago_to_a_year_ahead() {
+    let (past, ahead) = (
+        i64::try_from(EFFECTIVE_PAST_MS_MAX).unwrap().saturating_neg(),
+        i64::try_from(EFFECTIVE_AHEAD_MS_MAX).unwrap(),
+    );
+    for from in [at(past), at(ahead)] {
+        given::<Account>([]).when(set(4, from, at(0))).then([was_set(1, 4, from, at(0))]);
+    }
+    // The last of them is what milliseconds make of a field of seconds.
+    let beyond = [at(past.saturating_sub(1)), micros_after(at(ahead), 1), Timestamp::MIN, Timestamp::MAX];
+    for from in beyond.into_iter().chain([Timestamp::from_millis(1_763_680_000_000_000)]) {
+        given::<Account>([]).when(set(4, from, at(0))).then_rejected(Rejection::BadEffectiveFrom { from });
+    }
 }

@@ -2,10 +2,10 @@
 
 use crate::decider::fold;
 use crate::ids::QuoteHash;
-use crate::port::feeds::SettlementWord;
+use crate::port::feeds::{ReplyWord, SettlementWord};
 use crate::testing::given;
 use crate::trading::account::event::{
-    ReleaseCause, ReplyContradicted, ReplyWord, ReservationReleased, SubmissionAbandoned, SubmissionAccepted,
+    ReleaseCause, ReplyContradicted, ReservationReleased, SubmissionAbandoned, SubmissionAccepted,
     SubmissionRejected, SubmissionSettleFailed, SubmissionUncertain,
 };
 use crate::trading::account::state::Phase;

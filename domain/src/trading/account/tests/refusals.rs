@@ -1,14 +1,16 @@
 //! Every refusal fires with its code, and leaves room exactly at its limit.
 
 use crate::decider::{Decider, fold};
+use crate::ids::TokenId;
 use crate::money::Units;
+use crate::pair::Direction;
 use crate::time::Timestamp;
 use crate::trading::account::command::Execute;
 use crate::trading::account::event::{DisarmCause, Disarmed, Killed, LeaseTaken, Mode, RefusalCode};
 use crate::trading::account::{Account, Command, Event, VALIDITY_SLACK_MS};
 use crate::trading::fixtures::{
     after, armed, at, block, command, euros, execute, execute_order, hash, leased, limits, limits_set,
-    micros_after, open, order, order_for_base, ready, started, started_by,
+    micros_after, open, order, order_for_base, ready, started, started_by, units,
 };
 use crate::trading::limits::Limits;
 use crate::treasury::inventory::event::VenueBlock;
@@ -78,6 +80,20 @@ fn sell(execute: &mut Execute) {
     execute.balances.as_mut().unwrap().height = 101;
 }
 
+/// The least that must be received for what is worth 50, with an edge of 2.00 %.
+fn least_for_50() -> Units {
+    units("51_020_408_163_265_306_123")
+}
+
+fn sell_for(execute: &mut Execute, received: Units) {
+    sell(execute);
+    execute.order.receive.amount = received;
+}
+
+fn weth() -> TokenId {
+    TokenId::try_from("nep141:weth.omft.near".to_owned()).unwrap()
+}
+
 fn hold(execute: &mut Execute, base_held: u128) {
     sell(execute);
     execute.balances.as_mut().unwrap().base_held = Units::new(base_held);
@@ -144,7 +160,7 @@ fn examples() -> Vec<Example> {
         example(
             Code::LimitsChanged,
             (ready, |e| e.order.notional = less_one(euros(1, 0))),
-            (ready, |e| e.order.notional = euros(1, 0)),
+            (ready, |e| (e.order.notional, e.order.give.amount) = (euros(1, 0), euros(0, 98))),
         ),
         example(
             Code::LimitsChanged,
@@ -166,6 +182,33 @@ fn examples() -> Vec<Example> {
             (|| under(|l| l.sell_base_open_max = less_one(euros(50, 0))), sell),
             (|| under(|l| l.sell_base_open_max = euros(50, 0)), sell),
         ),
+        example(
+            Code::TermsDisagree,
+            (ready, |e| e.order.pair = "eth-eure".to_owned().try_into().unwrap()),
+            (ready, |_| {}),
+        ),
+        example(Code::TermsDisagree, (ready, |e| e.order.give.token = weth()), (ready, |_| {})),
+        example(Code::TermsDisagree, (ready, |e| e.order.receive.token = weth()), (ready, |_| {})),
+        example(Code::TermsDisagree, (ready, |e| e.order.direction = Direction::SellBase), (ready, |_| {})),
+        // 2.00 % of 50 is 1.
+        example(
+            Code::TermsDisagree,
+            (ready, |e| e.order.give.amount = more_one(euros(49, 0))),
+            (ready, |e| e.order.give.amount = euros(49, 0)),
+        ),
+        example(
+            Code::TermsDisagree,
+            (ready, |e| sell_for(e, less_one(least_for_50()))),
+            (ready, |e| sell_for(e, least_for_50())),
+        ),
+        example(Code::TermsDisagree, (ready, |e| sell_for(e, Units::ZERO)), (ready, |_| {})),
+        example(Code::TermsDisagree, (ready, |e| sell_for(e, Units::new(1))), (ready, |_| {})),
+        example(
+            Code::Disarmed,
+            (ready, |e| e.order.strategy_start = 2),
+            (ready, |e| e.order.strategy_start = 1),
+        ),
+        example(Code::Disarmed, (ready, |e| e.order.strategy_start = 0), (ready, |_| {})),
         example(Code::NoRoom, (partners_offers, partner), (partners_offers, |_| {})),
         example(Code::NoRoom, (|| unknown(2), |_| {}), (|| unknown(1), |_| {})),
         example(

@@ -7,7 +7,7 @@ use crate::testing::given;
 use crate::time::Timestamp;
 use crate::trading::account::event::{
     ArmApproved, ArmRequested, Armed, DisarmCause, Disarmed, KillConfirmed, Killed, LeaseRenewed, Mode,
-    RefusalCode,
+    RefusalCode, StandDownAsked,
 };
 use crate::trading::account::state::{Arming, REQUESTS_MAX};
 use crate::trading::account::{Account, Command, Event, REQUEST_MS_MAX, Rejection};
@@ -39,6 +39,7 @@ fn arm(request: u64, ms: i64) -> Command {
         limits_version: Some(1),
         until: at(3_600_000),
         reason: "open".to_owned(),
+        strategy_start: 1,
         asker: asker(request, 1),
         at: at(ms),
     }
@@ -50,6 +51,7 @@ fn asked(request: u64, ms: i64) -> Event {
         mode: Mode::Full,
         limits_version: 1,
         limits_hash: HASH.to_owned(),
+        strategy_start: 1,
         until: at(3_600_000),
         expires_at: at(ms).plus_millis(REQUEST_MS_MAX),
         reason: "open".to_owned(),
@@ -59,11 +61,17 @@ fn asked(request: u64, ms: i64) -> Event {
 }
 
 fn approve(request: u64, by: &str, ms: i64) -> Command {
+    approve_with(request, by, &[], ms)
+}
+
+/// With a key that these had a hand in.
+fn approve_with(request: u64, by: &str, makers: &[&str], ms: i64) -> Command {
     Command::Approve {
         request_id: command(request),
         limits_hash: HASH.to_owned(),
         reason: "seen".to_owned(),
         by: person(by),
+        makers: makers.iter().map(|name| person(name)).collect(),
         at: at(ms),
     }
 }
@@ -80,6 +88,7 @@ fn approved(request: u64, by: &str, ms: i64) -> [Event; 2] {
         Event::Armed(Armed {
             mode: Mode::Full,
             limits_version: 1,
+            strategy_start: 1,
             until: at(3_600_000),
             reason: "open".to_owned(),
             at: at(ms),
@@ -109,6 +118,96 @@ fn nobody_approves_their_own_request_under_whichever_of_their_names() {
 }
 
 #[test]
+fn nobody_approves_with_a_key_that_the_asker_had_a_hand_in() {
+    let with = |makers: &[&str]| approve_with(1, "person:bob", makers, 5);
+    for makers in [&["person:alice"][..], &["operator:alice"], &["operator:root", "person:Alice"]] {
+        given::<Account>(waiting()).when(with(makers)).then_rejected(Rejection::KeyOfAsker(alice()));
+    }
+    given::<Account>(waiting()).when(with(&["operator:root"])).then(approved(1, "person:bob", 5));
+}
+
+fn killed() -> Vec<Event> {
+    after(with_limits(), [Command::Kill { reason: "smoke".to_owned(), at: at(1) }])
+}
+
+fn stand_down(request: u64, by: &str, makers: &[&str], ms: i64) -> Command {
+    Command::StandDown {
+        request_id: command(request),
+        reason: "all clear".to_owned(),
+        by: person(by),
+        makers: makers.iter().map(|name| person(name)).collect(),
+        at: at(ms),
+    }
+}
+
+fn stood_down(ms: i64) -> Event {
+    let (cause, reason) = (DisarmCause::Operator, "all clear".to_owned());
+    Event::Disarmed(Disarmed { cause, reason, at: at(ms) })
+}
+
+#[test]
+fn a_killed_account_is_stood_down_by_two_people_where_two_are_asked_for() {
+    let first = stand_down(7, "person:alice", &[], 2);
+    let asked = Event::StandDownAsked(Box::new(StandDownAsked {
+        request_id: command(7),
+        expires_at: at(2).plus_millis(REQUEST_MS_MAX),
+        reason: "all clear".to_owned(),
+        by: alice(),
+        at: at(2),
+    }));
+    given::<Account>(killed()).when(first.clone()).then([asked]);
+    let waits = after(killed(), [first.clone()]);
+    for again in [first, stand_down(8, "operator:alice", &[], 3)] {
+        given::<Account>(waits.clone()).when(again).then_nothing();
+    }
+    let by_word = stand_down(9, "person:bob", &[], 4);
+    given::<Account>(waits.clone()).when(by_word.clone()).then([stood_down(4)]);
+    given::<Account>(waits.clone()).when(approve(7, "person:bob", 5)).then([stood_down(5)]);
+    given::<Account>(waits.clone())
+        .when(approve(7, "operator:alice", 5))
+        .then_rejected(Rejection::SamePerson(alice()));
+    for with_her_key in [
+        stand_down(9, "person:bob", &["person:alice"], 4),
+        approve_with(7, "person:bob", &["person:alice"], 4),
+    ] {
+        given::<Account>(waits.clone()).when(with_her_key).then_rejected(Rejection::KeyOfAsker(alice()));
+    }
+    given::<Account>(after(waits, [by_word])).when(approve(7, "person:carol", 6)).then_nothing();
+}
+
+#[test]
+fn the_first_persons_word_runs_out_and_does_not_outlive_another_kill() {
+    let end = i64::try_from(REQUEST_MS_MAX).unwrap().saturating_add(2);
+    let waits = after(killed(), [stand_down(7, "person:alice", &[], 2)]);
+    given::<Account>(waits.clone())
+        .when(approve(7, "person:bob", end))
+        .then_rejected(Rejection::RequestExpired { request_id: command(7), expired_at: at(end) });
+    let late = after(waits.clone(), [stand_down(8, "person:bob", &[], end)]);
+    assert!(matches!(late.last(), Some(Event::StandDownAsked(asked)) if asked.by == person("person:bob")));
+    let again = Command::Kill { reason: "smoke again".to_owned(), at: at(5) };
+    let killed_anew = after(waits, [stand_down(8, "person:bob", &[], 4), again]);
+    given::<Account>(killed_anew)
+        .when(approve(7, "person:bob", 6))
+        .then_rejected(Rejection::UnknownRequest(command(7)));
+}
+
+#[test]
+fn who_dropped_the_second_person_can_not_stand_down_alone() {
+    let drop_it = Command::SetLimits {
+        limits: Box::new(limits()),
+        shown: None,
+        effective_from: at(0),
+        reason: "one is enough".to_owned(),
+        by: alice(),
+        at: at(0),
+    };
+    let dropped = after(killed(), [drop_it]);
+    let alone = after(dropped.clone(), [stand_down(7, "person:alice", &[], 2)]);
+    assert!(matches!(alone.last(), Some(Event::StandDownAsked(_))), "{alone:?}");
+    given::<Account>(dropped).when(stand_down(7, "person:bob", &[], 2)).then([stood_down(2)]);
+}
+
+#[test]
 fn two_approvals_by_one_person_arm_once() {
     let done = after(waiting(), [approve(1, "person:bob", 5)]);
     given::<Account>(done.clone()).when(approve(1, "person:bob", 6)).then_nothing();
@@ -120,10 +219,11 @@ fn two_approvals_by_one_person_arm_once() {
 
 #[test]
 fn an_approval_is_bound_to_the_limits_that_were_shown() {
-    let Command::Approve { request_id, reason, by, at: now, .. } = approve(1, "person:bob", 5) else {
+    let Command::Approve { request_id, reason, by, makers, at: now, .. } = approve(1, "person:bob", 5) else {
         panic!("an approval")
     };
-    let other = Command::Approve { request_id, limits_hash: "hash of 2".to_owned(), reason, by, at: now };
+    let limits_hash = "hash of 2".to_owned();
+    let other = Command::Approve { request_id, limits_hash, reason, by, makers, at: now };
     given::<Account>(waiting()).when(other).then_rejected(Rejection::LimitsChanged(command(1)));
 }
 
@@ -140,7 +240,8 @@ fn limits_that_changed_after_the_request_are_to_be_asked_for_anew() {
 #[test]
 fn limits_that_moved_between_reading_and_asking_are_to_be_looked_at_again() {
     let Command::Arm { mode, until, reason, at: now, .. } = arm(1, 0) else { panic!("an arming") };
-    let late = Command::Arm { mode, limits_version: None, until, reason, asker: asker(1, 0), at: now };
+    let (limits_version, strategy_start, asker) = (None, 1, asker(1, 0));
+    let late = Command::Arm { mode, limits_version, until, reason, strategy_start, asker, at: now };
     given::<Account>(with_limits()).when(late).then_rejected(Rejection::LimitsMoved { shown: 0, current: 1 });
 }
 
@@ -173,10 +274,11 @@ fn asking_twice_for_the_same_is_asking_once() {
 
 #[test]
 fn only_the_newest_request_can_be_approved() {
-    let Command::Arm { limits_version, until, reason, asker, at: now, .. } = arm(2, 1) else {
+    let Command::Arm { limits_version, until, reason, strategy_start, asker, at: now, .. } = arm(2, 1) else {
         panic!("an arming")
     };
-    let other = Command::Arm { mode: Mode::Reducing, limits_version, until, reason, asker, at: now };
+    let mode = Mode::Reducing;
+    let other = Command::Arm { mode, limits_version, until, reason, strategy_start, asker, at: now };
     let history = after(waiting(), [other]);
     given::<Account>(history)
         .when(approve(1, "person:bob", 5))
@@ -214,12 +316,14 @@ fn holding_an_armed_account_shorter_needs_nobody() {
         limits_version: None,
         until,
         reason: "winding down".to_owned(),
+        strategy_start: 1,
         asker: asker(3, 1),
         at: at(6),
     };
     let narrower = Armed {
         mode: Mode::Reducing,
         limits_version: 1,
+        strategy_start: 1,
         until: at(60_000),
         reason: "winding down".to_owned(),
         at: at(6),
@@ -233,6 +337,7 @@ fn holding_an_armed_account_shorter_needs_nobody() {
         mode: Mode::Full,
         limits_version: 1,
         limits_hash: HASH.to_owned(),
+        strategy_start: 1,
         until: at(3_600_001),
         expires_at: at(6).plus_millis(REQUEST_MS_MAX),
         reason: "winding down".to_owned(),
@@ -255,7 +360,8 @@ fn who_drops_the_second_person_can_not_arm_alone_and_others_can() {
         let Command::Arm { mode, until, reason, asker, at: now, .. } = arm(1, 1) else { panic!("an arming") };
         let asker =
             crate::trading::account::command::Asker { by: person(by), limits_version: version, ..asker };
-        Command::Arm { mode, limits_version: None, until, reason, asker, at: now }
+        let (limits_version, strategy_start) = (None, 1);
+        Command::Arm { mode, limits_version, until, reason, strategy_start, asker, at: now }
     };
     // Another change by somebody else does not wash it away.
     for changes in
@@ -276,7 +382,7 @@ fn other_limits_end_an_arming_that_two_people_approved_when_they_take_effect() {
     let mut looser = limits_set(2, Limits { open_offers_max: 9, ..two_people() });
     looser.effective_from = at(100);
     history.push(Event::LimitsSet(Box::new(looser)));
-    let expire = |ms| Command::ExpireArming { at: at(ms) };
+    let expire = |ms| Command::ExpireArming { strategy_start: 1, at: at(ms) };
     given::<Account>(history.clone()).when(expire(99)).then_nothing();
     let reason = "two people armed under limits version 1; version 2 is in force".to_owned();
     let over = Event::Disarmed(Disarmed { cause: DisarmCause::Expired, reason, at: at(100) });
@@ -291,10 +397,16 @@ fn other_limits_end_an_arming_that_two_people_approved_when_they_take_effect() {
 }
 
 #[test]
-fn an_arming_by_one_person_outlives_a_change_of_limits() {
-    let mut history = ready();
-    history.push(Event::LimitsSet(Box::new(limits_set(2, two_people()))));
-    given::<Account>(history).when(Command::ExpireArming { at: at(100) }).then_nothing();
+fn an_arming_by_one_person_outlives_other_limits_and_not_those_that_ask_for_two() {
+    let under = |changed| {
+        let mut history = ready();
+        history.push(Event::LimitsSet(Box::new(limits_set(2, changed))));
+        given::<Account>(history).when(Command::ExpireArming { strategy_start: 1, at: at(100) })
+    };
+    under(Limits { open_offers_max: 9, ..limits() }).then_nothing();
+    let reason = "one person armed under limits version 1; version 2 asks for a second one".to_owned();
+    let over = Event::Disarmed(Disarmed { cause: DisarmCause::Expired, reason, at: at(100) });
+    under(two_people()).then([over]);
 }
 
 #[test]
@@ -304,12 +416,13 @@ fn an_approved_arming_that_is_held_shorter_stays_bound_to_its_limits() {
         limits_version: None,
         until: at(60_000),
         reason: "winding down".to_owned(),
+        strategy_start: 1,
         asker: asker(3, 1),
         at: at(6),
     };
     let mut history = after(waiting(), [approve(1, "person:bob", 5), shorter]);
     history.push(Event::LimitsSet(Box::new(limits_set(2, Limits { open_offers_max: 9, ..two_people() }))));
-    let history = after(history, [Command::ExpireArming { at: at(7) }]);
+    let history = after(history, [Command::ExpireArming { strategy_start: 1, at: at(7) }]);
     assert!(matches!(history.last(), Some(Event::Disarmed(_))), "{history:?}");
 }
 
@@ -354,9 +467,9 @@ fn no_story_arms_on_one_persons_word_where_two_are_asked_for() {
             else {
                 return true;
             };
-            if let Command::Approve { request_id, by, .. } = step.command {
-                let request = step.before.request(*request_id).unwrap();
-                return !same_person(&request.asked.by, by);
+            if let Command::Approve { request_id, by, makers, .. } = step.command {
+                let asker = &step.before.request(*request_id).unwrap().asked.by;
+                return !same_person(asker, by) && !makers.iter().any(|maker| same_person(asker, maker));
             }
             let Command::Arm { asker, .. } = step.command else { return false };
             let limits = step.before.limits_at(now_armed.at).unwrap();
@@ -365,6 +478,7 @@ fn no_story_arms_on_one_persons_word_where_two_are_asked_for() {
                 step.before.arming(),
                 Arming::Armed(known) if now_armed.until <= known.until
                     && now_armed.limits_version == known.limits_version
+                    && now_armed.strategy_start == known.strategy_start
                     && (known.mode == Mode::Full || now_armed.mode == Mode::Reducing)
             );
             narrower || !(limits.limits.second_person || dropped)

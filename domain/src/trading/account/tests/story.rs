@@ -14,12 +14,14 @@ use crate::trading::account::event::{DisarmCause, Mode};
 use crate::trading::account::state::Arming;
 use crate::trading::account::{Account, Command, Event, Rejection, State};
 use crate::trading::fixtures::{
-    alice, asker, at, balances, block, command, euros, hash, limits, order, order_for_base, quote, words,
+    alice, asker, at, balances, block, command, euros, hash, limits, order, order_for_base, quote,
+    whole_pair, words,
 };
 use crate::trading::limits::Limits;
 use crate::trading::strategy::event::ExecutionCommanded;
 use crate::treasury::inventory::event::VenueBlock;
 use quickcheck::{Arbitrary, Gen};
+use std::collections::BTreeSet;
 
 /// Commands that were given one after the other.
 #[derive(Debug, Clone)]
@@ -107,6 +109,11 @@ fn someone(source: &mut Gen) -> Actor {
     Actor::try_from((*source.choose(&people).unwrap()).to_owned()).unwrap()
 }
 
+/// Mostly nobody of them had a hand in the key.
+fn makers(source: &mut Gen) -> BTreeSet<Actor> {
+    if one_in(source, 4) { BTreeSet::from([someone(source)]) } else { BTreeSet::new() }
+}
+
 /// Knows how the story stands, so that most of what it tells makes sense there.
 struct Teller {
     state: State,
@@ -133,7 +140,9 @@ impl Teller {
         let in_force = self.state.limits_at(now).map_or(0, |set| set.version);
         let asker = Asker { by, ..asker(self.wishes.saturating_add(10_000), in_force) };
         let (until, reason) = (now.plus_millis(120_000), "session".to_owned());
-        Command::Arm { mode, limits_version: None, until, reason, asker, at: now }
+        // Now and then the strategy was started once more, or that is not known yet.
+        let strategy_start = 1_u64.saturating_add(self.wishes.checked_rem(7).unwrap_or(0) / 6);
+        Command::Arm { mode, limits_version: None, until, reason, strategy_start, asker, at: now }
     }
 
     fn command(&mut self, source: &mut Gen) -> Command {
@@ -144,11 +153,16 @@ impl Teller {
             Arming::Killed { .. } if one_in(source, 8) => {
                 Command::ConfirmKill { epoch: below(source, 3), at: self.now() }
             }
-            Arming::Killed { .. } if one_in(source, 2) => Command::Disarm {
-                cause: DisarmCause::Operator,
-                reason: "all clear".to_owned(),
-                at: self.now(),
-            },
+            Arming::Killed { .. } if one_in(source, 2) => {
+                self.wishes = self.wishes.saturating_add(1);
+                Command::StandDown {
+                    request_id: command(self.wishes.saturating_add(10_000)),
+                    reason: "all clear".to_owned(),
+                    by: someone(source),
+                    makers: makers(source),
+                    at: self.now(),
+                }
+            }
             Arming::Disarmed if self.state.waiting(self.now()).is_some() && !one_in(source, 4) => {
                 self.approve(source)
             }
@@ -186,8 +200,8 @@ impl Teller {
             let other = one_in(source, 8);
             (asked.request_id, if other { "another".to_owned() } else { asked.limits_hash.clone() })
         });
-        let (by, at, reason) = (someone(source), self.now(), "seen".to_owned());
-        Command::Approve { request_id, limits_hash, reason, by, at }
+        let (by, makers, reason) = (someone(source), makers(source), "seen".to_owned());
+        Command::Approve { request_id, limits_hash, reason, by, makers, at: self.now() }
     }
 
     fn lease(&self, source: &mut Gen) -> Command {
@@ -213,7 +227,7 @@ impl Teller {
         match below(source, 6) {
             0 => Command::Kill { reason, at },
             5 => Command::ConfirmKill { epoch: self.state.epoch(), at },
-            1 => Command::ExpireArming { at },
+            1 => Command::ExpireArming { strategy_start: below(source, 4), at },
             _ => Command::Disarm { cause: *source.choose(&causes).unwrap(), reason, at },
         }
     }
@@ -231,6 +245,7 @@ impl Teller {
         worded.offer_deadline = self.now().plus_millis(below(source, 40_000).saturating_add(1));
         worded.nonce_deadline = worded.offer_deadline.plus_millis(60_000);
         Execute {
+            pair: whole_pair(),
             command_position: Position(place),
             epoch: if one_in(source, 20) { below(source, 4) } else { self.state.epoch() },
             paused: one_in(source, 20),
@@ -252,6 +267,15 @@ impl Teller {
             closes_at: self.now().plus_millis(below(source, 3_000)),
             ..template
         };
+        if let Arming::Armed(armed) = self.state.arming()
+            && !one_in(source, 20)
+        {
+            order.strategy_start = armed.strategy_start;
+        }
+        if one_in(source, 20) {
+            order.receive.amount = Units::new(1);
+            order.notional = euros(2, 0);
+        }
         if one_in(source, 8) && n > 1 {
             order.quote_id = quote(below(source, n));
         }

@@ -9,14 +9,15 @@ use crate::pair::Direction;
 use crate::port::event_log::Position;
 use crate::port::venue::{ExactSide, TokenAmount};
 use crate::testing::given;
-use crate::trading::account::event::Mode;
+use crate::trading::account::event::{LimitsSet, Mode};
 use crate::trading::account::{Account, Event as AccountEvent};
 use crate::trading::fixtures::{
     armed, at, balances_observed, btc, command, decimals, demand, demand_for_base, eure, euros, event_id,
-    execute_order, fair, open, order, order_for_base, parity, policy, priced, quote, ready, seen, sight,
-    started_by,
+    execute_order, fair, limits, limits_set, open, order, order_for_base, parity, policy, priced, quote,
+    ready, seen, sight, started_by,
 };
 use crate::trading::gate::Reason;
+use crate::trading::limits::Limits;
 use crate::trading::pricing::{Quote, propose};
 use crate::trading::strategy::command::{AccountView, Permission, Running, Sight};
 use crate::trading::strategy::event::{Decided, ExecutionCommanded, InventorySeen, PriceSeen, Verdict};
@@ -75,6 +76,7 @@ fn an_act_is_a_decision_and_an_order_on_the_very_terms_of_the_proposal() {
             give: proposal.give,
             exact: ExactSide::In,
             notional: proposal.notional,
+            strategy_start: 1,
             limits_version: 1,
             min_deadline_ms: 60_000,
             closes_at: at(3_000),
@@ -270,7 +272,7 @@ fn a_quote_is_expired_at_exactly_the_moment_it_closes() {
 }
 
 fn view(history: &[AccountEvent], demand: &Demand, ms: i64) -> AccountView {
-    AccountView::of(&fold::<Account>(history), demand, None, at(ms))
+    AccountView::of(&fold::<Account>(history), 1, demand, None, at(ms))
 }
 
 #[test]
@@ -278,6 +280,26 @@ fn the_account_is_seen_as_armed_until_the_arming_runs_out() {
     assert_eq!(view(&ready(), &demand(1), 299_999).permission, Permission::Armed(Mode::Full));
     assert_eq!(view(&ready(), &demand(1), 300_000).permission, Permission::Expired);
     assert_eq!(view(&[], &demand(1), 0).permission, Permission::Disarmed);
+}
+
+#[test]
+fn an_arming_for_another_start_of_the_strategy_is_none_for_this_one() {
+    let seen_by =
+        |start| AccountView::of(&fold::<Account>(&ready()), start, &demand(1), None, at(0)).permission;
+    assert_eq!(
+        [0, 1, 2].map(seen_by),
+        [Permission::Disarmed, Permission::Armed(Mode::Full), Permission::Disarmed]
+    );
+}
+
+#[test]
+fn limits_that_end_an_approved_arming_end_it_for_the_strategy_too() {
+    let two = Limits { second_person: true, ..limits() };
+    let mut history = ready();
+    history
+        .push(AccountEvent::LimitsSet(Box::new(LimitsSet { effective_from: at(100), ..limits_set(2, two) })));
+    assert_eq!(view(&history, &demand(1), 99).permission, Permission::Armed(Mode::Full));
+    assert_eq!(view(&history, &demand(1), 100).permission, Permission::Expired);
 }
 
 #[test]

@@ -64,7 +64,7 @@ pub(super) enum Taken {
     /// It is further back than is remembered: the log has it.
     Forgotten,
     /// The log can't be read.
-    Failed(String),
+    Failed(Problem),
 }
 
 /// Starts the reading when the first listener comes, and ends it when the last one goes.
@@ -83,15 +83,7 @@ impl Hub {
         if let Some(running) = now.upgrade() {
             return Ok(running);
         }
-        let follow = log.follow(head.next(), Filter::all());
-        let running = Arc::new_cyclic(|weak: &Weak<Running>| {
-            let task = tokio::spawn(read(follow, Weak::clone(weak)));
-            Running {
-                lately: Mutex::new(Lately::after(head)),
-                bells: Mutex::default(),
-                task: task.abort_handle(),
-            }
-        });
+        let running = Running::after(head, log.follow(head.next(), Filter::all()));
         *now = Arc::downgrade(&running);
         Ok(running)
     }
@@ -109,9 +101,12 @@ async fn read(mut follow: Box<dyn Follow>, hub: Weak<Running>) {
             Ok(page) => running.keep(page),
             Err(error) => {
                 observe::live_failed(&error);
-                running.fail(&error.to_string());
+                running.fail(Problem::from(error));
                 drop(running);
                 tokio::time::sleep(FAILED_REST).await;
+                let Some(running) = hub.upgrade() else { return };
+                // At a quiet log the next page may be hours away, and whoever comes till then finds a log that answers.
+                running.recover();
             }
         }
     }
@@ -141,10 +136,22 @@ struct Lately {
     /// The first position that was not looked at.
     next: Position,
     head: Position,
-    failed: Option<String>,
+    /// For as long as the reading rests after it.
+    failed: Option<Problem>,
 }
 
 impl Running {
+    fn after(head: Position, follow: Box<dyn Follow>) -> Arc<Self> {
+        Arc::new_cyclic(|weak: &Weak<Self>| {
+            let task = tokio::spawn(read(follow, Weak::clone(weak)));
+            Self {
+                lately: Mutex::new(Lately::after(head)),
+                bells: Mutex::default(),
+                task: task.abort_handle(),
+            }
+        })
+    }
+
     /// A bell that rings when there is something new of these topics.
     pub(super) fn bell(&self, topics: Topics) -> watch::Receiver<Position> {
         let mut bells = locked(&self.bells);
@@ -173,12 +180,16 @@ impl Running {
         }
     }
 
-    fn fail(&self, why: &str) {
+    fn fail(&self, why: Problem) {
         let mut lately = locked(&self.lately);
-        lately.failed = Some(why.to_owned());
+        lately.failed = Some(why);
         let next = lately.next;
         drop(lately);
         self.ring(next, Topics::ALL);
+    }
+
+    fn recover(&self) {
+        locked(&self.lately).failed = None;
     }
 
     fn ring(&self, next: Position, news: Topics) {
@@ -228,4 +239,38 @@ impl Lately {
 /// The lock; what it guards is whole between any two statements, so a panic elsewhere spoils nothing.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FAILED_REST, Running, Taken};
+    use crate::desk::live::Topics;
+    use std::time::Duration;
+    use stele_domain::port::PortFuture;
+    use stele_domain::port::event_log::{Follow, LogError, Page, Position};
+
+    /// A quiet log that was away for a moment.
+    struct Once(bool);
+
+    impl Follow for Once {
+        fn next(&mut self, _: usize) -> PortFuture<'_, Result<Page, LogError>> {
+            if std::mem::replace(&mut self.0, false) {
+                return Box::pin(std::future::ready(Err(LogError::Unreachable("gone".into()))));
+            }
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quiet_log_that_is_back_fails_nobody_who_comes_later() {
+        let running = Running::after(Position(7), Box::new(Once(true)));
+        let mut bell = running.bell(Topics::ALL);
+        bell.changed().await.unwrap();
+        let failed = running.take(Position(8), Topics::ALL, 1);
+        let Taken::Failed(problem) = failed else { panic!("whoever listens hears of it") };
+        assert_eq!((problem.said().status, problem.said().code.as_str()), (503, "log-unavailable"));
+        tokio::time::sleep(FAILED_REST + Duration::from_millis(1)).await;
+        let later = running.take(Position(8), Topics::ALL, 1);
+        assert!(matches!(later, Taken::Page { head: Position(7), .. }), "nothing has happened since");
+    }
 }

@@ -44,6 +44,7 @@ pub(crate) const TOPICS: [Topic; 9] = [
             "trading.SubmissionExpiredUnfilled",
             "trading.ReservationReleased",
             "intents.SettlementReported",
+            "intents.ReplyReported",
         ],
     },
     Topic {
@@ -69,6 +70,7 @@ pub(crate) const TOPICS: [Topic; 9] = [
             "trading.Disarmed",
             "trading.Killed",
             "trading.KillConfirmed",
+            "trading.StandDownAsked",
         ],
     },
     Topic {

@@ -146,9 +146,7 @@ impl<'a> Session<'a> {
             Message::Close(None) => return Err(Lost("closed by the relay without a code (1005)".into())),
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => return Ok(()),
         };
-        if let RelayWord::Unreadable(reason) = &word {
-            observe::unreadable_frame(reason, bytes);
-        }
+        told(&word, bytes);
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let news = RelayNews::Frame { raw, bytes, received_at, word };
         self.connection
@@ -161,13 +159,11 @@ impl<'a> Session<'a> {
     fn reply(&mut self, id: u64, outcome: Outcome) -> Result<Option<RelayWord>, Lost> {
         if let Some(fate) = self.offered.remove(&id) {
             // The submitter may have given up in this moment; then it has said "unknown", and the reply is news.
-            let late = format!("reply to offer {id}, which nobody waits for any more: {outcome:?}");
-            return Ok(fate.send(translate::submission(outcome)).err().map(|_| RelayWord::Unreadable(late)));
+            let submission = fate.send(translate::submission(outcome)).err();
+            return Ok(submission.map(|submission| self.unawaited(id, submission)));
         }
         let Some(stream) = self.subscribing.remove(&id) else {
-            return Ok(Some(RelayWord::Unreadable(format!(
-                "reply to request {id}, which is not open: {outcome:?}"
-            ))));
+            return Ok(Some(self.unawaited(id, translate::submission(outcome))));
         };
         match translate::granted(&outcome) {
             Some(subscription) => self.granted.push(subscription),
@@ -183,6 +179,16 @@ impl<'a> Session<'a> {
         Ok(None)
     }
 
+    /// What a reply means that nobody waits for: a further word on an offer that was sent, or nothing that is known.
+    fn unawaited(&self, id: u64, submission: Submission) -> RelayWord {
+        let Some(offer) = self.connection.sent.find(id, Instant::now()) else {
+            return RelayWord::Unreadable(format!(
+                "reply to request {id}, which is not open: {submission:?}"
+            ));
+        };
+        translate::further(offer, submission)
+    }
+
     /// Once all that is needed is granted.
     fn say_connected(&mut self) {
         if !self.told_connected && self.subscribing.is_empty() {
@@ -193,11 +199,13 @@ impl<'a> Session<'a> {
     }
 
     async fn offer(&mut self, offer: Outgoing) -> Result<(), Lost> {
-        let Outgoing { id, text, fate, permit } = offer;
+        let Outgoing { id, name, text, fate, permit } = offer;
         if fate.is_closed() {
             return Ok(());
         }
         self.offered.retain(|_, fate| !fate.is_closed());
+        // Before the frame leaves: a part of it may reach the relay whatever the socket says.
+        self.connection.sent.remember(id, name, Instant::now());
         let (submission, lost) = match timeout(WRITE_MAX, self.socket.send(Message::text(text))).await {
             Ok(Ok(())) => {
                 self.offered.insert(id, fate);
@@ -237,6 +245,15 @@ impl<'a> Session<'a> {
             retired.pop_front();
         }
         self.told_connected
+    }
+}
+
+/// Says what came in that needs a look.
+fn told(word: &RelayWord, bytes: usize) {
+    match word {
+        RelayWord::Unreadable(reason) => observe::unreadable_frame(reason, bytes),
+        RelayWord::Reply(notice) => observe::further_reply(notice),
+        RelayWord::Quote(_) | RelayWord::Settlement(_) => {}
     }
 }
 

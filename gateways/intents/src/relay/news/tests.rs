@@ -2,7 +2,9 @@
 
 use super::{NewsQueue, NoRoom, RESERVE_NEWS};
 use stele_domain::ids::{QuoteHash, QuoteId, TokenId};
-use stele_domain::port::feeds::{QuoteRequest, RelayNews, RelayWord, SettlementNotice, SettlementWord};
+use stele_domain::port::feeds::{
+    QuoteRequest, RelayNews, RelayWord, ReplyNotice, ReplyWord, SettlementNotice, SettlementWord,
+};
 use stele_domain::time::Timestamp;
 
 fn frame(raw: &str, millis: i64, word: RelayWord) -> RelayNews {
@@ -37,12 +39,24 @@ fn settlement(millis: i64) -> RelayNews {
     frame("s", millis, RelayWord::Settlement(notice))
 }
 
+fn reply(millis: i64) -> RelayNews {
+    let notice = ReplyNotice {
+        quote_id: QuoteId::try_from("q".to_owned()).unwrap(),
+        quote_hash: QuoteHash::try_from("h".to_owned()).unwrap(),
+        word: ReplyWord::Rejected,
+        late: false,
+        reply: "no".to_owned(),
+    };
+    frame("r", millis, RelayWord::Reply(notice))
+}
+
 fn drained(queue: &NewsQueue) -> Vec<String> {
     let told = |news: RelayNews| match news {
         RelayNews::Frame { word: RelayWord::Quote(_), received_at, .. } => {
             format!("quote {}", received_at.millis())
         }
         RelayNews::Frame { word: RelayWord::Settlement(_), .. } => "settlement".to_owned(),
+        RelayNews::Frame { word: RelayWord::Reply(_), .. } => "reply".to_owned(),
         RelayNews::Frame { word: RelayWord::Unreadable(reason), received_at, .. } => {
             let count = reason.split(' ').next().unwrap_or_default();
             format!("gap of {count} since {}", received_at.millis())
@@ -60,7 +74,8 @@ fn quotes_beyond_the_limit_are_dropped_and_the_gap_stands_where_it_was() {
         queue.push(quote(millis)).unwrap();
     }
     queue.push(settlement(5)).unwrap();
-    assert_eq!(drained(&queue), ["quote 1", "quote 2", "gap of 2 since 3", "settlement"]);
+    queue.push(reply(6)).unwrap();
+    assert_eq!(drained(&queue), ["quote 1", "quote 2", "gap of 2 since 3", "settlement", "reply"]);
     queue.push(quote(6)).unwrap();
     assert_eq!(drained(&queue), ["quote 6"]);
 }

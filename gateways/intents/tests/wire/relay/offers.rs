@@ -1,6 +1,6 @@
 //! Offers over the relay's connection: sent once, answered by id, and unknown when nobody answers.
 
-use super::{NOON, Peer, connected, next_disconnection, next_quote, next_unreadable, nothing, permit, start};
+use super::{NOON, Peer, connected, next_disconnection, next_quote, nothing, permit, start};
 use crate::support::{HandClock, offer, terms, within};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::json;
@@ -56,22 +56,6 @@ async fn the_permit_ends_when_the_frame_is_out_and_not_with_the_reply() {
     let (out, submission) = within(async { tokio::join!(far_end, venue.submit(offer, permit)) }).await;
     assert!(out, "the permit was still held while the reply was awaited");
     assert!(matches!(submission, Submission::Refused { late: true, .. }), "{submission:?}");
-}
-
-#[tokio::test]
-async fn without_a_reply_the_outcome_is_unknown_and_a_late_one_is_news() {
-    let mut peer = Peer::new().await;
-    let mut options = peer.options();
-    options.reply_ms_max = 50;
-    let (venue, mut feed, _) = start(options);
-    let mut line = peer.accept_and_grant("sub-1").await;
-    assert!(matches!(within(feed.next()).await, RelayNews::Connected { .. }));
-    let (submission, asked) =
-        within(async { tokio::join!(venue.submit(offer(&venue, 1), nothing()), line.read()) }).await;
-    assert_eq!(submission, Submission::Unknown { reason: "no reply within 50 ms".into() });
-    line.reply(&asked, "result", json!("OK")).await;
-    let (raw, _, reason) = next_unreadable(&mut feed).await;
-    assert!(raw.contains("\"OK\"") && reason.contains("nobody waits"), "{reason}");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The arguments of keys and approvals.
 
+use super::Again;
 use crate::amounts;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ pub(crate) enum KeysCommand {
         /// Why; it is kept for ever beside the act
         #[arg(long)]
         reason: String,
+        #[command(flatten)]
+        again: Again,
     },
     /// Print which role may do what
     Roles,
@@ -49,18 +52,22 @@ pub(crate) struct KeyCreateArgs {
     /// Write it into this new file, for its owner only, and show it to nobody
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub again: Again,
 }
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ApproveArgs {
     /// Which request: `stele arm` names it
     pub request_id: String,
-    /// The hash of the limits that you have seen. Without it they are shown, and on a terminal you are asked
+    /// For scripts: the hash of the limits that you have seen, so that you are not asked. Refused when others are in force
     #[arg(long, value_name = "HASH")]
     pub limits_hash: Option<String>,
     /// Why; it is kept for ever beside the act
-    #[arg(long, default_value = "approved")]
+    #[arg(long)]
     pub reason: String,
+    #[command(flatten)]
+    pub again: Again,
 }
 
 fn role(text: &str) -> Result<Role, String> {

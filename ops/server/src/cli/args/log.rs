@@ -9,8 +9,8 @@ pub(crate) enum LogCommand {
     Stat,
     /// Show the newest events
     Tail {
-        /// How many
-        #[arg(short = 'n', long, default_value_t = 20)]
+        /// How many. The whole log is looked through for them, newest first; Ctrl-C says how far
+        #[arg(short = 'n', long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
         lines: u32,
         /// Go on with what comes, until Ctrl-C
         #[arg(short, long)]

@@ -3,11 +3,16 @@
 use super::Check;
 use crate::config::{Database, DatabaseAt, Doors, Problem, RemoteLogAt, Tls, raw};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use stele_api::{Pace, RateOptions};
 
 /// The secret of the keys, in the data directory, when no other file is named.
 const PEPPER_FILE: &str = "keys.pepper";
+/// How old what stands in the tables may be allowed to be, in milliseconds: below, two looks are longer; beyond, nothing
+/// is strict any more.
+const STRICT_AGE_MS: RangeInclusive<u64> = 1_000..=600_000;
 
 impl Check<'_> {
     pub(super) fn remote_log(&self, raw: &raw::Log) -> Result<Option<RemoteLogAt>, Problem> {
@@ -34,7 +39,7 @@ impl Check<'_> {
             }
         };
         let (key_file, ca_file) = (file(&raw.key_file), file(&raw.ca_file));
-        Ok(Some(RemoteLogAt { url, key_file, ca_file, identity }))
+        Ok(Some(RemoteLogAt { url, key_file, ca_file, identity, plain_key: raw.plain_http }))
     }
 
     pub(super) fn doors(&self, raw: &raw::Api) -> Result<Doors, Problem> {
@@ -108,7 +113,13 @@ impl Check<'_> {
             let rule = "tables in memory are never away: set `database.url`, or start with --postgres";
             return Err(self.refused("database.strict", rule));
         }
-        Ok(Database { at, connections: raw.connections, strict: raw.strict })
+        if !STRICT_AGE_MS.contains(&raw.strict_age_ms_max) {
+            let rule =
+                format!("{} to {} milliseconds are expected", STRICT_AGE_MS.start(), STRICT_AGE_MS.end());
+            return Err(self.refused("database.strict_age_ms_max", &rule));
+        }
+        let strict_age_max = Duration::from_millis(raw.strict_age_ms_max);
+        Ok(Database { at, connections: raw.connections, strict: raw.strict, strict_age_max })
     }
 
     /// The public half of a key that is elsewhere.
@@ -122,7 +133,7 @@ impl Check<'_> {
         }
     }
 
-    fn address(&self, key: &str, text: &str) -> Result<Option<SocketAddr>, Problem> {
+    pub(super) fn address(&self, key: &str, text: &str) -> Result<Option<SocketAddr>, Problem> {
         match text {
             "" => Ok(None),
             text => {

@@ -145,7 +145,8 @@ fn relay(fact: &Relay) -> Option<Line> {
             begin("", Tone::Warn, "relay")
                 .with(Tone::Plain, format!("a frame that can't be read: {}", frame.why)),
         ),
-        Relay::SettlementReported(_) => None,
+        // What the account makes of it is told.
+        Relay::SettlementReported(_) | Relay::ReplyReported(_) => None,
     }
 }
 
@@ -200,6 +201,7 @@ fn account(fact: &Account, story: &Story, actor: &Actor) -> Option<Line> {
         Account::LeaseRenewed(_)
         | Account::ArmApproved(_)
         | Account::KillConfirmed(_)
+        | Account::StandDownAsked(_)
         | Account::SubmissionStarted(_)
         | Account::ReservationReleased(_) => return None,
     };

@@ -173,7 +173,8 @@ impl Stories {
             | AccountEvent::ArmApproved(_)
             | AccountEvent::Disarmed(_)
             | AccountEvent::Killed(_)
-            | AccountEvent::KillConfirmed(_) => vec![],
+            | AccountEvent::KillConfirmed(_)
+            | AccountEvent::StandDownAsked(_) => vec![],
         }
     }
 
