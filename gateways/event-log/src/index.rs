@@ -184,19 +184,30 @@ pub struct Index {
     log: Uuid,
     recent: RecentIds,
     segments: Vec<Segment>,
+    /// The header of the first segment, where it is not the first of the log.
+    base: Option<SegmentHeader>,
 }
 
 impl Index {
     /// The index of a log without segments.
     #[must_use]
     pub fn new(log: Uuid) -> Self {
-        Self { log, recent: RecentIds::default(), segments: vec![] }
+        Self { log, recent: RecentIds::default(), segments: vec![], base: None }
+    }
+
+    /// The index of a log whose first segments are left out, up to the one with this header.
+    #[must_use]
+    pub fn begin_with(header: SegmentHeader) -> Self {
+        Self { base: Some(header.clone()), ..Self::new(header.log) }
     }
 
     /// The header of the segment that would follow, `tree` being the tree over all commits.
     #[must_use]
     pub fn next_segment(&self, tree: &Frontier) -> SegmentHeader {
         let previous = self.last();
+        if let (None, Some(base)) = (previous, &self.base) {
+            return base.clone();
+        }
         SegmentHeader {
             log: self.log,
             first: self.head() + 1,
@@ -284,13 +295,15 @@ impl Index {
     /// The last position; 0 when there is none.
     #[must_use]
     pub fn head(&self) -> u64 {
-        self.last().map_or(0, |extent| extent.next_position() - 1)
+        let before = self.base.as_ref().map_or(0, |base| base.first - 1);
+        self.last().map_or(before, |extent| extent.next_position() - 1)
     }
 
     /// Number of commits.
     #[must_use]
     pub fn commits(&self) -> u64 {
-        self.last().map_or(0, |extent| extent.next_commit())
+        let before = self.base.as_ref().map_or(0, |base| base.tree.size());
+        self.last().map_or(before, |extent| extent.next_commit())
     }
 
     /// When the last commit was recorded; the epoch when there is none.

@@ -97,6 +97,7 @@ pub fn open(storage: &dyn Storage) -> Result<Recovered, LogError> {
         being_written: false,
         at_size: None,
         indexes: Indexes::Used,
+        positions: 0..=u64::MAX,
     };
     let mut scanned = scan.run()?;
     refuse_lost_checkpoints(&scanned)?;

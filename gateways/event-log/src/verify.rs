@@ -9,8 +9,9 @@ use crate::stat::Stat;
 use crate::storage::{Access, DirectoryStorage, Storage};
 use crate::tree::Hash;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
-use stele_domain::port::event_log::LogError;
+use stele_domain::port::event_log::{LogError, Position};
 
 /// What to hold a log against.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,21 @@ pub struct VerifyOptions {
     pub against: Option<String>,
     /// The key to believe, when it is not to be taken from the directory.
     pub key: Option<NoteVerifier>,
+    /// The first position of interest: segments that end before it are left out. What they hold is then believed as the
+    /// header of the segment after them says, which checkpoints between them and the end are compared with.
+    pub from: Option<Position>,
+    /// The last position of interest: segments that begin after it are left out.
+    pub to: Option<Position>,
+}
+
+impl VerifyOptions {
+    /// The segments to verify. With a checkpoint from outside it is all of them: they are what it is held against.
+    fn positions(&self) -> RangeInclusive<u64> {
+        match (&self.against, self.from, self.to) {
+            (None, from, to) => from.map_or(0, |from| from.0)..=to.map_or(u64::MAX, |to| to.0),
+            (Some(_), ..) => 0..=u64::MAX,
+        }
+    }
 }
 
 /// What a verified log consists of.
@@ -116,6 +132,7 @@ pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<Verif
         being_written: owned,
         at_size,
         indexes: Indexes::Checked,
+        positions: options.positions(),
     };
     let scanned = scan.run().map_err(of_scan)?;
     if let Some(signed) = against {
@@ -129,7 +146,7 @@ pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<Verif
     }
     let stored = scanned.stored.map(|stored| stored.checkpoints).unwrap_or_default();
     Ok(VerifyReport {
-        stat: Stat::of(log, &scanned.index),
+        stat: Stat { categories: scanned.categories, ..Stat::of(log, &scanned.index) },
         root: scanned.tree.frontier().root(),
         checkpoints: to_u64(stored.len()),
         checkpointed: stored.last().map_or(0, |(_, checkpoint)| checkpoint.size),

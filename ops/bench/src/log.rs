@@ -3,6 +3,7 @@
 
 mod drive;
 mod raw;
+pub(crate) mod reads;
 
 use crate::Place;
 use crate::figures::{median, ratio};

@@ -5,8 +5,9 @@ use crate::format::{SEGMENT_HEADER_BYTES, to_u32, to_u64, to_usize};
 use crate::hash::Table;
 use crate::positions::Positions;
 use crate::segment::SegmentHeader;
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
-use stele_domain::port::event_log::StreamId;
+use stele_domain::port::event_log::{InvalidStream, StreamId};
 use stele_domain::time::Timestamp;
 
 /// Between two marks of a segment lie at least this many bytes; a look-up walks about as many.
@@ -73,11 +74,21 @@ impl Extent {
 #[derive(Debug)]
 pub struct Part {
     extent: Extent,
-    numbers: Table<StreamId, u32>,
+    numbers: Table<Name, u32>,
     streams: Vec<Held>,
     /// The stream of the last record.
     last: Option<(StreamId, u32)>,
     marks: Vec<Mark>,
+}
+
+/// A stream's name, which is found by its text: scans look up every record's stream and make a name of few.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Name(StreamId);
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        self.0.as_str()
+    }
 }
 
 /// What a segment holds of one stream.
@@ -136,7 +147,7 @@ impl Part {
             held.positions.push(position);
             before = position;
         }
-        self.numbers.insert(stream.clone(), to_u32(to_u64(self.streams.len())));
+        self.numbers.insert(Name(stream.clone()), to_u32(to_u64(self.streams.len())));
         self.streams.push(held);
         Some(())
     }
@@ -173,8 +184,22 @@ impl Part {
 
     /// Enters the next record. False, and nothing is entered, when its revision is not the next of those that are here.
     pub fn add_record(&mut self, stream: &StreamId, revision: u64) -> bool {
+        let known = self.number(stream.as_str());
+        let number = known.unwrap_or_else(|| self.enter(stream.clone(), revision));
+        self.add_to(number, revision)
+    }
+
+    /// As [`Self::add_record`], for a name as it stands on disk.
+    pub fn add_read(&mut self, stream: &str, revision: u64) -> Result<bool, InvalidStream> {
+        let number = match self.number(stream) {
+            Some(number) => number,
+            None => self.enter(StreamId::new(stream)?, revision),
+        };
+        Ok(self.add_to(number, revision))
+    }
+
+    fn add_to(&mut self, number: u32, revision: u64) -> bool {
         let position = self.extent.next_position();
-        let number = self.number(stream, revision);
         let Some(held) = self.streams.get_mut(to_usize(number.into())) else {
             return false;
         };
@@ -189,14 +214,13 @@ impl Part {
     /// What is here of a stream.
     #[must_use]
     pub fn get(&self, stream: &StreamId) -> Option<&Held> {
-        self.streams.get(to_usize((*self.numbers.get(stream)?).into()))
+        self.streams.get(to_usize((*self.numbers.get(stream.as_str())?).into()))
     }
 
     /// All streams that have records here, in no order.
     pub fn streams(&self) -> impl Iterator<Item = (&StreamId, &Held)> {
-        self.numbers
-            .iter()
-            .filter_map(|(name, number)| Some((name, self.streams.get(to_usize((*number).into()))?)))
+        let held = |number: &u32| self.streams.get(to_usize((*number).into()));
+        self.numbers.iter().filter_map(move |(name, number)| Some((&name.0, held(number)?)))
     }
 
     /// How many records each category has here.
@@ -220,22 +244,25 @@ impl Part {
         self.marks.get(after.checked_sub(1)?).copied()
     }
 
-    fn number(&mut self, stream: &StreamId, revision: u64) -> u32 {
-        // The records of a batch share their stream's name.
+    fn number(&mut self, stream: &str) -> Option<u32> {
+        // The records of a batch are of one stream.
         if let Some((last, number)) = &self.last
-            && std::ptr::eq(last.as_str(), stream.as_str())
+            && last.as_str() == stream
         {
-            return *number;
+            return Some(*number);
         }
-        let number = self.numbers.get(stream).copied().unwrap_or_else(|| {
-            let number = to_u32(to_u64(self.streams.len()));
-            self.numbers.insert(stream.clone(), number);
-            self.streams.push(Held { first_revision: revision, positions: Positions::default() });
-            self.extent.streams += 1;
-            self.extent.begun += u64::from(revision == 0);
-            number
-        });
+        let (name, number) = self.numbers.get_key_value(stream)?;
+        self.last = Some((name.0.clone(), *number));
+        Some(*number)
+    }
+
+    fn enter(&mut self, stream: StreamId, revision: u64) -> u32 {
+        let number = to_u32(to_u64(self.streams.len()));
         self.last = Some((stream.clone(), number));
+        self.numbers.insert(Name(stream), number);
+        self.streams.push(Held { first_revision: revision, positions: Positions::default() });
+        self.extent.streams += 1;
+        self.extent.begun += u64::from(revision == 0);
         number
     }
 }

@@ -123,9 +123,15 @@ fn read(shared: &Shared, stream: &StreamId, wanted: Wanted) -> Result<Vec<Record
             positions.extend(open_positions(shared, stream, step.start.max(sealed)..step.end)?);
         }
         let positions = wanted.ordered(positions);
-        let full = match from_cache(shared, &positions, &mut filling) {
-            Some(full) => full,
-            None => from_disk(shared, &positions, &mut filling)?,
+        let there = from_cache(shared, &positions, &mut filling)
+            .or_else(|| from_kept(shared, &positions, &mut filling));
+        let full = if let Some(full) = there {
+            full
+        } else {
+            let before = filling.records.len();
+            let full = from_disk(shared, &positions, &mut filling)?;
+            shared.kept().keep(filling.records.get(before..).unwrap_or_default());
+            full
         };
         if full {
             break;
@@ -157,6 +163,20 @@ fn from_cache(shared: &Shared, positions: &[u64], filling: &mut Filling) -> Opti
     cache.get(Position(newest))?;
     for position in positions {
         let record = cache.get(Position(*position))?;
+        if !filling.takes(page_bytes(record)) {
+            return Some(true);
+        }
+        filling.add(record.clone());
+    }
+    Some(false)
+}
+
+/// As [`from_cache`], from what was read for somebody before.
+fn from_kept(shared: &Shared, positions: &[u64], filling: &mut Filling) -> Option<bool> {
+    let kept = shared.kept();
+    let records: Vec<&Record> =
+        positions.iter().map(|position| kept.get(*position)).collect::<Option<_>>()?;
+    for record in records {
         if !filling.takes(page_bytes(record)) {
             return Some(true);
         }

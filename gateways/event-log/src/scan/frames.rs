@@ -12,7 +12,7 @@ use crate::storage::StorageFile;
 use crate::tree::{Hash, SubtreeStore};
 use crate::window::{SCAN_CHUNK_BYTES, Window};
 use std::sync::Arc;
-use stele_domain::port::event_log::{LogError, Position, StreamId};
+use stele_domain::port::event_log::{LogError, Position};
 
 /// A segment to be scanned by itself: everything that came before it is in its header.
 pub struct Segment<'a> {
@@ -212,8 +212,8 @@ fn enter(
     part.add_commit(CommitEntry { offset, end, recorded_at: payload.recorded_at });
     for record in payload.records() {
         let record = record?;
-        let stream = StreamId::new(record.stream).map_err(|error| error.to_string())?;
-        if !part.add_record(&stream, record.revision) {
+        let stream = record.stream;
+        if !part.add_read(stream, record.revision).map_err(|error| error.to_string())? {
             return Err(format!("revision {} is not the next of stream {stream}", record.revision));
         }
     }

@@ -55,6 +55,7 @@ fn scan(disk: &SimulatedDisk, log: Uuid) -> Result<(u64, Tail), LogError> {
         being_written: false,
         at_size: None,
         indexes: crate::scan::Indexes::Used,
+        positions: 0..=u64::MAX,
     };
     scan.run().map(|scanned| (scanned.index.commits(), scanned.tail))
 }

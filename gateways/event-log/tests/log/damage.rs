@@ -130,6 +130,36 @@ async fn a_flipped_bit_anywhere_is_named_by_verify_and_refused_or_changes_nothin
 }
 
 #[tokio::test]
+async fn a_part_of_the_log_is_verified_by_itself_and_damage_elsewhere_is_not_looked_at() {
+    let disk = log_of_segments().await;
+    let names = segment_names(&disk);
+    let first = |nth: usize| names.get(nth).map_or(40, |name| name[..20].parse().unwrap());
+    let check = |disk: &SimulatedDisk, from: u64, to: u64| {
+        let (from, to) = (Some(Position(from)), Some(Position(to)));
+        verify_on(disk, &VerifyOptions { from, to, ..VerifyOptions::default() })
+    };
+    let whole = verify_on(&disk, &VerifyOptions::default()).unwrap();
+    assert_eq!(check(&disk, 0, u64::MAX).unwrap(), whole);
+    assert_eq!(check(&disk, first(names.len() - 1), 1_000).unwrap().root, whole.root);
+    for nth in 0..names.len() {
+        let (begin, end) = (first(nth), first(nth + 1));
+        let part = check(&disk, begin, end - 1).unwrap();
+        assert_eq!(
+            (part.stat.segments, part.stat.events, part.stat.head),
+            (1, end - begin, Position(end - 1))
+        );
+        for (other, name) in names.iter().enumerate() {
+            let damaged = flipped(&disk, name, 8 * 4_300);
+            match check(&damaged, begin, end - 1) {
+                Ok(_) => assert_ne!(other, nth),
+                Err(VerifyError::Damaged { file, .. }) => assert_eq!((other, &file), (nth, name)),
+                Err(error) => panic!("{name}: {error}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn index_files_that_are_lost_foreign_or_old_are_made_again() {
     let disk = log_of_segments().await;
     let names: Vec<String> = disk.names().into_iter().filter(|name| name.contains(".idx")).collect();

@@ -74,6 +74,11 @@ impl Writer {
         })
     }
 
+    /// The stream that it writes to.
+    pub(crate) fn stream(&self) -> &StreamId {
+        &self.stream
+    }
+
     /// The next records and where they belong.
     pub(crate) fn offer(&mut self, batch: usize) -> (Expected, Vec<NewRecord>) {
         let expected =
