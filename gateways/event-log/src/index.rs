@@ -197,7 +197,7 @@ impl Index {
 
     /// The index of a log whose first segments are left out, up to the one with this header.
     #[must_use]
-    pub fn begin_with(header: SegmentHeader) -> Self {
+    pub fn begin_with(header: &SegmentHeader) -> Self {
         Self { base: Some(header.clone()), ..Self::new(header.log) }
     }
 

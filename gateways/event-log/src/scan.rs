@@ -258,7 +258,7 @@ impl Scan<'_> {
             return Err(damaged(name, 80, "the tree before the segment is not the one that was signed"));
         }
         let tree = SubtreeStore::resume(&header.tree);
-        Ok(Joined { index: Index::begin_with(header), tree, partial: true, ..Joined::new(self.log) })
+        Ok(Joined { index: Index::begin_with(&header), tree, partial: true, ..Joined::new(self.log) })
     }
 
     fn segment_names(&self) -> Result<Vec<String>, LogError> {
