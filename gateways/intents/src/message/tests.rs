@@ -73,7 +73,9 @@ fn the_nonce_may_die_with_the_offer_but_not_before_it() {
 
 #[test]
 fn a_deadline_that_was_cut_to_the_end_of_time_is_refused() {
-    for at in [Timestamp::from_micros(i64::MAX), Timestamp::from_micros(i64::MIN), Timestamp::MAX.plus_millis(1)] {
+    for at in
+        [Timestamp::from_micros(i64::MAX), Timestamp::from_micros(i64::MIN), Timestamp::MAX.plus_millis(1)]
+    {
         assert_eq!(deadline(at), Err(Unsayable::Deadline(at)));
     }
     let last = Timestamp::parse("9999-12-31T23:59:59.999998Z").unwrap();

@@ -77,7 +77,11 @@ impl Owner {
     }
 
     /// An owner that speaks TLS.
+    ///
+    /// The provider is named as the product's `main` names it: built with the whole workspace, rustls has two to choose from
+    /// (the KurrentDB client of other tests brings a second one) and then takes none by itself.
     pub fn under(tls: ServerTlsConfig, log: Arc<dyn EventLog>) -> Self {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         Self::new(log, false, None, Some(tls))
     }
 
