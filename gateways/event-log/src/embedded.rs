@@ -6,6 +6,7 @@ pub use proofs::{ConsistencyProof, InclusionProof, InvalidProof};
 
 use crate::ahead::Ahead;
 use crate::checkpoint::Checkpoint;
+use crate::entries::Entries;
 use crate::errors::storage as failed;
 use crate::follow::{Follower, Pages};
 use crate::format::{to_u32, to_u64};
@@ -126,6 +127,12 @@ impl EmbeddedLog {
     #[must_use]
     pub fn verifier(&self) -> &NoteVerifier {
         self.shared.signer.verifier()
+    }
+
+    /// Reads the log from a position (inclusive) to the head, without copying it.
+    #[must_use]
+    pub fn entries(&self, from: Position) -> Entries {
+        Entries::new(Arc::clone(&self.shared), from)
     }
 
     /// Size and content in numbers.

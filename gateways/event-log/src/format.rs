@@ -45,6 +45,9 @@ pub const CHECKPOINTS_FILE: &str = "checkpoints";
 /// Name of the file that will be the next segment: zeros.
 pub const PREPARED_FILE: &str = "next.tmp";
 
+/// Name of an index file that is not whole yet.
+pub const INDEX_UNFINISHED_FILE: &str = "index.tmp";
+
 /// A length or offset as the language counts it.
 #[must_use]
 #[expect(

@@ -1,9 +1,19 @@
 //! What the log knows of itself without looking at commits: where streams are and where positions lie, segment by
-//! segment. Payloads stay on disk.
+//! segment. Of the last segment all of it is in memory, of sealed ones a little; the rest is in index files. What is
+//! not in memory is looked up when nobody holds the index: it hands out what to look at.
 
+mod file;
+mod filter;
+mod layout;
+mod pages;
 mod part;
+mod store;
 
-pub use part::{CommitEntry, Held, Mark, Part};
+pub use file::{IndexFile, TreePart, encode, file_name};
+pub use layout::StreamEntry;
+pub use pages::Unusable;
+pub use part::{CommitEntry, Extent, Held, Mark, Part};
+pub use store::{open, store};
 
 use crate::recent::RecentIds;
 use crate::segment::SegmentHeader;
@@ -13,7 +23,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use stele_domain::ids::EventId;
-use stele_domain::port::event_log::{Position, Revision, StreamId};
+use stele_domain::port::event_log::{LogError, Position, Revision, StreamId};
 use stele_domain::time::Timestamp;
 use uuid::Uuid;
 
@@ -21,8 +31,152 @@ use uuid::Uuid;
 pub struct Segment {
     /// The file.
     pub file: Arc<dyn StorageFile>,
-    /// What is in it.
-    pub part: Part,
+    known: Known,
+}
+
+/// The index of one segment, wherever it is.
+pub enum Known {
+    /// In memory, and growing.
+    Open(Box<Part>),
+    /// In memory, until it is in a file.
+    Sealed(Arc<Part>),
+    /// In a file.
+    File(Arc<IndexFile>),
+}
+
+impl Segment {
+    fn sealed(self) -> Self {
+        let known = match self.known {
+            Known::Open(part) => Known::Sealed(Arc::new(*part)),
+            sealed @ (Known::Sealed(_) | Known::File(_)) => sealed,
+        };
+        Self { known, ..self }
+    }
+
+    /// What it covers.
+    #[must_use]
+    pub fn extent(&self) -> Extent {
+        match &self.known {
+            Known::Open(part) => part.extent(),
+            Known::Sealed(part) => part.extent(),
+            Known::File(file) => *file.extent(),
+        }
+    }
+}
+
+/// A segment in which something is to be found, with its index or in it.
+pub struct Located {
+    /// The file.
+    pub file: Arc<dyn StorageFile>,
+    /// Position of the segment's first record.
+    pub first: u64,
+    /// Offset after its last commit.
+    pub end: u64,
+    found: Result<Mark, Arc<IndexFile>>,
+}
+
+impl Located {
+    /// A commit at or before `position`, which the segment has.
+    pub fn mark_of(&self, position: u64) -> Result<Mark, LogError> {
+        self.mark(|mark| mark.position <= position)
+    }
+
+    /// A commit at or before the one with this number, which the segment has.
+    pub fn mark_of_commit(&self, commit: u64) -> Result<Mark, LogError> {
+        self.mark(|mark| mark.commit <= commit)
+    }
+
+    fn mark(&self, stands: impl Fn(&Mark) -> bool) -> Result<Mark, LogError> {
+        match &self.found {
+            Ok(mark) => Ok(*mark),
+            Err(file) => file.mark(stands)?.ok_or_else(|| {
+                crate::errors::damaged(
+                    &file_name(self.first),
+                    0,
+                    "a commit is not in the index of its segment",
+                )
+            }),
+        }
+    }
+}
+
+/// Where a stream may be among the sealed segments, the last one first.
+pub struct Trail {
+    hash: u64,
+    places: Vec<Place>,
+}
+
+/// The index of a sealed segment that may have a stream.
+enum Place {
+    Memory(Arc<Part>),
+    File(Arc<IndexFile>),
+}
+
+/// What one of them has of it.
+enum Found<'a> {
+    Memory(&'a Held),
+    File(&'a IndexFile, StreamEntry),
+}
+
+impl Found<'_> {
+    fn first_revision(&self) -> u64 {
+        match self {
+            Self::Memory(held) => held.first_revision,
+            Self::File(_, entry) => entry.first_revision,
+        }
+    }
+
+    fn next_revision(&self) -> u64 {
+        match self {
+            Self::Memory(held) => held.next_revision(),
+            Self::File(_, entry) => entry.next_revision(),
+        }
+    }
+
+    fn positions(&self, nth: Range<u64>) -> Result<Vec<u64>, LogError> {
+        match self {
+            Self::Memory(held) => Ok(held.positions.range(nth)),
+            Self::File(file, entry) => file.positions(entry, nth),
+        }
+    }
+}
+
+impl Trail {
+    /// Whether there is nothing to look at.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// How many records the stream has in sealed segments and those before.
+    pub fn count(&self, stream: &StreamId) -> Result<u64, LogError> {
+        let found = self.found(stream).next().transpose()?;
+        Ok(found.map_or(0, |found| found.next_revision()))
+    }
+
+    /// Positions of these revisions of the stream, as far as sealed segments have them.
+    pub fn positions(&self, stream: &StreamId, revisions: &Range<u64>) -> Result<Vec<u64>, LogError> {
+        let mut pieces = vec![];
+        for found in self.found(stream) {
+            let found = found?;
+            let first = found.first_revision();
+            let nth = revisions.start.saturating_sub(first)..revisions.end.saturating_sub(first);
+            pieces.push(found.positions(nth)?);
+            if first <= revisions.start {
+                break;
+            }
+        }
+        Ok(pieces.into_iter().rev().flatten().collect())
+    }
+
+    fn found(&self, stream: &StreamId) -> impl Iterator<Item = Result<Found<'_>, LogError>> {
+        self.places.iter().filter_map(move |place| match place {
+            Place::Memory(part) => part.get(stream).map(|held| Ok(Found::Memory(held))),
+            Place::File(file) => {
+                file.find(self.hash, stream).map(|entry| Some(Found::File(file, entry?))).transpose()
+            }
+        })
+    }
 }
 
 /// The index.
@@ -30,43 +184,100 @@ pub struct Index {
     log: Uuid,
     recent: RecentIds,
     segments: Vec<Segment>,
-    /// How many streams have records.
-    streams: u64,
+    /// The header of the first segment, where it is not the first of the log.
+    base: Option<SegmentHeader>,
 }
 
 impl Index {
     /// The index of a log without segments.
     #[must_use]
     pub fn new(log: Uuid) -> Self {
-        Self { log, recent: RecentIds::default(), segments: vec![], streams: 0 }
+        Self { log, recent: RecentIds::default(), segments: vec![], base: None }
+    }
+
+    /// The index of a log whose first segments are left out, up to the one with this header.
+    #[must_use]
+    pub fn begin_with(header: &SegmentHeader) -> Self {
+        Self { base: Some(header.clone()), ..Self::new(header.log) }
     }
 
     /// The header of the segment that would follow, `tree` being the tree over all commits.
     #[must_use]
     pub fn next_segment(&self, tree: &Frontier) -> SegmentHeader {
-        let previous = self.segments.last().map(|segment| &segment.part);
+        let previous = self.last();
+        if let (None, Some(base)) = (previous, &self.base) {
+            return base.clone();
+        }
         SegmentHeader {
             log: self.log,
             first: self.head() + 1,
-            previous_first: previous.map_or(0, |part| part.first),
-            previous_end: previous.map_or(0, |part| part.end),
+            previous_first: previous.map_or(0, |extent| extent.first),
+            previous_end: previous.map_or(0, |extent| extent.end),
             recorded_before: self.recorded_at(),
             tree: tree.clone(),
         }
     }
 
-    /// Enters a segment that follows those that are here.
-    pub fn add_segment(&mut self, file: Arc<dyn StorageFile>, part: Part) {
-        assert_eq!(part.first, self.head() + 1, "a segment does not follow the one before it");
-        let begun = part.streams().filter(|(_, held)| held.first_revision == 0).count();
-        self.streams += crate::format::to_u64(begun);
-        self.segments.push(Segment { file, part });
+    /// Enters a segment that follows those that are here. Nothing more comes into the one before it.
+    pub fn add_segment(&mut self, file: Arc<dyn StorageFile>, known: Known) {
+        let segment = Segment { file, known };
+        assert_eq!(segment.extent().first, self.head() + 1, "a segment does not follow the one before it");
+        if let Some(before) = self.segments.pop() {
+            self.segments.push(before.sealed());
+        }
+        self.segments.push(segment);
+    }
+
+    /// The index of the segment before the last, when it is to be written to a file.
+    #[must_use]
+    pub fn last_sealed(&self) -> Option<Arc<Part>> {
+        match &self.segments.get(self.segments.len().checked_sub(2)?)?.known {
+            Known::Sealed(part) => Some(Arc::clone(part)),
+            Known::Open(_) | Known::File(_) => None,
+        }
+    }
+
+    /// The last segment is written to again: the one that was to follow it never came to be.
+    pub fn reopen(&mut self) -> Result<(), LogError> {
+        let Some(Segment { file, known }) = self.segments.pop() else {
+            return Ok(());
+        };
+        let part = match known {
+            Known::Open(part) => part,
+            Known::File(index) => Box::new(index.load()?),
+            Known::Sealed(part) => match Arc::try_unwrap(part) {
+                Ok(part) => Box::new(part),
+                Err(_) => {
+                    return Err(LogError::Stopped("an index is in use while the log is opened".to_owned()));
+                }
+            },
+        };
+        self.segments.push(Segment { file, known: Known::Open(part) });
+        Ok(())
+    }
+
+    /// The index of a sealed segment is in a file now.
+    pub fn filed(&mut self, file: IndexFile) {
+        let first = file.extent().first;
+        let sealed = self.segments.iter_mut().find(|segment| segment.extent().first == first);
+        if let Some(segment) = sealed {
+            segment.known = Known::File(Arc::new(file));
+        }
+    }
+
+    /// The index of the last segment.
+    #[must_use]
+    pub fn open_part(&self) -> Option<&Part> {
+        match &self.segments.last()?.known {
+            Known::Open(part) => Some(part),
+            Known::Sealed(_) | Known::File(_) => None,
+        }
     }
 
     /// Enters a commit of the last segment. The records come one by one, by [`Self::add_record`], after it.
     pub fn add_commit(&mut self, entry: CommitEntry) {
-        if let Some(segment) = self.segments.last_mut() {
-            segment.part.add_commit(entry);
+        if let Some(part) = self.open_part_mut() {
+            part.add_commit(entry);
         }
     }
 
@@ -74,33 +285,31 @@ impl Index {
     /// segment has; whoever writes the first of them has looked at those before.
     pub fn add_record(&mut self, stream: &StreamId, revision: u64, event_id: EventId) -> bool {
         let position = self.head() + 1;
-        let Some(segment) = self.segments.last_mut() else {
-            return false;
-        };
-        if !segment.part.add_record(stream, revision) {
-            return false;
+        let added = self.open_part_mut().is_some_and(|part| part.add_record(stream, revision));
+        if added {
+            self.recent.push(position, stream, revision, event_id);
         }
-        self.streams += u64::from(revision == 0);
-        self.recent.push(position, stream, revision, event_id);
-        true
+        added
     }
 
     /// The last position; 0 when there is none.
     #[must_use]
     pub fn head(&self) -> u64 {
-        self.segments.last().map_or(0, |segment| segment.part.next_position() - 1)
+        let before = self.base.as_ref().map_or(0, |base| base.first - 1);
+        self.last().map_or(before, |extent| extent.next_position() - 1)
     }
 
     /// Number of commits.
     #[must_use]
     pub fn commits(&self) -> u64 {
-        self.segments.last().map_or(0, |segment| segment.part.next_commit())
+        let before = self.base.as_ref().map_or(0, |base| base.tree.size());
+        self.last().map_or(before, |extent| extent.next_commit())
     }
 
     /// When the last commit was recorded; the epoch when there is none.
     #[must_use]
     pub fn recorded_at(&self) -> Timestamp {
-        self.segments.last().map_or_else(Timestamp::default, |segment| segment.part.recorded_at)
+        self.last().map_or_else(Timestamp::default, |extent| extent.recorded_at)
     }
 
     /// All segments in order.
@@ -112,56 +321,44 @@ impl Index {
     /// How many streams have records.
     #[must_use]
     pub fn streams(&self) -> u64 {
-        self.streams
+        self.segments.iter().map(|segment| segment.extent().begun).sum()
     }
 
-    /// How many records each category has. Goes through all streams.
+    /// How many records each category has. Goes through all streams of the last segment.
     #[must_use]
     pub fn categories(&self) -> BTreeMap<String, u64> {
-        let mut categories = BTreeMap::new();
-        for (category, count) in self.segments.iter().flat_map(|segment| segment.part.categories()) {
-            *categories.entry(category).or_default() += count;
-        }
-        categories
-    }
-
-    /// How many records a stream has.
-    #[must_use]
-    pub fn count(&self, stream: &StreamId) -> u64 {
-        self.held(stream).next().map_or(0, Held::next_revision)
-    }
-
-    /// How many records a stream has up to a position.
-    #[must_use]
-    pub fn count_to(&self, stream: &StreamId, position: u64) -> u64 {
-        for held in self.held(stream) {
-            let here = held.positions.count_to(position);
-            if here > 0 || held.first_revision == 0 {
-                return held.first_revision + here;
+        let mut sums = BTreeMap::new();
+        let mut add = |categories: &BTreeMap<String, u64>| {
+            for (category, count) in categories {
+                *sums.entry(category.clone()).or_default() += count;
+            }
+        };
+        for segment in &self.segments {
+            match &segment.known {
+                Known::Open(part) => add(&part.categories()),
+                Known::Sealed(part) => add(&part.categories()),
+                Known::File(file) => add(file.categories()),
             }
         }
-        0
+        sums
     }
 
-    /// The position of a stream's record.
+    /// What the last segment has of a stream.
     #[must_use]
-    pub fn position(&self, stream: &StreamId, revision: u64) -> Option<u64> {
-        let held = self.held(stream).find(|held| held.first_revision <= revision)?;
-        held.positions.get(revision - held.first_revision)
+    pub fn held(&self, stream: &StreamId) -> Option<&Held> {
+        self.open_part()?.get(stream)
     }
 
-    /// The positions of a stream's records, as far as they exist.
+    /// Where a stream may be among the sealed segments.
     #[must_use]
-    pub fn positions(&self, stream: &StreamId, revisions: Range<u64>) -> Vec<u64> {
-        let mut pieces = vec![];
-        for held in self.held(stream).filter(|held| held.first_revision < revisions.end) {
-            let from = revisions.start.saturating_sub(held.first_revision);
-            pieces.push(held.positions.range(from..revisions.end - held.first_revision));
-            if held.first_revision <= revisions.start {
-                break;
-            }
-        }
-        pieces.into_iter().rev().flatten().collect()
+    pub fn trail(&self, stream: &StreamId) -> Trail {
+        let hash = filter::hash_of(stream.as_str());
+        let places = self.segments.iter().rev().filter_map(|segment| match &segment.known {
+            Known::Open(_) => None,
+            Known::Sealed(part) => part.get(stream).map(|_| Place::Memory(Arc::clone(part))),
+            Known::File(file) => file.may_have(hash).then(|| Place::File(Arc::clone(file))),
+        });
+        Trail { hash, places: places.collect() }
     }
 
     /// The revision of a stream's last record with this id, when it is a recent one. Those of an earlier process must
@@ -188,30 +385,38 @@ impl Index {
         self.recent.prepend(first, records);
     }
 
-    /// The segment with a position, and a commit at or before it.
+    /// The segment with a position.
     #[must_use]
-    pub fn locate(&self, position: u64) -> Option<(&Segment, Mark)> {
-        self.find(|part| part.first <= position, |mark| mark.position <= position)
+    pub fn locate(&self, position: u64) -> Option<Located> {
+        self.find(|extent| extent.first <= position, |mark| mark.position <= position)
     }
 
-    /// The segment with a commit, and a commit at or before it.
+    /// The segment with a commit.
     #[must_use]
-    pub fn locate_commit(&self, commit: u64) -> Option<(&Segment, Mark)> {
-        self.find(|part| part.first_commit <= commit, |mark| mark.commit <= commit)
+    pub fn locate_commit(&self, commit: u64) -> Option<Located> {
+        self.find(|extent| extent.first_commit <= commit, |mark| mark.commit <= commit)
     }
 
-    fn find(
-        &self,
-        begins: impl Fn(&Part) -> bool,
-        stands: impl Fn(&Mark) -> bool,
-    ) -> Option<(&Segment, Mark)> {
-        let after = self.segments.partition_point(|segment| begins(&segment.part));
+    fn find(&self, begins: impl Fn(&Extent) -> bool, stands: impl Fn(&Mark) -> bool) -> Option<Located> {
+        let after = self.segments.partition_point(|segment| begins(&segment.extent()));
         let segment = self.segments.get(after.checked_sub(1)?)?;
-        segment.part.mark(stands).map(|mark| (segment, mark))
+        let found = match &segment.known {
+            Known::Open(part) => Ok(part.mark(stands)?),
+            Known::Sealed(part) => Ok(part.mark(stands)?),
+            Known::File(file) => Err(Arc::clone(file)),
+        };
+        let extent = segment.extent();
+        Some(Located { file: Arc::clone(&segment.file), first: extent.first, end: extent.end, found })
     }
 
-    /// What segments hold of a stream, the last one first.
-    fn held(&self, stream: &StreamId) -> impl Iterator<Item = &Held> {
-        self.segments.iter().rev().filter_map(|segment| segment.part.get(stream))
+    fn last(&self) -> Option<Extent> {
+        self.segments.last().map(Segment::extent)
+    }
+
+    fn open_part_mut(&mut self) -> Option<&mut Part> {
+        match &mut self.segments.last_mut()?.known {
+            Known::Open(part) => Some(part),
+            Known::Sealed(_) | Known::File(_) => None,
+        }
     }
 }

@@ -9,6 +9,7 @@
 compile_error!("the event log counts bytes in 64 bits");
 
 mod embedded;
+mod entries;
 mod memory;
 mod options;
 mod recovery;
@@ -47,6 +48,7 @@ mod observe;
 mod segment;
 
 pub use embedded::{ConsistencyProof, EmbeddedLog, InclusionProof, InvalidProof};
+pub use entries::{Chunk, ChunkEntries, Entries, Entry};
 pub use memory::MemoryLog;
 pub use observe::announce;
 pub use options::{

@@ -164,10 +164,10 @@ impl History for Kept {
         count.checked_sub(1).map(|last| Revision(to_u64(last)))
     }
 
-    fn position(&self, stream: &StreamId, revision: Revision) -> Position {
+    fn position(&self, stream: &StreamId, revision: Revision) -> Result<Position, LogError> {
         let position = self.streams.get(stream).and_then(|positions| positions.get(to_usize(revision.0)));
         assert!(position.is_some(), "revision {revision} of {stream} has no position");
-        position.copied().unwrap_or_default()
+        Ok(position.copied().unwrap_or_default())
     }
 
     fn carries(&self, stream: &StreamId, first: Revision, records: &[NewRecord]) -> Result<bool, LogError> {

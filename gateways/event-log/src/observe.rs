@@ -74,9 +74,10 @@ pub fn sealed(directory: &str, next: &str) {
     tracing::info!(event = "log.sealed", directory, next, "segment sealed");
 }
 
-/// Zeros behind the end of a sealed segment could not be cut off; they are harmless.
-pub fn spare_room_stays(directory: &str, error: &std::io::Error) {
-    tracing::warn!(event = "log.spare_room_stays", directory, %error, "free space behind a sealed segment stays");
+/// A segment was left with spare room behind it, or without an index file. The first is harmless, the second costs time
+/// at the next start.
+pub fn not_tidied(directory: &str, error: &std::io::Error) {
+    tracing::warn!(event = "log.not_tidied", directory, %error, "segment sealed without its index file");
 }
 
 /// There was no room for a group; nothing of it was kept.

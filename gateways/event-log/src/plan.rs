@@ -14,7 +14,7 @@ pub trait History {
     fn last(&self, stream: &StreamId) -> Option<Revision>;
 
     /// Position of a record that exists.
-    fn position(&self, stream: &StreamId, revision: Revision) -> Position;
+    fn position(&self, stream: &StreamId, revision: Revision) -> Result<Position, LogError>;
 
     /// Whether the records of a stream from `first` on carry these ids, in this order. They all exist.
     fn carries(&self, stream: &StreamId, first: Revision, records: &[NewRecord]) -> Result<bool, LogError>;
@@ -54,7 +54,7 @@ pub fn plan(history: &impl History, appends: &[StreamAppend]) -> Result<Plan, Lo
     if writes && writing.all(|(_, verdict)| matches!(verdict, Verdict::Repeats(_))) {
         let answers =
             appends.iter().zip(&verdicts).map(|(append, verdict)| repeated(history, append, verdict));
-        return Ok(Plan::Answer(answers.collect()));
+        return Ok(Plan::Answer(answers.collect::<Result<_, _>>()?));
     }
     for (append, verdict) in appends.iter().zip(&verdicts) {
         let refused = match verdict {
@@ -118,15 +118,15 @@ fn reaches(last: Option<Revision>, first: Revision, count: usize) -> bool {
     })
 }
 
-fn repeated(history: &impl History, append: &StreamAppend, verdict: &Verdict) -> Appended {
+fn repeated(history: &impl History, append: &StreamAppend, verdict: &Verdict) -> Result<Appended, LogError> {
     let Verdict::Repeats(first) = *verdict else {
-        return checked(history.head(), history.last(&append.stream));
+        return Ok(checked(history.head(), history.last(&append.stream)));
     };
     let last = Revision(first.0 + crate::format::to_u64(append.records.len()) - 1);
-    Appended {
-        first: history.position(&append.stream, first),
-        last: history.position(&append.stream, last),
+    Ok(Appended {
+        first: history.position(&append.stream, first)?,
+        last: history.position(&append.stream, last)?,
         revision: last,
         repeated: true,
-    }
+    })
 }

@@ -61,6 +61,11 @@ impl Positions {
         all.skip(start - skipped * BLOCK_RECORDS).take(end.saturating_sub(start)).collect()
     }
 
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = u64> {
+        self.full.iter().flat_map(Block::positions).chain(self.open.iter().copied())
+    }
+
     /// How many of them are at `head` or before it.
     #[must_use]
     pub fn count_to(&self, head: u64) -> u64 {

@@ -165,15 +165,10 @@ fn wants(filter: &Filter, stream: &str, event_type: &str) -> bool {
 }
 
 fn walk_to(shared: &Shared, position: u64, chunk_bytes: usize) -> Result<Walk, LogError> {
-    let index = shared.index();
-    let found = index.locate(position);
-    assert!(
-        found.is_some(),
-        "position {position} is durable and in no segment; the head is {}",
-        index.head()
-    );
-    let walk = found.map(|(segment, mark)| {
-        Walk::new(shared.log, Arc::clone(&shared.directory), segment, mark, chunk_bytes)
-    });
-    walk.ok_or_else(|| LogError::Stopped(format!("position {position} is in no segment")))
+    let found = shared.index().locate(position);
+    let head = shared.head();
+    assert!(found.is_some(), "position {position} is durable and in no segment; the head is {head}");
+    let found = found.ok_or_else(|| LogError::Stopped(format!("position {position} is in no segment")))?;
+    let mark = found.mark_of(position)?;
+    Ok(Walk::new(shared.log, Arc::clone(&shared.directory), &found, mark, chunk_bytes))
 }

@@ -12,7 +12,7 @@ use crate::format::{CHECKPOINTS_FILE, to_u64};
 use crate::index::Index;
 use crate::note::NoteSigner;
 use crate::observe;
-use crate::scan::{Scan, Scanned, Tail};
+use crate::scan::{Indexes, Scan, Scanned, Tail};
 use crate::segment;
 use crate::storage::{Access, OwnError, Ownership, Secrecy, Storage, StorageFile, write_all_at};
 use crate::tree::{Frontier, SubtreeStore};
@@ -96,10 +96,13 @@ pub fn open(storage: &dyn Storage) -> Result<Recovered, LogError> {
         verifier: signer.verifier(),
         being_written: false,
         at_size: None,
+        indexes: Indexes::Used,
+        positions: 0..=u64::MAX,
     };
     let mut scanned = scan.run()?;
     refuse_lost_checkpoints(&scanned)?;
     let cut = tail::mend(storage, &scanned)?;
+    scanned.index.reopen()?;
     if scanned.index.segments().is_empty() {
         create::segment(storage, &mut scanned.index, &scanned.tree.frontier())?;
     }
@@ -192,7 +195,10 @@ pub fn name_segment(
 /// The name of the last segment, for messages.
 #[must_use]
 pub fn active_name(index: &Index) -> String {
-    index.segments().last().map_or_else(|| segment::file_name(1), |last| segment::file_name(last.part.first))
+    index
+        .segments()
+        .last()
+        .map_or_else(|| segment::file_name(1), |last| segment::file_name(last.extent().first))
 }
 
 /// Whether a scan ended with a segment that was being created.

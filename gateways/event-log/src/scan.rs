@@ -1,9 +1,11 @@
 //! Reads a whole log from its first byte, checks everything that can be checked, and says how it ends. Changes
 //! nothing: recovery acts on what is found here, and `verify` reports it.
 
+mod beside;
 mod evidence;
 mod frames;
 mod headers;
+mod indexed;
 #[cfg(test)]
 mod tests;
 
@@ -11,16 +13,18 @@ use crate::checkpoint::{self, Checkpoint, Stored};
 use crate::errors::{damaged, storage as failed};
 use crate::format::{CHECKPOINTS_FILE, SECTOR_BYTES, SEGMENT_HEADER_BYTES, to_u64, to_usize};
 use crate::hash::Table;
-use crate::index::{Index, Part};
+use crate::index::{self, Index, Known, Part, TreePart};
 use crate::note::NoteVerifier;
 use crate::segment::{self, SegmentHeader};
 use crate::storage::{Access, Storage, read_all};
 use crate::tree::{Hash, SubtreeStore};
 use crate::window::Window;
-use frames::ScannedSegment;
+use frames::{Content, ScannedSegment};
 use headers::HeaderFound;
+pub use indexed::Indexes;
+use std::collections::BTreeMap;
 use std::io;
-use std::num::NonZero;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use stele_domain::port::event_log::{LogError, StreamId};
 use uuid::Uuid;
@@ -42,12 +46,18 @@ pub struct Scan<'a> {
     pub being_written: bool,
     /// A number of commits whose tree is of interest.
     pub at_size: Option<u64>,
+    /// What becomes of index files.
+    pub indexes: Indexes,
+    /// Segments that hold none of these positions are left out.
+    pub positions: RangeInclusive<u64>,
 }
 
 /// What a scan found.
 pub struct Scanned {
-    /// All that is whole.
+    /// All that is whole; of a log that is verified, only what segments cover.
     pub index: Index,
+    /// How many records each category has, of a log that is verified.
+    pub categories: BTreeMap<String, u64>,
     /// The tree over all commits that are whole.
     pub tree: SubtreeStore,
     /// How the last segment ends.
@@ -110,53 +120,53 @@ impl Scan<'_> {
         let stored = stored_checkpoints(self)?;
         let checkpoints = stored.as_ref().map_or(&[][..], |stored| &stored.checkpoints);
         let known = checkpoints.last().map_or(0, |(_, checkpoint)| checkpoint.size);
-        let names = self.segment_names()?;
-        let mut joined = Joined::new(self.log);
-        if names.is_empty() {
+        let all = self.segment_names()?;
+        let (names, following) = self.of_interest(&all);
+        let mut joined = self.begin(names, names.first() != all.first(), checkpoints)?;
+        if all.is_empty() {
             Roots::after(checkpoints, 0, self.at_size).compare(&joined.tree)?;
         }
-        let beside = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let last = names.last();
-        for run in names.chunks(beside) {
-            let ahead = |name: &String| self.ahead(name, Some(name) == last, known, checkpoints);
-            let scanned: Vec<_> = std::thread::scope(|scope| {
-                let threads: Vec<_> =
-                    run.iter().skip(1).map(|name| scope.spawn(move || ahead(name))).collect();
-                let first = run.first().map(ahead);
-                first
-                    .into_iter()
-                    .chain(threads.into_iter().map(|thread| thread.join().ok().flatten()))
-                    .collect()
-            });
-            for (name, scanned) in run.iter().zip(scanned) {
-                let is_last = Some(name) == last;
-                if !self.join(&mut joined, name, is_last, known, checkpoints, scanned)? {
-                    joined.tail = Tail::Unborn { file: name.clone() };
-                }
+        let ahead = |nth: usize| {
+            let name = names.get(nth)?;
+            self.ahead(name, names.get(nth + 1).or(following), known, checkpoints)
+        };
+        beside::in_order(names.len(), ahead, |nth, scanned| {
+            let Some(name) = names.get(nth) else { return Ok(()) };
+            if !self.join(&mut joined, name, Some(name) == all.last(), known, checkpoints, scanned)? {
+                joined.tail = Tail::Unborn { file: name.clone() };
             }
-        }
-        let Joined { index, tree, tail, durable, root_at_size, .. } = joined;
-        if index.commits() < known {
-            let (name, end) = last_of(&index, &names);
+            Ok(())
+        })?;
+        let Joined { index, categories, tree, tail, durable, root_at_size, index_too_long, .. } = joined;
+        if index.commits() < known && following.is_none() {
+            let (name, end) = last_of(&index, names);
             let what =
                 format!("the log ends after commit {}, a stored checkpoint has {known}", index.commits());
             return Err(damaged(&name, end, what));
         }
-        Ok(Scanned { index, tree, tail, stored, durable, root_at_size })
+        // A segment that lost something has been named before.
+        let scanned = Scanned { index, categories, tree, tail, stored, durable, root_at_size };
+        index_too_long.map_or(Ok(scanned), Err)
     }
 
     /// Scans a segment whose header has yet to be compared with the log before it; `None` when it has none.
     fn ahead(
         &self,
         name: &str,
-        last: bool,
+        next: Option<&String>,
         known: u64,
         checkpoints: &[(u64, Checkpoint)],
     ) -> Option<Result<ScannedSegment, LogError>> {
         let file = self.storage.open(name, self.access).ok()?;
         let mut window = Window::new(Arc::clone(&file), SEGMENT_HEADER_BYTES);
         let header = SegmentHeader::decode(window.slice(0, SEGMENT_HEADER_BYTES).ok()?).ok()?;
-        let roots = Roots::after(checkpoints, header.tree.size(), self.at_size);
+        let roots = || Roots::after(checkpoints, header.tree.size(), self.at_size);
+        if let (Indexes::Used, Some(next)) = (self.indexes, next)
+            && let Some(indexed) = self.indexed(&file, &header, next, roots())
+        {
+            return Some(indexed);
+        }
+        let (roots, last) = (roots(), next.is_none());
         Some(frames::scan(self, roots, &frames::Segment { name, file, header: &header, last, known }))
     }
 
@@ -183,13 +193,72 @@ impl Scan<'_> {
             let file = Arc::clone(&file);
             frames::scan(self, roots, &frames::Segment { name, file, header: &header, last, known })?
         };
-        joined.continue_streams(name, &scanned.part)?;
         joined.tail = tail_of(name, &scanned);
         joined.durable = scanned.durable;
         joined.root_at_size = joined.root_at_size.or(scanned.root_at_size);
+        if let (Indexes::Checked, Content::Part(part)) = (self.indexes, &scanned.content) {
+            joined.continue_streams(name, part)?;
+            for (category, count) in part.categories() {
+                *joined.categories.entry(category).or_default() += count;
+            }
+        }
+        joined.index_too_long = joined.index_too_long.take().or(scanned.index_too_long);
+        let scanned_tree = scanned.tree.part();
         joined.tree.join(scanned.tree);
-        joined.index.add_segment(file, scanned.part);
+        let known = match scanned.content {
+            Content::File(index) => Known::File(index),
+            // Whoever verifies a log looks up nothing in it.
+            Content::Part(part) if self.indexes == Indexes::Checked => {
+                Known::Sealed(Arc::new(Part::resume(part.extent())))
+            }
+            Content::Part(part) if last => Known::Open(part),
+            Content::Part(part) => self.known(*part, &scanned_tree),
+        };
+        joined.index.add_segment(file, known);
         Ok(true)
+    }
+
+    /// The index of a sealed segment that had none, or had a wrong one.
+    fn known(&self, part: Part, tree: &TreePart) -> Known {
+        // Without room for a file it stays in memory.
+        let stored = index::store(self.storage, self.log, &part, tree).ok();
+        stored.map_or_else(|| Known::Sealed(Arc::new(part)), |file| Known::File(Arc::new(file)))
+    }
+
+    /// The segments of interest, and the one that follows them.
+    fn of_interest<'n>(&self, all: &'n [String]) -> (&'n [String], Option<&'n String>) {
+        let begun_by = |position| all.partition_point(|name| segment::first_position(name) <= Some(position));
+        let from = begun_by(*self.positions.start()).saturating_sub(1);
+        let to = begun_by(*self.positions.end()).max(from);
+        (all.get(from..to).unwrap_or_default(), all.get(to))
+    }
+
+    /// Begins with the first segment of `names`: from what its header says, when others are before it.
+    fn begin(
+        &self,
+        names: &[String],
+        others: bool,
+        checkpoints: &[(u64, Checkpoint)],
+    ) -> Result<Joined, LogError> {
+        let Some(name) = names.first().filter(|_| others) else {
+            return Ok(Joined::new(self.log));
+        };
+        let directory = self.storage.describe();
+        let unread = |error| failed("reading", name, &directory, error);
+        let file = self.storage.open(name, Access::Read).map_err(unread)?;
+        let mut window = Window::new(file, SEGMENT_HEADER_BYTES);
+        let header = SegmentHeader::decode(window.slice(0, SEGMENT_HEADER_BYTES).map_err(unread)?);
+        let header = header.map_err(|what| damaged(name, 0, what))?;
+        if header.log != self.log || Some(header.first) != segment::first_position(name) {
+            return Err(damaged(name, 0, "the segment's header belongs to another segment"));
+        }
+        // When a segment is sealed, a checkpoint is signed over all commits up to there.
+        let signed = checkpoints.iter().find(|(_, checkpoint)| checkpoint.size == header.tree.size());
+        if signed.is_some_and(|(_, checkpoint)| checkpoint.root != header.tree.root()) {
+            return Err(damaged(name, 80, "the tree before the segment is not the one that was signed"));
+        }
+        let tree = SubtreeStore::resume(&header.tree);
+        Ok(Joined { index: Index::begin_with(&header), tree, partial: true, ..Joined::new(self.log) })
     }
 
     fn segment_names(&self) -> Result<Vec<String>, LogError> {
@@ -211,9 +280,15 @@ struct Joined {
     tree: SubtreeStore,
     /// The next revision of each stream.
     revisions: Table<StreamId, u64>,
+    /// How many records each category has in segments whose index was not kept.
+    categories: BTreeMap<String, u64>,
     tail: Tail,
     durable: u64,
     root_at_size: Option<Hash>,
+    /// Whether there are segments before the first one.
+    partial: bool,
+    /// The first index file that covers more than there is.
+    index_too_long: Option<LogError>,
 }
 
 impl Joined {
@@ -222,17 +297,22 @@ impl Joined {
             index: Index::new(log),
             tree: SubtreeStore::default(),
             revisions: Table::default(),
+            categories: BTreeMap::new(),
             tail: Tail::Clean,
             durable: 0,
             root_at_size: None,
+            partial: false,
+            index_too_long: None,
         }
     }
 
     /// Streams go on where the segments before left them.
     fn continue_streams(&mut self, name: &str, part: &Part) -> Result<(), LogError> {
         for (stream, held) in part.streams() {
-            let next = self.revisions.get(stream).copied().unwrap_or_default();
-            if held.first_revision != next {
+            let known = self.revisions.get(stream).copied();
+            // Nobody has looked at where a stream was before the first segment of interest.
+            let any = self.partial && known.is_none();
+            if !any && held.first_revision != known.unwrap_or_default() {
                 let first = held.positions.get(0).unwrap_or_default();
                 let offset = part.mark(|mark| mark.position <= first).map_or(0, |mark| mark.offset);
                 let what = format!("revision {} is not the next of stream {stream}", held.first_revision);
@@ -248,11 +328,12 @@ fn tail_of(name: &str, scanned: &ScannedSegment) -> Tail {
     if scanned.torn_bytes == 0 {
         return Tail::Clean;
     }
-    Tail::Torn { file: name.to_owned(), offset: scanned.part.end, bytes: scanned.torn_bytes }
+    Tail::Torn { file: name.to_owned(), offset: scanned.extent().end, bytes: scanned.torn_bytes }
 }
 
 fn last_of(index: &Index, names: &[String]) -> (String, u64) {
-    let whole = index.segments().last().map(|last| (segment::file_name(last.part.first), last.part.end));
+    let whole =
+        index.segments().last().map(|last| (segment::file_name(last.extent().first), last.extent().end));
     whole.unwrap_or_else(|| (names.first().cloned().unwrap_or_else(|| segment::file_name(1)), 0))
 }
 
@@ -269,6 +350,13 @@ impl<'a> Roots<'a> {
         let before = checkpoints.partition_point(|(_, checkpoint)| checkpoint.size <= commits);
         let left = if commits == 0 { checkpoints } else { checkpoints.get(before..).unwrap_or_default() };
         Self { left, at_size, root_at_size: None }
+    }
+
+    /// Passes over checkpoints within a tree that is not looked at leaf by leaf, and compares those of its size.
+    fn skip_to(&mut self, tree: &SubtreeStore) -> Result<(), LogError> {
+        let within = self.left.partition_point(|(_, checkpoint)| checkpoint.size < tree.size());
+        self.left = self.left.get(within..).unwrap_or_default();
+        self.compare(tree)
     }
 
     /// Compares the tree with the checkpoints of its size.

@@ -1,6 +1,6 @@
 //! What the writer publishes and readers read. Readers never wait for the disk on an asynchronous thread.
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Kept};
 use crate::index::Index;
 use crate::note::NoteSigner;
 use crate::tree::SubtreeStore;
@@ -21,6 +21,7 @@ pub struct Shared {
     pub signer: NoteSigner,
     index: RwLock<Index>,
     cache: RwLock<Cache>,
+    kept: Mutex<Kept>,
     tree: Mutex<SubtreeStore>,
     head: AtomicU64,
     bell: watch::Sender<u64>,
@@ -43,7 +44,8 @@ impl Shared {
             directory,
             signer,
             index: RwLock::new(index),
-            cache: RwLock::new(Cache::new(cache_bytes)),
+            cache: RwLock::new(Cache::new(cache_bytes - cache_bytes / 4)),
+            kept: Mutex::new(Kept::new(cache_bytes / 4)),
             tree: Mutex::new(tree),
             head,
             bell,
@@ -69,6 +71,11 @@ impl Shared {
     /// The last records, for the writer to add to.
     pub fn cache_mut(&self) -> RwLockWriteGuard<'_, Cache> {
         self.cache.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records of streams that were read from the disk.
+    pub fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The tree over all commits. The writer holds it from before a group can be read until its commits are in, so

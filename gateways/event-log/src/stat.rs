@@ -11,7 +11,7 @@ use uuid::Uuid;
 pub struct Stat {
     /// The log's identity.
     pub log: Uuid,
-    /// Number of records; also the last position.
+    /// Number of records; also the last position, but for a log that was verified in part.
     pub events: u64,
     /// Number of commits.
     pub commits: u64,
@@ -31,9 +31,9 @@ impl Stat {
     pub(crate) fn of(log: Uuid, index: &Index) -> Self {
         Self {
             log,
-            events: index.head(),
-            commits: index.commits(),
-            bytes: index.segments().iter().map(|segment| segment.part.end).sum(),
+            events: index.segments().iter().map(|segment| segment.extent().records).sum(),
+            commits: index.segments().iter().map(|segment| segment.extent().commits).sum(),
+            bytes: index.segments().iter().map(|segment| segment.extent().end).sum(),
             streams: index.streams(),
             segments: to_u64(index.segments().len()),
             head: Position(index.head()),

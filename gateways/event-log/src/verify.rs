@@ -4,13 +4,14 @@ use crate::checkpoint::{Checkpoint, log_of};
 use crate::format::{PUBLIC_KEY_FILE, to_u64};
 use crate::note::{NoteError, NoteVerifier};
 use crate::recovery::read_text;
-use crate::scan::{Scan, Tail};
+use crate::scan::{Indexes, Scan, Tail};
 use crate::stat::Stat;
 use crate::storage::{Access, DirectoryStorage, Storage};
 use crate::tree::Hash;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::Path;
-use stele_domain::port::event_log::LogError;
+use stele_domain::port::event_log::{LogError, Position};
 
 /// What to hold a log against.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +20,21 @@ pub struct VerifyOptions {
     pub against: Option<String>,
     /// The key to believe, when it is not to be taken from the directory.
     pub key: Option<NoteVerifier>,
+    /// The first position of interest: segments that end before it are left out. What they hold is then believed as the
+    /// header of the segment after them says, which checkpoints between them and the end are compared with.
+    pub from: Option<Position>,
+    /// The last position of interest: segments that begin after it are left out.
+    pub to: Option<Position>,
+}
+
+impl VerifyOptions {
+    /// The segments to verify. With a checkpoint from outside it is all of them: they are what it is held against.
+    fn positions(&self) -> RangeInclusive<u64> {
+        match (&self.against, self.from, self.to) {
+            (None, from, to) => from.map_or(0, |from| from.0)..=to.map_or(u64::MAX, |to| to.0),
+            (Some(_), ..) => 0..=u64::MAX,
+        }
+    }
 }
 
 /// What a verified log consists of.
@@ -108,8 +124,16 @@ pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<Verif
     let against = against.transpose().map_err(VerifyError::Checkpoint)?;
     let owned = storage.is_owned().map_err(|error| VerifyError::Unreadable(Box::new(error)))?;
     let at_size = against.as_ref().map(|against| against.size);
-    let scan =
-        Scan { storage, access: Access::Read, log, verifier: &verifier, being_written: owned, at_size };
+    let scan = Scan {
+        storage,
+        access: Access::Read,
+        log,
+        verifier: &verifier,
+        being_written: owned,
+        at_size,
+        indexes: Indexes::Checked,
+        positions: options.positions(),
+    };
     let scanned = scan.run().map_err(of_scan)?;
     if let Some(signed) = against {
         match scanned.root_at_size {
@@ -122,7 +146,7 @@ pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<Verif
     }
     let stored = scanned.stored.map(|stored| stored.checkpoints).unwrap_or_default();
     Ok(VerifyReport {
-        stat: Stat::of(log, &scanned.index),
+        stat: Stat { categories: scanned.categories, ..Stat::of(log, &scanned.index) },
         root: scanned.tree.frontier().root(),
         checkpoints: to_u64(stored.len()),
         checkpointed: stored.last().map_or(0, |(_, checkpoint)| checkpoint.size),
@@ -143,7 +167,13 @@ fn stored_key(storage: &dyn Storage) -> Result<NoteVerifier, VerifyError> {
         }
         Err(error) => return Err(VerifyError::Unreadable(Box::new(error))),
     };
-    NoteVerifier::parse(&text).map_err(|error| damaged_key(&error.to_string()))
+    let key = NoteVerifier::parse(&text).map_err(|error| damaged_key(&error.to_string()))?;
+    // One key has one text: another one was changed by somebody.
+    if text == format!("{key}\n") {
+        Ok(key)
+    } else {
+        Err(damaged_key("the key is not written as it should be"))
+    }
 }
 
 fn damaged_key(what: &str) -> VerifyError {

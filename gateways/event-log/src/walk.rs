@@ -5,7 +5,7 @@ use crate::format::frame_start;
 use crate::frame::Place;
 use crate::frame::inspect::{Found, inspect};
 use crate::frame::payload::{Payload, RawRecord};
-use crate::index::{Mark, Segment};
+use crate::index::{Located, Mark};
 use crate::segment;
 use crate::window::Window;
 use std::sync::Arc;
@@ -35,9 +35,9 @@ pub struct Commit<'a> {
 
 impl Walk {
     /// A walk that begins with the commit at `from`, reading `chunk_bytes` at a time.
-    pub fn new(log: Uuid, directory: Arc<str>, segment: &Segment, from: Mark, chunk_bytes: usize) -> Self {
+    pub fn new(log: Uuid, directory: Arc<str>, segment: &Located, from: Mark, chunk_bytes: usize) -> Self {
         let window = Window::new(Arc::clone(&segment.file), chunk_bytes);
-        Self { window, directory, log, segment: segment.part.first, end: segment.part.end, at: from }
+        Self { window, directory, log, segment: segment.first, end: segment.end, at: from }
     }
 
     /// First position of the segment.

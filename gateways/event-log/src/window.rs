@@ -9,8 +9,8 @@ use std::sync::Arc;
 /// Bytes that a scan reads ahead.
 pub const SCAN_CHUNK_BYTES: usize = 1024 * 1024;
 
-/// Bytes that a look at single records reads ahead.
-pub const LOOK_CHUNK_BYTES: usize = 16 * 1024;
+/// Bytes that a look at single records reads ahead: what lies between two marks, and a commit of some size.
+pub const LOOK_CHUNK_BYTES: usize = 5 * 1024;
 
 /// A buffered view of one file.
 pub struct Window {

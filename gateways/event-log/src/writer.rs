@@ -10,6 +10,7 @@ pub use syncer::Syncer;
 
 use crate::ahead::{Ahead, Ticket};
 use crate::format::to_u64;
+use crate::index::IndexFile;
 use crate::observe;
 use crate::plan::{Plan, plan};
 use crate::read;
@@ -75,8 +76,8 @@ pub struct Writer {
     pub ahead: Ahead,
     /// Room that is prepared.
     pub space: Space,
-    /// The segment before this one, while its spare room is cut off.
-    pub sealing: Option<Ticket<()>>,
+    /// The index of the segment before this one, on its way into a file.
+    pub sealing: Option<Ticket<IndexFile>>,
     /// Makes large groups durable while they are entered.
     pub syncer: Option<Syncer>,
     /// What is written next; kept for its capacity.
@@ -133,7 +134,8 @@ impl Writer {
             drop(reply.send(Err(stopped)));
             return None;
         }
-        if let Err(error) = self.remember_recent(&appends) {
+        let looked = group.look_up(&self.shared, &appends).and_then(|()| self.remember_recent(&appends));
+        if let Err(error) = looked {
             drop(reply.send(Err(error)));
             return None;
         }

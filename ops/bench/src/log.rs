@@ -3,6 +3,7 @@
 
 mod drive;
 mod raw;
+pub(crate) mod reads;
 
 use crate::Place;
 use crate::figures::{median, ratio};
@@ -76,12 +77,12 @@ fn row(ground: &Path, plan: Plan, load: Load, target: f64) -> anyhow::Result<Val
     let (mut raws, mut logs, mut bytes) = (vec![], vec![], vec![]);
     for round in 0..plan.rounds {
         let raw = Subject::Raw(Arc::new(Raw::start(&ground.join("raw"), frame.clone())?));
-        raws.push(drive::run(raw, load, span)?);
+        raws.push(drive::run(&raw, load, span)?);
         std::fs::remove_file(ground.join("raw"))?;
         let directory = ground.join(format!("log-{round}"));
         let (log, _) = EmbeddedLog::open(&directory, Options::new(Arc::new(SystemClock)))?;
         let log = Arc::new(log);
-        logs.push(drive::run(Subject::Log(Arc::clone(&log)), load, span)?);
+        logs.push(drive::run(&Subject::Log(Arc::clone(&log)), load, span)?);
         crate::runtime()?.block_on(log.close())?;
         let events = log.stat().events;
         drop(log);

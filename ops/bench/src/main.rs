@@ -77,6 +77,11 @@ enum What {
         #[arg(long)]
         row: Option<usize>,
     },
+    /// Reading the log in process: scans, streams, followers, opening, verifying
+    LogReads {
+        #[command(flatten)]
+        place: Place,
+    },
     /// Reads, commands and watchers at the doors of a desk that trades
     Doors {
         #[command(flatten)]
@@ -114,6 +119,7 @@ fn main() -> anyhow::Result<()> {
         What::Log { place, seconds, rounds, row } => {
             log::appends(&place, log::Plan { seconds, rounds, row })?
         }
+        What::LogReads { place } => log::reads::run(&place)?,
         What::Doors { place } => runtime()?.block_on(doors::run(&place))?,
     };
     println!("{}", serde_json::to_string_pretty(&said)?);

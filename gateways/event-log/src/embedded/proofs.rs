@@ -105,11 +105,12 @@ fn inclusion(shared: &Shared, position: Position) -> Result<InclusionProof, LogE
     let size = tree.size();
     let checkpoint = Checkpoint::sign(&tree.frontier(), &shared.signer);
     drop(tree);
-    let Some((segment, mark)) = index.locate(position.0) else {
+    let Some(found) = index.locate(position.0) else {
         return Err(damaged(&segment::file_name(position.0), 0, "the position is in no segment"));
     };
-    let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), segment, mark, LOOK_CHUNK_BYTES);
     drop(index);
+    let mark = found.mark_of(position.0)?;
+    let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), &found, mark, LOOK_CHUNK_BYTES);
     walk.skip_to(position.0)?;
     let segment = walk.segment();
     let Some(commit) = walk.next()? else {
@@ -144,12 +145,11 @@ fn leaves(shared: &Shared, range: Range<u64>) -> Result<Vec<Hash>, LogError> {
     let mut leaves = Vec::new();
     let mut next = range.start;
     while next < range.end {
-        let index = shared.index();
-        let Some((segment, mark)) = index.locate_commit(next) else {
+        let Some(found) = shared.index().locate_commit(next) else {
             return Err(damaged("the log", 0, format!("commit {next} is in no segment")));
         };
-        let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), segment, mark, LOOK_CHUNK_BYTES);
-        drop(index);
+        let mark = found.mark_of_commit(next)?;
+        let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), &found, mark, LOOK_CHUNK_BYTES);
         let before = next;
         while let Some(commit) = walk.next()? {
             if commit.at.commit >= range.end {

@@ -18,7 +18,23 @@ pub fn put(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Takes a number off the front of `bytes`; `None` when there is none in its shortest form.
+#[inline]
 pub fn take(bytes: &mut &[u8]) -> Option<u64> {
+    // Most are of one byte, lengths of names and of small things, and most others of two.
+    match *bytes {
+        [first, rest @ ..] if *first < 0x80 => {
+            *bytes = rest;
+            Some(u64::from(*first))
+        }
+        [first, second, rest @ ..] if *second != 0 && *second < 0x80 => {
+            *bytes = rest;
+            Some(u64::from(*first & 0x7f) | u64::from(*second) << 7)
+        }
+        _ => take_long(bytes),
+    }
+}
+
+fn take_long(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0_u64;
     for (index, &byte) in bytes.iter().take(VARINT_BYTES_MAX).enumerate() {
         let low = u64::from(byte & 0x7f);

@@ -70,8 +70,10 @@ impl FrameHeader {
 
 /// CRC-32C of where the header lies and of all its bytes but the checksum.
 fn checksum(bytes: &[u8; FRAME_HEADER_BYTES], place: Place) -> u32 {
-    let mut crc = crc32c::crc32c(place.log.as_bytes());
-    crc = crc32c::crc32c_append(crc, &place.segment.to_le_bytes());
-    crc = crc32c::crc32c_append(crc, &place.offset.to_le_bytes());
-    crc32c::crc32c_append(crc, &bytes[4..])
+    let mut whole = [0; 48];
+    whole[..16].copy_from_slice(place.log.as_bytes());
+    whole[16..24].copy_from_slice(&place.segment.to_le_bytes());
+    whole[24..32].copy_from_slice(&place.offset.to_le_bytes());
+    whole[32..].copy_from_slice(&bytes[4..]);
+    crc32c::crc32c(&whole)
 }

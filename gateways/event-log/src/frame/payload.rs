@@ -79,9 +79,15 @@ impl<'a> Payload<'a> {
         Ok(Self { recorded_at: Timestamp::from_micros(i64::from_le_bytes(*time)), count, records: rest })
     }
 
+    /// Where its records begin in the `bytes` that it was read from.
+    #[must_use]
+    pub fn records_at(&self, bytes: &[u8]) -> usize {
+        bytes.len() - self.records.len()
+    }
+
     /// The records in order. After an error there are no more; bytes left over after the last are an error.
     pub fn records(&self) -> Records<'a> {
-        Records { rest: self.records, left: self.count, before: None }
+        Records::of(self.records, self.count)
     }
 }
 
@@ -101,6 +107,7 @@ pub struct Records<'a> {
 impl<'a> Iterator for Records<'a> {
     type Item = Result<RawRecord<'a>, &'static str>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
             let spare = std::mem::take(&mut self.rest);
@@ -116,9 +123,17 @@ impl<'a> Iterator for Records<'a> {
 }
 
 impl<'a> Records<'a> {
+    /// The `count` records that `bytes` consist of.
+    #[must_use]
+    pub fn of(bytes: &'a [u8], count: u64) -> Self {
+        Self { rest: bytes, left: count, before: None }
+    }
+
+    #[inline]
     fn take_record(&mut self) -> Result<RawRecord<'a>, &'static str> {
-        let id = self.take_bytes(16).and_then(|bytes| Uuid::from_slice(bytes).ok());
-        let event_id = EventId(id.ok_or("a record's event id is cut short")?);
+        let (id, rest) = self.rest.split_first_chunk::<16>().ok_or("a record's event id is cut short")?;
+        self.rest = rest;
+        let event_id = EventId(Uuid::from_bytes(*id));
         let (stream, revision) = self.take_place()?;
         let event_type = self.take_text(EVENT_TYPE_BYTES_MAX).ok_or("a record's event type can't be read")?;
         if event_type.is_empty() {
@@ -132,6 +147,7 @@ impl<'a> Records<'a> {
         Ok(RawRecord { event_id, stream, revision, event_type, data, metadata })
     }
 
+    #[inline]
     fn take_place(&mut self) -> Result<(&'a str, u64), &'static str> {
         let name = self.take_text(STREAM_ID_BYTES_MAX).ok_or("a record's stream can't be read")?;
         if !name.is_empty() {
@@ -142,15 +158,18 @@ impl<'a> Records<'a> {
         Ok((stream, revision.checked_add(1).ok_or("a record's revision is out of range")?))
     }
 
+    #[inline]
     fn take_text(&mut self, bytes_max: usize) -> Option<&'a str> {
         let length = self.take_length().filter(|length| *length <= bytes_max)?;
         std::str::from_utf8(self.take_bytes(length)?).ok()
     }
 
+    #[inline]
     fn take_length(&mut self) -> Option<usize> {
         varint::take(&mut self.rest).and_then(|length| usize::try_from(length).ok())
     }
 
+    #[inline]
     fn take_bytes(&mut self, length: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;

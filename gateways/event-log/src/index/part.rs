@@ -5,8 +5,9 @@ use crate::format::{SEGMENT_HEADER_BYTES, to_u32, to_u64, to_usize};
 use crate::hash::Table;
 use crate::positions::Positions;
 use crate::segment::SegmentHeader;
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
-use stele_domain::port::event_log::StreamId;
+use stele_domain::port::event_log::{InvalidStream, StreamId};
 use stele_domain::time::Timestamp;
 
 /// Between two marks of a segment lie at least this many bytes; a look-up walks about as many.
@@ -34,26 +35,60 @@ pub struct CommitEntry {
     pub recorded_at: Timestamp,
 }
 
-/// The index of one segment.
-#[derive(Debug)]
-pub struct Part {
+/// What an index covers, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
     /// Position of the segment's first record.
     pub first: u64,
     /// How many commits are before it.
     pub first_commit: u64,
-    /// Offset after its last commit.
+    /// Offset after the last commit.
     pub end: u64,
-    /// How many records it has.
+    /// How many records there are.
     pub records: u64,
-    /// How many commits it has.
+    /// How many commits there are.
     pub commits: u64,
-    /// When its last commit was recorded; the one before it when it has none.
+    /// When the last commit was recorded; the one before the segment when there is none.
     pub recorded_at: Timestamp,
-    numbers: Table<StreamId, u32>,
+    /// How many streams have records.
+    pub streams: u64,
+    /// How many of these have their first record here.
+    pub begun: u64,
+}
+
+impl Extent {
+    /// The position after the last record.
+    #[must_use]
+    pub fn next_position(&self) -> u64 {
+        self.first + self.records
+    }
+
+    /// The number of the commit after the last one.
+    #[must_use]
+    pub fn next_commit(&self) -> u64 {
+        self.first_commit + self.commits
+    }
+}
+
+/// The index of one segment.
+#[derive(Debug)]
+pub struct Part {
+    extent: Extent,
+    numbers: Table<Name, u32>,
     streams: Vec<Held>,
     /// The stream of the last record.
     last: Option<(StreamId, u32)>,
     marks: Vec<Mark>,
+}
+
+/// A stream's name, which is found by its text: scans look up every record's stream and make a name of few.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Name(StreamId);
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        self.0.as_str()
+    }
 }
 
 /// What a segment holds of one stream.
@@ -77,47 +112,94 @@ impl Part {
     /// The index of a segment without commits.
     #[must_use]
     pub fn begin(header: &SegmentHeader) -> Self {
-        Self {
+        Self::resume(Extent {
             first: header.first,
             first_commit: header.tree.size(),
             end: to_u64(SEGMENT_HEADER_BYTES),
             records: 0,
             commits: 0,
             recorded_at: header.recorded_before,
-            numbers: Table::default(),
-            streams: vec![],
-            last: None,
-            marks: vec![],
+            streams: 0,
+            begun: 0,
+        })
+    }
+
+    /// The index that covers `extent`, once its streams and marks are put in.
+    #[must_use]
+    pub fn resume(extent: Extent) -> Self {
+        let (streams, marks) = (vec![], vec![]);
+        Self { extent, numbers: Table::default(), streams, last: None, marks }
+    }
+
+    /// Puts in a stream that the extent counts already; `None` when its positions don't grow.
+    pub fn hold(
+        &mut self,
+        stream: &StreamId,
+        first_revision: u64,
+        positions: impl Iterator<Item = u64>,
+    ) -> Option<()> {
+        let mut held = Held { first_revision, positions: Positions::default() };
+        let mut before = 0;
+        for position in positions {
+            if position <= before {
+                return None;
+            }
+            held.positions.push(position);
+            before = position;
         }
+        self.numbers.insert(Name(stream.clone()), to_u32(to_u64(self.streams.len())));
+        self.streams.push(held);
+        Some(())
     }
 
-    /// The position after its last record.
-    #[must_use]
-    pub fn next_position(&self) -> u64 {
-        self.first + self.records
+    /// Puts in all marks.
+    pub fn put_marks(&mut self, marks: Vec<Mark>) {
+        self.marks = marks;
     }
 
-    /// The number of the commit after its last one.
+    /// What it covers.
     #[must_use]
-    pub fn next_commit(&self) -> u64 {
-        self.first_commit + self.commits
+    pub fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// All marks in order.
+    #[must_use]
+    pub fn marks(&self) -> &[Mark] {
+        &self.marks
     }
 
     /// Enters a commit. The records come one by one, by [`Self::add_record`], after it.
     pub fn add_commit(&mut self, entry: CommitEntry) {
-        assert!(entry.offset >= self.end, "a commit at {} before {}", entry.offset, self.end);
-        let mark = Mark { position: self.next_position(), commit: self.next_commit(), offset: entry.offset };
+        let extent = &mut self.extent;
+        assert!(entry.offset >= extent.end, "a commit at {} before {}", entry.offset, extent.end);
+        let (position, commit) = (extent.next_position(), extent.next_commit());
+        let mark = Mark { position, commit, offset: entry.offset };
         if self.marks.last().is_none_or(|last| entry.offset - last.offset >= MARK_EVERY_BYTES) {
             self.marks.push(mark);
         }
-        self.commits += 1;
-        (self.end, self.recorded_at) = (entry.end, entry.recorded_at);
+        extent.commits += 1;
+        (extent.end, extent.recorded_at) = (entry.end, entry.recorded_at);
     }
 
     /// Enters the next record. False, and nothing is entered, when its revision is not the next of those that are here.
     pub fn add_record(&mut self, stream: &StreamId, revision: u64) -> bool {
-        let position = self.next_position();
-        let number = self.number(stream, revision);
+        let known = self.number(stream.as_str());
+        let number = known.unwrap_or_else(|| self.enter(stream.clone(), revision));
+        self.add_to(number, revision)
+    }
+
+    /// As [`Self::add_record`], for a name as it stands on disk.
+    pub fn add_read(&mut self, stream: &str, revision: u64) -> Result<bool, InvalidStream> {
+        let number = match self.number(stream) {
+            Some(number) => number,
+            None => self.enter(StreamId::new(stream)?, revision),
+        };
+        Ok(self.add_to(number, revision))
+    }
+
+    fn add_to(&mut self, number: u32, revision: u64) -> bool {
+        let position = self.extent.next_position();
         let Some(held) = self.streams.get_mut(to_usize(number.into())) else {
             return false;
         };
@@ -125,21 +207,20 @@ impl Part {
             return false;
         }
         held.positions.push(position);
-        self.records += 1;
+        self.extent.records += 1;
         true
     }
 
     /// What is here of a stream.
     #[must_use]
     pub fn get(&self, stream: &StreamId) -> Option<&Held> {
-        self.streams.get(to_usize((*self.numbers.get(stream)?).into()))
+        self.streams.get(to_usize((*self.numbers.get(stream.as_str())?).into()))
     }
 
     /// All streams that have records here, in no order.
     pub fn streams(&self) -> impl Iterator<Item = (&StreamId, &Held)> {
-        self.numbers
-            .iter()
-            .filter_map(|(name, number)| Some((name, self.streams.get(to_usize((*number).into()))?)))
+        let held = |number: &u32| self.streams.get(to_usize((*number).into()));
+        self.numbers.iter().filter_map(move |(name, number)| Some((&name.0, held(number)?)))
     }
 
     /// How many records each category has here.
@@ -163,20 +244,25 @@ impl Part {
         self.marks.get(after.checked_sub(1)?).copied()
     }
 
-    fn number(&mut self, stream: &StreamId, revision: u64) -> u32 {
-        // The records of a batch share their stream's name.
+    fn number(&mut self, stream: &str) -> Option<u32> {
+        // The records of a batch are of one stream.
         if let Some((last, number)) = &self.last
-            && std::ptr::eq(last.as_str(), stream.as_str())
+            && last.as_str() == stream
         {
-            return *number;
+            return Some(*number);
         }
-        let number = self.numbers.get(stream).copied().unwrap_or_else(|| {
-            let number = to_u32(to_u64(self.streams.len()));
-            self.numbers.insert(stream.clone(), number);
-            self.streams.push(Held { first_revision: revision, positions: Positions::default() });
-            number
-        });
+        let (name, number) = self.numbers.get_key_value(stream)?;
+        self.last = Some((name.0.clone(), *number));
+        Some(*number)
+    }
+
+    fn enter(&mut self, stream: StreamId, revision: u64) -> u32 {
+        let number = to_u32(to_u64(self.streams.len()));
         self.last = Some((stream.clone(), number));
+        self.numbers.insert(Name(stream), number);
+        self.streams.push(Held { first_revision: revision, positions: Positions::default() });
+        self.extent.streams += 1;
+        self.extent.begun += u64::from(revision == 0);
         number
     }
 }

@@ -4,6 +4,7 @@ use super::Filling;
 use crate::cache::page_bytes;
 use crate::errors::damaged;
 use crate::format::to_u64;
+use crate::index::Located;
 use crate::segment;
 use crate::shared::{Shared, off_thread};
 use crate::walk::Walk;
@@ -24,60 +25,132 @@ pub async fn stream(
     direction: Direction,
     limit: usize,
 ) -> Result<Vec<Record>, LogError> {
-    let mut left = wanted(shared, stream, from, direction, to_u64(limit));
-    let mut filling = Filling::new(limit);
-    let mut full = false;
-    while !full && !left.is_empty() {
-        let positions = next_positions(shared, stream, &mut left, direction);
-        if let Some(enough) = from_cache(shared, &positions, &mut filling) {
-            full = enough;
-            continue;
+    let wanted = Wanted { from, direction, limit: to_u64(limit) };
+    if let Some(records) = from_memory(shared, stream, wanted) {
+        return Ok(records);
+    }
+    let (shared, stream) = (Arc::clone(shared), stream.clone());
+    off_thread(move || read(&shared, &stream, wanted)).await
+}
+
+/// Which records of a stream are wanted.
+#[derive(Clone, Copy)]
+struct Wanted {
+    from: Revision,
+    direction: Direction,
+    limit: u64,
+}
+
+impl Wanted {
+    /// Their revisions, when the stream has `count` records.
+    fn revisions(self, count: u64) -> Range<u64> {
+        let from = self.from.0;
+        match self.direction {
+            Direction::Forward => from.min(count)..from.saturating_add(self.limit).min(count),
+            Direction::Backward => {
+                let end = from.saturating_add(1).min(count);
+                end.saturating_sub(self.limit)..end
+            }
         }
-        let (shared, taken) = (Arc::clone(shared), std::mem::replace(&mut filling, Filling::new(0)));
-        (filling, full) = off_thread(move || from_disk(&shared, &positions, taken)).await?;
+    }
+
+    /// Takes the next few revisions off what is left.
+    fn step(self, left: &mut Range<u64>) -> Range<u64> {
+        let step = match self.direction {
+            Direction::Forward => left.start..left.end.min(left.start + STEP),
+            Direction::Backward => left.start.max(left.end.saturating_sub(STEP))..left.end,
+        };
+        match self.direction {
+            Direction::Forward => left.start = step.end,
+            Direction::Backward => left.end = step.start,
+        }
+        step
+    }
+
+    /// Positions in the order of reading.
+    fn ordered(self, mut positions: Vec<u64>) -> Vec<u64> {
+        if self.direction == Direction::Backward {
+            positions.reverse();
+        }
+        positions
+    }
+}
+
+/// Everything that is wanted, when it takes no look at the disk.
+fn from_memory(shared: &Shared, stream: &StreamId, wanted: Wanted) -> Option<Vec<Record>> {
+    let head = shared.head();
+    let index = shared.index();
+    let Some(found) = index.held(stream) else {
+        // Nothing is known of most streams that don't exist.
+        return index.trail(stream).is_empty().then(Vec::new);
+    };
+    let mut left = wanted.revisions(found.first_revision + found.positions.count_to(head));
+    if left.start < found.first_revision {
+        return None;
+    }
+    let mut filling = Filling::new(crate::format::to_usize(wanted.limit));
+    while !left.is_empty() {
+        let step = wanted.step(&mut left);
+        let positions =
+            found.positions.range(step.start - found.first_revision..step.end - found.first_revision);
+        if from_cache(shared, &wanted.ordered(positions), &mut filling)? {
+            break;
+        }
+    }
+    Some(filling.records)
+}
+
+/// Everything that is wanted, from wherever it is.
+fn read(shared: &Shared, stream: &StreamId, wanted: Wanted) -> Result<Vec<Record>, LogError> {
+    let head = shared.head();
+    // Of one look at the index, so that no segment is sealed between them. A head that moved in between is too new
+    // for nobody.
+    let (trail, open) = {
+        let index = shared.index();
+        let here = index.held(stream);
+        (index.trail(stream), here.map(|found| (found.first_revision, found.positions.count_to(head))))
+    };
+    let (sealed, count) = match open {
+        Some((first, here)) => (first, first + here),
+        None => trail.count(stream).map(|count| (count, count))?,
+    };
+    let mut left = wanted.revisions(count);
+    let mut filling = Filling::new(crate::format::to_usize(wanted.limit));
+    while !left.is_empty() {
+        let step = wanted.step(&mut left);
+        let mut positions = trail.positions(stream, &(step.start..step.end.min(sealed)))?;
+        if step.end > sealed {
+            positions.extend(open_positions(shared, stream, step.start.max(sealed)..step.end)?);
+        }
+        let positions = wanted.ordered(positions);
+        let there = from_cache(shared, &positions, &mut filling)
+            .or_else(|| from_kept(shared, &positions, &mut filling));
+        let full = if let Some(full) = there {
+            full
+        } else {
+            let before = filling.records.len();
+            let full = from_disk(shared, &positions, &mut filling)?;
+            shared.kept().keep(filling.records.get(before..).unwrap_or_default());
+            full
+        };
+        if full {
+            break;
+        }
     }
     Ok(filling.records)
 }
 
-/// The revisions to read: durable, and no more than `limit`.
-fn wanted(
-    shared: &Shared,
-    stream: &StreamId,
-    from: Revision,
-    direction: Direction,
-    limit: u64,
-) -> Range<u64> {
-    let head = shared.head();
-    let count = shared.index().count_to(stream, head);
-    match direction {
-        Direction::Forward => from.0.min(count)..from.0.saturating_add(limit).min(count),
-        Direction::Backward => {
-            let end = from.0.saturating_add(1).min(count);
-            end.saturating_sub(limit)..end
-        }
+/// Positions of revisions that were in the last segment a moment ago.
+fn open_positions(shared: &Shared, stream: &StreamId, revisions: Range<u64>) -> Result<Vec<u64>, LogError> {
+    let index = shared.index();
+    if let Some(held) = index.held(stream).filter(|held| held.first_revision <= revisions.start) {
+        return Ok(held
+            .positions
+            .range(revisions.start - held.first_revision..revisions.end - held.first_revision));
     }
-}
-
-/// Takes the next few revisions off what is left, and tells their positions in the order of reading.
-fn next_positions(
-    shared: &Shared,
-    stream: &StreamId,
-    left: &mut Range<u64>,
-    direction: Direction,
-) -> Vec<u64> {
-    let step = match direction {
-        Direction::Forward => left.start..left.end.min(left.start + STEP),
-        Direction::Backward => left.start.max(left.end.saturating_sub(STEP))..left.end,
-    };
-    let mut positions = shared.index().positions(stream, step.clone());
-    match direction {
-        Direction::Forward => left.start = step.end,
-        Direction::Backward => {
-            left.end = step.start;
-            positions.reverse();
-        }
-    }
-    positions
+    let trail = index.trail(stream);
+    drop(index);
+    trail.positions(stream, &revisions)
 }
 
 /// Adds what is at `positions` if all of it is in the cache; tells whether the page is full.
@@ -98,8 +171,22 @@ fn from_cache(shared: &Shared, positions: &[u64], filling: &mut Filling) -> Opti
     Some(false)
 }
 
+/// As [`from_cache`], from what was read for somebody before.
+fn from_kept(shared: &Shared, positions: &[u64], filling: &mut Filling) -> Option<bool> {
+    let kept = shared.kept();
+    let records: Vec<&Record> =
+        positions.iter().map(|position| kept.get(*position)).collect::<Option<_>>()?;
+    for record in records {
+        if !filling.takes(page_bytes(record)) {
+            return Some(true);
+        }
+        filling.add(record.clone());
+    }
+    Some(false)
+}
+
 /// Adds what is at `positions`, commit by commit; tells whether the page is full.
-fn from_disk(shared: &Shared, positions: &[u64], mut filling: Filling) -> Result<(Filling, bool), LogError> {
+fn from_disk(shared: &Shared, positions: &[u64], filling: &mut Filling) -> Result<bool, LogError> {
     let mut walk = None;
     let mut rest = positions;
     while let Some(position) = rest.first() {
@@ -126,38 +213,35 @@ fn from_disk(shared: &Shared, positions: &[u64], mut filling: Filling) -> Result
         }
         for record in found {
             if !filling.takes(page_bytes(&record)) {
-                return Ok((filling, true));
+                return Ok(true);
             }
             filling.add(record);
         }
         rest = after;
     }
-    Ok((filling, false))
+    Ok(false)
 }
 
 /// The walk, so that what comes next is the commit with `position`.
-pub fn reach<'w>(
-    shared: &Shared,
-    walk: &'w mut Option<Walk>,
-    position: u64,
-) -> Result<&'w mut Walk, LogError> {
-    let index = shared.index();
-    let Some((segment, mark)) = index.locate(position) else {
-        return Err(LogError::Stopped(format!("position {position} is in no segment")));
-    };
-    let reusable = walk.take().filter(|walk| walk.segment() == segment.part.first);
+fn reach<'w>(shared: &Shared, walk: &'w mut Option<Walk>, position: u64) -> Result<&'w mut Walk, LogError> {
+    let found = located(shared.index().locate(position), position)?;
+    let mark = found.mark_of(position)?;
+    let reusable = walk.take().filter(|walk| walk.segment() == found.first);
     let mut reached = match reusable {
         Some(mut walk) => {
             if walk.position() > position || walk.position() < mark.position {
-                walk.seek(mark, segment.part.end);
+                walk.seek(mark, found.end);
             }
             walk
         }
-        None => Walk::new(shared.log, Arc::clone(&shared.directory), segment, mark, LOOK_CHUNK_BYTES),
+        None => Walk::new(shared.log, Arc::clone(&shared.directory), &found, mark, LOOK_CHUNK_BYTES),
     };
-    drop(index);
     reached.skip_to(position)?;
     Ok(walk.insert(reached))
+}
+
+fn located(found: Option<Located>, position: u64) -> Result<Located, LogError> {
+    found.ok_or_else(|| LogError::Stopped(format!("position {position} is in no segment")))
 }
 
 fn lost(segment: u64, position: u64) -> LogError {
@@ -170,10 +254,9 @@ fn lost(segment: u64, position: u64) -> LogError {
 
 /// The id of the record at a position, from the disk. For the writer, which may wait for it.
 pub fn id_at(shared: &Shared, index: &crate::index::Index, position: u64) -> Result<EventId, LogError> {
-    let Some((segment, mark)) = index.locate(position) else {
-        return Err(LogError::Stopped(format!("position {position} is in no segment")));
-    };
-    let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), segment, mark, LOOK_CHUNK_BYTES);
+    let found = located(index.locate(position), position)?;
+    let mark = found.mark_of(position)?;
+    let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), &found, mark, LOOK_CHUNK_BYTES);
     walk.skip_to(position)?;
     let first = walk.segment();
     let Some(commit) = walk.next()? else {

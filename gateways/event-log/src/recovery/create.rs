@@ -4,7 +4,7 @@
 use crate::checkpoint::origin_of;
 use crate::errors::{damaged, storage as failed};
 use crate::format::{CHECKPOINTS_FILE, KEY_FILE, PREPARED_FILE, PUBLIC_KEY_FILE};
-use crate::index::{Index, Part};
+use crate::index::{Index, Known, Part};
 use crate::note::NoteSigner;
 use crate::segment;
 use crate::storage::{Access, Secrecy, Storage, StorageFile, read_all, write_all_at};
@@ -60,7 +60,7 @@ pub fn segment(storage: &dyn Storage, index: &mut Index, tree: &Frontier) -> Res
     write_all_at(&*file, &header.encode(), 0).map_err(|error| failed("writing", &name, &directory, error))?;
     file.sync().map_err(|error| failed("syncing", &name, &directory, error))?;
     storage.sync_directory().map_err(|error| failed("syncing", "the directory", &directory, error))?;
-    index.add_segment(file, Part::begin(&header));
+    index.add_segment(file, Known::Open(Box::new(Part::begin(&header))));
     Ok(())
 }
 
@@ -79,7 +79,7 @@ pub fn from_prepared(
     file.sync().map_err(failure("syncing"))?;
     storage.rename(PREPARED_FILE, &name).map_err(failure("renaming"))?;
     storage.sync_directory().map_err(|error| failed("syncing", "the directory", &directory, error))?;
-    index.add_segment(file, Part::begin(&header));
+    index.add_segment(file, Known::Open(Box::new(Part::begin(&header))));
     Ok(())
 }
 

@@ -2,7 +2,10 @@
 
 use super::{CutTail, unborn};
 use crate::errors::{damaged, storage as failed};
-use crate::format::{CHECKPOINTS_FILE, PREPARED_FILE, SECTOR_BYTES, SEGMENT_HEADER_BYTES, to_u64, to_usize};
+use crate::format::{
+    CHECKPOINTS_FILE, INDEX_UNFINISHED_FILE, PREPARED_FILE, SECTOR_BYTES, SEGMENT_HEADER_BYTES, to_u64,
+    to_usize,
+};
 use crate::scan::{Scanned, Tail};
 use crate::storage::{Access, Secrecy, Storage, StorageFile, read_all, write_all_at};
 use crate::window::{SCAN_CHUNK_BYTES, Window};
@@ -17,11 +20,13 @@ const QUARANTINE_NAMES_MAX: u32 = 1_000;
 /// Cuts what did not finish. What was cut stays in a quarantine file, which is durable before the cut is made.
 pub fn mend(storage: &dyn Storage, scanned: &Scanned) -> Result<Option<CutTail>, LogError> {
     let directory = storage.describe();
-    match storage.remove(PREPARED_FILE) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(failed("removing", PREPARED_FILE, &directory, error));
+    for unfinished in [PREPARED_FILE, INDEX_UNFINISHED_FILE] {
+        match storage.remove(unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed("removing", unfinished, &directory, error));
+            }
+            Ok(()) | Err(_) => {}
         }
-        Ok(()) | Err(_) => {}
     }
     if let Some(file) = unborn(&scanned.tail) {
         // It holds a part of a header that follows from the log, and nothing else.
@@ -53,7 +58,7 @@ pub fn make_durable(storage: &dyn Storage, scanned: &Scanned) -> Result<(), LogE
         let header = to_u64(SEGMENT_HEADER_BYTES);
         let from = if scanned.durable <= header { 0 } else { scanned.durable };
         let name = super::active_name(&scanned.index);
-        rewrite(&*last.file, &last.file, from, last.part.end)
+        rewrite(&*last.file, &last.file, from, last.extent().end)
             .map_err(|error| failed("making durable", &name, &directory, error))?;
     }
     if let Some(stored) = &scanned.stored {

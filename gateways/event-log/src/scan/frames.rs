@@ -2,17 +2,17 @@
 
 use super::{Roots, Scan, evidence};
 use crate::errors::{damaged, storage as failed};
-use crate::format::{SEGMENT_HEADER_BYTES, frame_start, to_u64, to_usize};
+use crate::format::{frame_start, to_usize};
 use crate::frame::Place;
 use crate::frame::inspect::{Found, inspect};
 use crate::frame::payload::{Payload, leaf_of};
-use crate::index::{CommitEntry, Part};
+use crate::index::{CommitEntry, Extent, IndexFile, Part};
 use crate::segment::SegmentHeader;
 use crate::storage::StorageFile;
 use crate::tree::{Hash, SubtreeStore};
 use crate::window::{SCAN_CHUNK_BYTES, Window};
 use std::sync::Arc;
-use stele_domain::port::event_log::{LogError, Position, StreamId};
+use stele_domain::port::event_log::{LogError, Position};
 
 /// A segment to be scanned by itself: everything that came before it is in its header.
 pub struct Segment<'a> {
@@ -30,8 +30,10 @@ pub struct Segment<'a> {
 
 /// What a segment consists of.
 pub struct ScannedSegment {
+    /// The index file covers more than there is.
+    pub index_too_long: Option<LogError>,
     /// Its commits and records.
-    pub part: Part,
+    pub content: Content,
     /// The tree that goes on from its header.
     pub tree: SubtreeStore,
     /// Bytes of a write that did not finish, without the zeros that the file ends with; 0 when there is none.
@@ -40,6 +42,24 @@ pub struct ScannedSegment {
     pub durable: u64,
     /// Root of the tree over the number of commits that was asked for, when it is reached here.
     pub root_at_size: Option<Hash>,
+}
+
+/// Commits and records of a segment.
+pub enum Content {
+    /// As they were read.
+    Part(Box<Part>),
+    /// As an index file says.
+    File(Arc<IndexFile>),
+}
+
+impl ScannedSegment {
+    /// What it covers.
+    pub fn extent(&self) -> Extent {
+        match &self.content {
+            Content::Part(part) => part.extent(),
+            Content::File(file) => *file.extent(),
+        }
+    }
 }
 
 /// What a look at one place leads to.
@@ -56,22 +76,29 @@ pub fn scan(
     mut roots: Roots<'_>,
     segment: &Segment<'_>,
 ) -> Result<ScannedSegment, LogError> {
+    let start = scan.start(&segment.file, segment.header, segment.last)?;
     let mut cursor = Cursor {
         place: Place { log: scan.log, segment: segment.header.first, offset: 0 },
         window: Window::new(Arc::clone(&segment.file), SCAN_CHUNK_BYTES),
         directory: scan.storage.describe(),
         name: segment.name,
-        part: Part::begin(segment.header),
-        tree: SubtreeStore::resume(&segment.header.tree),
-        durable: to_u64(SEGMENT_HEADER_BYTES),
+        durable: start.part.extent().end,
+        part: start.part,
+        tree: start.tree,
     };
-    roots.compare(&cursor.tree)?;
+    roots.skip_to(&cursor.tree)?;
+    let mut expected = start.expected;
     let torn_bytes = loop {
-        cursor.place.offset = frame_start(cursor.part.end);
+        cursor.place.offset = frame_start(cursor.part.extent().end);
         match cursor.step(segment.last && scan.being_written)? {
             Step::Commit { durable } => {
                 cursor.durable = durable;
                 roots.compare(&cursor.tree)?;
+                if let Some(index) = &expected
+                    && index.compare(scan, &cursor.part, &cursor.tree)?
+                {
+                    expected = None;
+                }
             }
             Step::Stop => break 0,
             Step::InFlight => break cursor.torn_bytes()?,
@@ -82,7 +109,16 @@ pub fn scan(
         }
     };
     let Cursor { part, tree, durable, .. } = cursor;
-    Ok(ScannedSegment { part, tree, torn_bytes, durable, root_at_size: roots.root_at_size })
+    let content = Content::Part(Box::new(part));
+    let index_too_long = expected.map(|index| index.too_long());
+    Ok(ScannedSegment {
+        index_too_long,
+        content,
+        tree,
+        torn_bytes,
+        durable,
+        root_at_size: roots.root_at_size,
+    })
 }
 
 struct Cursor<'a> {
@@ -97,7 +133,7 @@ struct Cursor<'a> {
 
 impl Cursor<'_> {
     fn step(&mut self, in_flight: bool) -> Result<Step, LogError> {
-        let (start, before) = (self.place.offset, self.part.end);
+        let (start, before) = (self.place.offset, self.part.extent().end);
         let padding = self.read(before, to_usize(start - before))?;
         if padding.iter().any(|byte| *byte != 0) {
             return Err(damaged(self.name, before, "there should be zeros between commits"));
@@ -132,7 +168,7 @@ impl Cursor<'_> {
         if !segment.last {
             return refuse("a segment follows, so it was durable".to_owned());
         }
-        if self.part.next_commit() < segment.known {
+        if self.part.extent().next_commit() < segment.known {
             return refuse(format!("a stored checkpoint over {} commits includes it", segment.known));
         }
         let later = evidence::of_later_commit(&mut self.window, self.place);
@@ -144,9 +180,9 @@ impl Cursor<'_> {
     }
 
     fn torn_bytes(&mut self) -> Result<u64, LogError> {
-        let written = self.window.written_end(self.part.end);
+        let written = self.window.written_end(self.part.extent().end);
         let written = written.map_err(|error| failed("reading", self.name, &self.directory, error))?;
-        Ok(written - self.part.end)
+        Ok(written - self.part.extent().end)
     }
 
     fn read(&mut self, offset: u64, wanted: usize) -> Result<&[u8], LogError> {
@@ -169,15 +205,15 @@ fn enter(
     end: u64,
 ) -> Result<(), String> {
     let payload = Payload::read(bytes)?;
-    if part.next_commit() > 0 && payload.recorded_at < part.recorded_at {
+    if part.extent().next_commit() > 0 && payload.recorded_at < part.extent().recorded_at {
         return Err("the commit was recorded before the one before it".to_owned());
     }
-    tree.push(leaf_of(Position(part.next_position()), bytes));
+    tree.push(leaf_of(Position(part.extent().next_position()), bytes));
     part.add_commit(CommitEntry { offset, end, recorded_at: payload.recorded_at });
     for record in payload.records() {
         let record = record?;
-        let stream = StreamId::new(record.stream).map_err(|error| error.to_string())?;
-        if !part.add_record(&stream, record.revision) {
+        let stream = record.stream;
+        if !part.add_read(stream, record.revision).map_err(|error| error.to_string())? {
             return Err(format!("revision {} is not the next of stream {stream}", record.revision));
         }
     }

@@ -47,8 +47,16 @@ fn scan(disk: &SimulatedDisk, log: Uuid) -> Result<(u64, Tail), LogError> {
     let key = String::from_utf8(disk.contents("key").unwrap()).unwrap();
     let signer = NoteSigner::parse(&key).unwrap();
     let verifier = signer.verifier();
-    let scan =
-        Scan { storage: disk, access: Access::Read, log, verifier, being_written: false, at_size: None };
+    let scan = Scan {
+        storage: disk,
+        access: Access::Read,
+        log,
+        verifier,
+        being_written: false,
+        at_size: None,
+        indexes: crate::scan::Indexes::Used,
+        positions: 0..=u64::MAX,
+    };
     scan.run().map(|scanned| (scanned.index.commits(), scanned.tail))
 }
 
@@ -165,7 +173,7 @@ fn zeros_after_the_last_commit_are_free_space() {
     disk.put(SEGMENT, &bytes);
     assert_eq!(scan(&disk, log).unwrap(), (2, Tail::Clean));
     let recovered = recovery::open(&disk).unwrap();
-    let end = recovered.index.segments()[0].part.end;
+    let end = recovered.index.segments()[0].extent().end;
     assert!(bytes[to_usize(end)..].iter().all(|byte| *byte == 0));
     assert_eq!(disk.list().unwrap().iter().filter(|name| name.starts_with("quarantine")).count(), 0);
 }

@@ -3,6 +3,7 @@
 
 use super::{Frontier, Hash, node_hash};
 use crate::format::{to_u64, to_usize};
+use crate::index::TreePart;
 use std::ops::Range;
 
 /// Leaves under one stored root.
@@ -33,6 +34,26 @@ impl SubtreeStore {
             stored: Frontier::from_parts(before, peaks.0.to_vec()).unwrap_or_default(),
             open: Frontier::from_parts(rest, peaks.1.to_vec()).unwrap_or_default(),
         }
+    }
+
+    /// The roots that are here, and the edge of the whole tree.
+    #[must_use]
+    pub fn part(&self) -> TreePart {
+        TreePart { roots: self.roots.clone(), frontier: self.frontier() }
+    }
+
+    /// The roots of the subtrees that end after `from` commits and not after the last one, and the edge of the tree.
+    #[must_use]
+    pub fn part_from(&self, from: u64) -> TreePart {
+        let skipped = to_usize((from / SUBTREE_LEAVES).saturating_sub(self.before));
+        TreePart { roots: self.roots.get(skipped..).unwrap_or_default().to_vec(), frontier: self.frontier() }
+    }
+
+    /// The tree when all of `part` has been added.
+    #[must_use]
+    pub fn gone_on(self, part: TreePart) -> Self {
+        let edge = Self::resume(&part.frontier);
+        Self { before: self.before, roots: part.roots, stored: edge.stored, open: edge.open }
     }
 
     /// Goes on with what was added to a store that resumed from this one's edge.

@@ -1,8 +1,10 @@
 //! The end of the log on disk: where groups are written, and what happens when the disk refuses.
 
 use super::{Syncer, Writer};
+use crate::ahead::Ticket;
 use crate::format::{CHECKPOINTS_FILE, PREPARED_FILE, SEGMENT_HEADER_BYTES, to_u64};
 use crate::frame;
+use crate::index;
 use crate::observe;
 use crate::recovery::{add_segment, name_segment};
 use crate::segment;
@@ -101,6 +103,9 @@ impl Writer {
 
     /// Prepares room for what comes next. Nobody waits for it.
     pub fn look_ahead(&mut self) -> Result<(), Failure> {
+        if self.sealing.as_ref().is_some_and(Ticket::is_done) {
+            self.sealed();
+        }
         let active = self.active()?;
         let ahead = self.space.look_ahead(active.end);
         ahead.map_err(|error| Failure::stopped("making room in", &segment::file_name(active.first), &error))
@@ -109,12 +114,11 @@ impl Writer {
     /// Leaves the files without the room that was prepared.
     pub fn give_back(&mut self) -> Result<(), Failure> {
         let active = self.active()?;
-        if let Some(sealing) = self.sealing.take() {
-            let sealed = sealing.wait();
-            sealed.unwrap_or_else(|error| observe::spare_room_stays(&self.shared.directory, &error));
-        }
+        self.sealed();
         let given = self.space.give_back(&*active.file, active.end);
-        given.map_err(|error| Failure::stopped("cutting", &segment::file_name(active.first), &error))
+        given.map_err(|error| Failure::stopped("cutting", &segment::file_name(active.first), &error))?;
+        self.file_last();
+        Ok(())
     }
 
     /// Adds a checkpoint over all commits.
@@ -134,8 +138,12 @@ impl Writer {
     fn active(&self) -> Result<Active, Failure> {
         let index = self.shared.index();
         let last = index.segments().last();
-        last.map(|last| Active { file: Arc::clone(&last.file), first: last.part.first, end: last.part.end })
-            .ok_or_else(|| Failure::Stopped("the log has no segment".to_owned()))
+        last.map(|last| Active {
+            file: Arc::clone(&last.file),
+            first: last.extent().first,
+            end: last.extent().end,
+        })
+        .ok_or_else(|| Failure::Stopped("the log has no segment".to_owned()))
     }
 
     /// Seals the active segment with a checkpoint and begins the next.
@@ -161,22 +169,56 @@ impl Writer {
         }
         observe::sealed(&shared.directory, &name);
         let begun = self.space.begin_segment(name.clone(), zeroed, end_before);
-        if let Some(before) = begun.map_err(|error| Failure::stopped("making room in", &name, &error))? {
-            self.trim(before, end_before);
-        }
+        let spare = begun.map_err(|error| Failure::stopped("making room in", &name, &error))?;
+        self.seal(spare, end_before);
         Ok(())
     }
 
-    /// Cuts the zeros off a segment that is sealed. They are free space: nothing depends on their being cut.
-    fn trim(&mut self, name: String, end: u64) {
-        let storage = Arc::clone(&self.storage);
-        let trimming = self.ahead.start("stele-log-seal", move || {
-            let file = storage.open(&name, Access::Write)?;
-            cut_back(&*file, end)
-        });
-        if let Some(before) = self.sealing.replace(trimming) {
-            let trimmed = before.wait();
-            trimmed.unwrap_or_else(|error| observe::spare_room_stays(&self.shared.directory, &error));
+    /// Cuts the zeros off the segment before the last, and puts its index into a file. Nothing depends on either: zeros
+    /// are free space, and an index is made again.
+    fn seal(&mut self, spare: Option<String>, end: u64) {
+        self.sealed();
+        let (storage, log) = (Arc::clone(&self.storage), self.shared.log);
+        let Some(part) = self.shared.index().last_sealed() else {
+            return;
+        };
+        let tree = self.shared.tree().part_from(part.extent().first_commit);
+        self.sealing = Some(self.ahead.start("stele-log-seal", move || {
+            if let Some(name) = spare {
+                cut_back(&*storage.open(&name, Access::Write)?, end)?;
+            }
+            index::store(&*storage, log, &part, &tree)
+        }));
+    }
+
+    /// Takes note of the segment that was being sealed.
+    fn sealed(&mut self) {
+        let Some(sealing) = self.sealing.take() else {
+            return;
+        };
+        match sealing.wait() {
+            Ok(file) => self.shared.index_mut().filed(file),
+            Err(error) => observe::not_tidied(&self.shared.directory, &error),
+        }
+    }
+
+    /// Puts the index of the last segment into a file, so that the next start need not read the segment.
+    fn file_last(&self) {
+        let shared = &self.shared;
+        let tree = shared.tree();
+        let index = shared.index();
+        let Some(part) = index.open_part().filter(|part| part.extent().commits > 0) else {
+            return;
+        };
+        let extent = part.extent();
+        let there = index::open(&*self.storage, shared.log, extent.first);
+        if there.is_ok_and(|(file, _)| *file.extent() == extent) {
+            return;
+        }
+        if let Err(error) =
+            index::store(&*self.storage, shared.log, part, &tree.part_from(extent.first_commit))
+        {
+            observe::not_tidied(&shared.directory, &error);
         }
     }
 

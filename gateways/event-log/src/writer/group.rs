@@ -34,6 +34,8 @@ pub struct Group {
     /// How many records it had when they were entered.
     entered: usize,
     streams: Table<StreamId, StagedStream>,
+    /// How many records streams had before the group.
+    counts: Table<StreamId, u64>,
     waiting: Vec<Waiting>,
 }
 
@@ -92,7 +94,7 @@ pub enum Answer {
 impl Group {
     /// A group whose commits are recorded at `recorded_at`, in the memory of one that is done.
     pub fn begin(recorded_at: Timestamp, done: Self) -> Self {
-        let Self { mut payloads, mut commits, mut records, mut streams, mut waiting, .. } = done;
+        let Self { mut payloads, mut commits, mut records, mut streams, mut counts, mut waiting, .. } = done;
         if payloads.capacity() > SPARE_BYTES_MAX {
             payloads = vec![];
         }
@@ -100,8 +102,9 @@ impl Group {
         commits.clear();
         records.clear();
         streams.clear();
+        counts.clear();
         waiting.clear();
-        Self { recorded_at, payloads, commits, records, entered: 0, streams, waiting }
+        Self { recorded_at, payloads, commits, records, entered: 0, streams, counts, waiting }
     }
 
     /// Bytes of its payloads.
@@ -124,28 +127,43 @@ impl Group {
         self.commits.iter().map(|commit| self.payloads.get(commit.payload.clone()).unwrap_or_default())
     }
 
+    /// Looks up how many records each of these streams has. Whoever plans or stages appends to them does so first.
+    pub fn look_up(&mut self, shared: &Shared, appends: &[StreamAppend]) -> Result<(), LogError> {
+        for StreamAppend { stream, .. } in appends {
+            if !self.counts.contains_key(stream) {
+                let index = shared.index();
+                let count = match index.held(stream) {
+                    Some(held) => held.next_revision(),
+                    None => index.trail(stream).count(stream)?,
+                };
+                self.counts.insert(stream.clone(), count);
+            }
+        }
+        Ok(())
+    }
+
     /// Adds a commit of `appends`, which may be written; returns the answers for when it is durable.
     pub fn stage(&mut self, shared: &Shared, appends: Vec<StreamAppend>) -> Vec<Appended> {
-        let index = shared.index();
+        let durable = shared.head();
         let (payload_start, records_start) = (self.payloads.len(), self.records.len());
         let count = appends.iter().map(|append| append.records.len()).sum::<usize>();
-        let head = index.head() + to_u64(records_start + count);
+        let head = durable + to_u64(records_start + count);
         let mut encoder = Encoder::begin(&mut self.payloads, self.recorded_at, to_u64(count));
         let mut answers = Vec::with_capacity(appends.len());
         for append in appends {
             if append.records.is_empty() {
-                answers.push(checked(Position(head), last_of(&index, &self.streams, &append.stream)));
+                answers.push(checked(Position(head), last_of(&self.counts, &self.streams, &append.stream)));
                 continue;
             }
-            let before = index.count(&append.stream);
+            let before = self.counts.get(&append.stream).copied().unwrap_or_default();
             let staged = self.streams.entry(append.stream.clone()).or_default();
-            let first = index.head() + to_u64(self.records.len()) + 1;
+            let first = durable + to_u64(self.records.len()) + 1;
             for (nth, offer) in append.records.into_iter().enumerate() {
                 let revision = before + to_u64(staged.records.len());
                 encoder.record((nth == 0).then_some((append.stream.as_str(), revision)), &offer);
                 staged.records.push(self.records.len());
                 self.records.push(Record {
-                    position: Position(index.head() + to_u64(self.records.len()) + 1),
+                    position: Position(durable + to_u64(self.records.len()) + 1),
                     stream: append.stream.clone(),
                     revision: Revision(revision),
                     event_id: offer.event_id,
@@ -157,7 +175,7 @@ impl Group {
             }
             answers.push(Appended {
                 first: Position(first),
-                last: Position(index.head() + to_u64(self.records.len())),
+                last: Position(durable + to_u64(self.records.len())),
                 revision: Revision(before + to_u64(staged.records.len()) - 1),
                 repeated: false,
             });
@@ -214,9 +232,21 @@ impl Group {
     }
 }
 
-fn last_of(index: &Index, streams: &Table<StreamId, StagedStream>, stream: &StreamId) -> Option<Revision> {
+fn last_of(
+    counts: &Table<StreamId, u64>,
+    streams: &Table<StreamId, StagedStream>,
+    stream: &StreamId,
+) -> Option<Revision> {
     let staged = streams.get(stream).map_or(0, |staged| to_u64(staged.records.len()));
-    (index.count(stream) + staged).checked_sub(1).map(Revision)
+    (counts.get(stream).copied().unwrap_or_default() + staged).checked_sub(1).map(Revision)
+}
+
+/// The position of a stream's record. The writer may wait for the disk.
+fn position_of(index: &Index, stream: &StreamId, revision: u64) -> Result<Option<u64>, LogError> {
+    if let Some(held) = index.held(stream).filter(|held| held.first_revision <= revision) {
+        return Ok(held.positions.get(revision - held.first_revision));
+    }
+    Ok(index.trail(stream).positions(stream, &(revision..revision + 1))?.first().copied())
 }
 
 /// The log as it will be when the group is durable.
@@ -247,7 +277,7 @@ impl<'a> View<'a> {
     }
 
     fn staged_record(&self, stream: &StreamId, revision: u64) -> Option<&Record> {
-        let durable = self.index.count(stream);
+        let durable = self.group.counts.get(stream).copied().unwrap_or_default();
         let nth = usize::try_from(revision.checked_sub(durable)?).ok()?;
         self.group.records.get(*self.staged(stream)?.records.get(nth)?)
     }
@@ -256,7 +286,7 @@ impl<'a> View<'a> {
         if let Some(record) = self.staged_record(stream, revision) {
             return Ok(Some(record.event_id));
         }
-        let Some(position) = self.index.position(stream, revision) else {
+        let Some(position) = position_of(&self.index, stream, revision)? else {
             return Ok(None);
         };
         match self.index.recent_id(Position(position)) {
@@ -271,21 +301,21 @@ impl History for View<'_> {
         if !self.group.records.is_empty() {
             self.looked.set(true);
         }
-        Position(self.index.head() + to_u64(self.group.records.len()))
+        Position(self.shared.head() + to_u64(self.group.records.len()))
     }
 
     fn last(&self, stream: &StreamId) -> Option<Revision> {
         self.staged(stream);
-        last_of(&self.index, &self.group.streams, stream)
+        last_of(&self.group.counts, &self.group.streams, stream)
     }
 
-    fn position(&self, stream: &StreamId, revision: Revision) -> Position {
+    fn position(&self, stream: &StreamId, revision: Revision) -> Result<Position, LogError> {
         if let Some(record) = self.staged_record(stream, revision.0) {
-            return record.position;
+            return Ok(record.position);
         }
-        let position = self.index.position(stream, revision.0);
+        let position = position_of(&self.index, stream, revision.0)?;
         assert!(position.is_some(), "revision {revision} of {stream} has no position");
-        Position(position.unwrap_or_default())
+        Ok(Position(position.unwrap_or_default()))
     }
 
     fn carries(&self, stream: &StreamId, first: Revision, records: &[NewRecord]) -> Result<bool, LogError> {

@@ -8,6 +8,7 @@ mod support;
 mod conformance;
 mod crash;
 mod damage;
+mod entries;
 mod faults;
 mod golden;
 mod proofs;

@@ -99,7 +99,7 @@ async fn a_checkpoint_that_was_given_away_shows_truncation_and_rewriting() {
     fill(&log, 40..80).await;
     let kept_late = log.checkpoint();
     log.close().await.unwrap();
-    let against = |note: &str| VerifyOptions { against: Some(note.to_owned()), key: None };
+    let against = |note: &str| VerifyOptions { against: Some(note.to_owned()), ..VerifyOptions::default() };
     verify_on(&disk, &against(&kept_early)).unwrap();
     verify_on(&disk, &against(&kept_late)).unwrap();
 
@@ -132,7 +132,7 @@ async fn a_log_whose_key_was_replaced_is_caught_by_the_key_that_was_kept() {
     let log = filled(&disk, 10).await;
     let key = Some(log.verifier().clone());
     log.close().await.unwrap();
-    let options = VerifyOptions { key, against: None };
+    let options = VerifyOptions { key, ..VerifyOptions::default() };
     verify_on(&disk, &options).unwrap();
     let imitation = SimulatedDisk::new();
     filled(&imitation, 10).await.close().await.unwrap();

@@ -4,6 +4,7 @@ use super::raw::Raw;
 use crate::figures::millis;
 use anyhow::Context;
 use serde_json::{Value, json};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stele_domain::ids::EventId;
@@ -73,6 +74,11 @@ impl Writer {
         })
     }
 
+    /// The stream that it writes to.
+    pub(crate) fn stream(&self) -> &StreamId {
+        &self.stream
+    }
+
     /// The next records and where they belong.
     pub(crate) fn offer(&mut self, batch: usize) -> (Expected, Vec<NewRecord>) {
         let expected =
@@ -105,15 +111,15 @@ pub(crate) async fn append_once(log: &EmbeddedLog, batch: usize) -> anyhow::Resu
 }
 
 /// Lets all writers append for `span`, after a time that is not counted.
-pub(crate) fn run(subject: Subject, load: Load, span: Duration) -> anyhow::Result<Run> {
+pub(crate) fn run(subject: &Subject, load: Load, span: Duration) -> anyhow::Result<Run> {
     let runtime = crate::runtime()?;
-    let begin = Instant::now() + WARM_UP;
-    let end = begin + span;
+    let counted_from = Instant::now() + WARM_UP;
+    let end = counted_from + span;
     let nanos = runtime.block_on(async {
         let mut tasks = vec![];
         for number in 0..load.writers {
             let writer = Writer::new(u64::try_from(number)?)?;
-            tasks.push(tokio::spawn(write(subject.clone(), writer, load.batch, begin, end)));
+            tasks.push(tokio::spawn(write(subject.clone(), writer, load.batch, counted_from..end)));
         }
         let mut all = vec![];
         for task in tasks {
@@ -129,20 +135,19 @@ async fn write(
     subject: Subject,
     mut writer: Writer,
     batch: usize,
-    begin: Instant,
-    end: Instant,
+    counted: Range<Instant>,
 ) -> anyhow::Result<Vec<u64>> {
     let mut nanos = vec![];
     loop {
         let began = Instant::now();
-        if began >= end {
+        if began >= counted.end {
             return Ok(nanos);
         }
         match &subject {
             Subject::Raw(raw) => raw.append(batch).await?,
             Subject::Log(log) => writer.append(log, batch).await?,
         }
-        if began >= begin {
+        if began >= counted.start {
             nanos.push(u64::try_from(began.elapsed().as_nanos())?);
         }
     }

@@ -95,7 +95,7 @@ fn verified(directory: &Path, against: Option<PathBuf>, json: bool) -> Outcome {
             |error| Failure::usage(format!("the checkpoint {} can't be read: {error}", path.display()));
         std::fs::read_to_string(&path).map_err(named)
     });
-    let options = VerifyOptions { against: against.transpose()?, key: None };
+    let options = VerifyOptions { against: against.transpose()?, ..VerifyOptions::default() };
     let progress = Progress::of_what("verifying every checksum, chain and signature", json);
     let report = verify(directory, &options).map_err(|error| unverified(&error, directory));
     drop(progress);

@@ -92,7 +92,7 @@ async fn quiet(stage: &mut Stage) -> Result<LastWords, Ended> {
 /// Verifies the log against a checkpoint that was taken out of the living desk.
 async fn verified(stage: &mut Stage, last: &LastWords) -> Result<(LogProved, Option<String>), Ended> {
     let directory = stage.place.log();
-    let options = VerifyOptions { against: Some(last.checkpoint.clone()), key: None };
+    let options = VerifyOptions { against: Some(last.checkpoint.clone()), ..VerifyOptions::default() };
     let work = tokio::task::spawn_blocking(move || verify(&directory, &options));
     let outcome: Result<VerifyReport, VerifyError> =
         stage.during(work).await?.map_err(|error| Failure::error(&error))?;

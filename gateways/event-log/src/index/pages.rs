@@ -1,0 +1,106 @@
+//! The pages of an index file: each carries its own checksum, so that a look-up checks what it reads and no more.
+
+use crate::format::{to_u64, to_usize, u32_at};
+use crate::storage::StorageFile;
+use std::io;
+use std::ops::Range;
+use uuid::Uuid;
+
+/// Bytes of a page, its checksum included.
+pub const PAGE_BYTES: usize = 4_096;
+
+/// Bytes of a page that belong to the content.
+const CONTENT_BYTES: usize = PAGE_BYTES - 4;
+
+/// Why an index file is of no use.
+#[derive(Debug)]
+pub enum Unusable {
+    /// It can't be read.
+    Unread(io::Error),
+    /// It is not what was written, or belongs elsewhere.
+    Wrong {
+        /// Offset in the file in bytes.
+        offset: u64,
+        /// What is wrong there.
+        what: &'static str,
+    },
+}
+
+/// Whose index a file is: part of every checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The log.
+    pub log: Uuid,
+    /// First position of the segment.
+    pub first: u64,
+}
+
+impl Owner {
+    /// The file that has `content`.
+    #[must_use]
+    pub fn pages(self, content: &[u8]) -> Vec<u8> {
+        let mut file = Vec::with_capacity(to_usize(file_len(to_u64(content.len()))));
+        for (page, content) in (0..).zip(content.chunks(CONTENT_BYTES)) {
+            let begin = file.len();
+            file.extend_from_slice(content);
+            file.resize(begin + CONTENT_BYTES, 0);
+            let crc = self.checksum(page, file.get(begin..).unwrap_or_default());
+            file.extend_from_slice(&crc.to_le_bytes());
+        }
+        file
+    }
+
+    /// Reads a part of the content.
+    pub fn read(self, file: &dyn StorageFile, range: Range<u64>) -> Result<Vec<u8>, Unusable> {
+        let (page_bytes, content_bytes) = (to_u64(PAGE_BYTES), to_u64(CONTENT_BYTES));
+        let (from, to) = (range.start / content_bytes, range.end.div_ceil(content_bytes));
+        let mut pages = vec![0; to_usize((to - from) * page_bytes)];
+        read_exactly(file, &mut pages, from * page_bytes)?;
+        let mut content = Vec::with_capacity(pages.len());
+        for (page, bytes) in (from..).zip(pages.chunks_exact(PAGE_BYTES)) {
+            let (inner, _) = bytes.split_at(CONTENT_BYTES);
+            if u32_at(bytes, CONTENT_BYTES) != Some(self.checksum(page, inner)) {
+                return Err(Unusable::Wrong {
+                    offset: page * page_bytes,
+                    what: "the checksum of a page is wrong",
+                });
+            }
+            content.extend_from_slice(inner);
+        }
+        let skipped = to_usize(range.start - from * content_bytes);
+        content.drain(..skipped);
+        content.truncate(to_usize(range.end - range.start));
+        Ok(content)
+    }
+
+    fn checksum(self, page: u64, content: &[u8]) -> u32 {
+        let mut crc = crc32c::crc32c(self.log.as_bytes());
+        crc = crc32c::crc32c_append(crc, &self.first.to_le_bytes());
+        crc = crc32c::crc32c_append(crc, &page.to_le_bytes());
+        crc32c::crc32c_append(crc, content)
+    }
+}
+
+/// Length of the file that has so many bytes of content.
+#[must_use]
+pub fn file_len(content: u64) -> u64 {
+    content.div_ceil(to_u64(CONTENT_BYTES)) * to_u64(PAGE_BYTES)
+}
+
+fn read_exactly(file: &dyn StorageFile, into: &mut [u8], offset: u64) -> Result<(), Unusable> {
+    let mut filled = 0;
+    while let Some(space) = into.get_mut(filled..).filter(|space| !space.is_empty()) {
+        match file.read_at(space, offset + to_u64(filled)) {
+            Ok(0) => {
+                return Err(Unusable::Wrong {
+                    offset: offset + to_u64(filled),
+                    what: "the index is cut short",
+                });
+            }
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Unusable::Unread(error)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! Puts the index of a segment into its file, whole or not at all. What is there is made again from the segment when it
+//! is lost, so a failure costs time and nothing else.
+
+use super::file::{IndexFile, TreePart, encode, file_name};
+use super::pages::Unusable;
+use super::part::Part;
+use crate::format::INDEX_UNFINISHED_FILE;
+use crate::storage::{Access, Secrecy, Storage, write_all_at};
+use std::io;
+use uuid::Uuid;
+
+/// Writes the index file of a segment, durably, over the one that may be there, and opens it.
+pub fn store(storage: &dyn Storage, log: Uuid, part: &Part, tree: &TreePart) -> io::Result<IndexFile> {
+    let first = part.extent().first;
+    remove_unfinished(storage)?;
+    let file = storage.create(INDEX_UNFINISHED_FILE, Secrecy::Shared)?;
+    let written = write_all_at(&*file, &encode(log, part, tree), 0).and_then(|()| file.sync());
+    if let Err(error) = written {
+        // A part that is there takes the room that a commit may need.
+        remove_unfinished(storage)?;
+        return Err(error);
+    }
+    storage.rename(INDEX_UNFINISHED_FILE, &file_name(first))?;
+    storage.sync_directory()?;
+    open(storage, log, first).map(|(file, _)| file).map_err(|unusable| match unusable {
+        Unusable::Unread(error) => error,
+        Unusable::Wrong { what, .. } => io::Error::other(what),
+    })
+}
+
+/// Opens the index file of the segment that begins with `first`.
+pub fn open(storage: &dyn Storage, log: Uuid, first: u64) -> Result<(IndexFile, TreePart), Unusable> {
+    let file = storage.open(&file_name(first), Access::Read).map_err(Unusable::Unread)?;
+    IndexFile::open(file, log, first)
+}
+
+/// Removes what an earlier attempt left.
+pub fn remove_unfinished(storage: &dyn Storage) -> io::Result<()> {
+    match storage.remove(INDEX_UNFINISHED_FILE) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,157 @@
+//! Index files in a scan: believed where a log is opened and they fit the segments around them, and compared byte for
+//! byte with what they should be where a log is verified.
+
+use super::{Roots, Scan, ScannedSegment};
+use crate::errors::{damaged, storage as failed};
+use crate::format::{SEGMENT_HEADER_BYTES, to_u64};
+use crate::index::{self, Extent, IndexFile, Part, TreePart, Unusable};
+use crate::segment::SegmentHeader;
+use crate::storage::{Access, StorageFile, read_all};
+use crate::tree::SubtreeStore;
+use crate::window::Window;
+use std::io;
+use std::sync::Arc;
+use stele_domain::port::event_log::LogError;
+
+/// Longest index file that is read as a whole: 2 GiB.
+const INDEX_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
+/// What becomes of index files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Indexes {
+    /// They stand for the segments that they fit.
+    Used,
+    /// They are compared with the segments.
+    Checked,
+}
+
+/// Where the scan of a segment begins.
+pub struct Start {
+    /// What is known.
+    pub part: Part,
+    /// The tree up to there.
+    pub tree: SubtreeStore,
+    /// An index file that is to be compared with what it should be.
+    pub expected: Option<Expected>,
+}
+
+/// An index file as it is.
+pub struct Expected {
+    name: String,
+    end: u64,
+    bytes: Vec<u8>,
+}
+
+impl Expected {
+    /// Compares the file with the index when it covers what the file says it does; true when it does.
+    pub fn compare(&self, scan: &Scan<'_>, part: &Part, tree: &SubtreeStore) -> Result<bool, LogError> {
+        if part.extent().end != self.end {
+            return Ok(false);
+        }
+        let right = index::encode(scan.log, part, &tree.part());
+        let differs = right.iter().zip(&self.bytes).position(|(right, there)| right != there);
+        if differs.is_none() && right.len() == self.bytes.len() {
+            return Ok(true);
+        }
+        Err(self.wrong(differs.unwrap_or(right.len().min(self.bytes.len()))))
+    }
+
+    /// The segment never came to where the file says that it covers it.
+    pub fn too_long(&self) -> LogError {
+        self.wrong(0)
+    }
+
+    fn wrong(&self, at: usize) -> LogError {
+        let what = "the index is not that of its segment: remove the file, it is made again from the segment";
+        damaged(&self.name, to_u64(at), what)
+    }
+}
+
+impl Scan<'_> {
+    /// The sealed segment as its index file says, when that fits the header that follows it.
+    pub(super) fn indexed(
+        &self,
+        file: &Arc<dyn StorageFile>,
+        header: &SegmentHeader,
+        next: &str,
+        mut roots: Roots<'_>,
+    ) -> Option<Result<ScannedSegment, LogError>> {
+        let (index, tree_part) = self.fitting(file, header)?;
+        let next = self.storage.open(next, Access::Read).ok()?;
+        let next = SegmentHeader::decode(
+            Window::new(next, SEGMENT_HEADER_BYTES).slice(0, SEGMENT_HEADER_BYTES).ok()?,
+        );
+        if !continues(&next.ok()?, index.extent(), &tree_part) {
+            return None;
+        }
+        let durable = index.extent().end;
+        let tree = SubtreeStore::resume(&header.tree).gone_on(tree_part);
+        if let Err(error) = roots.skip_to(&tree) {
+            return Some(Err(error));
+        }
+        let root_at_size = roots.root_at_size;
+        let content = super::Content::File(Arc::new(index));
+        Some(Ok(ScannedSegment { index_too_long: None, content, tree, torn_bytes: 0, durable, root_at_size }))
+    }
+
+    /// Where the scan of a segment begins: at its header, or where its index file ends.
+    pub(super) fn start(
+        &self,
+        file: &Arc<dyn StorageFile>,
+        header: &SegmentHeader,
+        last: bool,
+    ) -> Result<Start, LogError> {
+        let begin = |expected| Start {
+            part: Part::begin(header),
+            tree: SubtreeStore::resume(&header.tree),
+            expected,
+        };
+        match self.indexes {
+            Indexes::Checked => Ok(begin(self.expected(header)?)),
+            Indexes::Used if last => {
+                let loaded =
+                    self.fitting(file, header).and_then(|(index, tree)| Some((index.load().ok()?, tree)));
+                let Some((part, tree_part)) = loaded else {
+                    return Ok(begin(None));
+                };
+                let tree = SubtreeStore::resume(&header.tree).gone_on(tree_part);
+                Ok(Start { part, tree, expected: None })
+            }
+            Indexes::Used => Ok(begin(None)),
+        }
+    }
+
+    /// The index file of a segment, when it covers no more than there is.
+    fn fitting(&self, file: &Arc<dyn StorageFile>, header: &SegmentHeader) -> Option<(IndexFile, TreePart)> {
+        let (index, tree) = index::open(self.storage, self.log, header.first).ok()?;
+        let extent = index.extent();
+        let fits = extent.first_commit == header.tree.size() && extent.end <= file.len().ok()?;
+        fits.then_some((index, tree))
+    }
+
+    /// The index file that is to be compared, when there is one.
+    fn expected(&self, header: &SegmentHeader) -> Result<Option<Expected>, LogError> {
+        let (name, directory) = (index::file_name(header.first), self.storage.describe());
+        let unread = |error: io::Error| failed("reading", &name, &directory, error);
+        let file = match self.storage.open(&name, Access::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(unread(error)),
+        };
+        let bytes = read_all(&*file, INDEX_BYTES_MAX).map_err(unread)?;
+        match IndexFile::open(file, self.log, header.first) {
+            Ok((index, _)) => Ok(Some(Expected { end: index.extent().end, name, bytes })),
+            Err(Unusable::Unread(error)) => Err(unread(error)),
+            Err(Unusable::Wrong { offset, what }) => Err(damaged(&name, offset, what)),
+        }
+    }
+}
+
+/// Whether a segment's header goes on where an index ends.
+fn continues(next: &SegmentHeader, extent: &Extent, tree: &TreePart) -> bool {
+    next.first == extent.next_position()
+        && next.previous_first == extent.first
+        && next.previous_end == extent.end
+        && next.recorded_before == extent.recorded_at
+        && next.tree == tree.frontier
+}
