@@ -13,6 +13,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("stele-commands", domain.clone()),
         ("stele-projections", domain.clone()),
         ("stele-event-log", domain.clone()),
+        ("stele-eventstore", domain.clone()),
         ("stele-intents", domain.clone()),
         ("stele-market", domain.clone()),
         ("stele-read-store", domain.clone()),

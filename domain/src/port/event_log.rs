@@ -160,6 +160,37 @@ pub struct NewRecord {
     pub metadata: Arc<[u8]>,
 }
 
+/// Whether a log can keep these records by one append, whatever it holds; how many bytes count towards the limit.
+///
+/// # Errors
+///
+/// [`LogError::Invalid`]: no records, more than [`APPEND_RECORDS_MAX`] or [`APPEND_BYTES_MAX`], or a type without a name or
+/// longer than [`EVENT_TYPE_BYTES_MAX`].
+pub fn keepable<'r>(records: impl IntoIterator<Item = &'r NewRecord>) -> Result<usize, LogError> {
+    let invalid = |what: String| Err(LogError::Invalid(what));
+    let (mut count, mut bytes) = (0_usize, 0_usize);
+    for record in records {
+        let length = record.event_type.len();
+        if !(1..=EVENT_TYPE_BYTES_MAX).contains(&length) {
+            return invalid(format!(
+                "an event type has {length} bytes, 1 to {EVENT_TYPE_BYTES_MAX} are allowed"
+            ));
+        }
+        count = count.saturating_add(1);
+        bytes = bytes.saturating_add(record.data.len()).saturating_add(record.metadata.len());
+    }
+    if count == 0 {
+        return invalid("it has no records".to_owned());
+    }
+    if count > APPEND_RECORDS_MAX {
+        return invalid(format!("it has {count} records, at most {APPEND_RECORDS_MAX} are allowed"));
+    }
+    if bytes > APPEND_BYTES_MAX {
+        return invalid(format!("it has {bytes} bytes, at most {APPEND_BYTES_MAX} are allowed"));
+    }
+    Ok(bytes)
+}
+
 /// A record as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {

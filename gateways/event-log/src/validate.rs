@@ -2,15 +2,7 @@
 
 use crate::format::to_u64;
 use std::collections::HashSet;
-use stele_domain::port::event_log::{
-    APPEND_BYTES_MAX, APPEND_RECORDS_MAX, EVENT_TYPE_BYTES_MAX, LogError, NewRecord, StreamAppend,
-};
-
-/// Bytes of a record that count towards the limit of an append: data and metadata.
-#[must_use]
-pub fn counted_bytes(record: &NewRecord) -> usize {
-    record.data.len() + record.metadata.len()
-}
+use stele_domain::port::event_log::{APPEND_RECORDS_MAX, LogError, StreamAppend, keepable};
 
 /// Checks an append to one or several streams; returns its size in bytes.
 pub fn append(appends: &[StreamAppend]) -> Result<u64, LogError> {
@@ -28,23 +20,9 @@ pub fn append(appends: &[StreamAppend]) -> Result<u64, LogError> {
     if let Some(twice) = appends.iter().find(|append| !seen.insert(&append.stream)) {
         return invalid(format!("it names stream {} twice", twice.stream));
     }
-    let records = || appends.iter().flat_map(|append| &append.records);
-    let count = records().count();
-    if count > APPEND_RECORDS_MAX {
-        return invalid(format!("it has {count} records, at most {APPEND_RECORDS_MAX} are allowed"));
-    }
-    for record in records() {
-        let length = record.event_type.len();
-        if !(1..=EVENT_TYPE_BYTES_MAX).contains(&length) {
-            return invalid(format!(
-                "an event type has {length} bytes, 1 to {EVENT_TYPE_BYTES_MAX} are allowed"
-            ));
-        }
-    }
-    let bytes = records().map(counted_bytes).fold(0, usize::saturating_add);
-    if bytes > APPEND_BYTES_MAX {
-        return invalid(format!("it has {bytes} bytes, at most {APPEND_BYTES_MAX} are allowed"));
-    }
+    let mut records = appends.iter().flat_map(|append| &append.records).peekable();
+    // Checks alone keep nothing.
+    let bytes = if records.peek().is_none() { 0 } else { keepable(records)? };
     Ok(to_u64(bytes))
 }
 
