@@ -1,6 +1,9 @@
 //! What the one command path needs to know of an aggregate: how its events join the sum of all events.
 
-use stele_domain::decider::Decider;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use stele_domain::codec;
+use stele_domain::decider::{Decider, WrittenDown};
 use stele_domain::event::Event;
 use stele_domain::{access, intents, market, operations, trading, treasury};
 
@@ -12,6 +15,10 @@ pub trait Aggregate: Decider + Send + Sync + 'static {
     /// How many of the newest records of its stream say all that its state holds; `None` when all are needed.
     const HISTORY_MAX: Option<u64> = None;
 
+    /// How its state is written down beside its stream; `None` when it is not. For streams that grow for ever and whose
+    /// state does not follow from their newest records alone.
+    const SNAPSHOT: Option<Form<Self::State>> = None;
+
     /// As one of all events.
     fn wrap(event: Self::Event) -> Event;
 
@@ -19,8 +26,39 @@ pub trait Aggregate: Decider + Send + Sync + 'static {
     fn unwrap(event: Event) -> Option<Self::Event>;
 }
 
+/// How a state is written down and read again.
+pub struct Form<S> {
+    sources: &'static [&'static str],
+    pub(crate) write: fn(&S) -> Result<String, serde_json::Error>,
+    pub(crate) read: fn(&str) -> Result<S, serde_json::Error>,
+}
+
+impl<S: Serialize + DeserializeOwned> Form<S> {
+    const fn of<D: WrittenDown<State = S>>() -> Self {
+        Self {
+            sources: D::SOURCES,
+            write: |state| serde_json::to_string(state),
+            read: |text| serde_json::from_str(text),
+        }
+    }
+}
+
+impl<S> Form<S> {
+    /// Names the form: builds with the same name lead the same stream to the same state, and write it in the same way.
+    pub(crate) fn name(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&codec::SCHEMA_VERSION.to_be_bytes());
+        for source in self.sources {
+            // Each by itself, so that nothing can move from one file to the next unseen.
+            hasher.update(blake3::hash(source.as_bytes()).as_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
 impl Aggregate for trading::account::Account {
     const NAME: &'static str = "account";
+    const SNAPSHOT: Option<Form<Self::State>> = Some(Form::of::<Self>());
 
     fn wrap(event: Self::Event) -> Event {
         Event::Trading(trading::event::Event::Account(event))
@@ -47,6 +85,7 @@ impl Aggregate for trading::strategy::Strategy {
 
 impl Aggregate for market::reference::Reference {
     const NAME: &'static str = "reference";
+    const SNAPSHOT: Option<Form<Self::State>> = Some(Form::of::<Self>());
 
     fn wrap(event: Self::Event) -> Event {
         Event::Market(market::event::Event::Reference(event))
@@ -85,6 +124,7 @@ impl Aggregate for intents::filter::Filter {
 
 impl Aggregate for intents::relay::Relay {
     const NAME: &'static str = "relay";
+    const SNAPSHOT: Option<Form<Self::State>> = Some(Form::of::<Self>());
 
     fn wrap(event: Self::Event) -> Event {
         Event::Intents(intents::event::Event::Relay(event))
@@ -97,6 +137,7 @@ impl Aggregate for intents::relay::Relay {
 
 impl Aggregate for treasury::inventory::Inventory {
     const NAME: &'static str = "inventory";
+    const SNAPSHOT: Option<Form<Self::State>> = Some(Form::of::<Self>());
 
     fn wrap(event: Self::Event) -> Event {
         Event::Treasury(treasury::event::Event::Inventory(event))

@@ -3,13 +3,14 @@
 //! It says nothing that is not on the log; staleness alone, which no event announces, it works out from the
 //! newest balances and the time.
 
+use crate::envelope::Failure;
 use crate::ledger::Ledger;
 use crate::observe;
 use crate::service::{ServiceError, Waited, own, survivable, unstartable, wait_for_log};
 use crate::stop::Stop;
 use crate::strategy::readable;
 use crate::streams;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use stele_domain::event::{Event, Recorded};
@@ -28,6 +29,8 @@ use stele_domain::{intents, market, operations, treasury};
 const PAGE: usize = 512;
 /// How far back the present is looked for at the start.
 const LOOK_BACK: usize = 64;
+/// Most words about single facts that wait for the log. Beyond it nothing more is read until they are said.
+const UNSAID_MAX: usize = 256;
 /// How often staleness is looked at.
 const TICK: Duration = Duration::from_secs(1);
 /// How long the relay may be gone before a person is called: a reconnect takes a moment.
@@ -67,6 +70,8 @@ struct Watch {
     said: BTreeMap<Kind, bool>,
     balances_at: Option<Timestamp>,
     relay_gone: Option<(Timestamp, String)>,
+    /// What is about one fact and the log did not take: nothing else would ever say it again. Oldest first.
+    unsaid: VecDeque<Word>,
 }
 
 impl AlertWatch {
@@ -91,8 +96,11 @@ impl AlertWatch {
             tokio::select! {
                 biased;
                 () = stop.requested() => return Ok(()),
-                _ = ticks.tick() => self.stale(&who, &mut watch).await?,
-                page = follow.next(PAGE) => match page {
+                _ = ticks.tick() => {
+                    self.say_unsaid(&who, &mut watch).await?;
+                    self.stale(&who, &mut watch).await?;
+                }
+                page = follow.next(PAGE), if watch.unsaid.len() < UNSAID_MAX => match page {
                     Ok(page) => self.see(&who, &mut watch, &page.records).await?,
                     Err(error) => survivable::<()>(Service::Projections, error.into())?,
                 },
@@ -110,7 +118,8 @@ impl AlertWatch {
             observe::alert_stands(kind, raised);
             ledgers.insert(kind, ledger);
         }
-        let mut watch = Watch { ledgers, said: BTreeMap::new(), balances_at: None, relay_gone: None };
+        let (said, unsaid) = (BTreeMap::new(), VecDeque::new());
+        let mut watch = Watch { ledgers, said, balances_at: None, relay_gone: None, unsaid };
         let head = self.log.head().await.map_err(ServiceError::Log)?;
         self.look_back(who, &mut watch, head).await?;
         Ok((watch, head))
@@ -123,7 +132,12 @@ impl AlertWatch {
             let newest =
                 self.log.read_stream(stream, Revision(u64::MAX), Direction::Backward, LOOK_BACK).await;
             let records = newest.map_err(ServiceError::Log)?;
-            for recorded in records.iter().rev().filter(|r| r.position <= head).filter_map(readable) {
+            for recorded in records
+                .iter()
+                .rev()
+                .filter(|r| r.position <= head)
+                .filter_map(|record| readable("alerts", record))
+            {
                 last.extend(words(&recorded, watch).into_iter().map(|word| (word.kind, word)));
             }
         }
@@ -134,10 +148,28 @@ impl AlertWatch {
     }
 
     async fn see(&self, who: &Actor, watch: &mut Watch, records: &[Record]) -> Result<(), ServiceError> {
-        for recorded in records.iter().filter_map(readable) {
+        for recorded in records
+            .iter()
+            .filter(|record| self.concerns(&record.stream))
+            .filter_map(|record| readable("alerts", record))
+        {
             for word in words(&recorded, watch) {
                 self.say(who, watch, word).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Whether a stream is watched. Others of the same categories are about other pairs and accounts: what is well
+    /// there clears nothing here.
+    fn concerns(&self, stream: &StreamId) -> bool {
+        stream.category() == streams::ALERT || self.watched.contains(stream)
+    }
+
+    /// Says again what the log did not take.
+    async fn say_unsaid(&self, who: &Actor, watch: &mut Watch) -> Result<(), ServiceError> {
+        for word in std::mem::take(&mut watch.unsaid) {
+            self.say(who, watch, word).await?;
         }
         Ok(())
     }
@@ -161,6 +193,11 @@ impl AlertWatch {
     }
 
     async fn say(&self, who: &Actor, watch: &mut Watch, word: Word) -> Result<(), ServiceError> {
+        // In the order of the facts: an alert passes over what stands before the last that it was told of.
+        if word.cause.is_some() && !watch.unsaid.is_empty() {
+            watch.unsaid.push_back(word);
+            return Ok(());
+        }
         let Word { kind, raised, detail, cause } = word;
         // What is about one fact is news whatever was said before; the alert itself knows which facts it was told.
         if cause.is_none() && watch.said.get(&kind) == Some(&raised) {
@@ -169,6 +206,7 @@ impl AlertWatch {
         let Some(ledger) = watch.ledgers.get(&kind) else { return Ok(()) };
         let at = self.clock.now();
         let words = detail.clone();
+        let about_one_fact = cause.map(|_| Word { kind, raised, detail: detail.clone(), cause });
         let command = if raised {
             Command::Raise { kind, cause, detail: words, at }
         } else {
@@ -186,7 +224,12 @@ impl AlertWatch {
                 watch.said.insert(kind, raised);
                 Ok(())
             }
-            Err(failure) => survivable(Service::Projections, failure),
+            Err(failure) => {
+                if matches!(failure, Failure::Log(_) | Failure::Contended(_)) {
+                    watch.unsaid.extend(about_one_fact);
+                }
+                survivable(Service::Projections, failure)
+            }
         }
     }
 }

@@ -186,14 +186,17 @@ impl Attempts {
             rest.push(waiting);
         }
         rest.extend(self.due(true));
+        let counted = |batch: &[Waiting]| batch.iter().map(|waiting| waiting.count).sum::<u64>();
+        let mut left = counted(&rest);
         let last = async {
             for batch in rest.chunks(BATCH) {
                 self.keep(&stream, batch).await?;
+                left = left.saturating_sub(counted(batch));
             }
             Ok(())
         };
         tokio::time::timeout(LAST_WORDS, last).await.unwrap_or_else(|_| {
-            observe::attempts_unkept("stopped", rest.iter().map(|waiting| waiting.count).sum());
+            observe::attempts_unkept("stopped", left);
             Ok(())
         })
     }

@@ -49,6 +49,18 @@ pub struct Bells {
     pub elsewhere: BTreeSet<Service>,
 }
 
+impl Bells {
+    /// The bell of a service; none for one that follows the log and has nothing else to look at.
+    #[must_use]
+    pub fn of(&self, service: Service) -> Option<&Notify> {
+        match service {
+            Service::Market => Some(&self.market),
+            Service::Inventory => Some(&self.inventory),
+            Service::Ingest | Service::Strategy | Service::Executor | Service::Projections => None,
+        }
+    }
+}
+
 /// The application service.
 pub struct Control {
     /// The log.
@@ -269,23 +281,29 @@ impl Control {
         self.switch(service, "drain", wish, service::Command::Drain { service, reason, at }).await
     }
 
-    /// Makes a reading service look now. Not a fact: what it reads is. That it was asked for is kept.
+    /// Makes a reading service look now. Where it runs in this process its bell is rung, and that is no fact: what it
+    /// reads is. Elsewhere nobody hears the bell: the wish becomes a fact, which the process that runs it hears
+    /// ([`Ears`](crate::refresh::Ears)). That it was asked for is kept either way.
     pub async fn refresh(&self, wish: Wish, service: Service) -> Result<(), Refused> {
+        let refresh = what(Action::Refresh, "refresh");
+        let Some(bell) = self.bells.of(service) else {
+            let nothing = || {
+                let message = format!("{} follows the log: there is nothing to refresh", service.name());
+                Err(Refused::Rule { code: "nothing_to_refresh".into(), message })
+            };
+            return self.wishes.effect(&wish, refresh, nothing).await;
+        };
+        if self.bells.elsewhere.contains(&service) {
+            let ledger = self.board.switch(service).ok_or(Refused::NotHere(service.name()))?;
+            let (reason, at) = (wish.reason.clone(), self.clock.now());
+            let command = service::Command::AskRefresh { service, reason, at };
+            return self.wishes.act(ledger, refresh, wish, command).await.map(|_| ());
+        }
         let ring = || {
-            if self.bells.elsewhere.contains(&service) {
-                return Err(Refused::NotHere(service.name()));
-            }
-            match service {
-                Service::Market => self.bells.market.notify_one(),
-                Service::Inventory => self.bells.inventory.notify_one(),
-                Service::Ingest | Service::Strategy | Service::Executor | Service::Projections => {
-                    let message = format!("{} follows the log: there is nothing to refresh", service.name());
-                    return Err(Refused::Rule { code: "nothing_to_refresh".into(), message });
-                }
-            }
+            bell.notify_one();
             Ok(())
         };
-        self.wishes.effect(&wish, what(Action::Refresh, "refresh"), ring).await
+        self.wishes.effect(&wish, refresh, ring).await
     }
 
     async fn switch(

@@ -12,6 +12,7 @@ mod lease;
 mod reconcile;
 mod replies;
 mod send;
+mod waiting;
 
 pub use reactor::Executor;
 

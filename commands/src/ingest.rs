@@ -1,8 +1,8 @@
 //! The ingest service: what the relay says becomes facts.
 //!
-//! Requests that came in together are kept in one append. A frame that can't be read is kept too, and so is a reply to
-//! an offer of ours that nobody waits for, also while the service is paused. Requests of other pairs are counted, not
-//! kept.
+//! Requests that came in together are kept in one append. A frame that can't be read is kept too. What the relay says of
+//! our own offers, settlements and replies that nobody waits for, is kept also while the service is paused, and waits for
+//! a log that is away. Requests of other pairs are counted, not kept.
 
 mod replies;
 mod waiting;
@@ -23,7 +23,7 @@ use stele_domain::intents::relay::{self, Relay};
 use stele_domain::operations::service::event::Service;
 use stele_domain::pair::Pair;
 use stele_domain::port::clock::Clock;
-use stele_domain::port::feeds::{QuoteRequest, RelayFeed, RelayNews, RelayWord, SettlementNotice};
+use stele_domain::port::feeds::{QuoteRequest, RelayFeed, RelayNews, RelayWord};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::Account;
 use stele_domain::trading::strategy::command::Running;
@@ -71,7 +71,7 @@ impl Ingest {
         let mut waiting = Waiting::default();
         waiting.link(&who, at, relay::Command::Disconnected { at, reason });
         loop {
-            waiting.tell(&self.relay, Service::Ingest).await?;
+            self.tell(&mut waiting).await?;
             let first = tokio::select! {
                 biased;
                 () = stop.requested() => return Ok(()),
@@ -86,11 +86,16 @@ impl Ingest {
                 }
             }
             let frames = split(&who, batch, &mut waiting);
-            waiting.tell(&self.relay, Service::Ingest).await?;
+            self.tell(&mut waiting).await?;
             if self.board.running(Service::Ingest).await == Running::Running {
                 self.keep(&who, frames, &mut left_out).await?;
             }
         }
+    }
+
+    async fn tell(&self, waiting: &mut Waiting) -> Result<(), ServiceError> {
+        waiting.tell(&self.relay, Service::Ingest).await?;
+        waiting.tell_settlements(&self.account, &self.relay, Service::Ingest).await
     }
 
     async fn keep(
@@ -116,9 +121,8 @@ impl Ingest {
                             filtered = filtered.saturating_add(1);
                         }
                     }
-                    // It waits for the log by itself.
-                    RelayWord::Reply(_) => {}
-                    RelayWord::Settlement(notice) => self.settlement(who, notice, received_at).await?,
+                    // They wait for the log by themselves.
+                    RelayWord::Reply(_) | RelayWord::Settlement(_) => {}
                     RelayWord::Unreadable(why) => {
                         self.reject(who, Unreadable { why, raw, bytes, received_at }, left_out).await?;
                     }
@@ -176,30 +180,6 @@ impl Ingest {
         }
     }
 
-    async fn report(&self, envelope: Envelope<relay::Command>) -> Result<(), ServiceError> {
-        match self.relay.handle(envelope).await {
-            Ok(_) => Ok(()),
-            Err(failure) => survivable(Service::Ingest, failure),
-        }
-    }
-
-    /// The stream carries other makers' settlements too; only our own are facts of ours.
-    async fn settlement(
-        &self,
-        who: &Actor,
-        notice: SettlementNotice,
-        received_at: Timestamp,
-    ) -> Result<(), ServiceError> {
-        match self.account.look(|account| account.by_hash(&notice.quote_hash).is_some()).await {
-            Ok(true) => {
-                let command = relay::Command::ReportSettlement { notice, received_at };
-                self.report(own(who, received_at, command)).await
-            }
-            Ok(false) => Ok(()),
-            Err(failure) => survivable(Service::Ingest, failure),
-        }
-    }
-
     /// Keeps a frame that could not be read, or counts it when there are too many.
     async fn reject(
         &self,
@@ -219,7 +199,7 @@ impl Ingest {
     }
 }
 
-/// Takes out of a batch what waits for the log: the news of the connection, and further replies.
+/// Takes out of a batch what waits for the log: the news of the connection, settlements, and further replies.
 fn split(who: &Actor, batch: Vec<RelayNews>, waiting: &mut Waiting) -> Vec<RelayNews> {
     let mut frames = Vec::with_capacity(batch.len());
     for news in batch {
@@ -234,6 +214,9 @@ fn split(who: &Actor, batch: Vec<RelayNews>, waiting: &mut Waiting) -> Vec<Relay
             }
             RelayNews::Frame { raw, received_at, word: RelayWord::Reply(notice), .. } => {
                 waiting.reply(who, notice, &raw, received_at);
+            }
+            RelayNews::Frame { raw, received_at, word: RelayWord::Settlement(notice), .. } => {
+                waiting.settlement(who, notice, &raw, received_at);
             }
             frame @ RelayNews::Frame { .. } => frames.push(frame),
         }

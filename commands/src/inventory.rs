@@ -11,7 +11,7 @@ use std::time::Duration;
 use stele_domain::ids::{AccountId, CommandId, TokenId};
 use stele_domain::operations::service::event::Service;
 use stele_domain::port::clock::Clock;
-use stele_domain::port::verifier::{SNAPSHOT_NONCES_MAX, Snapshot, SnapshotQuery, Verifier, VerifierError};
+use stele_domain::port::verifier::{Snapshot, SnapshotQuery, Verifier, VerifierError};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::event::SubmissionStarted;
 use stele_domain::trading::account::{Account, State as AccountState};
@@ -75,8 +75,10 @@ impl InventoryReader {
     }
 
     /// Reads until no offer was fixed before the block without being asked about: its settlement could be in
-    /// the balances and would look like a drop that nobody explains.
+    /// the balances and would look like a drop that nobody explains. When that happens again and again, the balances are
+    /// not known, and why is a fact.
     async fn read(&self) -> Result<(), ServiceError> {
+        let mut height = 0;
         for _ in 0..READINGS_MAX {
             let asked = match self.account.look(open_offers).await {
                 Ok(asked) => asked,
@@ -98,11 +100,18 @@ impl InventoryReader {
             let missed = self.account.look(|state| missed(state, &ids, block_at)).await;
             match missed {
                 Ok(false) => return self.keep(self.observed(snapshot, asked)).await,
-                Ok(true) => observe::read_again(snapshot.height),
+                Ok(true) => {
+                    height = snapshot.height;
+                    observe::read_again(height);
+                }
                 Err(failure) => return survivable(Service::Inventory, failure),
             }
         }
-        Ok(())
+        let reason = format!(
+            "an offer was fixed during each of {READINGS_MAX} readings, the last at block {height}: its settlement could be \
+             in the balances without an explanation"
+        );
+        self.keep(Command::Unavailable { reason, at: self.clock.now() }).await
     }
 
     fn observed(&self, snapshot: Snapshot, asked: Vec<OpenOffer>) -> Command {
@@ -130,11 +139,11 @@ impl InventoryReader {
     }
 }
 
-/// The open offers and their nonces: those that end first, when there are too many for one reading.
+/// The open offers and their nonces, those that end first in front. Limits let no more be open than one reading can ask
+/// about.
 fn open_offers(account: &AccountState) -> Vec<(OpenOffer, String)> {
     let mut open: Vec<_> = account.open().values().map(|offer| &offer.started).collect();
     open.sort_by_key(|started| (started.offer_deadline, started.command_id));
-    open.truncate(SNAPSHOT_NONCES_MAX);
     let question = |started: &Arc<SubmissionStarted>| {
         let offer = OpenOffer {
             command_id: started.command_id,

@@ -3,12 +3,16 @@
 //! A ledger keeps one stream's state warm: what was loaded stays, and only the tail is read. It belongs to one
 //! process; writers in other processes are met at the log, by the expected revision.
 
+mod snapshot;
 mod unsure;
+
+pub use snapshot::{Checked, SNAPSHOT_TYPE};
 
 use crate::aggregate::Aggregate;
 use crate::envelope::{ATTEMPTS_MAX, Envelope, Failure, Outcome};
 use crate::observe;
-use std::collections::{BTreeMap, VecDeque};
+use crate::streams;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use stele_domain::codec;
 use stele_domain::decider::Decider;
@@ -24,24 +28,30 @@ use unsure::Unsure;
 const LOAD_RECORDS: usize = 1_000;
 /// How many persons' commands are remembered by id.
 const MARKS_MAX: usize = 10_000;
-/// Version of the form in which events are written today.
-const SCHEMA: u32 = 1;
 
 /// One stream, its state, and the way to change it.
 pub struct Ledger<D: Aggregate> {
     log: Arc<dyn EventLog>,
     stream: StreamId,
+    /// Where its snapshots stand; none when that can't be named.
+    snapshots: Option<StreamId>,
+    /// The form in which this build writes them.
+    form: String,
     loaded: Mutex<Loaded<D>>,
 }
 
 struct Loaded<D: Aggregate> {
+    /// What the log has kept, and nothing else.
     state: D::State,
-    /// Whether the state may hold facts that were not kept: a batch failed, or was given up on half-way. It is
-    /// then loaded anew.
-    ahead: bool,
+    /// The same once more, to plan the next batch on; none before the first, and after one that failed or was given up
+    /// on half-way. Folding each fact twice is cheaper than copying what is remembered for each batch.
+    spare: Option<D::State>,
     /// The revision after the last one that was folded.
     next: Revision,
+    /// The same of the newest snapshot that is known of.
+    written: Revision,
     last: Position,
+    last_id: Option<EventId>,
     marks: BTreeMap<CommandId, (String, Position)>,
     marked: VecDeque<CommandId>,
     unsure: Unsure<D::Event>,
@@ -51,18 +61,15 @@ impl<D: Aggregate> Loaded<D> {
     fn empty() -> Self {
         Self {
             state: D::State::default(),
-            ahead: false,
+            spare: None,
             next: Revision(0),
+            written: Revision(0),
             last: Position::START,
+            last_id: None,
             marks: BTreeMap::new(),
             marked: VecDeque::new(),
             unsure: Unsure::default(),
         }
-    }
-
-    /// Forgets what was folded, and not what is still looked for.
-    fn begin_anew(&mut self) {
-        *self = Self { unsure: std::mem::take(&mut self.unsure), ..Self::empty() };
     }
 
     fn expected(&self) -> Expected {
@@ -74,12 +81,13 @@ impl<D: Aggregate> Loaded<D> {
 
     fn evolve(&mut self, event: &D::Event) {
         self.state = D::evolve(std::mem::take(&mut self.state), event);
+        self.spare = self.spare.take().map(|spare| D::evolve(spare, event));
     }
 
     /// Notes that one more record of the stream is in the state.
-    fn advance(&mut self, mark: Option<&CommandMark>, position: Position) {
+    fn advance(&mut self, mark: Option<&CommandMark>, position: Position, id: EventId) {
         self.next = self.next.next();
-        self.last = position;
+        (self.last, self.last_id) = (position, Some(id));
         if let Some(mark) = mark {
             if self.marks.insert(mark.command_id, (mark.digest.clone(), position)).is_none() {
                 self.marked.push_back(mark.command_id);
@@ -106,6 +114,15 @@ struct Planned<E> {
 enum Plan<D: Aggregate> {
     Append(Planned<D::Event>),
     Answer(Answer<D>),
+    /// It was kept before, when no answer came through.
+    Found(CommandId, Outcome<D::Event>),
+}
+
+/// What a batch comes to.
+struct Batch<D: Aggregate> {
+    plans: Vec<Plan<D>>,
+    /// The state that its facts lead to, where each command had to see those before it.
+    ahead: Option<D::State>,
 }
 
 /// The answers to a batch, in the order of the envelopes.
@@ -123,7 +140,9 @@ where
 {
     /// A ledger for a stream; nothing is read yet.
     pub fn new(log: Arc<dyn EventLog>, stream: StreamId) -> Self {
-        Self { log, stream, loaded: Mutex::new(Loaded::empty()) }
+        let snapshots = streams::snapshot(&stream).ok();
+        let form = D::SNAPSHOT.map(|form| form.name()).unwrap_or_default();
+        Self { log, stream, snapshots, form, loaded: Mutex::new(Loaded::empty()) }
     }
 
     /// The stream.
@@ -178,42 +197,30 @@ where
         envelopes: Vec<Envelope<D::Command>>,
     ) -> Result<Answers<D>, Failure<D::Rejection>> {
         let mut loaded = self.loaded.lock().await;
-        // Facts of a batch are folded while it is planned, so that each command sees those before it.
-        let folds_early = envelopes.len() > 1;
         for attempt in 0..ATTEMPTS_MAX {
-            let stale = loaded.next == Revision(0) || loaded.ahead || loaded.unsure.must_look();
+            let stale = loaded.next == Revision(0) || loaded.unsure.must_look();
             if attempt > 0 || stale {
                 self.catch_up(&mut loaded).await?;
             }
-            loaded.ahead = folds_early;
-            let plans = self.plan(&mut loaded, &envelopes, folds_early)?;
-            let records: Vec<NewRecord> = plans
-                .iter()
-                .flat_map(|plan| match plan {
-                    Plan::Append(planned) => planned.records.as_slice(),
-                    Plan::Answer(_) => &[],
-                })
-                .cloned()
-                .collect();
+            let batch = self.plan(&mut loaded, &envelopes)?;
+            let records = batch.records();
             if records.is_empty() {
-                loaded.ahead = false;
                 // Nothing to write, but the answer must rest on the newest history.
                 if self.behind(&mut loaded).await? {
                     continue;
                 }
-                return Ok(finish::<D>(plans, None, &mut loaded, folds_early));
+                return Ok(finish::<D>(batch, None, &mut loaded));
             }
             match self.log.append(&self.stream, loaded.expected(), records).await {
                 // They were kept before, when no answer came through. What was decided then counts.
-                Ok(appended) if appended.repeated => loaded.unsure.offered(offered(&plans)),
+                Ok(appended) if appended.repeated => loaded.unsure.offered(batch.offered()),
                 Ok(appended) => {
-                    loaded.ahead = false;
                     loaded.unsure.settled();
-                    return Ok(finish::<D>(plans, Some(appended), &mut loaded, folds_early));
+                    return Ok(finish::<D>(batch, Some(appended), &mut loaded));
                 }
                 Err(LogError::Conflict { .. }) => observe::lost_the_race(&self.stream),
                 Err(error @ LogError::Unreachable(_)) => {
-                    loaded.unsure.offered(offered(&plans));
+                    loaded.unsure.offered(batch.offered());
                     return Err(Failure::Log(error));
                 }
                 Err(error) => return Err(Failure::Log(error)),
@@ -230,14 +237,8 @@ where
     }
 
     async fn catch_up(&self, loaded: &mut Loaded<D>) -> Result<(), Failure<D::Rejection>> {
-        if loaded.ahead {
-            loaded.begin_anew();
-        }
-        if let (Revision(0), Some(suffices)) = (loaded.next, D::HISTORY_MAX) {
-            let newest =
-                self.log.read_stream(&self.stream, Revision(u64::MAX), Direction::Backward, 1).await?;
-            let length = newest.first().map_or(0, |record| record.revision.next().0);
-            loaded.next = Revision(length.saturating_sub(suffices));
+        if loaded.next == Revision(0) {
+            self.begin(loaded).await?;
         }
         loop {
             // A short page may be one that was cut by its bytes, so only an empty one ends the reading.
@@ -252,46 +253,67 @@ where
         }
     }
 
+    /// Passes over what stands in a snapshot, or in the newest records alone.
+    async fn begin(&self, loaded: &mut Loaded<D>) -> Result<(), Failure<D::Rejection>> {
+        // Facts that are looked for may stand before it.
+        if let Some(form) = D::SNAPSHOT
+            && !loaded.unsure.must_look()
+            && let Some(begun) = self.newest(&form).await?
+        {
+            *loaded = Loaded { unsure: std::mem::take(&mut loaded.unsure), ..begun };
+        }
+        if let Some(suffices) = D::HISTORY_MAX {
+            let newest =
+                self.log.read_stream(&self.stream, Revision(u64::MAX), Direction::Backward, 1).await?;
+            let length = newest.first().map_or(0, |record| record.revision.next().0);
+            loaded.next = Revision(length.saturating_sub(suffices));
+        }
+        Ok(())
+    }
+
     fn fold(&self, loaded: &mut Loaded<D>, record: &Record) -> Result<(), Failure<D::Rejection>> {
         let recorded = codec::recorded(record)?;
         let foreign = || Failure::Foreign { stream: self.stream.clone(), position: record.position };
         let event = D::unwrap(recorded.event).ok_or_else(foreign)?;
         loaded.unsure.see(record, &event);
         loaded.evolve(&event);
-        loaded.advance(recorded.meta.command.as_ref(), record.position);
+        loaded.advance(recorded.meta.command.as_ref(), record.position, record.event_id);
         Ok(())
     }
 
-    /// Decides on each envelope in turn, without writing.
+    /// Decides on each envelope in turn, without writing. What the log has kept stays as it is: a batch that comes to
+    /// nothing leaves nothing behind.
     fn plan(
         &self,
         loaded: &mut Loaded<D>,
         envelopes: &[Envelope<D::Command>],
-        folds_early: bool,
-    ) -> Result<Vec<Plan<D>>, Failure<D::Rejection>> {
+    ) -> Result<Batch<D>, Failure<D::Rejection>> {
+        let several = envelopes.len() > 1;
+        let mut ahead = several.then(|| loaded.spare.take().unwrap_or_else(|| loaded.state.clone()));
         let mut plans = Vec::with_capacity(envelopes.len());
+        // An answer is given once, also when its command stands in the batch twice.
+        let mut found = BTreeSet::new();
         for envelope in envelopes {
             if let Some(answer) = repeated::<D>(loaded, envelope) {
                 plans.push(Plan::Answer(answer));
                 continue;
             }
-            if let Some(outcome) = loaded.unsure.take(envelope.command_id) {
-                plans.push(Plan::Answer(Ok(outcome)));
+            let id = envelope.command_id;
+            if let Some(outcome) = loaded.unsure.answer(id).filter(|_| found.insert(id)) {
+                plans.push(Plan::Found(id, outcome));
                 continue;
             }
-            match D::decide(&loaded.state, envelope.command.clone()) {
+            match D::decide(ahead.as_ref().unwrap_or(&loaded.state), envelope.command.clone()) {
                 Err(rejection) => plans.push(Plan::Answer(Err(Failure::Rejected(rejection)))),
                 Ok(events) if events.is_empty() => plans.push(Plan::Answer(Ok(Outcome::AlreadySo))),
                 Ok(events) => {
                     let planned = self.word(envelope, events)?;
-                    if folds_early {
-                        planned.events.iter().for_each(|event| loaded.evolve(event));
-                    }
+                    ahead = ahead.map(|state| planned.events.iter().fold(state, D::evolve));
                     plans.push(Plan::Append(planned));
                 }
             }
         }
-        Ok(plans)
+        Ok(Batch { plans, ahead })
     }
 
     /// Puts the facts of one command into the form in which they are kept.
@@ -308,7 +330,7 @@ where
             actor: envelope.actor.clone(),
             origin: envelope.origin.clone(),
             occurred_at: envelope.occurred_at,
-            schema: SCHEMA,
+            schema: codec::SCHEMA_VERSION,
         };
         let mut ids = Vec::with_capacity(events.len());
         let mut records = Vec::with_capacity(events.len());
@@ -321,16 +343,27 @@ where
     }
 }
 
-/// The facts that a batch offers, and the commands that they come from.
-fn offered<D: Aggregate>(plans: &[Plan<D>]) -> Vec<(EventId, CommandId)> {
-    let mut offered = Vec::new();
-    for plan in plans {
-        match plan {
-            Plan::Append(planned) => offered.extend(planned.ids.iter().map(|id| (*id, planned.command_id))),
-            Plan::Answer(_) => {}
-        }
+impl<D: Aggregate> Batch<D> {
+    fn planned(&self) -> impl Iterator<Item = &Planned<D::Event>> {
+        self.plans.iter().filter_map(|plan| match plan {
+            Plan::Append(planned) => Some(planned),
+            Plan::Answer(_) | Plan::Found(..) => None,
+        })
     }
-    offered
+
+    /// What is to be appended.
+    fn records(&self) -> Vec<NewRecord> {
+        self.planned().flat_map(|planned| planned.records.iter().cloned()).collect()
+    }
+
+    /// The facts that are offered, and the commands that they come from.
+    fn offered(&self) -> Vec<(EventId, CommandId)> {
+        let of_one = |planned: &Planned<D::Event>| {
+            let command = planned.command_id;
+            planned.ids.iter().map(|id| (*id, command)).collect::<Vec<_>>()
+        };
+        self.planned().flat_map(of_one).collect()
+    }
 }
 
 /// The first answer, when a person's command comes again.
@@ -344,25 +377,22 @@ fn repeated<D: Aggregate>(loaded: &Loaded<D>, envelope: &Envelope<D::Command>) -
     }
 }
 
-/// Folds what was appended and puts the answers together.
-fn finish<D: Aggregate>(
-    plans: Vec<Plan<D>>,
-    appended: Option<Appended>,
-    loaded: &mut Loaded<D>,
-    folded: bool,
-) -> Answers<D> {
+/// Folds what was appended and puts the answers together. Nothing can fail any more.
+fn finish<D: Aggregate>(batch: Batch<D>, appended: Option<Appended>, loaded: &mut Loaded<D>) -> Answers<D> {
     let mut next = appended.map_or(Position::START, |appended| appended.first);
-    let mut answers = Vec::with_capacity(plans.len());
-    for plan in plans {
+    let mut answers = Vec::with_capacity(batch.plans.len());
+    for plan in batch.plans {
         match plan {
             Plan::Answer(answer) => answers.push(answer),
+            Plan::Found(command, outcome) => {
+                loaded.unsure.delivered(command);
+                answers.push(Ok(outcome));
+            }
             Plan::Append(planned) => {
                 let first = next;
-                for event in &planned.events {
-                    if !folded {
-                        loaded.evolve(event);
-                    }
-                    loaded.advance(planned.mark.as_ref(), next);
+                for (event, id) in planned.events.iter().zip(&planned.ids) {
+                    loaded.evolve(event);
+                    loaded.advance(planned.mark.as_ref(), next, *id);
                     next = next.next();
                 }
                 let revision = Revision(loaded.next.0.saturating_sub(1));
@@ -372,5 +402,7 @@ fn finish<D: Aggregate>(
             }
         }
     }
+    // Its facts are folded there already.
+    loaded.spare = batch.ahead.or(loaded.spare.take());
     answers
 }

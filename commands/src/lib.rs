@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod fence;
 pub mod ledger;
 pub mod service;
+pub mod snapshots;
 pub mod stop;
 pub mod streams;
 pub mod wishes;
@@ -21,6 +22,7 @@ pub mod executor;
 pub mod ingest;
 pub mod inventory;
 pub mod market;
+pub mod refresh;
 pub mod strategy;
 pub mod strict;
 

@@ -11,7 +11,7 @@ use stele_domain::ids::{Actor, CommandId, CorrelationId};
 use stele_domain::intents::relay::event::ReplyReported;
 use stele_domain::money::BasisPoints;
 use stele_domain::operations::alert::event::Kind;
-use stele_domain::port::event_log::{LogError, Position, StreamId};
+use stele_domain::port::event_log::{LogError, Position, Revision, StreamId};
 use stele_domain::port::venue::Submission;
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::event::{Event as AccountEvent, SubmissionStarted};
@@ -27,6 +27,34 @@ pub(crate) fn recorded(aggregate: &'static str, events: usize) {
 pub(crate) fn lost_the_race(stream: &StreamId) {
     metrics::counter!("commands_conflicts_total").increment(1);
     tracing::debug!(event = "commands.conflict", %stream, "history moved while deciding");
+}
+
+/// A state was written down beside its stream.
+pub(crate) fn snapshot_kept(stream: &StreamId, position: Position, bytes: usize) {
+    metrics::counter!("snapshots_kept_total").increment(1);
+    tracing::debug!(event = "snapshot.kept", %stream, %position, bytes, "state written down");
+}
+
+/// A snapshot is not used; the stream is read from its beginning, which takes longer.
+pub(crate) fn snapshot_passed_over(stream: &StreamId, position: Position, why: &'static str) {
+    metrics::counter!("snapshots_passed_over_total").increment(1);
+    tracing::info!(event = "snapshot.passed_over", %stream, %position, why, "the whole stream is read");
+}
+
+/// The log did not take a state, or did not say what it leads to.
+pub(crate) fn snapshot_not_kept(error: &LogError) {
+    let transient = error.is_transient();
+    tracing::warn!(event = "snapshot.not_kept", %error, transient, "state not written down");
+}
+
+/// A state is too large to be written down.
+pub(crate) fn snapshot_too_large(stream: &StreamId, bytes: usize) {
+    tracing::warn!(event = "snapshot.too_large", %stream, bytes, "state not written down");
+}
+
+/// A snapshot says something else than its stream.
+pub(crate) fn snapshot_differs(stream: &StreamId, last: Revision) {
+    tracing::error!(event = "snapshot.differs", %stream, revision = last.0, "a snapshot is not what its stream leads to");
 }
 
 /// The log said no to a service, which tries again.

@@ -190,7 +190,8 @@ impl Board {
                     Event::ServicePaused(_)
                     | Event::ServiceResumed(_)
                     | Event::ServiceDraining(_)
-                    | Event::ServiceDrained(_),
+                    | Event::ServiceDrained(_)
+                    | Event::RefreshAsked(_),
                 )
                 | None => self.starts(service).await.map_err(unstartable),
             },

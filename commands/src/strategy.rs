@@ -1,7 +1,8 @@
 //! The strategy service: a reactor that follows the log and speaks on every demand once.
 //!
-//! Its gates see what it has folded from the log up to the demand. Its checkpoint is the stream it writes: the
-//! last decision names its demand, and the reactor goes on after it.
+//! Its gates see what it has folded from the log up to the demand; after a start, and where the log did not take a
+//! decision, they see the log as it is then. Its checkpoint is the stream it writes: the last decision names its
+//! demand, and the reactor goes on after it.
 
 mod pending;
 
@@ -15,6 +16,7 @@ use crate::stop::Stop;
 use crate::streams;
 use pending::Pending;
 use std::sync::Arc;
+use std::time::Duration;
 use stele_domain::codec;
 use stele_domain::decider::Decider;
 use stele_domain::event::{Event, Recorded};
@@ -37,6 +39,8 @@ use stele_domain::{intents, market, operations, trading, treasury};
 /// Records that are read in one go. All that they lead to is held until it is kept, so more of them would make a desk
 /// that has fallen behind larger; one append for so many is fast enough.
 const PAGE: usize = 128;
+/// Wait before a log that did not take a decision is asked again.
+const RETRY: Duration = Duration::from_millis(100);
 /// How far back the newest price and balances are looked for at the start.
 const LOOK_BACK: usize = 256;
 
@@ -115,7 +119,11 @@ impl StrategyReactor {
                 page = follow.next(PAGE) => page,
             };
             match page {
-                Ok(page) => self.work(&who, &mut view, &page.records).await?,
+                Ok(page) => {
+                    if self.work(&who, &mut view, &page.records, &mut stop).await? == Waited::ToldToStop {
+                        return Ok(());
+                    }
+                }
                 Err(error) => survivable::<()>(Service::Strategy, error.into())?,
             }
         }
@@ -125,13 +133,9 @@ impl StrategyReactor {
     async fn begin(&self) -> Result<(View, Position), ServiceError> {
         let last = self.ledger.look(stele_domain::trading::strategy::State::last_demand).await;
         let last = last.map_err(unstartable)?;
-        // The account is taken as it is now and not as it was at the demand: a demand that waited through a
-        // restart meets the arming of today, and today's is the safe one.
-        let account = self.account.look_at(|state, place| (state.clone(), place)).await;
-        let (account, account_to) = account.map_err(unstartable)?;
         let mut view = View {
-            account,
-            account_to,
+            account: AccountState::default(),
+            account_to: Position::START,
             service: ServiceState::default(),
             service_to: Position::START,
             price: None,
@@ -139,55 +143,101 @@ impl StrategyReactor {
             pending: Pending::default(),
             skips: observe::Skips::default(),
         };
+        self.look_around(&mut view).await?;
+        Ok((view, last.next()))
+    }
+
+    /// Brings the view up to the log as it is now, past what was read of it.
+    ///
+    /// The account is taken as it is now and not as it was at a demand: one that waited through a restart, or for the
+    /// log, meets the arming of today, and today's is the safe one.
+    async fn look_around(&self, view: &mut View) -> Result<(), ServiceError> {
+        let account = self.account.look_at(|state, place| (state.clone(), place)).await;
+        let (account, account_to) = account.map_err(unstartable)?;
+        if account_to > view.account_to {
+            (view.account, view.account_to) = (account, account_to);
+            view.pending.settle_all(&view.account);
+        }
         for stream in [&self.streams.service, &self.streams.price, &self.streams.inventory] {
             let newest =
                 self.log.read_stream(stream, Revision(u64::MAX), Direction::Backward, LOOK_BACK).await;
             for record in newest.map_err(ServiceError::Log)?.iter().rev() {
-                if let Some(recorded) = readable(record) {
-                    see(&mut view, recorded, &self.streams);
+                if let Some(recorded) = readable(Service::Strategy.name(), record) {
+                    see(view, recorded, &self.streams);
                 }
             }
         }
-        Ok((view, last.next()))
+        Ok(())
     }
 
-    async fn work(&self, who: &Actor, view: &mut View, records: &[Record]) -> Result<(), ServiceError> {
+    async fn work(
+        &self,
+        who: &Actor,
+        view: &mut View,
+        records: &[Record],
+        stop: &mut Stop,
+    ) -> Result<Waited, ServiceError> {
+        let mut demands = Vec::new();
         let mut commands = Vec::new();
-        for recorded in records.iter().filter_map(readable) {
+        for recorded in records.iter().filter_map(|record| readable(Service::Strategy.name(), record)) {
             if let Some((cause, demand)) = see(view, recorded, &self.streams) {
-                commands.push(self.decide(who, view, &cause, demand));
+                let demand = Arc::new(demand);
+                commands.push(self.decide(who, view, &cause, &demand));
+                demands.push((cause, demand));
             }
         }
         if commands.is_empty() {
-            return Ok(());
+            return Ok(Waited::Over);
         }
-        let began = std::time::Instant::now();
         loop {
-            match self.ledger.handle_all(commands.clone()).await {
+            let began = std::time::Instant::now();
+            match self.ledger.handle_all(commands).await {
                 Ok(answers) => {
-                    observe::decisions_kept(commands.len(), began.elapsed());
+                    observe::decisions_kept(demands.len(), began.elapsed());
                     say(&answers, &mut view.skips);
                     view.pending.note(&answers);
-                    return Ok(());
+                    return Ok(Waited::Over);
                 }
-                // The demands stay undecided until the log takes decisions again; by then most have expired,
-                // and are decided as that.
                 Err(failure) => survivable(Service::Strategy, failure)?,
             }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            if self.until_the_log_is_back(view, stop).await? == Waited::ToldToStop {
+                return Ok(Waited::ToldToStop);
+            }
+            // What was decided then was decided on what is no longer so: by now most have expired, and are decided as
+            // that. Those that were kept all the same come back as they were kept.
+            commands = demands.iter().map(|(cause, demand)| self.decide(who, view, cause, demand)).collect();
         }
     }
 
-    fn decide(&self, who: &Actor, view: &View, cause: &Recorded, demand: Demand) -> Envelope<Command> {
+    /// Waits until the log tells how everything stands; the demands stay undecided as long.
+    async fn until_the_log_is_back(&self, view: &mut View, stop: &mut Stop) -> Result<Waited, ServiceError> {
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.requested() => return Ok(Waited::ToldToStop),
+                () = tokio::time::sleep(RETRY) => {}
+            }
+            match self.look_around(view).await {
+                Ok(()) => return Ok(Waited::Over),
+                Err(error) => {
+                    if wait_for_log(Service::Strategy, error, stop).await? == Waited::ToldToStop {
+                        return Ok(Waited::ToldToStop);
+                    }
+                }
+            }
+        }
+    }
+
+    fn decide(&self, who: &Actor, view: &View, cause: &Recorded, demand: &Arc<Demand>) -> Envelope<Command> {
         let at = self.clock.now();
         let seen = view.inventory.as_ref();
         let base_held = seen.map(|seen| held(&self.pair.base.tokens, &seen.fact));
-        let mut account = AccountView::of(&view.account, self.start, &demand, base_held, at);
-        view.pending.add_to(&mut account, &demand, at);
+        let mut account = AccountView::of(&view.account, self.start, demand, base_held, at);
+        view.pending.add_to(&mut account, demand, at);
         let sight = Sight {
             strategy: Arc::from(self.pair.id.as_str()),
             start: self.start,
-            demand: Arc::new(demand),
+            demand: Arc::clone(demand),
             demand_event_id: cause.event_id,
             demand_position: cause.position,
             decimals: self.decimals,
@@ -277,13 +327,13 @@ pub(crate) fn held(tokens: &[TokenId], fact: &BalancesObserved) -> Units {
     tokens.iter().fold(Units::ZERO, |sum, token| sum.plus(of(token)).unwrap_or(sum))
 }
 
-/// Reads a record; one that can't be read is said and skipped.
-pub(crate) fn readable(record: &Record) -> Option<Recorded> {
+/// Reads a record for a service; one that can't be read is said and skipped.
+pub(crate) fn readable(service: &'static str, record: &Record) -> Option<Recorded> {
     match codec::recorded(record) {
         Ok(recorded) => Some(recorded),
         Err(error) => {
             if !error.is_foreign() {
-                observe::unreadable("strategy", record.position, &error);
+                observe::unreadable(service, record.position, &error);
             }
             None
         }

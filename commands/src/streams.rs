@@ -28,9 +28,12 @@ pub const ALERT: &str = "alert";
 /// Category of keys.
 pub const ACCESS: &str = "access";
 
+/// Category of states that are written down beside their streams.
+pub const SNAPSHOT: &str = "snapshot";
+
 /// Every category of the desk.
-pub const CATEGORIES: [&str; 11] =
-    [QUOTE, PRICE, INVENTORY, ACCOUNT, STRATEGY, RELAY, SERVICE, FILTER, AUDIT, ACCESS, ALERT];
+pub const CATEGORIES: [&str; 12] =
+    [QUOTE, PRICE, INVENTORY, ACCOUNT, STRATEGY, RELAY, SERVICE, FILTER, AUDIT, ACCESS, ALERT, SNAPSHOT];
 
 /// The venue's name in stream names.
 const VENUE: &str = "near-intents";
@@ -93,6 +96,11 @@ pub fn attempts() -> Result<StreamId, InvalidStream> {
 /// The keys.
 pub fn keys() -> Result<StreamId, InvalidStream> {
     named(ACCESS, "keys")
+}
+
+/// What was written down of a stream.
+pub fn snapshot(of: &StreamId) -> Result<StreamId, InvalidStream> {
+    named(SNAPSHOT, of.as_str())
 }
 
 fn named(category: &str, id: &str) -> Result<StreamId, InvalidStream> {

@@ -150,7 +150,7 @@ impl StrictTables {
             for recorded in page.iter().filter_map(|record| codec::recorded(record).ok()) {
                 if let Event::Operations(operations::event::Event::Service(fact)) = &recorded.event {
                     match fact {
-                        ServiceEvent::ServiceStarted(_) => {}
+                        ServiceEvent::ServiceStarted(_) | ServiceEvent::RefreshAsked(_) => {}
                         ServiceEvent::ServicePaused(_) => return Ok(recorded.meta.actor == *who),
                         ServiceEvent::ServiceResumed(_)
                         | ServiceEvent::ServiceDraining(_)

@@ -27,6 +27,7 @@ use stele_domain::port::event_log::{
 };
 
 pub use answers::ANSWERS_MAX;
+pub(crate) use stele_domain::causes::with_causes as chain;
 
 /// The categories in which persons' commands leave their marks.
 const CATEGORIES: [&str; 6] =
@@ -361,16 +362,4 @@ impl Wishes {
 
 fn mark(wish: &Wish) -> CommandMark {
     CommandMark { command_id: wish.command_id, digest: wish.digest.clone() }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    words
 }

@@ -68,6 +68,7 @@ pub const EVENT_TYPES: &[&str] = &[
     "operations.ServiceResumed",
     "operations.ServiceDraining",
     "operations.ServiceDrained",
+    "operations.RefreshAsked",
     "operations.AlertRaised",
     "operations.AlertCleared",
     "operations.CommandRefused",

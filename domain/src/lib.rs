@@ -11,6 +11,7 @@ pub mod decider;
 mod testing;
 
 pub mod backoff;
+pub mod causes;
 pub mod event;
 pub mod ids;
 pub mod money;

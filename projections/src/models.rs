@@ -17,6 +17,7 @@ pub mod parked_events;
 pub mod prices;
 pub mod quotes;
 pub mod relay;
+pub mod result_counts;
 pub mod results;
 pub mod services;
 
@@ -32,6 +33,7 @@ pub const ALL: &[Registered] = &[
     Registered::of::<decisions::Decisions>(),
     Registered::of::<commands::Commands>(),
     Registered::of::<results::Results>(),
+    Registered::of::<result_counts::ResultCounts>(),
     Registered::of::<account::Account>(),
     Registered::of::<services::Services>(),
     Registered::of::<alerts::Alerts>(),

@@ -4,9 +4,7 @@ use crate::projection::TableRow;
 use crate::row::{RowError, from_row};
 use std::collections::BTreeSet;
 use stele_domain::port::event_log::Position;
-use stele_domain::port::read_store::{
-    Answer, Cell, Key, PAGE_ROWS_MAX, ReadStore, Row, ScanQuery, StoreError,
-};
+use stele_domain::port::read_store::{Answer, Cell, Key, PAGE_ROWS_MAX, ReadStore, ScanQuery, StoreError};
 
 /// Why a table could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -94,26 +92,13 @@ impl<'s> Reader<'s> {
     ///
     /// [`ReadError`].
     pub async fn all<R: TableRow>(&mut self, mut each: impl FnMut(R)) -> Result<(), ReadError> {
-        let mut misfit = None;
-        let read = |row: &Row| match from_row(&R::TABLE, row) {
-            Ok(row) => each(row),
-            Err(error) => misfit = Some(error),
-        };
-        self.all_rows::<R>(read).await?;
-        misfit.map_or(Ok(()), |error| Err(error.into()))
-    }
-
-    /// The same, with rows as they are stored: for counting, where reading every field would be a waste.
-    ///
-    /// # Errors
-    ///
-    /// [`ReadError`].
-    pub async fn all_rows<R: TableRow>(&mut self, mut each: impl FnMut(&Row)) -> Result<(), ReadError> {
         let mut query = ScanQuery::by_key(PAGE_ROWS_MAX);
         loop {
             let answer = self.store.scan(R::TABLE.name, &query).await.map_err(failed::<R>)?;
             let page = self.noted::<R, _>(answer);
-            page.rows.iter().for_each(&mut each);
+            for row in &page.rows {
+                each(from_row(&R::TABLE, row)?);
+            }
             if page.next.is_none() {
                 return Ok(());
             }

@@ -9,21 +9,21 @@ use crate::models::inventory::BalanceRow;
 use crate::models::parked_events::ParkedRow;
 use crate::models::prices::{PriceSourceRow, ReferencePriceRow};
 use crate::models::relay::RelayRow;
-use crate::models::results::ResultRow;
+use crate::models::result_counts::ResultCountRow;
 use crate::models::services::ServiceRow;
 use crate::projection::TableRow;
 use crate::read::{ReadError, Reader};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stele_domain::port::event_log::Position;
-use stele_domain::port::read_store::{ReadStore, Row, ScanQuery};
+use stele_domain::port::read_store::{ReadStore, ScanQuery};
 
 /// The desk at a glance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// Everything up to here is counted.
     pub as_of: Position,
-    /// Tables that no longer have their oldest rows; counts are not touched by that, except `results`.
+    /// Tables that no longer have their oldest rows; counts are not touched by that.
     pub cut_tables: Vec<String>,
     /// How often each type of event has happened.
     pub events: BTreeMap<String, u64>,
@@ -66,7 +66,7 @@ pub struct Summary {
 /// Most parked events that are shown.
 const PARKED_SHOWN_MAX: usize = 20;
 
-/// Looks at everything.
+/// Looks at everything: how many rows that takes depends on what there is now, and not on how much ever happened.
 ///
 /// # Errors
 ///
@@ -82,8 +82,12 @@ pub async fn summary(store: &dyn ReadStore) -> Result<Summary, ReadError> {
     let skip = |row: SkipCountRow| *skipped.entry(row.reason.code().to_owned()).or_default() += row.count;
     reader.all(skip).await?;
     let mut results: BTreeMap<String, u64> = BTreeMap::new();
-    let state = |row: &Row| ResultRow::TABLE.cell(row, "state").map_or_else(String::new, ToString::to_string);
-    reader.all_rows::<ResultRow>(|row| *results.entry(state(row)).or_default() += 1).await?;
+    let ended = |row: ResultCountRow| {
+        if row.count > 0 {
+            results.insert(row.state.code().to_owned(), row.count);
+        }
+    };
+    reader.all(ended).await?;
 
     let newest = ScanQuery::newest(1);
     let last_decision = reader.scan(&newest).await?.pop();

@@ -23,6 +23,9 @@ mod laws;
 #[path = "projections/running.rs"]
 mod running;
 #[cfg(test)]
+#[path = "projections/status.rs"]
+mod status;
+#[cfg(test)]
 #[path = "projections/story.rs"]
 mod story;
 #[cfg(test)]

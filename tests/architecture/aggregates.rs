@@ -26,6 +26,31 @@ fn every_aggregate_has_the_same_files() {
     }
 }
 
+/// A state that is written down is read by builds with the same sources only: so all that make up what it means are among
+/// them.
+#[test]
+fn whatever_makes_up_a_state_that_is_written_down_is_named_beside_it() {
+    let mod_files = files(&root().join("domain/src"), &[".rs"]).into_iter();
+    let written: Vec<_> = mod_files.filter(|path| text(path).contains("impl WrittenDown for")).collect();
+    assert!(written.len() >= 4, "only {} found", written.len());
+    for mod_file in written {
+        let said = text(&mod_file);
+        let (folder, name) = (mod_file.with_extension(""), mod_file.file_stem().expect("a name"));
+        let elsewhere = ["command", "decide", "rejection", "tests", "policy"];
+        for path in files(&folder, &[".rs"]) {
+            let inside = path.strip_prefix(&folder).expect("it is in there");
+            if elsewhere
+                .iter()
+                .any(|name| inside.starts_with(name) || inside.with_extension("").ends_with(name))
+            {
+                continue;
+            }
+            let named = format!("include_str!(\"{}/{}\")", name.display(), inside.display());
+            assert!(said.contains(&named), "{} does not say {named}", shown(&mod_file));
+        }
+    }
+}
+
 #[test]
 fn every_aggregate_can_be_kept_in_a_stream() {
     let wrapped = text(&root().join("commands/src/aggregate.rs"));

@@ -13,6 +13,7 @@ mod guides;
 mod lines;
 mod metrics;
 mod rebuild;
+mod roles;
 #[path = "../scenarios"]
 mod shared {
     //! The worlds of the scenarios, which use all of it.

@@ -82,7 +82,8 @@ async fn a_database_that_is_lost_under_a_trading_desk_is_rebuilt_by_the_guide_ro
         run(place.path(), &config, &variables, &lines);
     };
     by_hand(&["psql --dbname postgres --command 'DROP DATABASE stele WITH (FORCE)'"]);
-    scene.until("reads are refused", async || scene.client.status().await.is_err().then_some(())).await;
+    let tables = async || scene.client.tables().await;
+    scene.until("reads are refused", async || tables().await.is_err().then_some(())).await;
     let offers = scene.offers();
     scene.asks(selling(Outcome::DeskWins));
     scene.until("an offer without tables", async || (scene.offers() > offers).then_some(())).await;
@@ -91,7 +92,7 @@ async fn a_database_that_is_lost_under_a_trading_desk_is_rebuilt_by_the_guide_ro
     assert_eq!(guide.len(), LOOKS + REBUILDS + 2, "{guide:#?}");
     let (at_once, afterwards) = guide.split_at(LOOKS + REBUILDS);
     run(place.path(), &config, &variables, at_once);
-    scene.until("reads are answered", async || scene.client.status().await.ok()).await;
+    scene.until("reads are answered", async || tables().await.ok()).await;
     run(place.path(), &config, &variables, afterwards);
 
     // The desk that was never stopped goes on, and knows what was before.

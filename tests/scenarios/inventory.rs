@@ -133,7 +133,7 @@ async fn row_19_a_settlement_during_a_disconnection_is_found_before_the_relay_is
     scene.breaks(Fault::RelayRefusesWith { status: 503 });
     scene.does(Action::RelayDisconnect);
     scene.becomes(&id, "settled").await;
-    assert!(!scene.client.status().await.expect("a status").relays[0].connected);
+    assert!(!scene.tables(|seen| seen.relays[0].connected).await);
     scene.world.clear_faults(None);
     scene.row("relay_state", &[], |row| row["connected"] == true).await;
     scene.at_most_once().await;

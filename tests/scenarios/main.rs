@@ -27,6 +27,7 @@ mod inventory;
 mod keys;
 mod prices;
 mod processes;
+mod processes_kurrent;
 mod processes_proofs;
 mod processes_tls;
 mod refusals;

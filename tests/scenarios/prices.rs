@@ -204,6 +204,20 @@ async fn row_06_sources_that_differ_beyond_tolerance_block() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_06_a_depeg_that_was_seen_blocks_on_while_its_source_is_silent() {
+    let scene = Scene::armed(Setup::default().with("market.fallback_age_ms_max", 2_000)).await;
+    scene.breaks(Fault::EurePegOff { bps: -300 });
+    scene.until_refused(quote, "peg_out_of_band").await.is_refused_for("peg_out_of_band");
+    // EURe is well again in the world, and nobody tells the desk: the last word is the depeg.
+    let silent = scene.breaks(Fault::CoingeckoErrors);
+    let price = priced(&scene, |price| why_unused(price, "peg").starts_with("older than 2000 ms")).await;
+    assert_eq!(text(&price, "block"), "peg_out_of_band", "{price}");
+    scene.decided(&scene.asks(quote())).await.is_refused_for("peg_out_of_band");
+    scene.world.clear_faults(Some(silent));
+    recovers(&scene).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_06_a_peg_out_of_its_band_blocks_whether_parity_is_assumed_or_observed() {
     for basis in ["assumed_parity", "observed"] {
         let scene = Scene::armed(Setup::default().with("market.basis", basis)).await;

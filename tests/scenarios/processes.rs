@@ -4,7 +4,7 @@
 use crate::crashes::Trading;
 use crate::scene::{Fleet, Member, Setup, run_to_end, selling, text};
 use std::time::Duration;
-use stele_api::client::new_key;
+use stele_api::client::{RowsQuery, new_key};
 use stele_api::dto::{Arming, ServiceState};
 use stele_simulator::Outcome;
 use tokio::time::sleep;
@@ -49,20 +49,16 @@ async fn each_process_is_killed_once_while_trading_and_no_offer_is_sent_twice() 
     traffic.end();
     let resolved = async || {
         let status = fleet.scene.client.status().await.ok()?;
-        let counters = &status.counters;
+        let counters = status.from_tables()?.counters;
         let ended = counters.results.iter().filter(|(state, _)| ENDED.contains(&state.as_str()));
         let all_ended = ended.map(|(_, count)| count).sum::<u64>() == counters.commands;
         (status.account.open_offers.is_empty() && all_ended).then_some(status)
     };
     let status = fleet.scene.until("an end of every command, and nothing open", resolved).await;
+    let counters = status.from_tables().expect("tables").counters;
     let summary = fleet.scene.at_most_once().await;
     assert!(summary.auctions.settled > 0, "{summary:?}");
-    assert_eq!(
-        Some(&summary.auctions.settled),
-        status.counters.results.get("settled"),
-        "{:?}",
-        status.counters
-    );
+    assert_eq!(Some(&summary.auctions.settled), counters.results.get("settled"), "{counters:?}");
     for member in [Member::Front, Member::Executor, Member::Strategy, Member::Owner] {
         fleet.member(member).stop().await;
     }
@@ -82,6 +78,27 @@ async fn offers_go_out(fleet: &Fleet, when: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refresh_that_is_asked_for_at_one_process_is_done_by_the_one_that_reads() {
+    // Balances are read at the start, and then by themselves not within this scenario.
+    let mut fleet = Fleet::prepared(Setup::default().with("verifier.poll_ms", 600_000)).await;
+    for member in Member::FOUR {
+        fleet.start(member);
+    }
+    let readings = async || fleet.scene.client.rows("inventory", &RowsQuery::default()).await.ok();
+    let first = async || readings().await.filter(|page| !page.rows.is_empty()).map(|page| page.rows.len());
+    let before = fleet.scene.until("balances that were read at the start", first).await;
+    fleet.scene.client.refresh("inventory").await.expect("a refresh");
+    let asked = fleet.scene.events("operations.RefreshAsked").await;
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert_eq!(asked[0]["service"], "inventory", "{asked:?}");
+    let more = async || (readings().await?.rows.len() > before).then_some(());
+    fleet.scene.until("balances that were read because somebody asked", more).await;
+    // What follows the log has nothing to look at, wherever it runs.
+    let no = fleet.scene.client.refresh("strategy").await.expect_err("nothing to refresh");
+    assert_eq!(no.code(), Some("nothing_to_refresh"), "{no}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_at_one_process_stops_the_executor_of_another() {
     let fleet = Fleet::armed(Setup::default()).await;
     let traffic = Trading::begin(&fleet.scene);
@@ -95,7 +112,7 @@ async fn a_kill_at_one_process_stops_the_executor_of_another() {
     fleet.scene.until("a result of every offer", async || on_its_way().await.is_empty().then_some(())).await;
     let sent = fleet.scene.offers();
     let decided = async || {
-        let skipped = fleet.scene.client.status().await.ok()?.counters.skipped;
+        let skipped = fleet.scene.client.status().await.ok()?.counters?.skipped;
         (skipped.get("killed").copied().unwrap_or(0) >= 30).then_some(())
     };
     fleet.scene.until("thirty requests were decided after the kill", decided).await;

@@ -109,7 +109,7 @@ async fn row_01_a_reconnect_storm_is_met_with_growing_waits_and_one_alert() {
     scene.alert("relay_down", true).await;
     let refused = |scene: &Scene| scene.journal(Door::Relay).iter().filter(|entry| is_drop(entry)).count();
     scene.until("a storm", async || (refused(&scene) >= DROPPED).then_some(())).await;
-    assert!(!scene.client.status().await.expect("a status").relays[0].connected);
+    assert!(!scene.tables(|seen| seen.relays[0].connected).await);
     assert_eq!(scene.story(&open, "told", |_| true).await.reservation(), "held");
     scene.world.clear_faults(None);
     is_connected(&scene, 2).await;
@@ -177,16 +177,17 @@ async fn row_03_a_quiet_pair_on_a_healthy_connection_is_no_outage() {
     };
     scene.until("the relay was pinged twice", async || (pings(&scene) >= 2).then_some(())).await;
     let status = scene.client.status().await.expect("a status");
-    assert!(status.relays[0].connected && status.relays[0].connects == 1, "{:?}", status.relays);
-    assert_eq!(status.relays[0].pair_silent_since, status.relays[0].since, "{:?}", status.relays);
+    let seen = status.from_tables().expect("tables");
+    assert!(seen.relays[0].connected && seen.relays[0].connects == 1, "{seen:?}");
+    assert_eq!(seen.relays[0].pair_silent_since, seen.relays[0].since, "{seen:?}");
     assert!(status.alerts.is_empty(), "{:?}", status.alerts);
-    assert_eq!(status.counters.quotes, 0);
+    assert_eq!(seen.counters.quotes, 0);
     let ingest =
         status.services.iter().find(|service| service.service == "ingest").expect("the ingest service");
     assert_eq!((ingest.reads, &ingest.blocked), (stele_api::dto::Reads::Authoritative, &None), "{ingest:?}");
     let id = scene.asks(selling(Outcome::DeskWins));
     scene.becomes(&id, "settled").await;
-    let heard = scene.client.status().await.expect("a status");
-    assert!(heard.relays[0].pair_silent_since > status.relays[0].pair_silent_since, "{:?}", heard.relays);
+    let heard = scene.tables(|seen| seen.relays[0].pair_silent_since).await;
+    assert!(heard > seen.relays[0].pair_silent_since, "{heard:?}");
     scene.at_most_once().await;
 }

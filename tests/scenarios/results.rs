@@ -62,6 +62,24 @@ async fn row_12_a_reply_that_is_lost_is_uncertain_until_the_settlement_is_seen()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_12_an_offer_that_waits_past_the_close_of_its_auction_is_never_sent_and_frees_its_coin() {
+    let setup = Setup::default().with("executor.in_flight_max", 1).with("relay.reply_ms_max", 4_000);
+    let scene = Scene::armed(setup).await;
+    // The one place is taken for as long as a reply is waited for.
+    scene.breaks_once(Fault::RelaySwallowsReply { processed: true });
+    let first = scene.asks(selling(Outcome::NobodyTakes));
+    scene.until("the first offer is out", async || (scene.offers() == 1).then_some(())).await;
+    let second = scene.asks(selling(Outcome::DeskWins).with("max_wait_ms", 1_500));
+    let story = scene.becomes(&second, "abandoned").await;
+    story.ended("abandoned", "released", &["started", "abandoned", "released"]);
+    assert_eq!(text(story.result(), "release_cause"), "never_sent");
+    assert!(text(story.result(), "detail").contains("its auction was over"), "{}", story.brief());
+    assert_eq!(scene.offers(), 1, "only the first one left the desk");
+    scene.becomes(&first, "uncertain").await;
+    scene.at_most_once().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_12_an_offer_that_never_arrived_is_uncertain_until_its_deadline_has_passed() {
     let scene = Scene::armed(Setup::default().with("relay.reply_ms_max", 200)).await;
     scene.breaks_once(Fault::RelaySwallowsReply { processed: false });

@@ -96,12 +96,19 @@ impl Scene {
         let began = self.client.status().await.expect("a status").at;
         self.until("the desk sees its sources", async || {
             let status = self.client.status().await.ok()?;
-            let relay = status.relays.iter().any(|relay| relay.connected);
-            let price = status.prices.iter().any(|price| price.rate.is_some());
-            let balances = status.inventory.observed_at.is_some_and(|at| at >= began);
+            let seen = status.from_tables()?;
+            let relay = seen.relays.iter().any(|relay| relay.connected);
+            let price = seen.prices.iter().any(|price| price.rate.is_some());
+            let balances = seen.inventory.observed_at.is_some_and(|at| at >= began);
             (relay && price && balances).then_some(())
         })
         .await;
+    }
+
+    /// Something that the status page knows from tables.
+    pub async fn tables<T>(&self, what: impl FnOnce(dto::FromTables<'_>) -> T) -> T {
+        let status = self.client.status().await.expect("a status");
+        what(status.from_tables().expect("tables that can be read"))
     }
 
     /// Puts the scenario's limits in force.
@@ -305,7 +312,7 @@ impl Scene {
         // The tables may be a moment behind the last offer.
         self.until("a submission on the log for each offer", async || {
             let status = self.client.status().await.ok()?;
-            (status.counters.submissions >= journal.quote_response_frames).then_some(())
+            (status.from_tables()?.counters.submissions >= journal.quote_response_frames).then_some(())
         })
         .await;
         summary

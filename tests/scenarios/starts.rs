@@ -34,8 +34,9 @@ async fn without_a_usable_key_the_desk_reads_and_decides_and_says_why_it_can_t_s
         let blocked = executor.blocked.clone().unwrap_or_default();
         assert!(blocked.starts_with("can't sign"), "{key:?}: {executor:?}");
         assert!(!blocked.contains("this-is-no-key"), "the key file's content is shown: {blocked}");
-        assert!(status.inventory.height.is_some() && status.relays[0].connected);
-        assert!(status.prices[0].rate.is_some());
+        let seen = status.from_tables().expect("tables");
+        assert!(seen.inventory.height.is_some() && seen.relays[0].connected);
+        assert!(seen.prices[0].rate.is_some());
         scene.alert("execution_blocked", true).await;
 
         scene.set_limits().await;

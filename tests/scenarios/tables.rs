@@ -7,7 +7,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use stele_api::dto::ServiceState;
+use stele_api::client::RowsQuery;
+use stele_api::dto::{Arming, ServiceState};
 use stele_read_store::PrivateServer;
 use stele_simulator::Outcome;
 use tokio::net::{UnixListener, UnixStream};
@@ -84,9 +85,9 @@ async fn carry(listener: UnixListener, to: PathBuf, way: Arc<Way>) {
     }
 }
 
-/// The code of a read that was refused; none when it was answered.
+/// Why the tables can't be read; none when they can. The status is told either way.
 async fn refused(scene: &Scene) -> Option<String> {
-    scene.client.status().await.err().map(|error| error.to_string())
+    scene.client.status().await.expect("a status, with tables or without").tables_unavailable
 }
 
 async fn strategy(scene: &Scene) -> Option<ServiceState> {
@@ -106,7 +107,18 @@ async fn row_22_the_loop_goes_on_while_the_tables_are_away_and_they_catch_up() {
     let before = scene.offers();
     let second = scene.asks(selling(Outcome::DeskWins));
     scene.until("an offer without tables", async || (scene.offers() > before).then_some(())).await;
-    assert!(refused(&scene).await.is_some(), "the tables were away");
+    let status = scene.client.status().await.expect("a status without tables");
+    assert!(status.tables_unavailable.is_some() && status.from_tables().is_none(), "the tables were away");
+    // What a person needs at night stands in the log.
+    assert_eq!(status.account.arming, Arming::Armed, "{status:?}");
+    assert_eq!(status.services.len(), 6, "{status:?}");
+    assert!(
+        status.services.iter().all(|one| one.state == ServiceState::Running && one.runs_here),
+        "{status:?}"
+    );
+    assert!(status.log.reachable && status.head > 0, "{status:?}");
+    let told = scene.client.rows("results", &RowsQuery::default()).await.expect_err("rows without tables");
+    assert_eq!(told.problem().map(|problem| problem.code.as_str()), Some("tables-unavailable"), "{told}");
 
     postgres.comes_back();
     for id in [&first, &second] {

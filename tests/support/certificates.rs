@@ -3,12 +3,13 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair, SanType,
-    date_time_ymd,
+    SerialNumber, date_time_ymd,
 };
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 /// Who vouches for certificates.
@@ -21,6 +22,8 @@ pub enum Valid {
     Now,
     /// It has ended years ago.
     Ended,
+    /// It ends in so many seconds.
+    ForSeconds(u64),
 }
 
 /// A folder with an authority (`ca.pem`) and what it has issued, the desk's own first (`desk.pem`, `desk.key`).
@@ -44,18 +47,28 @@ impl World {
         self.dir.path().join(name)
     }
 
-    /// Makes `{name}.pem` and `{name}.key`, in place of those that are there.
-    pub fn issue(&self, name: &str, by: &Authority, names: Vec<SanType>, valid: Valid) {
+    /// Makes `{name}.pem` and `{name}.key`, in place of those that are there; the certificate's number.
+    pub fn issue(&self, name: &str, by: &Authority, names: Vec<SanType>, valid: Valid) -> u64 {
+        static ISSUED: AtomicU64 = AtomicU64::new(1);
+        let number = ISSUED.fetch_add(1, Ordering::Relaxed);
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.distinguished_name = DistinguishedName::new();
         params.subject_alt_names = names;
-        if valid == Valid::Ended {
-            (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2020, 4, 1));
+        params.serial_number = Some(SerialNumber::from(number));
+        match valid {
+            Valid::Now => {}
+            Valid::Ended => {
+                (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2020, 4, 1));
+            }
+            Valid::ForSeconds(seconds) => {
+                params.not_after = (SystemTime::now() + Duration::from_secs(seconds)).into();
+            }
         }
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, by).unwrap();
         keep(&self.path(&format!("{name}.pem")), &certificate.pem());
         keep(&self.path(&format!("{name}.key")), &key.serialize_pem());
+        number
     }
 }
 

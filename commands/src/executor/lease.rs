@@ -11,12 +11,22 @@ use crate::stop::Stop;
 use std::time::Duration;
 use stele_domain::ids::Actor;
 use stele_domain::operations::service::event::Service;
-use stele_domain::trading::account::{Command, Rejection, State};
+use stele_domain::port::event_log::Position;
+use stele_domain::trading::account::{Command, Event, Rejection};
 
 /// How often who stands by looks at the lease, at least.
 const LOOK: Duration = Duration::from_millis(500);
 /// Wait before a log that did not answer is asked again.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// A lease that was taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lead {
+    /// Which.
+    pub(super) epoch: u64,
+    /// Where the log says so. It disarmed the account: what stands before it needs no disarming any more.
+    pub(super) since: Position,
+}
 
 /// What became of a lease.
 #[derive(Debug)]
@@ -29,14 +39,14 @@ pub(super) enum Lease {
 
 impl Executor {
     /// Takes the lease, or stands by until it can; none when the stop came first.
-    pub(super) async fn lead(&self, who: &Actor, stop: &mut Stop) -> Result<Option<u64>, ServiceError> {
+    pub(super) async fn lead(&self, who: &Actor, stop: &mut Stop) -> Result<Option<Lead>, ServiceError> {
         loop {
             let wait = match self.try_to_lead(who).await {
-                Ok(Attempt::Leads(epoch)) => {
-                    self.fence.hold(epoch);
-                    observe::leads(&self.options.instance, epoch);
-                    self.standing.send_replace(Standing::Leading { epoch });
-                    return Ok(Some(epoch));
+                Ok(Attempt::Leads(lead)) => {
+                    self.fence.hold(lead.epoch);
+                    observe::leads(&self.options.instance, lead.epoch);
+                    self.standing.send_replace(Standing::Leading { epoch: lead.epoch });
+                    return Ok(Some(lead));
                 }
                 Ok(Attempt::StandsBy(wait)) => wait,
                 Err(ServiceError::Log(error)) if error.is_transient() => {
@@ -63,7 +73,12 @@ impl Executor {
         let holder = self.options.instance.clone();
         let command = Command::TakeLease { holder, ttl_ms: self.options.lease_ttl_ms, at };
         match self.account.handle(own(who, at, command)).await {
-            Ok(_) => self.account.look(State::epoch).await.map(Attempt::Leads).map_err(unstartable),
+            // The epoch is that of the recorded fact: what stands there later may be another process's lease.
+            Ok(outcome) => Ok(match (taken(outcome.events()), outcome.first()) {
+                (Some(epoch), Some(since)) => Attempt::Leads(Lead { epoch, since }),
+                // Without a fact there is no lease: it asks anew.
+                (Some(_) | None, _) => Attempt::StandsBy(LOOK),
+            }),
             // Between the look and the wish somebody else was faster.
             Err(Failure::Rejected(_)) if self.options.standby => Ok(Attempt::StandsBy(LOOK)),
             Err(Failure::Rejected(rejection)) => Err(ServiceError::Lease(rejection.to_string())),
@@ -100,14 +115,18 @@ impl Executor {
             (state.epoch(), left_ms < half_ms)
         });
         match seen.await {
-            Ok((epoch, _)) if epoch != view.epoch => {
-                let words = Rejection::LeaseLost { asked: view.epoch, current: epoch }.to_string();
+            Ok((epoch, _)) if epoch != view.lead.epoch => {
+                let words = Rejection::LeaseLost { asked: view.lead.epoch, current: epoch }.to_string();
                 return Ok(Lease::Lost(words));
             }
             Ok((_, false)) => return Ok(Lease::Held),
             Ok((_, true)) | Err(_) => {}
         }
-        match self.account.handle(own(who, at, Command::RenewLease { epoch: view.epoch, ttl_ms, at })).await {
+        match self
+            .account
+            .handle(own(who, at, Command::RenewLease { epoch: view.lead.epoch, ttl_ms, at }))
+            .await
+        {
             Ok(_) => Ok(Lease::Held),
             Err(Failure::Rejected(rejection @ Rejection::LeaseLost { .. })) => {
                 Ok(Lease::Lost(rejection.to_string()))
@@ -119,6 +138,13 @@ impl Executor {
 
 /// What an attempt to lead came to.
 enum Attempt {
-    Leads(u64),
+    Leads(Lead),
     StandsBy(Duration),
+}
+
+/// The epoch of the lease that was taken.
+fn taken(events: &[Event]) -> Option<u64> {
+    events
+        .iter()
+        .find_map(|event| if let Event::LeaseTaken(taken) = event { Some(taken.epoch) } else { None })
 }

@@ -1,16 +1,17 @@
 //! The executor's loop: orders in, offers fixed, effects started.
 
 use super::killed::Confirmation;
-use super::lease::Lease;
+use super::lease::{Lead, Lease};
 use super::reconcile::Notices;
 use super::replies::Replies;
 use super::send::Sender;
+use super::waiting::Waiting;
 use super::{ExecutorOptions, Standing, in_millis};
 use crate::envelope::{Envelope, Failure};
 use crate::fence::Fence;
 use crate::ledger::Ledger;
 use crate::observe;
-use crate::service::{Board, ServiceError, Waited, actor, following, own, survivable, wait_for_log};
+use crate::service::{Board, ServiceError, Waited, actor, own, survivable, wait_for_log};
 use crate::stop::Stop;
 use crate::strategy::{held, readable};
 use crate::streams;
@@ -21,22 +22,30 @@ use stele_domain::ids::{AccountId, Actor, EventId};
 use stele_domain::operations::service::event::Service;
 use stele_domain::pair::Pair;
 use stele_domain::port::clock::Clock;
-use stele_domain::port::event_log::{EventLog, Filter, Position, Record};
+use stele_domain::port::event_log::{EventLog, Filter, Position, Record, StreamId};
 use stele_domain::port::venue::{OfferTerms, Venue};
 use stele_domain::time::Timestamp;
-use stele_domain::trading::account::command::{Balances, Execute, WordedOffer};
-use stele_domain::trading::account::event::Event as AccountEvent;
+use stele_domain::trading::account::command::{Balances, Execute, SeenPrice, WordedOffer};
 use stele_domain::trading::account::{Account, Command};
 use stele_domain::trading::strategy::command::Running;
 use stele_domain::trading::strategy::event::ExecutionCommanded;
 use stele_domain::treasury::inventory::event::BalancesObserved;
-use stele_domain::{intents, trading, treasury};
+use stele_domain::{intents, market, trading, treasury};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// Records that are read in one go.
 const PAGE: usize = 256;
+/// The types of fact that it goes by.
+const MATTERS: [&str; 6] = [
+    "trading.ExecutionCommanded",
+    "treasury.BalancesObserved",
+    "treasury.DriftDetected",
+    "intents.SettlementReported",
+    "intents.ReplyReported",
+    "market.ReferencePriced",
+];
 /// How often lease and arming are looked after.
 const HOUSEKEEPING: Duration = Duration::from_millis(500);
 
@@ -68,15 +77,27 @@ pub struct Executor {
 
 /// What the loop has seen.
 pub(super) struct View {
-    pub(super) epoch: u64,
+    pub(super) lead: Lead,
+    pub(super) sources: Sources,
     pub(super) balances: Option<Seen>,
+    pub(super) price: Option<(Position, SeenPrice)>,
     pub(super) notices: Notices,
     pub(super) replies: Replies,
+    pub(super) waiting: Waiting,
+}
+
+/// The streams that it listens to. Others of the same categories are about other pairs and accounts.
+pub(super) struct Sources {
+    strategy: StreamId,
+    inventory: StreamId,
+    relay: StreamId,
+    price: StreamId,
 }
 
 /// Balances, and what our clocks said when they came.
 pub(super) struct Seen {
     event_id: EventId,
+    position: Position,
     fact: Arc<BalancesObserved>,
     at: Timestamp,
     steady_ms: i64,
@@ -87,11 +108,11 @@ impl Executor {
     pub async fn run(self, mut stop: Stop) -> Result<(), ServiceError> {
         let who = actor(Service::Executor)?;
         loop {
-            let Some(epoch) = self.lead(&who, &mut stop).await? else { return Ok(()) };
+            let Some(lead) = self.lead(&who, &mut stop).await? else { return Ok(()) };
             let mut confirming = JoinSet::new();
-            confirming.spawn(Confirmation::of(&self, who.clone(), epoch).run());
-            let Some(why) = self.work_under(&who, epoch, &mut stop).await? else { return Ok(()) };
-            observe::lease_lost(epoch, &why);
+            confirming.spawn(Confirmation::of(&self, who.clone(), lead.epoch).run());
+            let Some(why) = self.work_under(&who, lead, &mut stop).await? else { return Ok(()) };
+            observe::lease_lost(lead.epoch, &why);
             if !self.options.standby {
                 return Err(ServiceError::Lease(why));
             }
@@ -102,22 +123,21 @@ impl Executor {
     async fn work_under(
         &self,
         who: &Actor,
-        epoch: u64,
+        lead: Lead,
         stop: &mut Stop,
     ) -> Result<Option<String>, ServiceError> {
-        let (notices, replies) = (Notices::default(), Replies::default());
-        let mut view = View { epoch, balances: None, notices, replies };
+        let mut view = self.view(lead)?;
         let Some(from) = self.begin(who, &mut view, stop).await? else { return Ok(None) };
-        let sender = Sender::new(self, who.clone(), view.epoch);
-        let categories = [streams::STRATEGY, streams::INVENTORY, streams::RELAY];
-        let mut follow = self.log.follow(from, Filter::categories(&categories));
+        let sender = Sender::new(self, who.clone(), lead.epoch);
+        let mut follow = self.log.follow(from, all_that_matters());
         let mut chores = tokio::time::interval(HOUSEKEEPING);
         chores.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let again_at = view.waiting.again_at();
             tokio::select! {
                 biased;
                 () = stop.requested() => {
-                    sender.finish().await;
+                    self.wind_up(who, &mut view, &sender).await;
                     return Ok(None);
                 }
                 _ = chores.tick() => {
@@ -127,12 +147,34 @@ impl Executor {
                     }
                     self.take_replies(who, &mut view).await?;
                 }
-                page = follow.next(PAGE) => match page {
-                    Ok(page) => self.work(who, &mut view, &sender, &page.records).await?,
+                Some(place) = sender.place(), if view.waiting.offers() => {
+                    if let Some(offer) = view.waiting.next_offer() {
+                        sender.start(offer, place);
+                    }
+                }
+                () = tokio::time::sleep_until(again_at.unwrap_or_else(Instant::now)), if again_at.is_some() => {
+                    self.go_on(who, &mut view, &sender).await?;
+                }
+                page = follow.next(PAGE), if view.waiting.has_room() => match page {
+                    Ok(page) => {
+                        self.see(who, &mut view, &page.records).await?;
+                        self.go_on(who, &mut view, &sender).await?;
+                    }
                     Err(error) => survivable::<()>(Service::Executor, Failure::Log(error))?,
                 },
             }
         }
+    }
+
+    fn view(&self, lead: Lead) -> Result<View, ServiceError> {
+        let sources = Sources {
+            strategy: streams::strategy(&self.pair.id)?,
+            inventory: streams::inventory(&self.account_id)?,
+            relay: streams::relay()?,
+            price: streams::price(&self.pair.id)?,
+        };
+        let (notices, replies, waiting) = (Notices::default(), Replies::default(), Waiting::default());
+        Ok(View { lead, sources, balances: None, price: None, notices, replies, waiting })
     }
 
     /// Says that it runs and puts in order what was left, however often the log must be asked; none when the stop came
@@ -173,7 +215,8 @@ impl Executor {
             }
             Err(failure) => survivable(Service::Executor, failure)?,
         }
-        if sender.in_flight() == 0 && self.board.running(Service::Executor).await == Running::Draining {
+        let idle = sender.in_flight() == 0 && view.waiting.is_done();
+        if idle && self.board.running(Service::Executor).await == Running::Draining {
             self.board.drained(Service::Executor, self.clock.as_ref()).await?;
         }
         Ok(lease)
@@ -187,89 +230,46 @@ impl Executor {
         }
     }
 
-    async fn work(
-        &self,
-        who: &Actor,
-        view: &mut View,
-        sender: &Sender,
-        records: &[Record],
-    ) -> Result<(), ServiceError> {
-        let mut orders = Vec::new();
-        for recorded in records.iter().filter_map(readable) {
+    /// Takes in what was read: orders wait for their turn, the rest is told to the account.
+    async fn see(&self, who: &Actor, view: &mut View, records: &[Record]) -> Result<(), ServiceError> {
+        // Of the prices of a page only the newest counts: the orders are carried out after.
+        let newest_price = records.iter().rposition(|record| record.stream == view.sources.price);
+        for (place, record) in records.iter().enumerate() {
+            if record.stream.category() == streams::PRICE && Some(place) != newest_price {
+                continue;
+            }
+            let Some(recorded) = readable(Service::Executor.name(), record) else { continue };
             match &recorded.event {
                 Event::Trading(trading::event::Event::Strategy(
                     trading::strategy::Event::ExecutionCommanded(order),
-                )) => orders.push((recorded.position, (**order).clone(), recorded.clone())),
-                Event::Treasury(treasury::event::Event::Inventory(fact)) => {
+                )) if recorded.stream == view.sources.strategy => view.waiting.order(order, &recorded),
+                Event::Treasury(treasury::event::Event::Inventory(fact))
+                    if recorded.stream == view.sources.inventory =>
+                {
                     self.balances(who, view, &recorded, fact).await?;
                 }
-                Event::Intents(intents::event::Event::Relay(intents::relay::Event::SettlementReported(
-                    notice,
-                ))) => self.noticed(who, view, &recorded, notice).await?,
-                Event::Intents(intents::event::Event::Relay(intents::relay::Event::ReplyReported(reply))) => {
-                    view.replies.keep(&recorded, reply);
-                    self.take_replies(who, view).await?;
+                Event::Market(market::event::Event::Reference(fact)) => note_price(view, &recorded, fact),
+                Event::Intents(intents::event::Event::Relay(said))
+                    if recorded.stream == view.sources.relay =>
+                {
+                    self.heard(who, view, &recorded, said).await?;
                 }
-                Event::Market(_)
-                | Event::Intents(_)
+                Event::Intents(_)
                 | Event::Trading(_)
+                | Event::Treasury(_)
                 | Event::Operations(_)
                 | Event::Access(_) => {}
             }
         }
-        self.carry_out(who, view, sender, orders).await
+        Ok(())
     }
 
-    /// Fixes each order in the account, in one append, and starts what was fixed.
-    async fn carry_out(
-        &self,
-        who: &Actor,
-        view: &View,
-        sender: &Sender,
-        orders: Vec<(Position, ExecutionCommanded, Recorded)>,
-    ) -> Result<(), ServiceError> {
-        if orders.is_empty() {
-            return Ok(());
-        }
-        let paused = self.board.running(Service::Executor).await != Running::Running;
-        let mut commands = Vec::with_capacity(orders.len());
-        for (position, order, cause) in orders {
-            let at = self.clock.now();
-            let execute = self.execute(view, position, order, paused, at);
-            commands.push(following(who, &cause, "execute", at, Command::Execute(Box::new(execute))));
-        }
-        loop {
-            match self.account.handle_all(commands.clone()).await {
-                Ok(answers) => {
-                    for event in answers.iter().flatten().flat_map(super::super::envelope::Outcome::events) {
-                        self.started(sender, event).await;
-                    }
-                    return Ok(());
-                }
-                // Nothing was sent, so it is safe to offer the same orders again: those that were fixed all the same
-                // come back as what was fixed, and of the others those that are too old expire.
-                Err(failure) => survivable(Service::Executor, failure)?,
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            for envelope in &mut commands {
-                aged(envelope, self.clock.now());
-            }
-        }
-    }
-
-    async fn started(&self, sender: &Sender, event: &AccountEvent) {
-        if let AccountEvent::SubmissionStarted(started) = event {
-            sender.start((**started).clone()).await;
-        } else {
-            observe::not_executed(event);
-        }
-    }
-
-    fn execute(
+    /// An order with all that is known now.
+    pub(super) fn execute(
         &self,
         view: &View,
         position: Position,
-        order: ExecutionCommanded,
+        order: &ExecutionCommanded,
         paused: bool,
         at: Timestamp,
     ) -> Execute {
@@ -283,22 +283,28 @@ impl Executor {
             base_held: held(&self.pair.base.tokens, fact),
         });
         let clock_offset_ms = view.balances.as_ref().map_or(0, |seen| self.clock_offset_ms(seen, at));
-        let offer = self.word(view, &order, at);
+        let offer = self.word(view, order, at);
         Execute {
-            order,
+            order: order.clone(),
             pair: self.pair.clone(),
             command_position: position,
-            epoch: view.epoch,
+            epoch: view.lead.epoch,
             paused,
             balances,
+            price: view.price.as_ref().map(|(_, seen)| seen.clone()),
             clock_offset_ms,
             offer,
             at,
         }
     }
 
-    pub(super) fn seen(&self, event_id: EventId, fact: Arc<BalancesObserved>) -> Seen {
-        Seen { event_id, fact, at: self.clock.now(), steady_ms: self.clock.steady_ms() }
+    /// Takes note of balances. Older ones that are read again later don't take the place of newer ones.
+    pub(super) fn note_balances(&self, view: &mut View, cause: &Recorded, fact: &BalancesObserved) {
+        if view.balances.as_ref().is_none_or(|seen| seen.position < cause.position) {
+            let (event_id, position, fact) = (cause.event_id, cause.position, Arc::new(fact.clone()));
+            let (at, steady_ms) = (self.clock.now(), self.clock.steady_ms());
+            view.balances = Some(Seen { event_id, position, fact, at, steady_ms });
+        }
     }
 
     /// Our clock less the venue's: as the newest block has it, and as far as ours was set since.
@@ -333,9 +339,17 @@ impl Executor {
     }
 }
 
-/// Lets an order that waits grow old.
-fn aged(envelope: &mut Envelope<Command>, at: Timestamp) {
-    if let Command::Execute(execute) = &mut envelope.command {
-        execute.at = at;
+/// What the executor reads of the log: what it acts on, and none of the many facts beside it.
+fn all_that_matters() -> Filter {
+    let categories = [streams::STRATEGY, streams::INVENTORY, streams::RELAY, streams::PRICE];
+    Filter { event_types: MATTERS.map(str::to_owned).to_vec(), ..Filter::categories(&categories) }
+}
+
+/// Takes note of the newest price. An older one that is read again later does not take its place.
+pub(super) fn note_price(view: &mut View, cause: &Recorded, fact: &market::reference::Event) {
+    let market::reference::Event::ReferencePriced(priced) = fact else { return };
+    if view.price.as_ref().is_none_or(|(position, _)| *position < cause.position) {
+        let seen = SeenPrice { event_id: cause.event_id, verdict: priced.verdict.clone() };
+        view.price = Some((cause.position, seen));
     }
 }

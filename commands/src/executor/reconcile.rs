@@ -2,16 +2,17 @@
 //!
 //! Nothing is ever sent from here.
 
-use super::reactor::{Executor, View};
-use crate::service::{ServiceError, following, own, unstartable};
+use super::reactor::{Executor, View, note_price};
+use crate::service::{ServiceError, following, own, survivable, unstartable};
 use crate::strategy::readable;
 use crate::streams;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use stele_domain::event::{Event, Recorded};
 use stele_domain::ids::{Actor, QuoteHash};
 use stele_domain::intents;
 use stele_domain::intents::relay::event::SettlementReported;
+use stele_domain::market;
+use stele_domain::operations::service::event::Service;
 use stele_domain::port::event_log::{Direction, Position, Revision};
 use stele_domain::port::feeds::SettlementWord;
 use stele_domain::trading::account::Command;
@@ -23,6 +24,8 @@ use stele_domain::treasury::inventory::event::{BalancesObserved, Drift, VenueBlo
 
 /// How many transactions are remembered by offer.
 const NOTICES_MAX: usize = 4_096;
+/// How far back the newest price is looked for at the start.
+const PRICES_BACK: usize = 64;
 /// How far back notices and balances are looked for at the start.
 const LOOK_BACK: usize = 1_024;
 
@@ -61,42 +64,51 @@ impl Executor {
         for command_id in left {
             let at = self.clock.now();
             let why = "the process ended before a result was recorded".to_owned();
-            self.ask(own(who, at, Command::RecordUncertain { command_id, why, at })).await?;
+            self.tell(view, own(who, at, Command::RecordUncertain { command_id, why, at })).await?;
         }
         let relay = streams::relay()?;
         let notices = self.log.read_stream(&relay, Revision(u64::MAX), Direction::Backward, LOOK_BACK).await;
-        for recorded in notices.map_err(ServiceError::Log)?.iter().rev().filter_map(readable) {
-            let Event::Intents(intents::event::Event::Relay(said)) = &recorded.event else { continue };
-            match said {
-                intents::relay::Event::SettlementReported(notice) => {
-                    self.noticed(who, view, &recorded, notice).await?;
-                }
-                intents::relay::Event::ReplyReported(reply) => view.replies.keep(&recorded, reply),
-                intents::relay::Event::RelayConnected(_)
-                | intents::relay::Event::RelayDisconnected(_)
-                | intents::relay::Event::FrameRejected(_) => {}
+        for recorded in notices
+            .map_err(ServiceError::Log)?
+            .iter()
+            .rev()
+            .filter_map(|record| readable(Service::Executor.name(), record))
+        {
+            if let Event::Intents(intents::event::Event::Relay(said)) = &recorded.event {
+                self.heard(who, view, &recorded, said).await?;
             }
         }
-        self.take_replies(who, view).await?;
         let inventory = streams::inventory(&self.account_id)?;
         let balances =
             self.log.read_stream(&inventory, Revision(u64::MAX), Direction::Backward, LOOK_BACK).await;
-        let newest = balances.map_err(ServiceError::Log)?.iter().filter_map(readable).find_map(|recorded| {
+        for recorded in balances
+            .map_err(ServiceError::Log)?
+            .iter()
+            .filter_map(|record| readable(Service::Executor.name(), record))
+        {
             if let Event::Treasury(treasury::event::Event::Inventory(
                 treasury::inventory::Event::BalancesObserved(fact),
-            )) = recorded.event
+            )) = &recorded.event
             {
-                Some(self.seen(recorded.event_id, Arc::new(fact)))
-            } else {
-                None
+                self.note_balances(view, &recorded, fact);
+                break;
             }
-        });
-        view.balances = newest;
+        }
+        let prices = streams::price(&self.pair.id)?;
+        let newest =
+            self.log.read_stream(&prices, Revision(u64::MAX), Direction::Backward, PRICES_BACK).await;
+        for record in newest.map_err(ServiceError::Log)?.iter().rev() {
+            let Some(recorded) = readable(Service::Executor.name(), record) else { continue };
+            if let Event::Market(market::event::Event::Reference(fact)) = &recorded.event {
+                note_price(view, &recorded, fact);
+            }
+        }
         self.refresh_inventory.notify_one();
         Ok(last.next())
     }
 
-    /// Brings the open offers up to new balances; an unexpected drop disarms.
+    /// Brings the open offers up to new balances; an unexpected drop disarms, and so does a venue that somebody set
+    /// against us. What stands before the lease does not: the lease disarmed, and whoever armed since could see it.
     pub(super) async fn balances(
         &self,
         who: &Actor,
@@ -105,28 +117,32 @@ impl Executor {
         fact: &treasury::inventory::Event,
     ) -> Result<(), ServiceError> {
         let at = self.clock.now();
+        let before_the_lease = cause.position < view.lead.since;
         match fact {
             treasury::inventory::Event::BalancesObserved(fact) => {
-                view.balances = Some(self.seen(cause.event_id, Arc::new(fact.clone())));
-                if let Some(block) = fact.blocked.iter().copied().find(|block| by_somebody(*block)) {
+                self.note_balances(view, cause, fact);
+                let block = fact.blocked.iter().copied().find(|block| by_somebody(*block));
+                if let Some(block) = block.filter(|_| !before_the_lease) {
                     let reason = format!("the venue would refuse our signature: {}", block.name());
                     let command = Command::Disarm { cause: DisarmCause::VenueBlocked, reason, at };
-                    self.ask(following(who, cause, "disarm-on-block", at, command)).await?;
+                    self.tell(view, following(who, cause, "disarm-on-block", at, command)).await?;
                 }
                 if fact.nonces.is_empty() {
                     return Ok(());
                 }
-                let command = Command::ApplyBalances(Box::new(self.apply(view, cause, fact)));
-                self.ask(following(who, cause, "apply-balances", at, command)).await
+                let tx_hashes = self.tx_hashes(view, fact).await?;
+                let command = Command::ApplyBalances(Box::new(self.apply(tx_hashes, cause, fact)));
+                self.tell(view, following(who, cause, "apply-balances", at, command)).await
             }
             treasury::inventory::Event::DriftDetected(drift) => match drift.drift {
+                Drift::Drop if before_the_lease => Ok(()),
                 Drift::Drop => {
                     let reason = format!(
                         "{} fell to {} at block {}, {} was expected",
                         drift.token, drift.observed, drift.height, drift.expected
                     );
                     let command = Command::Disarm { cause: DisarmCause::UnexpectedDrop, reason, at };
-                    self.ask(following(who, cause, "disarm-on-drop", at, command)).await
+                    self.tell(view, following(who, cause, "disarm-on-drop", at, command)).await
                 }
                 Drift::Credit => Ok(()),
             },
@@ -134,20 +150,68 @@ impl Executor {
         }
     }
 
-    fn apply(&self, view: &View, cause: &Recorded, fact: &BalancesObserved) -> ApplyBalances {
+    /// The transactions of the offers that were executed by that block, as far as the relay named them.
+    async fn tx_hashes(
+        &self,
+        view: &View,
+        fact: &BalancesObserved,
+    ) -> Result<BTreeMap<QuoteHash, String>, ServiceError> {
+        let notices = &view.notices.tx_hashes;
+        if notices.is_empty() || !fact.nonces.iter().any(|seen| seen.used) {
+            return Ok(BTreeMap::new());
+        }
+        let named = self.account.look(|state| {
+            let executed = fact.nonces.iter().filter(|seen| seen.used);
+            let offers = executed.filter_map(|seen| state.open().get(&seen.command_id));
+            let named = offers.filter_map(|offer| notices.get_key_value(&offer.started.prepared.quote_hash));
+            named.map(|(offer, tx_hash)| (offer.clone(), tx_hash.clone())).collect()
+        });
+        match named.await {
+            Ok(named) => Ok(named),
+            // Whoever can't tell which of them are open gives all.
+            Err(failure) => survivable(Service::Executor, failure).map(|()| notices.clone()),
+        }
+    }
+
+    fn apply(
+        &self,
+        tx_hashes: BTreeMap<QuoteHash, String>,
+        cause: &Recorded,
+        fact: &BalancesObserved,
+    ) -> ApplyBalances {
         ApplyBalances {
             event_id: cause.event_id,
             height: fact.height,
             block_at: fact.block_at,
             nonces: fact.nonces.clone(),
-            tx_hashes: view.notices.tx_hashes.clone(),
+            tx_hashes,
             release_margin_ms: self.options.release_margin_ms,
             at: fact.observed_at,
         }
     }
 
+    /// Takes in what the relay's stream says.
+    pub(super) async fn heard(
+        &self,
+        who: &Actor,
+        view: &mut View,
+        cause: &Recorded,
+        said: &intents::relay::Event,
+    ) -> Result<(), ServiceError> {
+        match said {
+            intents::relay::Event::SettlementReported(notice) => self.noticed(who, view, cause, notice).await,
+            intents::relay::Event::ReplyReported(reply) => {
+                view.replies.keep(cause, reply);
+                self.take_replies(who, view).await
+            }
+            intents::relay::Event::RelayConnected(_)
+            | intents::relay::Event::RelayDisconnected(_)
+            | intents::relay::Event::FrameRejected(_) => Ok(()),
+        }
+    }
+
     /// Records what the relay says of one of our offers, and has the balances read: they are the proof.
-    pub(super) async fn noticed(
+    async fn noticed(
         &self,
         who: &Actor,
         view: &mut View,
@@ -161,7 +225,7 @@ impl Executor {
             tx_hash: notice.tx_hash.clone(),
             at: notice.received_at,
         };
-        self.ask(following(who, cause, "settlement-word", notice.received_at, command)).await?;
+        self.tell(view, following(who, cause, "settlement-word", notice.received_at, command)).await?;
         self.refresh_inventory.notify_one();
         Ok(())
     }

@@ -46,7 +46,7 @@ impl Executor {
     /// stays first in line.
     pub(super) async fn take_replies(&self, who: &Actor, view: &mut View) -> Result<(), ServiceError> {
         let waiting = &mut view.replies.waiting;
-        if waiting.is_empty() {
+        if waiting.is_empty() || view.waiting.words() {
             return Ok(());
         }
         // One look for all: of two replies to one offer the later must not come first.

@@ -4,6 +4,7 @@
 //! so either it waits for this frame or this task sees it and sends nothing.
 
 use super::reactor::Executor;
+use crate::envelope::Failure;
 use crate::fence::Fence;
 use crate::ledger::Ledger;
 use crate::observe;
@@ -15,14 +16,17 @@ use stele_domain::port::clock::Clock;
 use stele_domain::port::venue::{ExactSide, Offer, Submission, Venue};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::event::SubmissionStarted;
-use stele_domain::trading::account::state::{Arming, Phase};
+use stele_domain::trading::account::state::{Arming, OpenOffer, Phase};
 use stele_domain::trading::account::{Account, Command, State as AccountState};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// How long a stopping executor waits for replies. What it does not hear is looked up after the restart.
 const FINISH: Duration = Duration::from_secs(8);
 /// How often a result is offered to a log that does not take it.
 const RECORD_RETRY: Duration = Duration::from_millis(200);
+
+/// A place among the offers whose reply is awaited.
+pub(super) type Place = OwnedSemaphorePermit;
 
 /// Starts offers and counts them.
 pub(super) struct Sender {
@@ -62,13 +66,22 @@ impl Sender {
         self.slots_all.saturating_sub(self.slots.available_permits())
     }
 
-    /// Sends an offer that has been fixed; waits for a free place first.
-    pub(super) async fn start(&self, started: SubmissionStarted) {
-        let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+    /// A place for one more offer; waits until there is one.
+    pub(super) async fn place(&self) -> Option<Place> {
+        Arc::clone(&self.slots).acquire_owned().await.ok()
+    }
+
+    /// A place for one more offer, if there is one.
+    pub(super) fn place_now(&self) -> Option<Place> {
+        Arc::clone(&self.slots).try_acquire_owned().ok()
+    }
+
+    /// Sends an offer that has been fixed.
+    pub(super) fn start(&self, started: SubmissionStarted, place: Place) {
         let task = Arc::clone(&self.task);
         tokio::spawn(async move {
             task.run(started).await;
-            drop(slot);
+            drop(place);
         });
     }
 
@@ -89,8 +102,8 @@ impl Task {
         let at = self.clock.now();
         let allowed = self.account.look(|state| may_send(state, command_id, self.epoch, at)).await;
         let command = match allowed {
-            Ok(Ok(())) => {
-                let submission = self.venue.submit(offer(&started), permit).await;
+            Ok(Ok(send_before)) => {
+                let submission = self.venue.submit(offer(&started, send_before), permit).await;
                 observe::submitted(&started, &submission);
                 result(command_id, submission, self.clock.now())
             }
@@ -110,10 +123,11 @@ impl Task {
         loop {
             match self.account.handle(envelope.clone()).await {
                 Ok(_) => return,
-                Err(crate::envelope::Failure::Log(error)) if error.is_transient() => {
+                Err(Failure::Log(error)) if error.is_transient() => {
                     observe::log_failed("executor", &error);
                     tokio::time::sleep(RECORD_RETRY).await;
                 }
+                Err(Failure::Contended(_)) => tokio::time::sleep(RECORD_RETRY).await,
                 Err(failure) => {
                     observe::result_lost(&failure);
                     return;
@@ -123,8 +137,14 @@ impl Task {
     }
 }
 
-/// Whether the frame may leave now: nothing has changed since the offer was fixed.
-fn may_send(state: &AccountState, command_id: CommandId, epoch: u64, at: Timestamp) -> Result<(), String> {
+/// Whether the frame may leave now, because nothing has changed since the offer was fixed; and the moment from which
+/// it may not, because something will have: the auction is over, or the lease, or the arming.
+fn may_send(
+    state: &AccountState,
+    command_id: CommandId,
+    epoch: u64,
+    at: Timestamp,
+) -> Result<Timestamp, String> {
     match state.arming() {
         Arming::Killed { .. } => return Err("killed before it was sent".to_owned()),
         Arming::Disarmed => return Err("disarmed before it was sent".to_owned()),
@@ -134,24 +154,29 @@ fn may_send(state: &AccountState, command_id: CommandId, epoch: u64, at: Timesta
             }
         }
     }
-    let leased = state.lease().is_some_and(|lease| lease.epoch == epoch && lease.until > at);
-    if !leased {
+    let lease = state.lease().filter(|lease| lease.epoch == epoch && lease.until > at);
+    let (Some(lease), Some(armed_before)) = (lease, state.armed_before(at)) else {
         return Err("the lease was lost before it was sent".to_owned());
+    };
+    let waiting = state.open().get(&command_id).filter(|offer| match offer.phase {
+        Phase::Started => true,
+        Phase::Accepted | Phase::Rejected | Phase::Uncertain | Phase::SettleFailed => false,
+    });
+    let Some(OpenOffer { started, .. }) = waiting else {
+        return Err("it is not waiting to be sent".to_owned());
+    };
+    // A log that was away can make an offer too old to be of use: signed then, it would only be an option on our coin.
+    if started.closes_at.is_some_and(|closes_at| closes_at <= at) {
+        return Err("its auction was over before it was sent".to_owned());
     }
-    let open = state.open().get(&command_id);
-    // A log that was away for long can make an offer too old to be of use.
-    if open.is_some_and(|offer| offer.started.offer_deadline <= at) {
+    if started.offer_deadline <= at {
         return Err("its deadline passed before it was sent".to_owned());
     }
-    match open.map(|offer| offer.phase) {
-        Some(Phase::Started) => Ok(()),
-        Some(Phase::Accepted | Phase::Rejected | Phase::Uncertain | Phase::SettleFailed) | None => {
-            Err("it is not waiting to be sent".to_owned())
-        }
-    }
+    let of_use_before = started.closes_at.unwrap_or(started.offer_deadline).min(started.offer_deadline);
+    Ok(of_use_before.min(lease.until).min(armed_before))
 }
 
-fn offer(started: &SubmissionStarted) -> Offer {
+fn offer(started: &SubmissionStarted, send_before: Timestamp) -> Offer {
     let answer = match started.exact {
         ExactSide::In => started.give.amount,
         ExactSide::Out => started.receive.amount,
@@ -161,6 +186,7 @@ fn offer(started: &SubmissionStarted) -> Offer {
         exact: started.exact,
         answer,
         prepared: started.prepared.clone(),
+        send_before,
     }
 }
 

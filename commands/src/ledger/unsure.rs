@@ -71,10 +71,19 @@ impl<E> Unsure<E> {
         }
     }
 
-    /// The answer that did not come through, once.
-    pub(super) fn take(&mut self, command: CommandId) -> Option<Outcome<E>> {
-        let found = self.found.remove(&command)?;
-        self.found_order.retain(|other| *other != command);
-        Some(found)
+    /// The answer that did not come through. It stays until it is delivered: whatever else fails before that, whoever
+    /// asks again gets it.
+    pub(super) fn answer(&self, command: CommandId) -> Option<Outcome<E>>
+    where
+        E: Clone,
+    {
+        self.found.get(&command).cloned()
+    }
+
+    /// The answer was handed to whoever offered the facts: from now on they are as any others.
+    pub(super) fn delivered(&mut self, command: CommandId) {
+        if self.found.remove(&command).is_some() {
+            self.found_order.retain(|other| *other != command);
+        }
     }
 }

@@ -36,6 +36,7 @@ pub fn announce() {
             counter!(name, "service" => service.name()).increment(0);
         }
     }
+    counter!("service_unreadable_events_total", "service" => "alerts").increment(0);
     for code in [NO_CREDENTIAL, BAD_KEY, EXPIRED_KEY, REVOKED_KEY, FORBIDDEN] {
         counter!("auth_refusals_total", "code" => code).increment(0);
     }
@@ -47,6 +48,8 @@ pub fn announce() {
         "rate_limited_total",
         "access_attempts_unkept_total",
         "strict_pauses_total",
+        "snapshots_kept_total",
+        "snapshots_passed_over_total",
     ] {
         counter!(name).increment(0);
     }
@@ -100,6 +103,11 @@ fn describe() {
     describe_counter!(
         "strict_pauses_total",
         "Times the strategy was paused because the tables could not be kept."
+    );
+    describe_counter!("snapshots_kept_total", "States that were written down beside their streams.");
+    describe_counter!(
+        "snapshots_passed_over_total",
+        "Snapshots that were not used, so that a whole stream was read instead."
     );
     describe_gauge!("executor_leads", "1 while this process's executor has the lease, 0 while it stands by.");
     describe_gauge!("alert_raised", "1 while the desk itself has an alert raised.");

@@ -10,7 +10,7 @@ use stele_domain::ids::CommandId;
 use stele_domain::intents::demand::Demand;
 use stele_domain::pair::Direction;
 use stele_domain::time::Timestamp;
-use stele_domain::trading::account::Event as AccountEvent;
+use stele_domain::trading::account::{Event as AccountEvent, State as AccountState};
 use stele_domain::trading::strategy::Strategy;
 use stele_domain::trading::strategy::command::AccountView;
 use stele_domain::trading::strategy::event::{Event, ExecutionCommanded};
@@ -52,6 +52,11 @@ impl Pending {
         } else if let AccountEvent::ExecutionExpired(expired) = event {
             self.orders.remove(&expired.command_id);
         }
+    }
+
+    /// The same for an account that was taken as it is now.
+    pub(super) fn settle_all(&mut self, account: &AccountState) {
+        self.orders.retain(|command_id, _| !account.knows(*command_id));
     }
 
     /// Counts the orders as if they were open offers.

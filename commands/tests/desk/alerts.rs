@@ -1,7 +1,9 @@
 //! The alert watch: what waits for a person is cleared by one, and raised anew for whatever comes next.
 
-use crate::desk::{Desk, token};
+use crate::desk::{Desk, HandClock, start, token};
 use crate::door::{Door, caller, root, wish};
+use crate::moody::Moody;
+use std::sync::Arc;
 use stele_commands::alerts::AlertWatch;
 use stele_commands::control::{Done, Refused};
 use stele_commands::service::ServiceError;
@@ -46,6 +48,10 @@ fn inventory() -> StreamId {
 }
 
 async fn drift(desk: &Desk, height: u64) -> Position {
+    drift_of(desk, inventory(), height).await
+}
+
+async fn drift_of(desk: &Desk, stream: StreamId, height: u64) -> Position {
     let fact = DriftDetected {
         token: token(crate::desk::EURE),
         drift: Drift::Credit,
@@ -55,7 +61,7 @@ async fn drift(desk: &Desk, height: u64) -> Position {
         at: desk.clock.now(),
     };
     let event = treasury::event::Event::Inventory(treasury::inventory::Event::DriftDetected(fact));
-    desk.append(inventory(), Event::Treasury(event)).await
+    desk.append(stream, Event::Treasury(event)).await
 }
 
 /// Waits until so many alerts were raised, and says for which facts.
@@ -137,4 +143,36 @@ async fn an_alert_is_cleared_by_who_runs_the_services_with_a_reason_and_only_whe
     }
     let quiet = clear(Role::Operator, "nothing there", Kind::UnexpectedDrop).await;
     assert_eq!(quiet, Ok(Done::AlreadySo));
+}
+
+#[tokio::test]
+async fn a_drift_that_the_log_did_not_take_an_alert_for_is_raised_as_soon_as_it_does() {
+    let clock = HandClock::at(start());
+    let log = Arc::new(Moody::new(&clock));
+    let door = Door::behind(Desk::on(log.clone(), clock));
+    let watch = Watch::over(&door.desk);
+    // It has begun once it raises something.
+    let first = drift(&door.desk, 100).await;
+    assert_eq!(raised(&door, 1).await, [Some(first)]);
+    log.shut(Some("alert"));
+    let second = drift(&door.desk, 101).await;
+    log.until_shut_out(1).await;
+    // In the order of the facts, also where a later one could be said first.
+    let third = drift(&door.desk, 102).await;
+    log.shut(None);
+    assert_eq!(raised(&door, 3).await, [Some(first), Some(second), Some(third)]);
+    watch.stop().await;
+}
+
+#[tokio::test]
+async fn drifts_of_another_account_are_nothing_to_it() {
+    let door = Door::new();
+    let watch = Watch::over(&door.desk);
+    let elsewhere = streams::inventory(&"somebody-else.near".to_owned().try_into().unwrap()).unwrap();
+    let first = drift(&door.desk, 100).await;
+    assert_eq!(raised(&door, 1).await, [Some(first)]);
+    drift_of(&door.desk, elsewhere, 100).await;
+    let second = drift(&door.desk, 101).await;
+    assert_eq!(raised(&door, 2).await, [Some(first), Some(second)]);
+    watch.stop().await;
 }

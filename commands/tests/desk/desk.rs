@@ -1,8 +1,8 @@
 //! A small desk: a log in memory, a clock that is moved by hand, a venue that answers as told.
 
-use std::collections::VecDeque;
+use crate::venue::ScriptedVenue;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
 use stele_commands::envelope::Envelope;
 use stele_commands::executor::{Executor, ExecutorOptions};
 use stele_commands::fence::Fence;
@@ -12,16 +12,15 @@ use stele_commands::stop::{Stopper, channel};
 use stele_commands::streams;
 use stele_domain::codec;
 use stele_domain::event::{Event, Meta, Recorded};
-use stele_domain::ids::{Actor, CommandId, CorrelationId, DecisionId, EventId, QuoteHash, QuoteId, TokenId};
+use stele_domain::ids::{Actor, CommandId, CorrelationId, DecisionId, EventId, QuoteId, TokenId};
+use stele_domain::market::reference;
+use stele_domain::market::reference::event::{Basis, BasisMode, Fair, ReferencePriced, Verdict};
 use stele_domain::money::{Asset, BasisPoints, Units};
 use stele_domain::operations::service::event::Service;
 use stele_domain::pair::{Direction, Pair, Side};
-use stele_domain::port::PortFuture;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, Expected, Filter, Position, StreamId};
-use stele_domain::port::venue::{
-    CannotOffer, ExactSide, Offer, OfferTerms, PreparedOffer, SendPermit, Submission, TokenAmount, Venue,
-};
+use stele_domain::port::venue::{ExactSide, TokenAmount};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::command::Asker;
 use stele_domain::trading::account::event::Mode;
@@ -71,46 +70,6 @@ impl Clock for HandClock {
     }
 }
 
-/// A venue that answers as told and keeps what it is sent.
-#[derive(Default)]
-pub struct ScriptedVenue {
-    answers: Mutex<VecDeque<Submission>>,
-    sent: Mutex<Vec<Offer>>,
-}
-
-impl ScriptedVenue {
-    pub fn answers(&self, submission: Submission) {
-        self.answers.lock().unwrap().push_back(submission);
-    }
-
-    pub fn sent(&self) -> usize {
-        self.sent.lock().unwrap().len()
-    }
-}
-
-impl Venue for ScriptedVenue {
-    fn prepare(&self, terms: &OfferTerms) -> Result<PreparedOffer, CannotOffer> {
-        Ok(PreparedOffer {
-            message: format!("{terms:?}"),
-            nonce: format!("nonce-{}", terms.command_id),
-            recipient: "intents.near".to_owned(),
-            quote_hash: QuoteHash::try_from(format!("hash-{}", terms.command_id)).unwrap(),
-        })
-    }
-
-    fn public_key(&self) -> Result<String, CannotOffer> {
-        Ok("ed25519:test".to_owned())
-    }
-
-    fn submit(&self, offer: Offer, permit: SendPermit) -> PortFuture<'_, Submission> {
-        self.sent.lock().unwrap().push(offer);
-        drop(permit);
-        let told = self.answers.lock().unwrap().pop_front();
-        let answer = told.unwrap_or(Submission::Accepted { reply: "OK".to_owned() });
-        Box::pin(async move { answer })
-    }
-}
-
 pub fn start() -> Timestamp {
     Timestamp::parse("2026-03-01T12:00:00Z").unwrap()
 }
@@ -147,7 +106,7 @@ pub fn limits() -> Limits {
         open_offers_per_partner_max: 10,
         uncertain_offers_max: 5,
         cooldown_ms: 0,
-        price_age_ms_max: 5_000,
+        price_age_ms_max: 86_400_000,
         fallback_age_ms_max: 180_000,
         spread_max: BasisPoints(100),
         inventory_age_ms_max: 60_000,
@@ -198,6 +157,11 @@ impl Running {
     pub async fn stop(self) {
         self.stopper.stop();
         self.task.await.unwrap().unwrap();
+    }
+
+    /// Tells it to stop, and does not wait for it.
+    pub fn is_told_to_stop(&self) {
+        self.stopper.stop();
     }
 
     /// Ends it where it stands, as a crash would.
@@ -352,11 +316,34 @@ impl Desk {
         nonces: Vec<NonceSeen>,
         blocked: Vec<VenueBlock>,
     ) -> Position {
-        let fact = BalancesObserved {
+        self.observes(self.reading(height, block_at, nonces, blocked, 100_000_000)).await
+    }
+
+    /// Balances with so much base and plenty of EURe.
+    pub async fn holds(&self, height: u64, base: u128) -> Position {
+        self.observes(self.reading(height, self.clock.now(), vec![], vec![], base)).await
+    }
+
+    async fn observes(&self, fact: BalancesObserved) -> Position {
+        self.price("52000").await;
+        let event = treasury::event::Event::Inventory(treasury::inventory::Event::BalancesObserved(fact));
+        let stream = streams::inventory(&"solver.near".to_owned().try_into().unwrap()).unwrap();
+        self.append(stream, Event::Treasury(event)).await
+    }
+
+    fn reading(
+        &self,
+        height: u64,
+        block_at: Timestamp,
+        nonces: Vec<NonceSeen>,
+        blocked: Vec<VenueBlock>,
+        base: u128,
+    ) -> BalancesObserved {
+        BalancesObserved {
             height,
             block_hash: format!("block{height}"),
             block_at,
-            credited: [(token(BTC), Units::new(100_000_000)), (token(EURE), eure(10_000))].into(),
+            credited: [(token(BTC), Units::new(base)), (token(EURE), eure(10_000))].into(),
             pending_in: [].into(),
             pending_out: [].into(),
             salt: "252812b3".to_owned(),
@@ -365,10 +352,30 @@ impl Desk {
             nonces,
             providers: 1,
             observed_at: self.clock.now(),
+        }
+    }
+
+    /// A reference price: so many EURe for a bitcoin, the same either way. Balances come with one of 52,000.
+    pub async fn price(&self, price: &str) -> Position {
+        let one = price.parse().unwrap();
+        let fair = Fair { rate: one, bid: one, ask: one, spread: BasisPoints(0), as_of: self.clock.now() };
+        self.prices(Verdict::Primary { fair }).await
+    }
+
+    /// A verdict on the price.
+    pub async fn prices(&self, verdict: Verdict) -> Position {
+        let basis = Basis { mode: BasisMode::AssumedParity, rate: "1".parse().unwrap(), age_ms: None };
+        let priced = ReferencePriced {
+            verdict,
+            sources: vec![],
+            disagreement: None,
+            basis: Some(basis),
+            depegged: false,
+            priced_at: self.clock.now(),
         };
-        let event = treasury::event::Event::Inventory(treasury::inventory::Event::BalancesObserved(fact));
-        let stream = streams::inventory(&"solver.near".to_owned().try_into().unwrap()).unwrap();
-        self.append(stream, Event::Treasury(event)).await
+        let event = reference::Event::ReferencePriced(priced);
+        let stream = streams::price(&pair().id).unwrap();
+        self.append(stream, Event::Market(stele_domain::market::event::Event::Reference(event))).await
     }
 
     /// An order to buy base for 50 EURe.

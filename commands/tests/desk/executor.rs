@@ -1,8 +1,9 @@
 //! The executor: fixed before sent, sent once, and looked up when nobody told.
 
-use crate::desk::{Desk, eure};
+use crate::desk::{Desk, eure, someone};
 use stele_domain::event::Event;
 use stele_domain::ids::CommandId;
+use stele_domain::market::reference::event::{Block, Verdict};
 use stele_domain::money::Units;
 use stele_domain::pair::Direction;
 use stele_domain::port::clock::Clock;
@@ -10,7 +11,8 @@ use stele_domain::port::venue::{Submission, TokenAmount};
 use stele_domain::time::Timestamp;
 use stele_domain::trading;
 use stele_domain::trading::account::Command;
-use stele_domain::trading::account::event::{DisarmCause, Event as AccountEvent, RefusalCode};
+use stele_domain::trading::account::command::Asker;
+use stele_domain::trading::account::event::{DisarmCause, Event as AccountEvent, Mode, RefusalCode};
 use stele_domain::trading::strategy::event::ExecutionCommanded;
 use stele_domain::treasury::inventory::event::{NonceSeen, VenueBlock};
 
@@ -83,6 +85,90 @@ async fn a_kill_between_started_and_sent_lets_no_frame_follow() {
 }
 
 #[tokio::test]
+async fn an_offer_whose_auction_closes_before_it_is_sent_is_never_sent_and_gives_its_coin_back() {
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    // It waits behind the fence, as it might for a slot or for the log.
+    let closed = desk.fence.close().await.unwrap();
+    desk.command(desk.order("q-1")).await;
+    desk.until_type("trading.SubmissionStarted").await;
+    desk.clock.advance_ms(3_000);
+    drop(closed);
+    let abandoned = desk.until_type("trading.SubmissionAbandoned").await;
+    let Some(AccountEvent::SubmissionAbandoned(fact)) = account_event(&abandoned.event) else {
+        panic!("another event")
+    };
+    assert_eq!(fact.why, "its auction was over before it was sent");
+    desk.until_type("trading.ReservationReleased").await;
+    assert_eq!(desk.venue.sent(), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_frame_may_leave_until_the_auction_closes_or_the_lease_or_the_arming_ends() {
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.arm().await;
+    let armed_until = desk.clock.now().plus_millis(3_600_000);
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    let mut order = desk.order("q-1");
+    desk.command(order.clone()).await;
+    desk.until(|event| answered(event) == Some(order.command_id)).await;
+    assert_eq!(desk.venue.last_sent().send_before, order.closes_at);
+    // A taker who asks for minutes gets an offer that is not sent under a lease that has run out.
+    let leased_until = desk.account.look(|state| state.lease().map(|lease| lease.until)).await.unwrap();
+    order = ExecutionCommanded { closes_at: armed_until.plus_millis(1), ..desk.order("q-2") };
+    order.min_deadline_ms = 120_000;
+    desk.command(order.clone()).await;
+    desk.until(|event| answered(event) == Some(order.command_id)).await;
+    let offer_deadline = desk.clock.now().plus_millis(130_000);
+    assert_eq!(desk.venue.last_sent().send_before, offer_deadline.min(leased_until.unwrap()));
+    let renew = Command::RenewLease { epoch: 1, ttl_ms: 3_600_000, at: desk.clock.now() };
+    desk.account.handle(desk.wish(renew)).await.unwrap();
+    let shorter = Command::Arm {
+        mode: Mode::Full,
+        limits_version: None,
+        until: desk.clock.now().plus_millis(90_000),
+        reason: "not for long".to_owned(),
+        strategy_start: 0,
+        asker: Asker {
+            by: someone(),
+            request_id: CommandId(uuid::Uuid::now_v7()),
+            limits_version: 1,
+            limits_hash: String::new(),
+        },
+        at: desk.clock.now(),
+    };
+    desk.account.handle(desk.wish(shorter)).await.unwrap();
+    order = ExecutionCommanded { closes_at: armed_until, ..desk.order("q-3") };
+    order.min_deadline_ms = 120_000;
+    desk.command(order.clone()).await;
+    desk.until(|event| answered(event) == Some(order.command_id)).await;
+    assert_eq!(desk.venue.last_sent().send_before, desk.clock.now().plus_millis(90_000));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_offer_that_the_venue_was_too_late_to_send_is_recorded_as_never_sent() {
+    let desk = Desk::new();
+    let reason = "too late: it was to be sent before 12:00, and it is 12:01".to_owned();
+    desk.venue.answers(Submission::NotSent { reason: reason.clone() });
+    let running = desk.execute().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    desk.command(desk.order("q-1")).await;
+    let abandoned = desk.until_type("trading.SubmissionAbandoned").await;
+    assert!(
+        matches!(account_event(&abandoned.event), Some(AccountEvent::SubmissionAbandoned(fact)) if fact.why == reason)
+    );
+    desk.until_type("trading.ReservationReleased").await;
+    assert_eq!(desk.account.look(|state| state.open().len()).await.unwrap(), 0);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn an_order_that_waited_too_long_expires() {
     let desk = Desk::new();
     let running = desk.execute().await;
@@ -148,12 +234,12 @@ async fn two_orders_that_exceed_the_coin_lead_to_one_offer() {
     let desk = Desk::new();
     let running = desk.execute().await;
     desk.arm().await;
-    desk.balances(100, desk.clock.now(), vec![]).await;
+    desk.holds(100, 150_000).await;
     for quote in ["q-1", "q-2"] {
         let order = desk.order(quote);
         let (receive, give) = (order.give, order.receive);
-        // Of the 100,000,000 satoshi that are credited each of them takes more than half.
-        let give = TokenAmount { amount: Units::new(60_000_000), ..give };
+        // Of the 150,000 satoshi that are credited each of them takes more than half.
+        let give = TokenAmount { amount: Units::new(100_000), ..give };
         let receive = TokenAmount { amount: eure(54), ..receive };
         let direction = Direction::SellBase;
         desk.command(ExecutionCommanded { direction, receive, give, ..order }).await;
@@ -261,5 +347,55 @@ async fn an_account_that_somebody_locked_or_took_our_key_from_is_disarmed_and_a_
     }
     let types = desk.account_types().await;
     assert_eq!(types.iter().filter(|name| **name == "trading.Disarmed").count(), 2, "{types:?}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_that_the_newest_price_does_not_bear_out_is_refused() {
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    let is_refused = async |quote: &str| {
+        let order = desk.order(quote);
+        let command_id = order.command_id;
+        desk.command(order).await;
+        let answer = desk.until(|event| answered(event) == Some(command_id)).await;
+        refused_as(&answer.event, RefusalCode::PriceDisagrees)
+    };
+    assert!(!is_refused("q-1").await);
+    // The order goes by 52,000; the price has gone on, and then it is in doubt.
+    desk.price("49000").await;
+    assert!(is_refused("q-2").await);
+    desk.price("52000").await;
+    assert!(!is_refused("q-3").await);
+    desk.prices(Verdict::Blocked { block: Block::PegOutOfBand }).await;
+    assert!(is_refused("q-4").await);
+    // What another pair is worth bears nothing out.
+    let elsewhere = stele_commands::streams::price(&"eth-eure".to_owned().try_into().unwrap()).unwrap();
+    let newest = desk.price("52000").await;
+    let fair = desk.history().await.into_iter().find(|recorded| recorded.position == newest).unwrap();
+    desk.prices(Verdict::Blocked { block: Block::PriceConflict }).await;
+    desk.append(elsewhere, fair.event).await;
+    assert!(is_refused("q-5").await);
+    running.stop().await;
+    assert_eq!(desk.venue.sent(), 2);
+}
+
+#[tokio::test]
+async fn an_executor_that_starts_anew_knows_the_newest_price() {
+    let desk = Desk::new();
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    desk.price("52000").await;
+    let running = desk.execute().await;
+    desk.arm().await;
+    desk.command(desk.order("q-1")).await;
+    let accepted = desk.until_type("trading.SubmissionAccepted").await;
+    let started = desk.until_type("trading.SubmissionStarted").await;
+    let Some(AccountEvent::SubmissionStarted(fact)) = account_event(&started.event) else {
+        panic!("another event")
+    };
+    let price = desk.until_type("market.ReferencePriced").await;
+    assert!(fact.price_event_id.is_some() && price.position < accepted.position);
     running.stop().await;
 }

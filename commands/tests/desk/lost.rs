@@ -99,6 +99,42 @@ async fn the_answer_is_given_once_and_a_redelivery_after_it_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_answer_that_was_lost_is_given_also_when_a_read_after_it_fails() {
+    // Whichever read it is that fails: that which finds the facts, or the one that makes sure of them.
+    for which in 1.. {
+        let (log, desk) = moody();
+        desk.account.handle(desk.wish(lease(1_000, start()))).await.unwrap();
+        let batch = vec![desk.wish(set_limits(start())), desk.wish(lease(2_000, start()))];
+        log.mute(true);
+        assert!(unanswered(&desk.account.handle_all(batch.clone()).await));
+        log.mute(false);
+        log.lose_read(which);
+        let asked = desk.account.handle_all(batch.clone()).await;
+        if log.will_lose_a_read() {
+            assert!(which > 2, "the answer was given without asking the log once more");
+            return;
+        }
+        assert!(unanswered(&asked), "read {which}");
+        let answers = desk.account.handle_all(batch).await.unwrap();
+        let recorded = answers.iter().filter(|answer| matches!(answer, Ok(Outcome::Recorded { .. }))).count();
+        assert_eq!(recorded, 2, "what the log holds was given to nobody after read {which} failed");
+        assert_eq!(desk.history().await.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_is_given_once_though_its_command_stands_in_a_batch_twice() {
+    let (log, desk) = moody();
+    let wish = desk.wish(set_limits(start()));
+    log.mute(true);
+    assert!(unanswered(&desk.account.handle(wish.clone()).await));
+    log.mute(false);
+    let answers = desk.account.handle_all(vec![wish.clone(), wish]).await.unwrap();
+    assert!(matches!(answers[0], Ok(Outcome::Recorded { .. })), "{answers:?}");
+    assert!(matches!(answers[1], Ok(Outcome::AlreadySo)), "who acts on facts would act twice");
+}
+
+#[tokio::test]
 async fn what_was_not_kept_is_decided_anew() {
     let (log, desk) = moody();
     desk.account.handle(desk.wish(lease(1_000, start()))).await.unwrap();

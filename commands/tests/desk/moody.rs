@@ -1,8 +1,9 @@
 //! A log in memory that has its moods.
 
 use crate::desk::HandClock;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{
     Appended, Direction, EventLog, Expected, Filter, Follow, LogError, MultiStream, NewRecord, Page,
@@ -18,6 +19,13 @@ pub struct Moody {
     mute: AtomicBool,
     away: AtomicBool,
     in_vain: AtomicU64,
+    refused: AtomicU64,
+    records_read: AtomicU64,
+    /// How many reads of a stream from now the answer to one is lost; zero for none.
+    lost_read: AtomicU64,
+    /// The category of streams whose facts it does not keep now, and how often some were offered.
+    shut: Mutex<Option<&'static str>>,
+    shut_out: AtomicU64,
 }
 
 fn no_answer() -> LogError {
@@ -34,12 +42,22 @@ impl Moody {
             mute: not(),
             away: not(),
             in_vain: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            records_read: AtomicU64::new(0),
+            lost_read: AtomicU64::new(0),
+            shut: Mutex::new(None),
+            shut_out: AtomicU64::new(0),
         }
     }
 
     /// Whether there is no room.
     pub fn fill(&self, full: bool) {
         self.full.store(full, Ordering::SeqCst);
+    }
+
+    /// How many appends to the relay's stream found no room.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::SeqCst)
     }
 
     /// Whether it never answers.
@@ -59,9 +77,50 @@ impl Moody {
         self.away.store(away, Ordering::SeqCst);
     }
 
+    /// Loses the answer to one read of a stream: the next for 1, the one after it for 2.
+    pub fn lose_read(&self, which: u64) {
+        self.lost_read.store(which, Ordering::SeqCst);
+    }
+
+    /// Whether the read that is told to get lost is still to come.
+    pub fn will_lose_a_read(&self) -> bool {
+        self.lost_read.load(Ordering::SeqCst) > 0
+    }
+
+    fn loses_this_read(&self) -> bool {
+        let count_down = |left: u64| left.checked_sub(1);
+        self.lost_read.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count_down) == Ok(1)
+    }
+
+    /// How many records of streams were read.
+    pub fn records_read(&self) -> u64 {
+        self.records_read.load(Ordering::SeqCst)
+    }
+
     /// How often it was asked while it was away.
     pub fn asked_in_vain(&self) -> u64 {
         self.in_vain.load(Ordering::SeqCst)
+    }
+
+    /// Which category's facts it does not keep from now on; it says so, and answers every question.
+    pub fn shut(&self, category: Option<&'static str>) {
+        *self.shut.lock().unwrap() = category;
+    }
+
+    /// Waits until so many facts of the shut category were offered in vain.
+    pub async fn until_shut_out(&self, times: u64) {
+        let waited = async {
+            while self.shut_out.load(Ordering::SeqCst) < times {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), waited).await.expect("nothing was offered");
+    }
+
+    fn is_shut(&self, stream: &StreamId) -> bool {
+        let shut = *self.shut.lock().unwrap() == Some(stream.category());
+        self.shut_out.fetch_add(u64::from(shut), Ordering::SeqCst);
+        shut
     }
 
     fn is_away(&self) -> bool {
@@ -79,12 +138,13 @@ impl EventLog for Moody {
         records: Vec<NewRecord>,
     ) -> PortFuture<'a, Result<Appended, LogError>> {
         if self.full.load(Ordering::SeqCst) {
+            self.refused.fetch_add(u64::from(stream.category() == "relay"), Ordering::SeqCst);
             return Box::pin(async { Err(LogError::Full) });
         }
         if self.deaf.load(Ordering::SeqCst) {
             return Box::pin(std::future::pending());
         }
-        if self.is_away() {
+        if self.is_shut(stream) || self.is_away() {
             return Box::pin(async { Err(no_answer()) });
         }
         let kept = self.log.append(stream, expected, records);
@@ -107,10 +167,14 @@ impl EventLog for Moody {
         direction: Direction,
         limit: usize,
     ) -> PortFuture<'a, Result<Vec<Record>, LogError>> {
-        if self.is_away() {
+        if self.is_away() || self.loses_this_read() {
             return Box::pin(async { Err(no_answer()) });
         }
-        self.log.read_stream(stream, from, direction, limit)
+        Box::pin(async move {
+            let records = self.log.read_stream(stream, from, direction, limit).await?;
+            self.records_read.fetch_add(u64::try_from(records.len()).unwrap_or(u64::MAX), Ordering::SeqCst);
+            Ok(records)
+        })
     }
 
     fn read_all<'a>(

@@ -1,17 +1,20 @@
 //! The strategy service: one decision on every demand, across restarts.
 
-use crate::desk::{Desk, pair, token};
+use crate::desk::{Desk, HandClock, pair, token};
+use crate::moody::Moody;
 use std::sync::Arc;
 use stele_commands::ledger::Ledger;
-use stele_commands::stop::channel;
+use stele_commands::service::ServiceError;
+use stele_commands::stop::{Stopper, channel};
 use stele_commands::strategy::{StrategyReactor, Streams};
 use stele_commands::streams;
+use stele_domain::codec;
 use stele_domain::event::Event;
 use stele_domain::ids::QuoteId;
 use stele_domain::intents;
 use stele_domain::intents::demand::Demand;
 use stele_domain::market::reference;
-use stele_domain::market::reference::event::{Basis, BasisMode, Fair, ReferencePriced};
+use stele_domain::market::reference::event::Fair;
 use stele_domain::money::{BasisPoints, Units};
 use stele_domain::operations::service::Command as ServiceCommand;
 use stele_domain::operations::service::event::Service;
@@ -19,11 +22,13 @@ use stele_domain::pair::Direction;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::venue::ExactSide;
 use stele_domain::trading;
+use stele_domain::trading::account::Command as AccountCommand;
 use stele_domain::trading::account::event::RefusalCode;
 use stele_domain::trading::gate::Reason;
 use stele_domain::trading::pricing::PricingPolicy;
 use stele_domain::trading::strategy::command::Running;
 use stele_domain::trading::strategy::event::{Decided, ExecutionCommanded, Verdict};
+use tokio::task::JoinHandle;
 
 /// The first start of the strategy.
 fn reactor(desk: &Desk) -> StrategyReactor {
@@ -161,17 +166,7 @@ async fn price(desk: &Desk) {
         spread: BasisPoints(2),
         as_of: desk.clock.now(),
     };
-    let basis = Basis { mode: BasisMode::AssumedParity, rate: rate("1"), age_ms: None };
-    let priced = ReferencePriced {
-        verdict: reference::event::Verdict::Primary { fair },
-        sources: vec![],
-        disagreement: None,
-        basis: Some(basis),
-        priced_at: desk.clock.now(),
-    };
-    let event = reference::Event::ReferencePriced(priced);
-    let stream = streams::price(&pair().id).unwrap();
-    desk.append(stream, Event::Market(stele_domain::market::event::Event::Reference(event))).await;
+    desk.prices(reference::event::Verdict::Primary { fair }).await;
 }
 
 #[tokio::test]
@@ -255,4 +250,75 @@ async fn what_a_person_paused_is_paused_after_a_restart_too() {
     desk.board.switch(service).unwrap().handle(desk.wish(pause)).await.unwrap();
     begin(&desk).await;
     assert_eq!(desk.board.running(service).await, Running::Paused);
+}
+
+/// A desk that would act on a demand, on a log that has its moods, and a strategy whose decision it did not take.
+async fn a_decision_that_waits() -> (Arc<Moody>, Desk, (Stopper, JoinHandle<Result<(), ServiceError>>)) {
+    let clock = HandClock::at(crate::desk::start());
+    let log = Arc::new(Moody::new(&clock));
+    let desk = Desk::on(log.clone(), clock);
+    begin(&desk).await;
+    desk.execute().await.crash().await;
+    desk.arm().await;
+    desk.balances(100, desk.clock.now(), vec![]).await;
+    price(&desk).await;
+    let (stopper, stop) = channel();
+    let task = tokio::spawn(reactor(&desk).run(stop));
+    log.shut(Some("strategy"));
+    demand(&desk, "q-1").await;
+    log.until_shut_out(2).await;
+    (log, desk, (stopper, task))
+}
+
+async fn ends((stopper, task): (Stopper, JoinHandle<Result<(), ServiceError>>)) {
+    stopper.stop();
+    task.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_decision_that_waited_for_the_log_is_made_anew_with_the_time_and_the_arming_of_then() {
+    let (log, desk, strategy) = a_decision_that_waits().await;
+    let at = desk.clock.now();
+    let kill = AccountCommand::Kill { reason: "smoke".to_owned(), at };
+    desk.account.handle(desk.wish(kill)).await.unwrap();
+    desk.clock.advance_ms(60_000);
+    log.shut(None);
+    until_decided(&desk, "q-1").await;
+    ends(strategy).await;
+    let decided = decisions(&desk).await;
+    assert_eq!(decided.len(), 1);
+    assert_eq!(decided[0].decided_at, desk.clock.now(), "a decision of now bears the time of now");
+    assert_eq!(decided[0].verdict, Verdict::Skip { reason: Reason::Killed });
+    let types: Vec<_> = desk.history().await.iter().map(|fact| codec::type_of(&fact.event)).collect();
+    assert!(!types.contains(&"trading.ExecutionCommanded"), "{types:?}");
+}
+
+#[tokio::test]
+async fn a_decision_that_waited_past_the_close_of_its_auction_is_decided_as_that() {
+    let (log, desk, strategy) = a_decision_that_waits().await;
+    desk.clock.advance_ms(3_000);
+    log.shut(None);
+    until_decided(&desk, "q-1").await;
+    ends(strategy).await;
+    assert_eq!(decisions(&desk).await[0].verdict, Verdict::Skip { reason: Reason::QuoteExpired });
+}
+
+#[tokio::test]
+async fn a_decision_that_waited_a_moment_sees_the_price_of_then() {
+    let (log, desk, strategy) = a_decision_that_waits().await;
+    desk.clock.advance_ms(100);
+    price(&desk).await;
+    log.shut(None);
+    until_decided(&desk, "q-1").await;
+    ends(strategy).await;
+    let decided = &decisions(&desk).await[0];
+    assert_eq!(decided.verdict, Verdict::Act);
+    assert_eq!(decided.price.as_ref().unwrap().freshness_ms, 0, "{:?}", decided.price);
+}
+
+#[tokio::test]
+async fn a_strategy_whose_decision_waits_hears_the_stop() {
+    let (_log, desk, strategy) = a_decision_that_waits().await;
+    ends(strategy).await;
+    assert!(decisions(&desk).await.is_empty());
 }

@@ -128,6 +128,7 @@ fn operations_reader(name: &str) -> Option<Reader> {
         "ServiceResumed" => |data| fact(data, |f| of_service(service::event::Event::ServiceResumed(f))),
         "ServiceDraining" => |data| fact(data, |f| of_service(service::event::Event::ServiceDraining(f))),
         "ServiceDrained" => |data| fact(data, |f| of_service(service::event::Event::ServiceDrained(f))),
+        "RefreshAsked" => |data| fact(data, |f| of_service(service::event::Event::RefreshAsked(f))),
         "AlertRaised" => |data| fact(data, |f| of_alert(alert::event::Event::AlertRaised(f))),
         "AlertCleared" => |data| fact(data, |f| of_alert(alert::event::Event::AlertCleared(f))),
         "CommandRefused" => {

@@ -87,6 +87,7 @@ fn every_form_of_a_verdict_is_read_as_what_was_written() {
                 rate: "0.9987".parse().unwrap(),
                 age_ms: Some(31_000),
             }),
+            depegged: block == Block::PegOutOfBand,
             priced_at: Timestamp::from_millis(0),
         };
         let reference = market::reference::event::Event::ReferencePriced(priced);

@@ -150,6 +150,7 @@ fn of_service<A: Ask>(event: &service::event::Event, ask: &A) -> A::Answer {
         Event::ServiceResumed(fact) => ask.answer("operations.ServiceResumed", fact),
         Event::ServiceDraining(fact) => ask.answer("operations.ServiceDraining", fact),
         Event::ServiceDrained(fact) => ask.answer("operations.ServiceDrained", fact),
+        Event::RefreshAsked(fact) => ask.answer("operations.RefreshAsked", fact),
     }
 }
 

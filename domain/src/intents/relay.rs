@@ -18,7 +18,7 @@ pub use event::Event;
 pub use rejection::Rejection;
 pub use state::State;
 
-use crate::decider::Decider;
+use crate::decider::{Decider, WrittenDown};
 
 /// The aggregate.
 #[derive(Debug, Clone, Copy)]
@@ -37,4 +37,13 @@ impl Decider for Relay {
     fn evolve(state: State, event: &Event) -> State {
         evolve::evolve(state, event)
     }
+}
+
+impl WrittenDown for Relay {
+    const SOURCES: &'static [&'static str] = &[
+        include_str!("relay/state.rs"),
+        include_str!("relay/evolve.rs"),
+        include_str!("relay/event.rs"),
+        include_str!("../port/feeds.rs"),
+    ];
 }

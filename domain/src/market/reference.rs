@@ -21,7 +21,7 @@ pub use policy::Policy;
 pub use rejection::Rejection;
 pub use state::State;
 
-use crate::decider::Decider;
+use crate::decider::{Decider, WrittenDown};
 
 /// The aggregate.
 #[derive(Debug, Clone, Copy)]
@@ -40,4 +40,12 @@ impl Decider for Reference {
     fn evolve(state: State, event: &Event) -> State {
         evolve::evolve(state, event)
     }
+}
+
+impl WrittenDown for Reference {
+    const SOURCES: &'static [&'static str] = &[
+        include_str!("reference/state.rs"),
+        include_str!("reference/evolve.rs"),
+        include_str!("reference/event.rs"),
+    ];
 }

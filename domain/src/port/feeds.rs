@@ -69,7 +69,7 @@ pub enum SettlementWord {
 }
 
 /// A settlement notice.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettlementNotice {
     /// Which offer, by its own hash.
     pub quote_hash: QuoteHash,

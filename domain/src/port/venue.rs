@@ -72,6 +72,8 @@ pub struct Offer {
     pub answer: Units,
     /// The words.
     pub prepared: PreparedOffer,
+    /// From this moment on the frame may not begin to leave: the auction is over then, or the right to sign.
+    pub send_before: Timestamp,
 }
 
 /// How a submission ended, as far as we can honestly say.
@@ -90,7 +92,7 @@ pub enum Submission {
         /// Whether it said that the auction was over.
         late: bool,
     },
-    /// Nothing left this process: no connection, or no key.
+    /// Nothing left this process: no connection, no key, or it was too late.
     NotSent {
         /// Why.
         reason: String,
@@ -140,7 +142,9 @@ pub trait Venue: Send + Sync {
     ///
     /// `permit` travels with the frame and is dropped as soon as the frame has left this process, or it is
     /// certain that it never will; long before the reply. Whoever stops the desk waits for the permits: after
-    /// that no frame leaves any more. A frame that is not out after [`SEND_MS_MAX`] is given up.
+    /// that no frame leaves any more. A frame that is not out after [`SEND_MS_MAX`] is given up, and one that has not
+    /// begun to leave before [`Offer::send_before`] never does, however long it waited: [`Submission::NotSent`]. The
+    /// clock is looked at right before the frame is handed to the socket.
     ///
     /// Dropping the future after the frame left leaves the outcome unknown: the caller has written its
     /// intention down before, and looks.

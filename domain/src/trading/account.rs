@@ -23,19 +23,20 @@ pub mod state;
 
 mod decide;
 mod evolve;
+mod kept;
 #[cfg(test)]
 mod tests;
 
 pub use command::Command;
 pub use decide::{
-    ARMING_MS_MAX, EFFECTIVE_AHEAD_MS_MAX, EFFECTIVE_PAST_MS_MAX, LEASE_MS_MAX, REQUEST_MS_MAX,
-    VALIDITY_SLACK_MS,
+    ARMING_MS_MAX, EFFECTIVE_AHEAD_MS_MAX, EFFECTIVE_PAST_MS_MAX, LEASE_MS_MAX, NOTIONAL_TOLERANCE,
+    REQUEST_MS_MAX, VALIDITY_SLACK_MS,
 };
 pub use event::Event;
 pub use rejection::Rejection;
 pub use state::State;
 
-use crate::decider::Decider;
+use crate::decider::{Decider, WrittenDown};
 
 /// The aggregate.
 #[derive(Debug, Clone, Copy)]
@@ -54,4 +55,17 @@ impl Decider for Account {
     fn evolve(state: State, event: &Event) -> State {
         evolve::evolve(state, event)
     }
+}
+
+impl WrittenDown for Account {
+    const SOURCES: &'static [&'static str] = &[
+        include_str!("account/state.rs"),
+        include_str!("account/kept.rs"),
+        include_str!("account/evolve.rs"),
+        include_str!("account/event.rs"),
+        include_str!("account/event/arming.rs"),
+        // What those carry. An older build that does not know one of their fields would leave it out.
+        include_str!("limits.rs"),
+        include_str!("../port/venue.rs"),
+    ];
 }

@@ -13,7 +13,7 @@ use crate::pair::{Direction, Pair, Side};
 use crate::port::event_log::Position;
 use crate::port::venue::{ExactSide, PreparedOffer, TokenAmount};
 use crate::time::Timestamp;
-use crate::trading::account::command::{ApplyBalances, Asker, Balances, Execute, WordedOffer};
+use crate::trading::account::command::{ApplyBalances, Asker, Balances, Execute, SeenPrice, WordedOffer};
 use crate::trading::account::event::{Armed, Event, LeaseTaken, LimitsSet, Mode, SubmissionStarted};
 use crate::trading::account::{Account, Command};
 use crate::trading::limits::Limits;
@@ -169,6 +169,7 @@ pub(crate) fn priced(verdict: PriceVerdict) -> ReferencePriced {
         sources: vec![kraken],
         disagreement: None,
         basis: Some(parity()),
+        depegged: false,
         priced_at: at(0),
     }
 }
@@ -305,6 +306,11 @@ pub(crate) fn balances(order: &ExecutionCommanded) -> Balances {
     }
 }
 
+/// The newest price: of this moment, and the one that the orders go by.
+pub(crate) fn price_seen() -> SeenPrice {
+    SeenPrice { event_id: event_id(30), verdict: PriceVerdict::Primary { fair: fair() } }
+}
+
 /// Words for the `n`-th offer: valid for 70 s, its nonce for 60 s more.
 pub(crate) fn words(n: u64) -> WordedOffer {
     WordedOffer {
@@ -336,6 +342,7 @@ pub(crate) fn execute_order(n: u64, order: ExecutionCommanded) -> Execute {
         epoch: 1,
         paused: false,
         balances: Some(balances(&order)),
+        price: Some(price_seen()),
         clock_offset_ms: 0,
         offer: Ok(words(n)),
         at: at(10),
@@ -387,8 +394,10 @@ pub(crate) fn started_by(execute: &Execute) -> SubmissionStarted {
         salt: worded.salt,
         offer_deadline: worded.offer_deadline,
         nonce_deadline: worded.nonce_deadline,
+        closes_at: Some(order.closes_at),
         inventory_event_id: event_id(20),
         height: 100,
+        price_event_id: Some(event_id(30)),
         limits_version: 1,
         at: execute.at,
     }

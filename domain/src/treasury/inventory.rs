@@ -18,7 +18,7 @@ pub use event::Event;
 pub use rejection::Rejection;
 pub use state::State;
 
-use crate::decider::Decider;
+use crate::decider::{Decider, WrittenDown};
 
 /// The aggregate.
 #[derive(Debug, Clone, Copy)]
@@ -37,4 +37,12 @@ impl Decider for Inventory {
     fn evolve(state: State, event: &Event) -> State {
         evolve::evolve(state, event)
     }
+}
+
+impl WrittenDown for Inventory {
+    const SOURCES: &'static [&'static str] = &[
+        include_str!("inventory/state.rs"),
+        include_str!("inventory/evolve.rs"),
+        include_str!("inventory/event.rs"),
+    ];
 }

@@ -72,6 +72,15 @@ pub trait LogAdmin: Send + Sync {
     /// As the log.
     fn stat(&self) -> PortFuture<'_, Result<LogStat, LogError>>;
 
+    /// The log's identity, the same in every process that works on it.
+    ///
+    /// # Errors
+    ///
+    /// As the log.
+    fn identity(&self) -> PortFuture<'_, Result<Uuid, LogError>> {
+        Box::pin(async { Ok(self.stat().await?.log) })
+    }
+
     /// A freshly signed checkpoint (a C2SP `tlog-checkpoint` note) over everything that is durable; `None` when
     /// this kind of log signs none.
     ///

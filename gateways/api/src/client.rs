@@ -206,6 +206,22 @@ impl Client {
         self.wish(Method::POST, &of_service(service, "drain"), key, &why(reason)).await
     }
 
+    /// What needs a person now.
+    pub async fn alerts(&self) -> Result<dto::AlertsAnswer, ClientError> {
+        self.read("/v1/alerts", &[]).await
+    }
+
+    /// Clears an alert that waits for a person.
+    pub async fn clear_alert(
+        &self,
+        key: Uuid,
+        kind: &str,
+        reason: &str,
+    ) -> Result<Reply<dto::Written>, ClientError> {
+        let path = format!("/v1/alerts/{}/clear", transport::encoded(kind));
+        self.wish(Method::POST, &path, key, &why(reason)).await
+    }
+
     /// Makes a reading service look now.
     pub async fn refresh(&self, service: &str) -> Result<dto::Refreshed, ClientError> {
         let call = Call::new(Method::POST, &of_service(service, "refresh"), &[]);

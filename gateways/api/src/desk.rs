@@ -3,6 +3,7 @@
 //! A door reads its wire, calls one function of these, and writes its wire. Nothing here knows of HTTP or gRPC, and
 //! nothing here decides.
 
+pub(crate) mod alerts;
 pub(crate) mod asking;
 pub(crate) mod control;
 pub(crate) mod cursor;

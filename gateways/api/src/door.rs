@@ -7,6 +7,7 @@ mod conversation;
 mod identity;
 mod manners;
 mod patient;
+mod presented;
 mod renewal;
 mod socket;
 mod tcp;

@@ -31,7 +31,7 @@ impl Doors {
 
     /// The identity of the log, which never changes.
     pub(crate) async fn log_id(&self, api: &Api) -> Result<Uuid, Problem> {
-        let asked = self.log_id.get_or_try_init(async || api.log_admin.stat().await.map(|stat| stat.log));
+        let asked = self.log_id.get_or_try_init(async || api.log_admin.identity().await);
         Ok(*asked.await?)
     }
 }

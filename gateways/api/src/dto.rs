@@ -17,7 +17,8 @@ mod write;
 
 pub use access::{CreateKey, CreatedKey, Key, KeyStanding, KeysAnswer, RoleInfo, RolesAnswer, WhoAmI};
 pub use account::{
-    Account, AccountAnswer, ArmRequest, Armed, Arming, Lease, OpenOffer, Reserved, TokenAmount,
+    Account, AccountAnswer, ArmRequest, Armed, Arming, Lease, OpenOffer, Reserved, StandDownRequest,
+    TokenAmount,
 };
 pub use filter::{Filter, FilterMode, SetFilter};
 pub use limits::{Limits, LimitsAnswer, LimitsVersion, SetLimits};
@@ -25,8 +26,8 @@ pub use live::{LiveEvent, LiveFailure, LivePlace};
 pub use log::{CheckpointAnswer, Event, EventProof, EventsPage, FollowLine, LogStat};
 pub use problem::{FieldError, Problem};
 pub use status::{
-    Alert, Balance, Check, Counters, Health, Inventory, LogStatus, Price, PriceSource, Projection,
-    Projections, Reads, Ready, Relay, ServiceState, ServiceStatus, Status, Statusz,
+    Alert, AlertsAnswer, Balance, Check, Counters, FromTables, Health, Inventory, LogStatus, Price,
+    PriceSource, Projection, Projections, Reads, Ready, Relay, ServiceState, ServiceStatus, Status, Statusz,
 };
 pub use tables::{Column, DumpPage, DumpRow, ProofLine, TableInfo, TablePage, TablesAnswer};
 pub use trace::{CommandStory, DecisionStory, Moment, Trace};

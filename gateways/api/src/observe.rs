@@ -162,6 +162,16 @@ pub(crate) fn certificates_refused(why: &str) {
     );
 }
 
+/// The certificate that a caller came with has ended or was taken back: so has the connection.
+pub(crate) fn certificate_no_longer_taken(address: &str, why: &str) {
+    tracing::warn!(
+        event = "api.certificate_no_longer_taken",
+        address,
+        why,
+        "connection ended: the certificate that it came with is no longer taken"
+    );
+}
+
 /// The door to the network is closed.
 pub(crate) fn network_closed(address: SocketAddr, cut: usize) {
     tracing::info!(event = "api.closed", %address, cut, "network door closed");

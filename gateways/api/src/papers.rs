@@ -1,6 +1,11 @@
 //! Files of keys and certificates: read whole and within bounds, wiped from memory after use, and secrets only when they
 //! are their owner's alone.
 
+mod validity;
+
+pub use validity::first_end;
+pub(crate) use validity::{next_update, not_after};
+
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::fs::File;

@@ -205,12 +205,14 @@ impl From<StoreError> for Problem {
                 format!("there is no table {name:?}: GET /v1/tables lists them"),
             ),
             StoreError::BadQuery { column, why, .. } => Self::field(column, *why),
-            StoreError::Unavailable(_)
-            | StoreError::Conflict { .. }
+            StoreError::Unavailable(_) => Self::unavailable("tables-unavailable", chain(&error)),
+            StoreError::Conflict { .. }
             | StoreError::OtherVersion { .. }
             | StoreError::UnknownProjection(_)
             | StoreError::Misfit(_)
-            | StoreError::Invalid(_) => Self::unavailable("tables-unavailable", chain(&error)),
+            | StoreError::Invalid(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "tables-failed", chain(&error))
+            }
         }
     }
 }

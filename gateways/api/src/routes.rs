@@ -83,7 +83,7 @@ const fn wish(
 }
 
 /// Every route. Names under `/v1` stay for ever.
-pub(crate) const ROUTES: [Route; 38] = [
+pub(crate) const ROUTES: [Route; 40] = [
     open("reference", "/", || get(reference::page)),
     open("openapi", "/openapi.json", || get(reference::document)),
     open("livez", "/livez", || get(health::livez)),
@@ -113,6 +113,8 @@ pub(crate) const ROUTES: [Route; 38] = [
     wish("resume", "POST", "/v1/services/{service}/resume", Action::Steer, || post(control::resume)),
     wish("drain", "POST", "/v1/services/{service}/drain", Action::Steer, || post(control::drain)),
     wish("refresh", "POST", "/v1/services/{service}/refresh", Action::Refresh, || post(control::refresh)),
+    read("alerts", "/v1/alerts", Action::Read, || get(reads::alerts)),
+    wish("clear_alert", "POST", "/v1/alerts/{kind}/clear", Action::Steer, || post(control::clear_alert)),
     read("tables", "/v1/tables", Action::Read, || get(tables::list)),
     read("rows", "/v1/tables/{table}", Action::Read, || get(tables::page)),
     read("dump", "/v1/tables/{table}/dump", Action::Read, || get(tables::dump)),

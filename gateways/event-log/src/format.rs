@@ -30,6 +30,13 @@ pub const FRAME_TRAILER: u8 = 0xff;
 /// Longest frame body in bytes: the largest append, with all of its names and lengths, and room to spare.
 pub const FRAME_BODY_BYTES_MAX: usize = 24 * 1024 * 1024;
 
+/// Largest position, revision and number of commits: what is counted on from there within a file never overflows.
+pub const NUMBER_MAX: u64 = u64::MAX >> 1;
+
+/// Fewest bytes of a record: its id, and one byte each for where it belongs, the length of its type, its type, and the
+/// lengths of data and metadata.
+pub const RECORD_BYTES_MIN: usize = 21;
+
 /// Name of the file that says who owns the directory.
 pub const LOCK_FILE: &str = "LOCK";
 

@@ -10,8 +10,9 @@ mod part;
 mod store;
 
 pub use file::{IndexFile, TreePart, encode, file_name};
+pub use filter::hash_of;
 pub use layout::StreamEntry;
-pub use pages::Unusable;
+pub use pages::{Owner, Unusable};
 pub use part::{CommitEntry, Extent, Held, Mark, Part};
 pub use store::{open, store};
 
@@ -352,7 +353,7 @@ impl Index {
     /// Where a stream may be among the sealed segments.
     #[must_use]
     pub fn trail(&self, stream: &StreamId) -> Trail {
-        let hash = filter::hash_of(stream.as_str());
+        let hash = hash_of(stream.as_str());
         let places = self.segments.iter().rev().filter_map(|segment| match &segment.known {
             Known::Open(_) => None,
             Known::Sealed(part) => part.get(stream).map(|_| Place::Memory(Arc::clone(part))),

@@ -17,6 +17,7 @@ mod stat;
 mod verify;
 
 pub mod checkpoint;
+pub mod fuzzing;
 pub mod note;
 pub mod simulated_disk;
 pub mod storage;

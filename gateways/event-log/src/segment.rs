@@ -2,7 +2,7 @@
 //! of every byte of a header what it should be.
 
 use crate::format::{
-    FORMAT_VERSION, SECTOR_BYTES, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC, to_u32, to_u64, u32_at, u64_at,
+    FORMAT_VERSION, NUMBER_MAX, SECTOR_BYTES, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC, to_u32, to_u64, u32_at, u64_at,
 };
 use crate::frame::sectors::is_blank;
 use crate::tree::{Frontier, Hash};
@@ -107,7 +107,9 @@ impl SegmentHeader {
             recorded_before: Timestamp::from_micros(i64::from_le_bytes(u64_at(bytes, 64)?.to_le_bytes())),
             tree: Frontier::from_parts(u64_at(bytes, 40)?, peaks)?,
         };
-        (header.encode() == bytes).then_some(header)
+        let numbers = [header.first, header.previous_first, header.previous_end, header.tree.size()];
+        let in_range = header.first > 0 && numbers.iter().all(|number| *number <= NUMBER_MAX);
+        (in_range && header.encode() == bytes).then_some(header)
     }
 }
 

@@ -98,7 +98,7 @@ impl Address {
         let mut whole = text.replacen(place, &shown, 1);
         if said(DISCOVERY_INTERVAL).is_none() {
             whole.push(if text.contains('?') { '&' } else { '?' });
-            whole.push_str(&format!("{DISCOVERY_INTERVAL}={DISCOVERY_INTERVAL_MS}"));
+            whole.extend([DISCOVERY_INTERVAL, "=", DISCOVERY_INTERVAL_MS]);
         }
         let settings: ClientSettings =
             whole.parse().map_err(|error: ClientSettingsParseError| wrong(error.message()))?;

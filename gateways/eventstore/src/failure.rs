@@ -44,7 +44,18 @@ pub fn failed(error: Error) -> LogError {
             | Code::Internal
             | Code::Unavailable => unreachable(Error::Grpc { code, message }),
         },
-        other => unreachable(other),
+        other @ (Error::ServerError(_)
+        | Error::NotLeaderException(_)
+        | Error::ConnectionClosed
+        | Error::GrpcConnectionError(_)
+        | Error::InternalParsingError(_)
+        | Error::ResourceAlreadyExists
+        | Error::ResourceNotFound
+        | Error::InternalClientError
+        | Error::DeadlineExceeded
+        | Error::InitializationError(_)
+        | Error::IllegalStateError(_)
+        | Error::WrongExpectedVersion { .. }) => unreachable(other),
     }
 }
 

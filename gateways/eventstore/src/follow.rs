@@ -48,12 +48,11 @@ impl Following {
             if let Some(held) = self.held.take() {
                 return held;
             }
-            let telling = match &mut self.telling {
-                Some(telling) => telling,
-                None => {
-                    let telling = self.readings.read(self.next, self.filter.clone()).await?;
-                    self.telling.insert(telling)
-                }
+            let telling = if let Some(telling) = &mut self.telling {
+                telling
+            } else {
+                let telling = self.readings.read(self.next, self.filter.clone()).await?;
+                self.telling.insert(telling)
             };
             match timeout(LOOK_EVERY, telling.recv()).await {
                 Ok(Some(told)) => return told,

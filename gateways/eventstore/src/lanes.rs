@@ -82,7 +82,7 @@ impl Lanes {
                 return Ok(lane);
             }
         }
-        let options = lent.signed(BatchAppendOptions::default(), |options, user| options.authenticated(user));
+        let options = lent.signed(BatchAppendOptions::default(), BatchAppendOptions::authenticated);
         match timeout(ANSWER_MAX, lent.client.batch_append(&options)).await {
             Ok(Ok(batch)) => Ok(Lane { batch, generation: lent.generation }),
             Ok(Err(error)) => {
@@ -103,9 +103,5 @@ impl Lanes {
 
 /// In a batch the crate has no more of a conflict than its number.
 fn is_conflict(error: &Error) -> bool {
-    match error {
-        Error::Grpc { code, .. } => i32::from(*code) == i32::from(Code::AlreadyExists),
-        Error::WrongExpectedVersion { .. } => true,
-        _ => false,
-    }
+    matches!(error, Error::Grpc { code, .. } if i32::from(*code) == i32::from(Code::AlreadyExists))
 }

@@ -28,19 +28,15 @@ async fn call<T>(
     work: impl AsyncFnOnce(&Lent) -> Result<T, Error>,
 ) -> Result<Result<T, Error>, LogError> {
     let lent = connection.lend()?;
-    match timeout(ANSWER_MAX, work(&lent)).await {
-        Ok(outcome) => {
-            match &outcome {
-                Ok(_) => connection.held(lent.generation),
-                Err(error) => connection.failed(lent.generation, error),
-            }
-            Ok(outcome)
-        }
-        Err(_) => {
-            connection.silent(lent.generation);
-            Err(unreachable(format!("no answer within {} s", ANSWER_MAX.as_secs())))
-        }
+    let Ok(outcome) = timeout(ANSWER_MAX, work(&lent)).await else {
+        connection.silent(lent.generation);
+        return Err(unreachable(format!("no answer within {} s", ANSWER_MAX.as_secs())));
+    };
+    match &outcome {
+        Ok(_) => connection.held(lent.generation),
+        Err(error) => connection.failed(lent.generation, error),
     }
+    Ok(outcome)
 }
 
 /// A page of one stream.
@@ -63,7 +59,7 @@ pub async fn stream_page(
     };
     let read = call(connection, async |lent| {
         let mut page = Filling::default();
-        let options = lent.signed(options, |options, user| options.authenticated(user));
+        let options = lent.signed(options, ReadStreamOptions::authenticated);
         let mut events = lent.client.read_stream(stream.as_str(), &options).await?;
         while let Some(event) = events.next().await? {
             let Some(record) = recorded(event.get_original_event()) else { continue };
@@ -104,7 +100,7 @@ impl Filling {
 pub async fn head(connection: &Connection) -> Result<Position, LogError> {
     let options = ReadAllOptions::default().position(StreamPosition::End).max_count(1);
     let last = call(connection, async |lent| {
-        let options = lent.signed(options, |options, user| options.authenticated(user));
+        let options = lent.signed(options, ReadAllOptions::authenticated);
         lent.client.read_all(&options).await?.next().await
     });
     let last = last.await?.map_err(failed)?;
@@ -165,7 +161,7 @@ async fn begin(
     // One more, for the record that stands at the place itself.
     let options = ReadAllOptions::default().position(at).max_count(limit.saturating_add(1));
     let options = options.filter(narrowed(filter));
-    let options = lent.signed(options, |options, user| options.authenticated(user));
+    let options = lent.signed(options, ReadAllOptions::authenticated);
     lent.client.read_all(&options).await
 }
 
@@ -177,11 +173,11 @@ pub fn narrowed(filter: &Filter) -> SubscriptionFilter {
         if filter.event_types.is_empty() {
             narrow.exclude_system_events()
         } else {
-            types.fold(narrow, |narrow, name| narrow.add_prefix(name))
+            types.fold(narrow, SubscriptionFilter::add_prefix)
         }
     } else {
         let prefixes = filter.categories.iter().map(|name| format!("{name}-"));
-        prefixes.fold(SubscriptionFilter::on_stream_name(), |narrow, prefix| narrow.add_prefix(prefix))
+        prefixes.fold(SubscriptionFilter::on_stream_name(), SubscriptionFilter::add_prefix)
     };
     narrow.max(WINDOW)
 }

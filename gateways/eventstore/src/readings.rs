@@ -152,7 +152,7 @@ impl Reading {
         // A place beyond the head is none of the server's.
         let begin = self.from.min(head.next());
         let options = SubscribeToAllOptions::default().position(after(begin)).filter(narrowed(&self.filter));
-        let options = lent.signed(options, |options, user| options.authenticated(user));
+        let options = lent.signed(options, SubscribeToAllOptions::authenticated);
         let mut reading = lent.client.subscribe_to_all(&options).await;
         if told.send(Ok(Told::Begun(head))).await.is_err() {
             return Ok(());

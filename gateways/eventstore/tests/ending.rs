@@ -27,7 +27,7 @@ impl Streams for Wordless {
     type BatchAppendStream = Told<BatchAppendResp>;
 
     async fn read(&self, request: Request<ReadReq>) -> Result<Response<Self::ReadStream>, Status> {
-        let options = request.into_inner().options.unwrap();
+        let options = request.into_inner().options.unwrap_or_default();
         let confirmation = SubscriptionConfirmation { subscription_id: "1".to_owned() };
         let word = ReadResp { content: Some(Content::Confirmation(confirmation)) };
         let words = match options.count_option {

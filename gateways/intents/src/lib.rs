@@ -13,6 +13,8 @@ pub mod key;
 pub mod relay;
 pub mod verifier;
 
+pub mod fuzzing;
+
 mod jitter;
 mod observe;
 

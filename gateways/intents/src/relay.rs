@@ -7,7 +7,7 @@
 
 mod connection;
 mod news;
-mod translate;
+pub(crate) mod translate;
 mod venue;
 mod wire;
 

@@ -7,8 +7,8 @@
 
 mod client;
 mod patience;
-mod translate;
-mod wire;
+pub(crate) mod translate;
+pub(crate) mod wire;
 
 use crate::observe;
 use client::{Failure, Provider};

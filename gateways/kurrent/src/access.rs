@@ -4,6 +4,7 @@
 use crate::name::Name;
 use crate::no::No;
 use crate::observe;
+use crate::strangers::Visit;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeSet;
@@ -149,10 +150,12 @@ fn shown(text: &str) -> String {
 }
 
 /// Where a connection comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Peer {
     /// The IP address, without the port.
     pub address: String,
+    /// What is known of who is there.
+    pub visit: Arc<Visit>,
 }
 
 /// Stands before every service but those that are for everybody, and leaves the caller behind.
@@ -161,8 +164,16 @@ pub(crate) struct Guard(pub(crate) Access);
 
 impl Interceptor for Guard {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        let address = request.extensions().get::<Peer>().map_or(String::new(), |peer| peer.address.clone());
-        let caller = self.caller(request.metadata(), &address).map_err(|no| no.status())?;
+        let peer = request.extensions().get::<Peer>();
+        let address = peer.map_or(String::new(), |peer| peer.address.clone());
+        let caller = self.caller(request.metadata(), &address);
+        if let Some(peer) = peer {
+            match &caller {
+                Ok(_) => peer.visit.is_known(),
+                Err(_) => peer.visit.refused(),
+            }
+        }
+        let caller = caller.map_err(|no| no.status())?;
         request.extensions_mut().insert(caller);
         Ok(request)
     }
@@ -221,6 +232,11 @@ impl Access {
             return Ok(());
         }
         Err(self.deny(caller, action, format!("the role {} may not {action}", caller.role)))
+    }
+
+    /// Whether the key that a caller came with is still taken.
+    pub(crate) fn still(&self, caller: &Caller) -> Result<(), No> {
+        (self.stands)(caller).map_err(No::Stranger)
     }
 
     /// A no that is kept.

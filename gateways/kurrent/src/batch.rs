@@ -8,7 +8,7 @@ use crate::name::Name;
 use crate::no::No;
 use crate::observe;
 use crate::seats::Room;
-use crate::streams::{Service, unreadable};
+use crate::streams::{LOOK_EVERY, Service, unreadable};
 use futures_util::{Stream, stream};
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -164,7 +164,15 @@ impl Batch {
                 },
                 () = requested(&mut stop), if !self.complete => return Some(Err(No::Closing)),
                 request = self.incoming.message(), if room => request,
+                () = tokio::time::sleep(LOOK_EVERY) => match self.service.access.still(&self.caller) {
+                    Ok(()) => continue,
+                    Err(no) => return Some(Err(no)),
+                },
             };
+            // Nothing that is begun by who is no longer let in is taken up; what is on its way may be kept all the same.
+            if let Err(no) = self.service.access.still(&self.caller) {
+                return Some(Err(no));
+            }
             match request {
                 Ok(None) => self.complete = true,
                 Err(status) => return Some(Err(unreadable(&status))),

@@ -3,6 +3,7 @@
 
 use crate::access::Peer;
 use crate::observe;
+use crate::strangers::Strangers;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -31,6 +32,10 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Longest time until a peer says its first word.
 const GREETING: Duration = Duration::from_secs(5);
+/// Longest time until a peer shows a key that is taken.
+const STRANGER_MAX: Duration = Duration::from_mins(1);
+/// How long a peer who came with too many wrong keys still hears why.
+const FAREWELL: Duration = Duration::from_millis(200);
 /// How long a peer may take nothing of what is written to it.
 const STALL: Duration = Duration::from_mins(1);
 /// Connections that are ready and not taken up yet.
@@ -128,6 +133,7 @@ pub async fn accept(
 ) {
     let seats = Arc::new(Semaphore::new(connections_max.clamp(1, Semaphore::MAX_PERMITS)));
     let open = Arc::new(AtomicUsize::new(0));
+    let strangers = Strangers::new(connections_max);
     let mut handshakes = JoinSet::new();
     loop {
         let accepted = async {
@@ -142,7 +148,13 @@ pub async fn accept(
             Some(_) = handshakes.join_next(), if !handshakes.is_empty() => {}
             (seat, accepted) = accepted => match accepted {
                 Ok((stream, from)) => {
-                    let peer = Peer { address: from.ip().to_canonical().to_string() };
+                    let address = from.ip().to_canonical().to_string();
+                    // Dropped with the connection: nobody waits for who has taken more than their share.
+                    let Some(visit) = strangers.come(&address) else {
+                        observe::crowded(&address);
+                        continue;
+                    };
+                    let peer = Peer { address, visit };
                     let seat = Seat::new(Arc::clone(&open), seat);
                     handshakes.spawn(welcome(stream, peer, tls.clone(), seat, ready.clone()));
                 }
@@ -176,8 +188,9 @@ async fn welcome(
         },
     };
     let greeting = Some(Box::pin(tokio::time::sleep(GREETING)));
+    let unknown = Some(Box::pin(tokio::time::sleep(STRANGER_MAX)));
     // Nobody takes it any more: the door is closing.
-    let _ = ready.send(Ok(Connection { io, peer, greeting, _seat: seat })).await;
+    let _ = ready.send(Ok(Connection { io, peer, greeting, unknown, farewell: None, _seat: seat })).await;
 }
 
 /// What the handing over is made of.
@@ -210,7 +223,32 @@ pub struct Connection {
     peer: Peer,
     /// Until when it has to say something; then there is no such time.
     greeting: Option<Pin<Box<Sleep>>>,
+    /// Until when somebody has to show a key; then there is no such time.
+    unknown: Option<Pin<Box<Sleep>>>,
+    /// When it ends, because of too many wrong ones.
+    farewell: Option<Pin<Box<Sleep>>>,
     _seat: Seat,
+}
+
+impl Connection {
+    /// Why it is not gone on with.
+    fn over(&mut self, context: &mut Context<'_>) -> Option<&'static str> {
+        let mut passed = |until: &mut Option<Pin<Box<Sleep>>>| {
+            until.as_mut().is_some_and(|until| until.as_mut().poll(context).is_ready())
+        };
+        if passed(&mut self.greeting) {
+            return Some("the peer says nothing");
+        }
+        if self.peer.visit.known() {
+            self.unknown = None;
+        } else if passed(&mut self.unknown) {
+            return Some("nobody has shown a key");
+        }
+        if self.peer.visit.turned_away() {
+            self.farewell.get_or_insert_with(|| Box::pin(tokio::time::sleep(FAREWELL)));
+        }
+        passed(&mut self.farewell).then_some("too many wrong keys")
+    }
 }
 
 enum Io {
@@ -240,12 +278,10 @@ impl AsyncRead for Connection {
         if read.is_ready() {
             this.greeting = None;
         }
-        let late = this.greeting.as_mut().is_some_and(|until| until.as_mut().poll(context).is_ready());
-        if late {
-            let silent = io::Error::new(io::ErrorKind::TimedOut, "the peer says nothing");
-            return Poll::Ready(Err(silent));
+        match this.over(context) {
+            Some(why) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why))),
+            None => read,
         }
-        read
     }
 }
 

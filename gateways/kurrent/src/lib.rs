@@ -6,10 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod fuzzing;
+
 mod access;
 mod door;
+mod gate;
 mod observe;
 mod server;
+mod strangers;
 
 mod append;
 mod batch;

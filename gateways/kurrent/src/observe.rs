@@ -16,7 +16,12 @@ pub fn announce() {
         "Readings and subscriptions that are open over the KurrentDB protocol."
     );
     describe_gauge!("kurrent_connections", "Connections that speak the KurrentDB protocol.");
+    describe_counter!(
+        "kurrent_crowded_total",
+        "Connections that were closed at once because their address, or strangers together, have as many as they may."
+    );
     counter!("kurrent_appended_total").increment(0);
+    counter!("kurrent_crowded_total").increment(0);
 }
 
 /// The door is open.
@@ -37,6 +42,16 @@ pub fn closed(address: SocketAddr, cut: bool) {
 /// The system has no room for a connection.
 pub fn not_accepted(error: &std::io::Error) {
     tracing::warn!(event = "kurrent.not_accepted", %error, "a connection was not accepted");
+}
+
+/// An address, or all strangers together, have as many connections as they may.
+pub fn crowded(address: &str) {
+    metrics::counter!("kurrent_crowded_total").increment(1);
+    tracing::debug!(
+        event = "kurrent.crowded",
+        address,
+        "connection closed: its address has its share already"
+    );
 }
 
 /// A handshake failed.

@@ -14,10 +14,12 @@ use futures_util::{Stream, StreamExt, stream};
 use pages::Pages;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 use stele_domain::port::event_log::{Direction, Position, Record};
 use stele_proto::kurrent::client::AllStreamPosition;
 use stele_proto::kurrent::client::streams::read_resp::Content;
 use stele_proto::kurrent::client::streams::{ReadResp, read_resp};
+use tokio::sync::mpsc;
 use tonic::Status;
 
 pub use links::resolved;
@@ -26,17 +28,76 @@ pub use pages::Pace;
 /// What a reading sends.
 pub type Answers = Pin<Box<dyn Stream<Item = Result<ReadResp, Status>> + Send>>;
 
-/// A batch of answers as a stream of them.
-pub fn one_by_one(batches: impl Stream<Item = Result<Vec<Content>, No>> + Send + 'static) -> Answers {
-    let answers = batches.flat_map(|batch| {
+/// Whether whoever reads may go on.
+pub trait Allowed: Fn() -> Result<(), No> + Clone + Send + Sync + 'static {}
+
+impl<F: Fn() -> Result<(), No> + Clone + Send + Sync + 'static> Allowed for F {}
+
+/// How often a reading of which nothing is taken looks whether its caller is still let in.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// A batch of answers as a stream of them. The batches are made by a task, which ends, and lets go of what it holds, when
+/// whoever reads is gone or no longer let in, whether they take anything or not. Each answer goes out to those only who
+/// are let in then.
+pub fn one_by_one(
+    batches: impl Stream<Item = Result<Vec<Content>, No>> + Send + 'static,
+    allowed: impl Allowed,
+) -> Answers {
+    let (teller, told) = mpsc::channel(1);
+    tokio::spawn(hand_over(batches, teller, allowed.clone()));
+    let batches = stream::unfold(told, async |mut told| told.recv().await.map(|batch| (batch, told)));
+    let contents = batches.flat_map(|batch| {
         let (contents, end) = match batch {
             Ok(contents) => (contents, None),
-            Err(no) => (vec![], Some(Err(no.status()))),
+            Err(no) => (vec![], Some(Err(no))),
         };
-        let answers = contents.into_iter().map(|content| Ok(ReadResp { content: Some(content) }));
-        stream::iter(answers.chain(end))
+        stream::iter(contents.into_iter().map(Ok).chain(end))
     });
+    let answers =
+        stream::unfold((Box::pin(contents), allowed, false), async |(mut contents, allowed, ended)| {
+            if ended {
+                return None;
+            }
+            let content = contents.next().await;
+            // Also where the task has ended without a word: it does so when nobody is let in any more.
+            let answer = match (allowed(), content) {
+                (Err(no), _) => Err(no),
+                (Ok(()), Some(content)) => content,
+                (Ok(()), None) => return None,
+            };
+            let answer = answer.map(|content| ReadResp { content: Some(content) }).map_err(|no| no.status());
+            let ended = answer.is_err();
+            Some((answer, (contents, allowed, ended)))
+        });
     Box::pin(answers)
+}
+
+async fn hand_over(
+    batches: impl Stream<Item = Result<Vec<Content>, No>> + Send,
+    teller: mpsc::Sender<Result<Vec<Content>, No>>,
+    allowed: impl Allowed,
+) {
+    let mut batches = std::pin::pin!(batches);
+    loop {
+        let batch = tokio::select! {
+            biased;
+            () = teller.closed() => return,
+            batch = batches.next() => batch,
+        };
+        let Some(batch) = batch else { return };
+        let place = loop {
+            tokio::select! {
+                biased;
+                place = teller.reserve() => break place,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            if allowed().is_err() {
+                return;
+            }
+        };
+        let Ok(place) = place else { return };
+        place.send(batch);
+    }
 }
 
 /// Answers an ask that comes to an end.
@@ -48,14 +109,14 @@ pub async fn begin(
     store: Arc<Store>,
     ask: Ask,
     seat: impl Send + 'static,
-    allowed: impl Fn() -> Result<(), No> + Send + 'static,
+    allowed: impl Allowed,
 ) -> Result<Answers, No> {
     let (pages, matcher) = match ask.what {
         What::Stream { ref stream, from } => match store.shown(stream).await? {
             None => {
                 let stream_identifier = Some(crate::no::identifier(stream));
                 let missing = Content::StreamNotFound(read_resp::StreamNotFound { stream_identifier });
-                return Ok(one_by_one(stream::iter([Ok(vec![missing])])));
+                return Ok(one_by_one(stream::iter([Ok(vec![missing])]), allowed));
             }
             Some(shown) => (Pages::of_stream(stream.clone(), shown, from, ask.direction), None),
         },
@@ -71,18 +132,15 @@ pub async fn begin(
         store,
         ended: false,
     };
-    let batches = stream::unfold((reading, seat, allowed), async |(mut reading, seat, allowed)| {
+    let batches = stream::unfold((reading, seat), async |(mut reading, seat)| {
         if reading.ended {
             return None;
         }
-        let batch = match allowed() {
-            Ok(()) => reading.batch().await,
-            Err(no) => Err(no),
-        };
+        let batch = reading.batch().await;
         reading.ended |= batch.is_err();
-        Some((batch, (reading, seat, allowed)))
+        Some((batch, (reading, seat)))
     });
-    Ok(one_by_one(batches))
+    Ok(one_by_one(batches, allowed))
 }
 
 /// A reading that comes to an end.

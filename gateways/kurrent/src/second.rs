@@ -10,7 +10,7 @@ use crate::name::Name;
 use crate::no::No;
 use crate::observe;
 use crate::seats::Room;
-use crate::streams::{PATIENCE, Service, unreadable};
+use crate::streams::Service;
 use many::{Done, Part};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -49,7 +49,7 @@ fn number(place: u64) -> i64 {
 }
 
 /// A record as the log takes it.
-fn offered(record: AppendRecord) -> Result<stele_domain::port::event_log::NewRecord, No> {
+pub fn offered(record: AppendRecord) -> Result<stele_domain::port::event_log::NewRecord, No> {
     let AppendRecord { record_id, properties, schema, data, stream: _ } = record;
     let schema = schema.ok_or_else(|| No::Malformed("a record has no schema".to_owned()))?;
     let id = match record_id.as_deref() {
@@ -70,10 +70,7 @@ impl Second {
         let mut incoming = request.into_inner();
         let (mut parts, mut room, mut whole) = (Vec::<Part>::new(), Room::default(), Offer::default());
         loop {
-            let message = tokio::time::timeout(PATIENCE, incoming.message()).await;
-            let late = || No::Late(format!("the next part did not come within {} s", PATIENCE.as_secs()));
-            let message = message.map_err(|_| late())?.map_err(|status| unreadable(&status))?;
-            let Some(message) = message else { break };
+            let Some(message) = self.0.part(&caller, &mut incoming).await? else { break };
             let stream = Name::new(&message.stream)?;
             if parts.iter().any(|part| part.stream == stream) {
                 return Err(No::Twice(stream));

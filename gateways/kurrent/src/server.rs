@@ -3,6 +3,7 @@
 use crate::access::{Access, Guard, Writes};
 use crate::door::{self, CannotOpen, TlsFiles};
 use crate::features::Features;
+use crate::gate::Gate;
 use crate::gossip::Gossip;
 use crate::observe;
 use crate::seats::Seats;
@@ -26,6 +27,8 @@ use tonic::service::interceptor::InterceptedService;
 
 /// Most bytes of one message, as clients have it: 17 MiB.
 const MESSAGE_BYTES_MAX: usize = 17 * 1024 * 1024;
+/// Most bytes of a question that everybody may ask: it is empty.
+const OPEN_BYTES_MAX: usize = 1_024;
 /// Most calls at the same time on one connection.
 const CALLS_MAX: u32 = 512;
 /// Most bytes of the head of a request.
@@ -126,6 +129,9 @@ impl Server {
         let second = StreamsServiceServer::new(Second(service))
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
+        let features = ServerFeaturesServer::new(Features).max_decoding_message_size(OPEN_BYTES_MAX);
+        let gossip =
+            GossipServer::new(Gossip::new(advertise, clock)).max_decoding_message_size(OPEN_BYTES_MAX);
         let router = tonic::transport::Server::builder()
             .max_concurrent_streams(CALLS_MAX)
             .initial_stream_window_size(CALL_WINDOW)
@@ -133,10 +139,13 @@ impl Server {
             .http2_max_header_list_size(HEAD_BYTES_MAX)
             .http2_keepalive_interval(Some(PING))
             .http2_keepalive_timeout(Some(PING))
-            .add_service(InterceptedService::new(streams, Guard(access.clone())))
-            .add_service(InterceptedService::new(second, Guard(access)))
-            .add_service(ServerFeaturesServer::new(Features))
-            .add_service(GossipServer::new(Gossip::new(advertise, clock)));
+            .add_service(InterceptedService::new(
+                Gate::before(streams, access.clone()),
+                Guard(access.clone()),
+            ))
+            .add_service(InterceptedService::new(Gate::before(second, access.clone()), Guard(access)))
+            .add_service(Gate::open(features))
+            .add_service(Gate::open(gossip));
         let (ready, taken) = door::handing_over();
         let accepting = tokio::spawn(door::accept(listener, tls, connections_max, stop.clone(), ready));
         let incoming =

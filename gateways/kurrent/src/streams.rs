@@ -30,7 +30,9 @@ use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
 /// How long an append may wait for its next event.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a call that waits for its next part looks whether its caller is still let in.
+pub const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Answers for a log.
 #[derive(Clone)]
@@ -52,11 +54,14 @@ impl Service {
         stream: &Name,
         types: impl IntoIterator<Item = &'t str>,
     ) -> Result<(), No> {
+        // Who began long ago may be let in no more.
+        self.access.still(caller)?;
         let may = self.store.writes.append(caller, stream, types);
         may.map_err(|what| self.access.deny(caller, Action::AppendLog, what))
     }
 
     fn may_delete(&self, caller: &Caller, stream: &Name) -> Result<(), No> {
+        self.access.still(caller)?;
         let may = self.store.writes.delete(caller, stream);
         may.map_err(|what| self.access.deny(caller, Action::AppendLog, what))
     }
@@ -67,11 +72,38 @@ impl Service {
         let ask = ask::ask(request.into_inner())?;
         let seat = self.seats.reading(&caller)?;
         let (access, store) = (self.access.clone(), Arc::clone(&self.store));
-        let allowed = move || (access.stands)(&caller).map_err(No::Stranger);
+        let allowed = move || access.still(&caller);
         match ask.count {
             Some(_) => read::begin(store, ask, seat, allowed).await,
             None => subscription::begin(store, ask, self.stop.clone(), seat, allowed).await,
         }
+    }
+
+    /// The next part of what comes in parts, from somebody who is still let in; `None` at its end.
+    pub async fn part<T>(&self, caller: &Caller, incoming: &mut Streaming<T>) -> Result<Option<T>, No> {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        let message = loop {
+            tokio::select! {
+                biased;
+                message = incoming.message() => break message.map_err(|status| unreadable(&status))?,
+                () = tokio::time::sleep_until(until) => {
+                    return Err(No::Late(format!("the next part did not come within {} s", PATIENCE.as_secs())));
+                }
+                () = tokio::time::sleep(LOOK_EVERY) => self.access.still(caller)?,
+            }
+        };
+        self.access.still(caller)?;
+        Ok(message)
+    }
+
+    async fn next(
+        &self,
+        caller: &Caller,
+        incoming: &mut Streaming<AppendReq>,
+    ) -> Result<Option<append_req::Content>, No> {
+        let Some(message) = self.part(caller, incoming).await? else { return Ok(None) };
+        let content = message.content;
+        content.map(Some).ok_or_else(|| No::Malformed("a part of the append is empty".to_owned()))
     }
 
     async fn append_for(&self, request: Request<Streaming<AppendReq>>) -> Result<AppendResp, No> {
@@ -79,13 +111,13 @@ impl Service {
         self.access.admit(&caller, Action::AppendLog)?;
         let began = Instant::now();
         let mut incoming = request.into_inner();
-        let Some(append_req::Content::Options(options)) = next(&mut incoming).await? else {
+        let Some(append_req::Content::Options(options)) = self.next(&caller, &mut incoming).await? else {
             return Err(No::Malformed("an append begins with its options".to_owned()));
         };
         let stream = inward::stream(options.stream_identifier)?;
         let expected = inward::expected_of_append(options.expected_stream_revision)?;
         let (mut offer, mut room) = (Offer::default(), Room::default());
-        while let Some(content) = next(&mut incoming).await? {
+        while let Some(content) = self.next(&caller, &mut incoming).await? {
             let append_req::Content::ProposedMessage(message) = content else {
                 return Err(No::Malformed("an append has its options once".to_owned()));
             };
@@ -108,16 +140,6 @@ impl Service {
             Err(no) => Err(no),
         }
     }
-}
-
-/// The next part of an append; `None` at its end.
-async fn next(incoming: &mut Streaming<AppendReq>) -> Result<Option<append_req::Content>, No> {
-    let message = tokio::time::timeout(PATIENCE, incoming.message()).await;
-    let late = || No::Late(format!("the next event did not come within {} s", PATIENCE.as_secs()));
-    let message = message.map_err(|_| late())?.map_err(|status| unreadable(&status))?;
-    let Some(message) = message else { return Ok(None) };
-    let content = message.content.ok_or_else(|| No::Malformed("a part of the append is empty".to_owned()))?;
-    Ok(Some(content))
 }
 
 /// A message that did not come whole.

@@ -7,7 +7,7 @@ use crate::name::Name;
 use crate::no::No;
 use crate::outward::{IdForm, timestamp};
 use crate::read::ask::{AllFrom, Ask, From, What};
-use crate::read::{Answers, Pace, one_by_one, told};
+use crate::read::{Allowed, Answers, Pace, one_by_one, told};
 use crate::store::{Store, TOMBSTONE};
 use futures_util::stream;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub async fn begin(
     ask: Ask,
     stop: watch::Receiver<bool>,
     seat: impl Send + 'static,
-    allowed: impl Fn() -> Result<(), No> + Send + Sync + 'static,
+    allowed: impl Allowed,
 ) -> Result<Answers, No> {
     let (phase, matcher) = match ask.what {
         What::Stream { stream, from } => (of_stream(&store, stream, from).await?, None),
@@ -44,7 +44,7 @@ pub async fn begin(
         stop,
         ended: false,
     };
-    let state = (subscription, seat, allowed, true);
+    let state = (subscription, seat, allowed.clone(), true);
     let batches = stream::unfold(state, async |(mut subscription, seat, allowed, first)| {
         if subscription.ended {
             return None;
@@ -53,7 +53,7 @@ pub async fn begin(
         subscription.ended = batch.is_err();
         Some((batch, (subscription, seat, allowed, false)))
     });
-    Ok(one_by_one(batches))
+    Ok(one_by_one(batches, allowed))
 }
 
 fn confirmation() -> Content {

@@ -3,6 +3,7 @@
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Url, redirect};
 use std::time::Duration;
+use stele_domain::causes::with_causes;
 
 /// Largest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 262_144;
@@ -56,15 +57,4 @@ pub async fn get(client: &Client, url: Url, headers: HeaderMap) -> Result<Vec<u8
 fn pause(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds).min(PAUSE_MAX))
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

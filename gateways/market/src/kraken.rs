@@ -5,7 +5,7 @@ pub mod poll;
 pub mod stream;
 
 mod health;
-mod translate;
+pub mod translate;
 mod wire;
 
 use crate::mailbox::Mailbox;

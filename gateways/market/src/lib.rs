@@ -4,6 +4,8 @@
 //! words are in `wire.rs`, what they mean in `translate.rs` (pure). Which price counts, and how old it may be, is
 //! the core's to say; here is only whether a connection works and what came over it.
 
+pub mod fuzzing;
+
 mod feed;
 mod options;
 

@@ -18,7 +18,8 @@ pub struct KrakenOptions {
     pub ws_url: String,
     /// The market on the WebSocket: `BTC/EUR`.
     pub symbol: String,
-    /// `https://api.kraken.com`, or `http://` on loopback; `None` to have no fallback at Kraken.
+    /// `https://api.kraken.com`, or `http://` on loopback; `None` to have no fallback at Kraken. What is polled is believed
+    /// where the stream has said since the start that the system is online, and nothing else since.
     pub rest_url: Option<String>,
     /// The market's name in REST: `XBTEUR`.
     pub rest_pair: String,

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use std::fmt::Write;
+use std::future::Future;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
@@ -113,6 +114,39 @@ pub enum MigrateError {
         #[source]
         source: sqlx::Error,
     },
+    /// A file's statements did not end in time. Nothing of it was kept.
+    #[error(
+        "migration {file} did not end within {bound:?}, and nothing of it was kept; does somebody hold a lock on its \
+         tables (pg_stat_activity shows who)? Run it again when nobody does"
+    )]
+    TooLong {
+        /// Its name.
+        file: &'static str,
+        /// How long it had.
+        bound: Duration,
+    },
+    /// Another run does not end. Nothing was looked at or changed.
+    #[error("{}", still_locked(*.waited, *.holder))]
+    Locked {
+        /// How long it was waited for.
+        waited: Duration,
+        /// The server's process of the other run, when it could be found.
+        holder: Option<i32>,
+    },
+}
+
+/// What to do about a run that does not end.
+fn still_locked(waited: Duration, holder: Option<i32>) -> String {
+    let (which, end) = holder.map_or_else(Default::default, |pid| {
+        (
+            format!(" (server process {pid})"),
+            format!("; if nobody waits for that one any more: SELECT pg_terminate_backend({pid})"),
+        )
+    });
+    format!(
+        "another run of the migrations{which} is still at work after {waited:?}, and nothing was changed by this one: \
+         wait for it, then run this again{end}"
+    )
 }
 
 impl MigrateError {
@@ -120,7 +154,7 @@ impl MigrateError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(_) => true,
+            Self::Unavailable(_) | Self::TooLong { .. } | Self::Locked { .. } => true,
             Self::Url(_)
             | Self::Empty
             | Self::Behind { .. }
@@ -141,11 +175,35 @@ struct Note {
     checksum: String,
 }
 
-/// Longest that the server may stay silent over one file.
-const FILE: Duration = Duration::from_mins(10);
+/// How long a run waits for what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// For another run to end, however many files that one applies.
+    pub other_run: Duration,
+    /// For the statements of one file.
+    pub file: Duration,
+}
 
-/// The lock that keeps two runs apart. The number is arbitrary and stays.
+impl Default for Bounds {
+    /// Half an hour for another run, ten minutes for each file.
+    fn default() -> Self {
+        Self { other_run: Duration::from_mins(30), file: Duration::from_mins(10) }
+    }
+}
+
+/// Longest that the server may take over a connection, and over a question that waits for nobody.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// The lock that keeps two runs apart. The number is arbitrary and stays; the server shows it in two halves.
+const TRY_LOCK: &str = "SELECT pg_try_advisory_lock(7363746101)";
 const LOCK: &str = "SELECT pg_advisory_lock(7363746101)";
+const HOLDER: &str = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted \
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+     AND classid::bigint << 32 | objid::bigint = 7363746101 AND objsubid = 1 LIMIT 1";
+/// The largest `statement_timeout`.
+const SERVER_MS_MAX: u128 = 0x7fff_ffff;
+/// What is said after every run.
+const GRANTS_FILE: &str = "grants.sql";
 const NOTES_TABLE: &str = "CREATE SCHEMA IF NOT EXISTS stele; \
      CREATE TABLE IF NOT EXISTS stele.migrations (\
      version integer NOT NULL PRIMARY KEY, \
@@ -172,31 +230,81 @@ pub async fn migrate(url_owner: &str) -> Result<Migrated, MigrateError> {
 ///
 /// [`MigrateError`] names the file.
 pub async fn apply(url_owner: &str, files: &[Migration]) -> Result<Migrated, MigrateError> {
+    apply_within(url_owner, files, Bounds::default()).await
+}
+
+/// The same with other bounds, too.
+///
+/// # Errors
+///
+/// [`MigrateError`] names the file.
+pub async fn apply_within(
+    url_owner: &str,
+    files: &[Migration],
+    bounds: Bounds,
+) -> Result<Migrated, MigrateError> {
     let address = Address::of(url_owner, "stele-migrate").map_err(MigrateError::Url)?;
-    let connected = timeout(Duration::from_secs(10), address.connect()).await;
-    let silent = |_| MigrateError::Unavailable(Trouble::Silent(Duration::from_secs(10)));
-    let mut connection = connected.map_err(silent)?.map_err(MigrateError::Unavailable)?;
-    let run = async {
-        sqlx::raw_sql(LOCK).execute(&mut connection).await.map_err(unavailable)?;
-        if notes(&mut connection).await?.is_none() {
-            sqlx::raw_sql(NOTES_TABLE).execute(&mut connection).await.map_err(unavailable)?;
-        }
-        let notes = notes(&mut connection).await?.unwrap_or_default();
-        let pending = pending(&notes, files)?;
-        let mut applied = vec![];
-        for migration in pending {
-            one(&mut connection, migration).await?;
-            applied.push(migration.file);
-        }
+    let mut connection = answered(async { address.connect().await.map_err(MigrateError::Unavailable) }).await?;
+    wait_for_others(&mut connection, bounds.other_run).await?;
+    gives_up_after(&mut connection, bounds.file).await?;
+    if answered(notes(&mut connection)).await?.is_none() {
+        answered(execute(&mut connection, NOTES_TABLE)).await?;
+    }
+    let notes = answered(notes(&mut connection)).await?.unwrap_or_default();
+    let mut applied = vec![];
+    for migration in pending(&notes, files)? {
+        within(bounds.file, migration.file, one(&mut connection, migration)).await?;
+        applied.push(migration.file);
+    }
+    let grants = async {
         let granted = sqlx::raw_sql(files::GRANTS).execute(&mut connection).await;
-        granted.map_err(|source| MigrateError::Failed { file: "grants.sql", source })?;
-        let version = files.last().map_or(0, |migration| migration.version);
-        Ok(Migrated { applied, version })
+        granted.map(drop).map_err(|source| MigrateError::Failed { file: GRANTS_FILE, source })
     };
-    let done = timeout(FILE, run).await.map_err(|_| MigrateError::Unavailable(Trouble::Silent(FILE)))??;
+    within(bounds.file, GRANTS_FILE, grants).await?;
     // The lock goes with the connection; a farewell that is not heard changes nothing.
-    drop(connection.close().await);
-    Ok(done)
+    drop(timeout(ANSWER, connection.close()).await);
+    let version = files.last().map_or(0, |migration| migration.version);
+    Ok(Migrated { applied, version })
+}
+
+/// Takes the lock. Another run may be long at work and all is well, so waiting for it has a bound of its own.
+async fn wait_for_others(connection: &mut PgConnection, bound: Duration) -> Result<(), MigrateError> {
+    let free = sqlx::query_scalar(TRY_LOCK).persistent(false).fetch_one(&mut *connection);
+    if answered(async { free.await.map_err(unavailable) }).await? {
+        return Ok(());
+    }
+    let holder = sqlx::query_scalar(HOLDER).persistent(false).fetch_optional(&mut *connection);
+    let holder = answered(async { holder.await.map_err(unavailable) }).await?;
+    crate::observe::waits_for_another_run(holder, bound);
+    gives_up_after(connection, bound).await?;
+    let got = timeout(bound, execute(connection, LOCK)).await;
+    got.unwrap_or(Err(MigrateError::Locked { waited: bound, holder }))
+}
+
+/// Makes the server end a statement a little after we would: it may not hear that we are gone, and would keep the lock.
+async fn gives_up_after(connection: &mut PgConnection, bound: Duration) -> Result<(), MigrateError> {
+    let bound_ms = bound.saturating_add(ANSWER).as_millis().min(SERVER_MS_MAX);
+    answered(execute(connection, &format!("SET statement_timeout = {bound_ms}"))).await
+}
+
+async fn execute(connection: &mut PgConnection, sql: &str) -> Result<(), MigrateError> {
+    let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await;
+    done.map(drop).map_err(unavailable)
+}
+
+/// A question that waits for nobody.
+async fn answered<T>(asked: impl Future<Output = Result<T, MigrateError>>) -> Result<T, MigrateError> {
+    let silent = |_| MigrateError::Unavailable(Trouble::Silent(ANSWER));
+    timeout(ANSWER, asked).await.map_err(silent)?
+}
+
+/// A file within its bound.
+async fn within<T>(
+    bound: Duration,
+    file: &'static str,
+    applied: impl Future<Output = Result<T, MigrateError>>,
+) -> Result<T, MigrateError> {
+    timeout(bound, applied).await.unwrap_or(Err(MigrateError::TooLong { file, bound }))
 }
 
 /// Whether the database has exactly the migrations of this build.

@@ -15,6 +15,10 @@ pub fn announce() {
     );
     describe_counter!("postgres_troubles_total", "Calls to PostgreSQL that failed on its side, and how.");
     describe_counter!("postgres_rows_cut_total", "Rows that left with an old partition, by table.");
+    describe_counter!(
+        "postgres_private_deaths_total",
+        "Times the private PostgreSQL ended by itself, or could not be started again."
+    );
 }
 
 /// PostgreSQL did what it was asked.
@@ -74,6 +78,16 @@ pub fn starts_over(projection: &str, stored: u32, version: u32) {
     );
 }
 
+/// Another run of the migrations is at work.
+pub fn waits_for_another_run(other: Option<i32>, bound: Duration) {
+    tracing::info!(
+        event = "postgres.waits_for_another_run",
+        server_process = other,
+        bound_ms = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX),
+        "another run of the migrations is at work, waiting for it"
+    );
+}
+
 pub fn migrated(version: i32, file: &str, took: Duration) {
     tracing::info!(
         event = "postgres.migrated",
@@ -82,6 +96,11 @@ pub fn migrated(version: i32, file: &str, took: Duration) {
         took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         "migration applied"
     );
+}
+
+/// There is a private server whose deaths can be counted: an alert sees the first.
+pub fn private_begins() {
+    counter!("postgres_private_deaths_total").increment(0);
 }
 
 pub fn private_started(directory: &Path, binaries: &Path, pid: u32) {

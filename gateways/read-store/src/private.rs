@@ -17,7 +17,7 @@ use process::Process;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _};
 use std::fmt::Write;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
@@ -59,6 +59,13 @@ pub enum PrivateError {
     /// A folder that should be ours alone is somebody else's.
     #[error("{} is not a folder of ours alone; remove it", .0.display())]
     NotOurs(PathBuf),
+    /// Where a file of ours should be, there is a link, a pipe, or something of somebody else.
+    #[error(
+        "{} is not a plain file of ours: a link, a pipe, or somebody else's. Was it put there to lead the desk to another \
+         file? Look at it, remove it, and start again",
+        .0.display()
+    )]
+    Planted(PathBuf),
     /// Another desk runs the server of this folder.
     #[error("another process runs the database in {}; stop it, or use another data directory", .0.display())]
     Taken(PathBuf),
@@ -186,6 +193,9 @@ impl PrivateServer {
         if major.is_none() {
             set_up(&places, &binaries)?;
         }
+        // Here and not only on the thread that starts it: what is wrong is said as it is.
+        process::log(&places)?;
+        observe::private_begins();
         let process = Process::start(&places, &binaries)?;
         Ok(Self { process, places, binaries, _lock: lock })
     }
@@ -250,7 +260,7 @@ impl PrivateServer {
             };
             let died = self.process.died();
             if died.is_some() || Instant::now() > until {
-                let (log, said) = (self.places.log.clone(), last_words(&self.places.log));
+                let (log, said) = (self.places.log.clone(), last_words(&self.places));
                 return Err(PrivateError::NotUp { why: died.unwrap_or(why), log, said });
             }
             tokio::time::sleep(LOOK).await;
@@ -304,12 +314,11 @@ pub fn doctor() -> Vec<Tried> {
 
 /// One desk per folder.
 fn lock(places: &Places) -> Result<File, PrivateError> {
-    let failed = |error| PrivateError::file(&places.lock, error);
-    let file = OpenOptions::new().create(true).append(true).open(&places.lock).map_err(failed)?;
+    let file = places.append(&places.lock)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(PrivateError::Taken(places.root.clone())),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+        Err(TryLockError::Error(error)) => Err(PrivateError::file(&places.lock, error)),
     }
 }
 
@@ -331,9 +340,13 @@ fn set_up(places: &Places, binaries: &Binaries) -> Result<(), PrivateError> {
 }
 
 /// The end of the server's log, for whoever asks why it does not come up.
-fn last_words(log: &Path) -> String {
+fn last_words(places: &Places) -> String {
     const LINES: usize = 6;
-    let text = std::fs::read(log).unwrap_or_default();
+    const BYTES: u64 = 16 << 10;
+    let text = match places.end_of(&places.log, BYTES) {
+        Ok(text) => text,
+        Err(error) => return error.to_string(),
+    };
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
     lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default().join(" | ")

@@ -2,7 +2,8 @@
 //! behind never stands in the way of an append.
 //!
 //! A lost answer is [`LogError::Unreachable`]: the caller asks again with the same ids and gets the first answer.
-//! Connections come back by themselves, with the certificates that the files hold then.
+//! Connections come back by themselves, with the certificates that the files hold then. The log behind them must stay the
+//! same one: once it is another, or has lost what was seen of it, every call is [`LogError::Denied`].
 
 mod follow;
 mod papers;
@@ -13,6 +14,7 @@ pub use papers::Trust;
 pub use way::{CannotConnect, Options};
 
 use crate::failure::{error, garbled, unreachable};
+use crate::identity::Known;
 use crate::wire::{
     appended_in, direction_out, expected_out, filter_out, limit_out, offer_out, page_in, records_in,
 };
@@ -21,6 +23,7 @@ use follow::RemoteFollow;
 use papers::Papers;
 use renewal::Renewal;
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{
@@ -42,6 +45,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct RemoteLog {
     clients: watch::Receiver<Clients>,
+    known: Arc<Known>,
 }
 
 /// The two ways in: whatever is begun is begun with the newest.
@@ -80,14 +84,15 @@ impl RemoteLog {
     ///
     /// [`CannotConnect`] when no later attempt could do better.
     pub fn new(options: &Options) -> Result<Self, CannotConnect> {
-        let (way, bearer) = (Way::to(options)?, Bearer::of(options)?);
+        let known = Arc::new(Known::default());
+        let (way, bearer) = (Way::to(options)?, Bearer::of(options, &known)?);
         let trust = options.trust.clone();
         let papers = if way.tls { Papers::read(&trust)? } else { Papers::default() };
         let (sender, clients) = watch::channel(Clients::to(&way.under(&papers)?, &bearer));
         if way.tls && (trust.ca_file.is_some() || trust.identity.is_some()) {
             tokio::spawn(Renewal { way, bearer, trust, papers }.run(sender));
         }
-        Ok(Self { clients })
+        Ok(Self { clients, known })
     }
 
     /// A client for one call.
@@ -102,7 +107,7 @@ impl RemoteLog {
     /// As the log.
     pub async fn stat(&self) -> Result<Stat, LogError> {
         let mut calls = self.calls();
-        let told = answer("stat", calls.stat(proto::StatRequest {})).await?;
+        let told = self.answer("stat", calls.stat(proto::StatRequest {})).await?;
         Stat::try_from(told).map_err(|error| garbled(&error))
     }
 
@@ -113,7 +118,9 @@ impl RemoteLog {
     /// As the log; [`LogError::Denied`] when this process answers no persons.
     pub async fn checkpoint(&self) -> Result<SignedCheckpoint, LogError> {
         let mut calls = self.calls();
-        answer("checkpoint", calls.checkpoint(proto::CheckpointRequest {})).await.map(SignedCheckpoint::from)
+        self.answer("checkpoint", calls.checkpoint(proto::CheckpointRequest {}))
+            .await
+            .map(SignedCheckpoint::from)
     }
 
     /// Proves that the record at `position` is in the log as it stands. Nothing of it is verified here.
@@ -123,8 +130,24 @@ impl RemoteLog {
     /// As the log; [`LogError::Invalid`] past the head, [`LogError::Denied`] when this process answers no persons.
     pub async fn prove(&self, position: Position) -> Result<Proof, LogError> {
         let mut calls = self.calls();
-        let told = answer("prove", calls.prove(proto::ProveRequest { position: position.0 })).await?;
+        let told = self.answer("prove", calls.prove(proto::ProveRequest { position: position.0 })).await?;
         Proof::try_from(told).map_err(|error| garbled(&error))
+    }
+
+    /// Waits for an answer of the log that is meant, not for ever, and counts it.
+    async fn answer<T>(
+        &self,
+        method: &'static str,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, LogError> {
+        let began = Instant::now();
+        let outcome = match tokio::time::timeout(ANSWER_MAX, call).await {
+            Ok(Ok(response)) => self.known.heard(response.metadata()).map(|()| response.into_inner()),
+            Ok(Err(status)) => Err(error(&status)),
+            Err(_) => Err(unreachable(format!("no answer within {} s", ANSWER_MAX.as_secs()))),
+        };
+        observe::called(method, began.elapsed(), outcome.as_ref().err());
+        outcome
     }
 
     async fn append_to(
@@ -140,7 +163,9 @@ impl RemoteLog {
             records: records.iter().map(offer_out).collect(),
         };
         let mut calls = self.calls();
-        answer("append", calls.append(request)).await.map(appended_in)
+        let appended = self.answer("append", calls.append(request)).await.map(appended_in)?;
+        self.known.saw(appended.last);
+        Ok(appended)
     }
 
     async fn stream_page(
@@ -157,7 +182,7 @@ impl RemoteLog {
             limit: limit_out(limit),
         };
         let mut calls = self.calls();
-        let response = answer("read_stream", calls.read_stream(request)).await?;
+        let response = self.answer("read_stream", calls.read_stream(request)).await?;
         records_in(response.records).map_err(|error| garbled(&error))
     }
 
@@ -165,24 +190,11 @@ impl RemoteLog {
         let filter = Some(filter_out(filter));
         let request = proto::ReadAllRequest { from: from.0, filter, limit: limit_out(limit) };
         let mut calls = self.calls();
-        let response = answer("read_all", calls.read_all(request)).await?;
-        page_in(response.page).map_err(|error| garbled(&error))
+        let response = self.answer("read_all", calls.read_all(request)).await?;
+        let page = page_in(response.page).map_err(|error| garbled(&error))?;
+        self.known.saw(page.head);
+        Ok(page)
     }
-}
-
-/// Waits for an answer, not for ever, and counts it.
-async fn answer<T>(
-    method: &'static str,
-    call: impl Future<Output = Result<Response<T>, Status>>,
-) -> Result<T, LogError> {
-    let began = Instant::now();
-    let outcome = match tokio::time::timeout(ANSWER_MAX, call).await {
-        Ok(Ok(response)) => Ok(response.into_inner()),
-        Ok(Err(status)) => Err(error(&status)),
-        Err(_) => Err(unreachable(format!("no answer within {} s", ANSWER_MAX.as_secs()))),
-    };
-    observe::called(method, began.elapsed(), outcome.as_ref().err());
-    outcome
 }
 
 /// What can't be kept is not sent: it would not fit a message either.
@@ -233,13 +245,15 @@ impl EventLog for RemoteLog {
     fn head(&self) -> PortFuture<'_, Result<Position, LogError>> {
         Box::pin(async {
             let mut calls = self.calls();
-            let response = answer("head", calls.head(proto::HeadRequest {})).await?;
-            Ok(Position(response.position))
+            let response = self.answer("head", calls.head(proto::HeadRequest {})).await?;
+            let head = Position(response.position);
+            self.known.saw(head);
+            Ok(head)
         })
     }
 
     fn follow(&self, from: Position, filter: Filter) -> Box<dyn Follow> {
-        Box::new(RemoteFollow::new(self.clients.clone(), from, filter))
+        Box::new(RemoteFollow::new(self.clients.clone(), Arc::clone(&self.known), from, filter))
     }
 
     /// Not offered: what must be consistent together is one stream.

@@ -115,7 +115,7 @@ fn words(status: &Status) -> String {
         words.push_str(&cause);
     }
     // Whether the reason came through before the connection was gone is a race that the peer has no part in.
-    if status.code() == Code::Cancelled && status.source().is_some() {
+    if matches!(status.code(), Code::Cancelled | Code::Unknown) && status.source().is_some() {
         words.push_str(
             " before there was an answer; under TLS this is how a certificate is refused, or missed",
         );

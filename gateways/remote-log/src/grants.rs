@@ -135,7 +135,12 @@ const API: &[Grant] = &[
     grant("filter", &["intents.FilterSet", "intents.FilterReset"]),
     grant(
         "service",
-        &["operations.ServicePaused", "operations.ServiceResumed", "operations.ServiceDraining"],
+        &[
+            "operations.ServicePaused",
+            "operations.ServiceResumed",
+            "operations.ServiceDraining",
+            "operations.RefreshAsked",
+        ],
     ),
     grant(
         "audit",

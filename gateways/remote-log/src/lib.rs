@@ -6,10 +6,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod fuzzing;
 pub mod grants;
 
 mod client;
 mod failure;
+mod identity;
 mod jitter;
 mod observe;
 mod proof;
@@ -21,7 +23,7 @@ pub use client::{CannotConnect, Options, RemoteLog, Trust};
 pub use grants::Process;
 pub use observe::announce;
 pub use proof::{Proof, SignedCheckpoint};
-pub use service::{Denial, LogService, Proven, WriteList};
+pub use service::{Denial, LogService, Method, Proven, WriteList};
 pub use stat::Stat;
 
 /// Most bytes of one message: the largest append or page (16 MiB of data and metadata) with its names around it.

@@ -107,6 +107,16 @@ pub fn following(actor: &str, from: Position, readings: usize) {
     tracing::info!(event = "log_service.following", actor, from = from.0, "a process follows the log");
 }
 
+/// A live reading ends because the credential of whoever reads is no longer taken.
+pub fn no_longer_let_in(actor: &str, why: &str) {
+    tracing::warn!(
+        event = "log_service.no_longer_let_in",
+        actor,
+        why,
+        "a reading of the log ends: its credential is no longer taken"
+    );
+}
+
 /// It has ended.
 pub fn left(actor: &str, readings: usize) {
     #[expect(clippy::cast_precision_loss, reason = "at most a few hundred")]

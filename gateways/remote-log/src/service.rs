@@ -1,10 +1,15 @@
 //! The service half: answers for the log of this process. It asks the caller's role before every call and the write
-//! lists before every append; who the caller is, a door has found out.
+//! lists before every append; who the caller is, a door has found out, and whether their credential still stands is
+//! asked again as long as they listen.
 
 mod follow;
+mod method;
+
+pub use method::Method;
 
 use crate::failure::{denied, malformed, status};
 use crate::grants::Process;
+use crate::identity::Own;
 use crate::wire::{
     appended_out, direction_in, expected_in, filter_in, limit_in, offer_in, page_out, record_out, stream,
 };
@@ -36,6 +41,9 @@ pub struct Denial {
 /// Hears of denials. It must not block.
 type Denials = Arc<dyn Fn(Denial) + Send + Sync>;
 
+/// Whether the credential that a caller came with is still taken; a no is in words. It must not block.
+type Stands = Arc<dyn Fn(&Caller) -> Result<(), String> + Send + Sync>;
+
 /// Whether a role may append a fact of this type there.
 pub type WriteList = fn(Process, &StreamId, &str) -> bool;
 
@@ -60,20 +68,23 @@ pub struct LogService {
     denials: Denials,
     list: WriteList,
     stat: Option<Telling>,
+    own: Own,
     proving: Option<Proving>,
     readings: Readings,
 }
 
 impl LogService {
-    /// A service over a log. Live readings end when `stop` becomes true or its sender is gone.
+    /// A service over a log. Live readings end when `stop` becomes true or its sender is gone, and when `stands` says no
+    /// to who reads: it is asked before each page is handed over, and every two seconds while there is none.
     pub fn new(
         log: Arc<dyn EventLog>,
+        stands: impl Fn(&Caller) -> Result<(), String> + Send + Sync + 'static,
         denials: impl Fn(Denial) + Send + Sync + 'static,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        let readings = Readings::new(Arc::clone(&log), stop);
+        let readings = Readings::new(Arc::clone(&log), Arc::new(stands), stop);
         let (list, denials) = (Process::may_append, Arc::new(denials));
-        Self { log, denials, list, stat: None, proving: None, readings }
+        Self { log, denials, list, stat: None, own: Own::default(), proving: None, readings }
     }
 
     /// The same under another list, for a log that is not a desk's.
@@ -82,10 +93,12 @@ impl LogService {
         Self { list, ..self }
     }
 
-    /// The same, telling the log in numbers too.
+    /// The same, telling the log in numbers too, and by its identity, which is asked for once: whoever means another log
+    /// gets no answer.
     #[must_use]
     pub fn with_stat(self, stat: impl Fn() -> Stat + Send + Sync + 'static) -> Self {
-        Self { stat: Some(Arc::new(stat)), ..self }
+        let own = Own(Some(stat().log));
+        Self { stat: Some(Arc::new(stat)), own, ..self }
     }
 
     /// The same, signing checkpoints and proving by them too. `prove` is asked for positions as they come in.
@@ -106,29 +119,70 @@ impl LogService {
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 
-    fn reader<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
-        let caller = caller(request)?;
+    /// Whether the caller may call the method at all, which can be asked before the message is there. A no is told to
+    /// whoever hears of denials.
+    ///
+    /// # Errors
+    ///
+    /// `PERMISSION_DENIED`, in the words of the answer.
+    pub fn admits(&self, caller: &Caller, method: Method) -> Result<(), Status> {
+        match method {
+            Method::Append => self.appender(caller),
+            Method::ReadStream | Method::ReadAll | Method::Head | Method::Stat | Method::Follow => {
+                self.reader(caller)
+            }
+            Method::Checkpoint | Method::Prove => self.prover(caller),
+        }
+    }
+
+    fn reader(&self, caller: &Caller) -> Result<(), Status> {
         if caller.may(Action::ReadLog) {
-            return Ok(caller.clone());
+            return Ok(());
         }
         let what = format!("the role {} may not read the log", caller.role);
         Err(self.deny(caller, Action::ReadLog, what))
     }
 
+    fn appender(&self, caller: &Caller) -> Result<(), Status> {
+        if caller.role == Role::Service && caller.may(Action::AppendLog) {
+            return Ok(());
+        }
+        let what = format!("the role {} may not append to the log: only processes do", caller.role);
+        Err(self.deny(caller, Action::AppendLog, what))
+    }
+
     /// Whether the caller may have proofs: whoever may prove, and a process that answers persons, because its own door
     /// has asked the person for the permission.
-    fn prover<T>(&self, request: &Request<T>) -> Result<&Proving, Status> {
-        let caller = caller(request)?;
+    fn prover(&self, caller: &Caller) -> Result<(), Status> {
         let answers = caller.role == Role::Service
             && caller.scope.processes.contains(Process::Api.name())
             && caller.may(Action::ReadLog);
-        if !answers && !caller.may(Action::Prove) {
-            let role = caller.role;
-            let what =
-                format!("the role {role} may have no proofs: a process that answers persons (api) may");
-            return Err(self.deny(caller, Action::Prove, what));
+        if answers || caller.may(Action::Prove) {
+            return Ok(());
         }
+        let role = caller.role;
+        let what = format!("the role {role} may have no proofs: a process that answers persons (api) may");
+        Err(self.deny(caller, Action::Prove, what))
+    }
+
+    fn proving(&self) -> Result<&Proving, Status> {
         self.proving.as_ref().ok_or_else(|| Status::unimplemented("this log has no tree to prove by"))
+    }
+
+    /// Who asks, once it is clear that they may and that they mean this log.
+    async fn admitted<T: Sync>(&self, request: &Request<T>, method: Method) -> Result<Caller, Status> {
+        let caller = caller(request)?.clone();
+        self.admits(&caller, method)?;
+        let head = self.log.head().await.map_err(|error| status(&error))?;
+        self.own.is_meant(request.metadata(), head).map_err(|error| status(&error))?;
+        Ok(caller)
+    }
+
+    /// The answer, which names the log.
+    fn answer<T>(&self, message: T) -> Response<T> {
+        let mut response = Response::new(message);
+        self.own.tell(response.metadata_mut());
+        response
     }
 
     /// Whether the caller may append facts of these types there.
@@ -138,10 +192,6 @@ impl LogService {
         stream: &StreamId,
         types: impl IntoIterator<Item = &'t str>,
     ) -> Result<(), Status> {
-        if caller.role != Role::Service || !caller.may(Action::AppendLog) {
-            let what = format!("the role {} may not append to the log: only processes do", caller.role);
-            return Err(self.deny(caller, Action::AppendLog, what));
-        }
         let roles: Vec<Process> =
             caller.scope.processes.iter().filter_map(|name| Process::named(name)).collect();
         let covered = |event_type: &str| roles.iter().any(|role| (self.list)(*role, stream, event_type));
@@ -181,7 +231,7 @@ impl event_log_server::EventLog for LogService {
         &self,
         request: Request<proto::AppendRequest>,
     ) -> Result<Response<proto::AppendResponse>, Status> {
-        let caller = caller(&request)?.clone();
+        let caller = self.admitted(&request, Method::Append).await?;
         let offer = request.into_inner();
         let target = stream(&offer.stream).map_err(|error| malformed(&error))?;
         let expected = expected_in(offer.expected).map_err(|error| malformed(&error))?;
@@ -189,68 +239,68 @@ impl event_log_server::EventLog for LogService {
         let records: Result<Vec<_>, _> = offer.records.into_iter().map(offer_in).collect();
         let records = records.map_err(|error| malformed(&error))?;
         let appended = self.log.append(&target, expected, records).await;
-        appended.map(|appended| Response::new(appended_out(appended))).map_err(|error| status(&error))
+        appended.map(|appended| self.answer(appended_out(appended))).map_err(|error| status(&error))
     }
 
     async fn read_stream(
         &self,
         request: Request<proto::ReadStreamRequest>,
     ) -> Result<Response<proto::ReadStreamResponse>, Status> {
-        self.reader(&request)?;
+        self.admitted(&request, Method::ReadStream).await?;
         let asked = request.into_inner();
         let target = stream(&asked.stream).map_err(|error| malformed(&error))?;
         let direction = direction_in(asked.direction).map_err(|error| malformed(&error))?;
         let read =
             self.log.read_stream(&target, Revision(asked.from), direction, limit_in(asked.limit)).await;
         let records = read.map_err(|error| status(&error))?.iter().map(record_out).collect();
-        Ok(Response::new(proto::ReadStreamResponse { records }))
+        Ok(self.answer(proto::ReadStreamResponse { records }))
     }
 
     async fn read_all(
         &self,
         request: Request<proto::ReadAllRequest>,
     ) -> Result<Response<proto::ReadAllResponse>, Status> {
-        self.reader(&request)?;
+        self.admitted(&request, Method::ReadAll).await?;
         let asked = request.into_inner();
         let filter = filter_in(asked.filter);
         let page = self.log.read_all(Position(asked.from), &filter, limit_in(asked.limit)).await;
         let page = page.map_err(|error| status(&error))?;
-        Ok(Response::new(proto::ReadAllResponse { page: Some(page_out(&page)) }))
+        Ok(self.answer(proto::ReadAllResponse { page: Some(page_out(&page)) }))
     }
 
     async fn head(
         &self,
         request: Request<proto::HeadRequest>,
     ) -> Result<Response<proto::HeadResponse>, Status> {
-        self.reader(&request)?;
+        self.admitted(&request, Method::Head).await?;
         let head = self.log.head().await.map_err(|error| status(&error))?;
-        Ok(Response::new(proto::HeadResponse { position: head.0 }))
+        Ok(self.answer(proto::HeadResponse { position: head.0 }))
     }
 
     async fn stat(
         &self,
         request: Request<proto::StatRequest>,
     ) -> Result<Response<proto::StatResponse>, Status> {
-        self.reader(&request)?;
+        self.admitted(&request, Method::Stat).await?;
         let tell = self.stat.as_ref().ok_or_else(|| Status::unimplemented("this log has no numbers"))?;
-        Ok(Response::new(tell().into()))
+        Ok(self.answer(tell().into()))
     }
 
     async fn checkpoint(
         &self,
         request: Request<proto::CheckpointRequest>,
     ) -> Result<Response<proto::CheckpointResponse>, Status> {
-        let proving = self.prover(&request)?;
-        Ok(Response::new((proving.sign)().into()))
+        self.admitted(&request, Method::Checkpoint).await?;
+        Ok(self.answer((self.proving()?.sign)().into()))
     }
 
     async fn prove(
         &self,
         request: Request<proto::ProveRequest>,
     ) -> Result<Response<proto::ProveResponse>, Status> {
-        let proving = self.prover(&request)?;
-        let proof = (proving.prove)(Position(request.get_ref().position)).await;
-        proof.map(|proof| Response::new(proof.into())).map_err(|error| status(&error))
+        self.admitted(&request, Method::Prove).await?;
+        let proof = (self.proving()?.prove)(Position(request.get_ref().position)).await;
+        proof.map(|proof| self.answer(proof.into())).map_err(|error| status(&error))
     }
 
     type FollowStream = follow::Pages;
@@ -259,9 +309,9 @@ impl event_log_server::EventLog for LogService {
         &self,
         request: Request<proto::FollowRequest>,
     ) -> Result<Response<Self::FollowStream>, Status> {
-        let caller = self.reader(&request)?;
+        let caller = self.admitted(&request, Method::Follow).await?;
         let asked = request.into_inner();
-        let pages = self.readings.begin(&caller, Position(asked.from), filter_in(asked.filter))?;
-        Ok(Response::new(pages))
+        let pages = self.readings.begin(caller, Position(asked.from), filter_in(asked.filter)).await?;
+        Ok(self.answer(pages))
     }
 }

@@ -182,6 +182,7 @@ fn priced(at: Timestamp) -> anyhow::Result<ReferencePriced> {
         sources: vec![],
         disagreement: None,
         basis: Some(basis),
+        depegged: false,
         priced_at: at,
     })
 }

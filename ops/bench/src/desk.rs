@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command as Blocking, Stdio};
 use std::time::{Duration, SystemTime};
 use stele_api::client::Client;
+use stele_api::dto::Status;
 use stele_domain::port::clock::Clock;
 use stele_domain::time::Timestamp;
 use stele_intents::key::{KeySource, SigningKey};
@@ -148,10 +149,11 @@ impl Desk {
     async fn until_it_sees(&self) -> anyhow::Result<()> {
         let sees = async {
             loop {
-                if let Ok(status) = self.client.status().await {
-                    let priced = status.prices.iter().any(|price| price.status == "primary");
-                    let listening = status.relays.iter().any(|relay| relay.connected);
-                    if priced && listening && status.inventory.height.is_some() {
+                let status = self.client.status().await;
+                if let Some(seen) = status.as_ref().ok().and_then(Status::from_tables) {
+                    let priced = seen.prices.iter().any(|price| price.status == "primary");
+                    let listening = seen.relays.iter().any(|relay| relay.connected);
+                    if priced && listening && seen.inventory.height.is_some() {
                         return;
                     }
                 }

@@ -107,7 +107,12 @@ impl Evidence {
             let page = log.read_all(next, &Filter::all(), PAGE).await?;
             for record in &page.records {
                 *self.records.entry(record.event_type.to_string()).or_default() += 1;
-                self.note(&codec::recorded(record)?.event, record.recorded_at);
+                match codec::recorded(record) {
+                    Ok(recorded) => self.note(&recorded.event, record.recorded_at),
+                    // A snapshot.
+                    Err(error) if error.is_foreign() => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
             if page.caught_up() {
                 return Ok(log.close().await?);

@@ -11,6 +11,7 @@ mod doors;
 mod evidence;
 mod figures;
 mod load;
+mod loading;
 mod log;
 mod respond;
 mod settings;
@@ -82,6 +83,14 @@ enum What {
         #[command(flatten)]
         place: Place,
     },
+    /// How long a start reads the account's stream, with and without a snapshot
+    Loading {
+        #[command(flatten)]
+        place: Place,
+        /// Records of the stream
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+    },
     /// Reads, commands and watchers at the doors of a desk that trades
     Doors {
         #[command(flatten)]
@@ -120,6 +129,7 @@ fn main() -> anyhow::Result<()> {
             log::appends(&place, log::Plan { seconds, rounds, row })?
         }
         What::LogReads { place } => log::reads::run(&place)?,
+        What::Loading { place, events } => runtime()?.block_on(loading::run(&place, events))?,
         What::Doors { place } => runtime()?.block_on(doors::run(&place))?,
     };
     println!("{}", serde_json::to_string_pretty(&said)?);

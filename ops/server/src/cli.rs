@@ -5,6 +5,7 @@ pub(crate) mod progress;
 
 mod desk;
 
+mod alerts;
 mod approve;
 mod control;
 mod db;
@@ -57,6 +58,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Whoami => with(config(), |config| keys::whoami(config, json)),
         Command::Watch(args) => with(config(), |config| watch::run(&args, config, json)),
         Command::Approve(args) => with(config(), |config| approve::run(&args, config, json)),
+        Command::Alerts(args) => with(config(), |config| alerts::run(&args, config, json)),
         Command::Log(command) => with(config(), |config| log::run(command, config, json)),
         Command::Status => with(config(), |config| show::status(config, json)),
         Command::Trace(args) => with(config(), |config| show::trace(&args, config, json)),

@@ -5,11 +5,13 @@
 mod check;
 mod layers;
 mod limits;
+mod log;
 mod print;
 mod problem;
 mod raw;
 
 pub(crate) use limits::{FIELDS as LIMIT_FIELDS, Field as LimitField};
+pub(crate) use log::{EventStoreAt, LogElsewhere, RemoteLogAt};
 pub(crate) use problem::Problem;
 
 use layers::Layers;
@@ -89,19 +91,6 @@ pub(crate) struct Client {
     pub plain_key: bool,
 }
 
-/// Where the event log of another process is, and as whom it is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RemoteLogAt {
-    pub url: String,
-    /// `None` where a certificate vouches.
-    pub key_file: Option<PathBuf>,
-    pub ca_file: Option<PathBuf>,
-    /// A certificate of our own and its private key.
-    pub identity: Option<(PathBuf, PathBuf)>,
-    /// Whether the key may go to another machine in the clear.
-    pub plain_key: bool,
-}
-
 /// What listens, besides the socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Doors {
@@ -118,6 +107,8 @@ pub(crate) struct Tls {
     pub key_file: PathBuf,
     /// Those who may vouch for callers; without it no certificate is asked for.
     pub client_ca_file: Option<PathBuf>,
+    /// Which of those callers' certificates were taken back.
+    pub client_crl_file: Option<PathBuf>,
     pub client_required: bool,
 }
 
@@ -202,7 +193,7 @@ pub(crate) struct Config {
     pub limits: Limits,
     pub executor: ExecutorOptions,
     /// The process that owns the event log; `None` when this one does.
-    pub remote_log: Option<RemoteLogAt>,
+    pub remote_log: Option<LogElsewhere>,
     pub doors: Doors,
     pub kurrent: Kurrent,
     pub pepper_file: PathBuf,

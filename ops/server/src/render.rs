@@ -1,5 +1,6 @@
 //! Words and tables for people. Nothing here asks the desk anything.
 
+pub(crate) mod alerts;
 pub(crate) mod gates;
 pub(crate) mod harmless;
 pub(crate) mod keys;

@@ -73,6 +73,10 @@ pub(crate) fn filter(level: &str) -> Result<EnvFilter, ParseError> {
 /// heard, whatever was asked for.
 fn may_be_heard(line: &tracing::Metadata<'_>) -> bool {
     let part = line.target().split("::").next().unwrap_or_default();
+    // Its lines say nothing that the adapter does not say, and after some failures there is no end of them.
+    if part == "kurrentdb" {
+        return false;
+    }
     *line.level() <= tracing::Level::INFO || part == "stele" || part.starts_with("stele_")
 }
 
@@ -114,6 +118,7 @@ fn announce() {
     stele_api::announce();
     stele_commands::announce();
     stele_event_log::announce();
+    stele_eventstore::announce();
     stele_intents::announce();
     stele_kurrent::announce();
     stele_market::announce();

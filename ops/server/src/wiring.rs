@@ -5,6 +5,7 @@ mod clock;
 mod core;
 mod door;
 mod elsewhere;
+mod event_store;
 mod handles;
 mod health;
 mod kurrent_door;

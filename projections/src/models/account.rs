@@ -187,9 +187,14 @@ impl TableRow for ArmingStepRow {
             column(
                 "step",
                 Kind::Text,
-                "armed, reducing, disarmed, killed, lease_taken, arm_requested, arm_approved or kill_confirmed.",
+                "lease_taken, arm_requested, arm_approved, armed, reducing, disarmed, killed, kill_confirmed or \
+                 stand_down_asked.",
             ),
-            column("detail", Kind::Text, "The reason, or who took the lease."),
+            column(
+                "detail",
+                Kind::Text,
+                "The reason; who took the lease; of which lease the executor speaks.",
+            ),
             column("actor", Kind::Text, "By whom."),
             column("at", Kind::Timestamp, "When."),
             column("recorded_at", Kind::Timestamp, "When the log wrote it down."),

@@ -38,6 +38,21 @@ pub enum CommandState {
 }
 
 impl CommandState {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Commanded,
+        Self::Refused,
+        Self::Expired,
+        Self::Started,
+        Self::Abandoned,
+        Self::Accepted,
+        Self::Rejected,
+        Self::Uncertain,
+        Self::Settled,
+        Self::SettleFailed,
+        Self::ExpiredUnfilled,
+    ];
+
     /// The name in tables.
     #[must_use]
     pub fn code(self) -> &'static str {

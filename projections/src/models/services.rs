@@ -74,7 +74,8 @@ impl Projection for Services {
 
     fn apply(event: &Recorded, rows: &mut Rows<'_>) -> Result<(), Poison> {
         let Event::Operations(Operations::Service(told_of)) = &event.event else { return Ok(()) };
-        let (service, state, reason, at) = told(told_of);
+        let (service, said, at) = told(told_of);
+        let (state, reason) = said.unwrap_or((ServiceState::Running, ""));
         let fresh = || ServiceRow {
             service,
             position: event.position,
@@ -93,7 +94,7 @@ impl Projection for Services {
             // A new process does not undo what a person asked for: the row goes on saying who did, and why.
             let stays =
                 matches!(told_of, ServiceEvent::ServiceStarted(_)) && row.state != ServiceState::Running;
-            if !stays {
+            if said.is_some() && !stays {
                 (row.state, row.state_at) = (state, at);
                 row.actor = event.meta.actor.to_string();
                 row.reason = cut(reason, 1_000);
@@ -109,12 +110,15 @@ impl Projection for Services {
     }
 }
 
-fn told(event: &ServiceEvent) -> (Service, ServiceState, &str, Timestamp) {
+/// Which service, what it comes to and why, where its state is spoken of, and when.
+fn told(event: &ServiceEvent) -> (Service, Option<(ServiceState, &str)>, Timestamp) {
     match event {
-        ServiceEvent::ServiceStarted(e) => (e.service, ServiceState::Running, "", e.at),
-        ServiceEvent::ServicePaused(e) => (e.service, ServiceState::Paused, &e.reason, e.at),
-        ServiceEvent::ServiceResumed(e) => (e.service, ServiceState::Running, &e.reason, e.at),
-        ServiceEvent::ServiceDraining(e) => (e.service, ServiceState::Draining, &e.reason, e.at),
-        ServiceEvent::ServiceDrained(e) => (e.service, ServiceState::Drained, "", e.at),
+        ServiceEvent::ServiceStarted(e) => (e.service, Some((ServiceState::Running, "")), e.at),
+        ServiceEvent::ServicePaused(e) => (e.service, Some((ServiceState::Paused, &e.reason)), e.at),
+        ServiceEvent::ServiceResumed(e) => (e.service, Some((ServiceState::Running, &e.reason)), e.at),
+        ServiceEvent::ServiceDraining(e) => (e.service, Some((ServiceState::Draining, &e.reason)), e.at),
+        ServiceEvent::ServiceDrained(e) => (e.service, Some((ServiceState::Drained, "")), e.at),
+        // To look is to stay as one is.
+        ServiceEvent::RefreshAsked(e) => (e.service, None, e.at),
     }
 }

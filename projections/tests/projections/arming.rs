@@ -20,6 +20,7 @@ use stele_domain::trading::event::Event as Trading;
 use stele_domain::trading::limits::Limits;
 use stele_event_log::MemoryLog;
 use stele_projections::compare::fold_to;
+use stele_projections::models::account::ArmingStepRow;
 use stele_projections::models::arm_requests::{ArmRequestRow, ArmWaitingRow, RequestState};
 use stele_projections::projection::TableRow;
 use stele_projections::read::Reader;
@@ -273,6 +274,28 @@ async fn each_end_has_its_name_and_its_moment() {
     assert_eq!(expired.ended_at, Some(expired.expires_at), "when it ended, not when that was heard of");
     let [account] = &desk.rows::<ArmWaitingRow>().await[..] else { panic!("one account") };
     assert!(account.waiting.is_none(), "{account:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_is_approved_after_a_new_start_of_the_strategy_ends_and_nothing_waits() {
+    let mut desk = Story::new().await;
+    desk.moves(Move::Ask).await;
+    desk.moves(Move::Approve { last: true }).await;
+    // The executor sees that what was approved was asked for an earlier start.
+    let at = desk.now();
+    desk.commands(Command::ExpireArming { strategy_start: 1, at }).await;
+    assert_eq!(desk.states().await, [RequestState::Approved]);
+    let steps: Vec<ArmingStepRow> = desk.rows().await;
+    let newest = steps.first().unwrap();
+    assert!(newest.step == "disarmed" && newest.detail.contains("start 1 has followed"), "{newest:?}");
+    let [account] = &desk.rows::<ArmWaitingRow>().await[..] else { panic!("one account") };
+    assert!(account.waiting.is_none(), "{account:?}");
+
+    // One that nobody approves any more ends by time.
+    desk.moves(Move::Ask).await;
+    desk.moves(Move::Wait { minutes: 15 }).await;
+    desk.sign_of_life().await;
+    assert_eq!(desk.states().await, [RequestState::Approved, RequestState::Expired]);
 }
 
 #[tokio::test]

@@ -82,7 +82,18 @@ struct Ground<'s> {
     probe_port: u16,
     /// Where the front answers over TCP.
     front_port: u16,
-    papers: Option<&'s World>,
+    wire: Wire<'s>,
+}
+
+/// What the processes speak between them.
+#[derive(Clone, Copy)]
+enum Wire<'w> {
+    /// Our own service of the log, in the clear.
+    Own,
+    /// The same under TLS.
+    Tls(&'w World),
+    /// The KurrentDB protocol, at the owner's port for it.
+    Kurrent(u16),
 }
 
 impl Ground<'_> {
@@ -123,12 +134,15 @@ impl Ground<'_> {
     fn wire(&self, member: Member) -> Vec<(&'static str, Value)> {
         let name = member.name();
         let file = |name: &str| Value::from(self.folder.join(name).to_string_lossy().into_owned());
-        let Some(papers) = self.papers else {
-            if member == Member::Owner {
-                return vec![];
+        let by_key = |url: String| vec![("log.url", url.into()), ("log.key_file", file(&format!("{name}.key")))];
+        let papers = match self.wire {
+            Wire::Own if member == Member::Owner => return vec![],
+            Wire::Own => return by_key(format!("http://127.0.0.1:{}", self.port)),
+            Wire::Kurrent(port) if member == Member::Owner => {
+                return vec![("kurrent.listen", format!("127.0.0.1:{port}").into())];
             }
-            let url = format!("http://127.0.0.1:{}", self.port);
-            return vec![("log.url", url.into()), ("log.key_file", file(&format!("{name}.key")))];
+            Wire::Kurrent(port) => return by_key(format!("kurrentdb://127.0.0.1:{port}?tls=false")),
+            Wire::Tls(papers) => papers,
         };
         let issued = |name: &str| Value::from(papers.path(name).to_string_lossy().into_owned());
         if member == Member::Owner {
@@ -164,17 +178,22 @@ pub fn certified(member: Member) -> Vec<SanType> {
 impl Fleet {
     /// Configurations and keys for every process, of which none runs yet.
     pub async fn prepared(setup: Setup) -> Self {
-        Self::on(setup, None).await
+        Self::on(setup, None, false).await
+    }
+
+    /// The same, with the KurrentDB protocol between the processes.
+    pub async fn armed_over_kurrent(setup: Setup) -> Self {
+        Self::on(setup, None, true).await.arming().await
     }
 
     /// The same, with the wire between the processes under TLS.
     pub async fn prepared_under_tls(setup: Setup) -> Self {
         let papers = World::new();
         papers.issue(Member::Executor.name(), &papers.authority, certified(Member::Executor), Valid::Now);
-        Self::on(setup, Some(papers)).await
+        Self::on(setup, Some(papers), false).await
     }
 
-    async fn on(setup: Setup, papers: Option<World>) -> Self {
+    async fn on(setup: Setup, papers: Option<World>, kurrent: bool) -> Self {
         let folder = tempfile::Builder::new().prefix("st").tempdir().expect("a temporary folder");
         let public_key = setup::make_key(&folder.path().join("key"), setup.key);
         let simulator = Simulator::start(setup.peopled(&public_key)).await.expect("a simulator");
@@ -183,7 +202,12 @@ impl Fleet {
         if let Some(papers) = &papers {
             keep(&folder.path().join(OWNER_CA), &papers.authority.pem());
         }
-        let [port, probe_port, front_port] = free_ports();
+        let [port, probe_port, front_port, kurrent_port] = free_ports();
+        let wire = match &papers {
+            Some(papers) => Wire::Tls(papers),
+            None if kurrent => Wire::Kurrent(kurrent_port),
+            None => Wire::Own,
+        };
         let ground = Ground {
             setup: &setup,
             folder: folder.path(),
@@ -192,7 +216,7 @@ impl Fleet {
             port,
             probe_port,
             front_port,
-            papers: papers.as_ref(),
+            wire,
         };
         let [owner, strategy, executor, standby, front] =
             [Member::Owner, Member::Strategy, Member::Executor, Member::Standby, Member::Front]

@@ -63,6 +63,7 @@ fn priced() -> ReferencePriced {
         ],
         disagreement: Some(BasisPoints(5)),
         basis: Some(Basis { mode: BasisMode::AssumedParity, rate: rate("1"), age_ms: None }),
+        depegged: false,
         priced_at: at(53),
     }
 }

@@ -7,7 +7,8 @@ use crate::operations::alert::event::{self as alert, AlertCleared, AlertRaised, 
 use crate::operations::attempt::CommandRefused;
 use crate::operations::event::Event as Context;
 use crate::operations::service::event::{
-    self as service, Service, ServiceDrained, ServiceDraining, ServicePaused, ServiceResumed, ServiceStarted,
+    self as service, RefreshAsked, Service, ServiceDrained, ServiceDraining, ServicePaused, ServiceResumed,
+    ServiceStarted,
 };
 
 pub(super) fn samples() -> Vec<Event> {
@@ -25,7 +26,7 @@ pub(super) fn samples() -> Vec<Event> {
     samples
 }
 
-fn service() -> [service::Event; 5] {
+fn service() -> [service::Event; 6] {
     let service = Service::Strategy;
     [
         service::Event::ServiceStarted(ServiceStarted {
@@ -52,6 +53,11 @@ fn service() -> [service::Event; 5] {
             at: at(90_000),
         }),
         service::Event::ServiceDrained(ServiceDrained { service, at: at(90_250) }),
+        service::Event::RefreshAsked(RefreshAsked {
+            service: Service::Inventory,
+            reason: "a deposit came in".to_owned(),
+            at: at(95_000),
+        }),
     ]
 }
 

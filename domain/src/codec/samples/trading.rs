@@ -147,8 +147,10 @@ fn started() -> SubmissionStarted {
         salt: "252812b3".to_owned(),
         offer_deadline: offer_deadline(),
         nonce_deadline: at(130_108),
+        closes_at: None,
         inventory_event_id: event_id("balances before"),
         height: 187_654_309,
+        price_event_id: None,
         limits_version: 3,
         at: at(108),
     }

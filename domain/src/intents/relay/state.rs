@@ -2,6 +2,7 @@
 
 use crate::ids::QuoteHash;
 use crate::port::feeds::{ReplyWord, SettlementNotice};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// How many settlement notices are remembered, so that a replay of the relay's changes nothing.
@@ -14,7 +15,7 @@ pub const REPLIES_REMEMBERED_MAX: usize = 1_024;
 pub const FRAMES_REJECTED_PER_MINUTE_MAX: u32 = 30;
 
 /// Whether there is a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Connection {
     /// Nothing was ever said of it.
     #[default]
@@ -26,7 +27,7 @@ pub enum Connection {
 }
 
 /// How many unreadable frames were recorded of one minute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Minute {
     /// Whole minutes since the epoch.
     pub(super) number: i64,
@@ -34,7 +35,7 @@ pub(super) struct Minute {
 }
 
 /// What is remembered.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct State {
     pub(super) connection: Connection,
     pub(super) minute: Minute,

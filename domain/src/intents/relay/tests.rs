@@ -7,7 +7,7 @@ use super::state::{
 use super::{Command, Event, Relay, State};
 use crate::decider::{Decider, fold};
 use crate::port::feeds::{ReplyNotice, ReplyWord, SettlementNotice, SettlementWord};
-use crate::testing::given;
+use crate::testing::{given, is_read_as_it_was_written};
 use crate::time::Timestamp;
 use quickcheck::{Arbitrary, Gen, quickcheck};
 
@@ -305,5 +305,23 @@ fn events_in_any_order_lead_to_a_state_that_still_answers() {
         step(fold::<Relay>(&history), command).1.len() <= 1
     }
     let law: fn(Vec<(u8, i64)>, Command) -> bool = law;
+    quickcheck(law);
+}
+
+#[test]
+fn a_state_is_read_as_it_was_written() {
+    fn law(story: Vec<Command>) -> bool {
+        let mut state = State::default();
+        let history: Vec<_> = story
+            .into_iter()
+            .flat_map(|command| {
+                let (after, events) = step(std::mem::take(&mut state), command);
+                state = after;
+                events
+            })
+            .collect();
+        is_read_as_it_was_written::<Relay>(&history)
+    }
+    let law: fn(Vec<Command>) -> bool = law;
     quickcheck(law);
 }

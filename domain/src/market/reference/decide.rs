@@ -48,6 +48,7 @@ fn verdict_if_changed(state: &State, policy: &Policy, at: Timestamp) -> Vec<Even
 #[derive(Debug, PartialEq, Eq)]
 struct Gist {
     kind: Kind,
+    depegged: bool,
     roles: Vec<(Source, Role)>,
 }
 
@@ -64,5 +65,6 @@ fn gist(priced: &ReferencePriced) -> Gist {
         Verdict::Fallback { .. } => Kind::Fallback,
         Verdict::Blocked { block } => Kind::Blocked(*block),
     };
-    Gist { kind, roles: priced.sources.iter().map(|part| (part.source, part.role)).collect() }
+    let roles = priced.sources.iter().map(|part| (part.source, part.role)).collect();
+    Gist { kind, depegged: priced.depegged, roles }
 }

@@ -211,6 +211,9 @@ pub struct ReferencePriced {
     /// EURe against the euro; absent when it was to be observed and nobody has named it yet (the verdict is
     /// [`Block::PegOutOfBand`] or worse then).
     pub basis: Option<Basis>,
+    /// Whether EURe was seen outside its band, and not inside it by a fresh observation since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub depegged: bool,
     /// When the policy was applied.
     pub priced_at: Timestamp,
 }

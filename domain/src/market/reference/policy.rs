@@ -4,6 +4,10 @@
 //! * Kraken is primary while its connection is alive, it calls itself healthy and its price is fresh.
 //! * `CoinGecko`, while fresh, is the check on Kraken, and the fallback when Kraken can't be relied on.
 //! * EURe is taken for a euro, or its observed rate is used; seen outside the band, it blocks in both modes.
+//! * Taken for a euro, EURe may go unobserved for a while, as long as it was inside the band when it was last seen.
+//!   A depeg that was seen blocks until a fresh observation is inside again, however silent its source falls; and
+//!   where somebody is asked, nothing is decided before the first answer.
+//! * What is dated further in the future than clocks may differ is as stale as what is too old.
 //! * Whatever is in doubt blocks, and each source's part in the verdict says why.
 
 use super::event::{
@@ -29,6 +33,8 @@ pub struct Policy {
     pub peg_band: BasisPoints,
     /// How a euro becomes an EURe.
     pub basis: BasisMode,
+    /// Whether a source is asked what an EURe is worth. Without one, parity is assumed on nobody's word.
+    pub peg_watched: bool,
     /// Aggregates name one price: bid and ask are this far below and above it, in basis points. From 0 to 5,000.
     pub fallback_half_spread: BasisPoints,
 }
@@ -52,6 +58,19 @@ pub enum InvalidPolicy {
         /// Its value.
         value: BasisPoints,
     },
+}
+
+/// How far in the future an observation may be dated, in milliseconds: a clock that was set back by no more is not in
+/// doubt.
+pub const AHEAD_MS_MAX: u64 = 2_000;
+
+/// The one rule about ages: at most `age_ms_max`, and dated no further in the future than `ahead_ms_max`, both in
+/// milliseconds and both inclusive. An age that can't be told is not young.
+#[must_use]
+pub fn young(age_ms: i64, age_ms_max: u64, ahead_ms_max: u64) -> bool {
+    let most = i64::try_from(age_ms_max).unwrap_or(i64::MAX);
+    let ahead = i64::try_from(ahead_ms_max).unwrap_or(i64::MAX);
+    age_ms <= most && age_ms >= ahead.saturating_neg()
 }
 
 /// Longest age of a price: a day.
@@ -96,13 +115,15 @@ impl Policy {
         let coin_gecko = self.quote_of(state, Source::CoinGecko, at);
         let peg = self.quote_of(state, Source::Peg, at);
         let basis = self.basis_of(&peg);
+        let depegged = self.depegged(state, &peg);
         let disagreement = match (&kraken.usable, &coin_gecko.usable) {
             (Ok(primary), Ok(check)) => Some(primary.mid.distance(check.mid)),
             (Ok(_) | Err(_), Err(_)) | (Err(_), Ok(_)) => None,
         };
-        let verdict = self.verdict(&kraken, &coin_gecko, disagreement, &peg, basis.as_ref());
-        let sources = self.parts(&kraken, &coin_gecko, &peg);
-        ReferencePriced { verdict, sources, disagreement, basis, priced_at: at }
+        let per_eure = basis.as_ref().filter(|_| self.peg_holds(&peg, depegged)).map(|basis| basis.rate);
+        let verdict = self.verdict(&kraken, &coin_gecko, disagreement, per_eure);
+        let sources = self.parts(&kraken, &coin_gecko, &peg, depegged);
+        ReferencePriced { verdict, sources, disagreement, basis, depegged, priced_at: at }
     }
 
     fn verdict(
@@ -110,8 +131,7 @@ impl Policy {
         kraken: &Quote,
         coin_gecko: &Quote,
         disagreement: Option<BasisPoints>,
-        peg: &Quote,
-        basis: Option<&Basis>,
+        per_eure: Option<Rate>,
     ) -> Verdict {
         let blocked = |block| Verdict::Blocked { block };
         match (&kraken.usable, &coin_gecko.usable) {
@@ -121,31 +141,50 @@ impl Policy {
             (Ok(_), Ok(_)) if disagreement.is_none_or(|apart| apart > self.conflict_max) => {
                 blocked(Block::PriceConflict)
             }
-            (Ok(primary), Ok(_) | Err(_)) => match self.in_pair_terms(*primary, peg, basis) {
+            (Ok(primary), Ok(_) | Err(_)) => match in_pair_terms(*primary, per_eure) {
                 Some(fair) => Verdict::Primary { fair },
                 None => blocked(Block::PegOutOfBand),
             },
-            (Err(_), Ok(fallback)) => match self.in_pair_terms(*fallback, peg, basis) {
+            (Err(_), Ok(fallback)) => match in_pair_terms(*fallback, per_eure) {
                 Some(fair) => Verdict::Fallback { fair },
                 None => blocked(Block::PegOutOfBand),
             },
         }
     }
 
-    /// The euro price turned into EURe; `None` when nobody can vouch for what an EURe is worth.
-    fn in_pair_terms(&self, euro: Usable, peg: &Quote, basis: Option<&Basis>) -> Option<Fair> {
-        let basis = basis?;
-        let band_holds = match &peg.usable {
-            Ok(peg) => Rate::ONE.distance(peg.mid) <= self.peg_band,
-            Err(_) => basis.mode == BasisMode::AssumedParity,
-        };
-        if !band_holds {
-            return None;
+    /// Whether EURe was seen outside its band and no fresh observation inside has come since. It is carried from verdict
+    /// to verdict: an old word that a cache repeats after the depeg takes nothing back.
+    fn depegged(&self, state: &State, peg: &Quote) -> bool {
+        let outside = peg.mid.is_some_and(|mid| !self.in_band(mid));
+        match &peg.usable {
+            Ok(_) => outside,
+            Err(_) => outside || state.priced().is_some_and(|last| last.depegged),
         }
-        let per_eure = basis.rate.decimal();
-        let (bid, ask) = (euro.bid.over(per_eure)?, euro.ask.over(per_eure)?);
-        let rate = bid.mid(ask)?;
-        Some(Fair { rate, bid, ask, spread: spread(rate, bid, ask)?, as_of: euro.as_of })
+    }
+
+    /// Whether somebody can vouch for what an EURe is worth, or nobody is asked to.
+    fn peg_holds(&self, peg: &Quote, depegged: bool) -> bool {
+        let vouched_for = match (&peg.usable, self.basis) {
+            (Ok(_), BasisMode::AssumedParity | BasisMode::Observed) => true,
+            (Err(_), BasisMode::Observed) => false,
+            (Err(unusable), BasisMode::AssumedParity) => match unusable {
+                Unusable::NeverSeen => !self.peg_watched,
+                // What it said last can't be told inside from outside.
+                Unusable::Crossed | Unusable::OutOfRange => false,
+                // It was inside the band when it was last seen, unless it is known to have left it.
+                Unusable::Unconnected
+                | Unusable::Down
+                | Unusable::Silent
+                | Unusable::Unhealthy
+                | Unusable::TooOld { .. }
+                | Unusable::Future => true,
+            },
+        };
+        vouched_for && !depegged
+    }
+
+    fn in_band(&self, per_eure: Rate) -> bool {
+        Rate::ONE.distance(per_eure) <= self.peg_band
     }
 
     /// What one EURe is taken to be worth; `None` when it is to be observed and never was.
@@ -162,12 +201,12 @@ impl Policy {
             return Quote { source, mid: None, age_ms: None, usable: Err(Unusable::NeverSeen) };
         };
         let as_of = as_of(observed);
-        // A clock that was set back makes ages negative: such a price is as young as can be.
-        let age_ms = u64::try_from(at.millis_since(as_of)).unwrap_or(0);
+        let age_ms = at.millis_since(as_of);
         let mid = observed.bid.mid(observed.ask);
         let usable =
             self.usable(state, observed, mid, age_ms).map(|(bid, ask, mid)| Usable { bid, ask, mid, as_of });
-        Quote { source, mid, age_ms: Some(age_ms), usable }
+        // Where a clock was set back the age is negative, and told as none.
+        Quote { source, mid, age_ms: Some(u64::try_from(age_ms).unwrap_or(0)), usable }
     }
 
     fn usable(
@@ -175,7 +214,7 @@ impl Policy {
         state: &State,
         observed: &PriceObserved,
         mid: Option<Rate>,
-        age_ms: u64,
+        age_ms: i64,
     ) -> Result<(Rate, Rate, Rate), Unusable> {
         let mid = mid.ok_or(Unusable::OutOfRange)?;
         if observed.bid > observed.ask {
@@ -198,8 +237,8 @@ impl Policy {
             }
             Source::Peg => (self.fallback_age_ms_max, Some(observed.bid), Some(observed.ask)),
         };
-        if age_ms > age_ms_max {
-            return Err(Unusable::TooOld { age_ms_max });
+        if !young(age_ms, age_ms_max, AHEAD_MS_MAX) {
+            return Err(if age_ms < 0 { Unusable::Future } else { Unusable::TooOld { age_ms_max } });
         }
         match (bid, ask) {
             (Some(bid), Some(ask)) if bid <= ask => Ok((bid, ask, mid)),
@@ -208,7 +247,7 @@ impl Policy {
     }
 
     /// Every source's part in the verdict.
-    fn parts(&self, kraken: &Quote, coin_gecko: &Quote, peg: &Quote) -> Vec<SourceUse> {
+    fn parts(&self, kraken: &Quote, coin_gecko: &Quote, peg: &Quote, depegged: bool) -> Vec<SourceUse> {
         let second = match (&kraken.usable, &coin_gecko.usable) {
             (Ok(_), Ok(_) | Err(_)) => coin_gecko.part(Role::Check),
             (Err(_), Ok(_)) if !self.fallback_allowed => {
@@ -216,9 +255,11 @@ impl Policy {
             }
             (Err(_), Ok(_) | Err(_)) => coin_gecko.part(Role::Fallback),
         };
-        let third = match self.basis {
-            BasisMode::Observed => peg.part(Role::Basis),
-            BasisMode::AssumedParity => peg.part(Role::Check),
+        let third = match (&peg.usable, self.basis) {
+            (Err(unusable), BasisMode::Observed | BasisMode::AssumedParity) if depegged => peg
+                .unused(format!("{}; it was out of its band, and was not seen inside since", unusable.why())),
+            (Ok(_) | Err(_), BasisMode::Observed) => peg.part(Role::Basis),
+            (Ok(_) | Err(_), BasisMode::AssumedParity) => peg.part(Role::Check),
         };
         vec![kraken.part(Role::Primary), second, third]
     }
@@ -251,6 +292,7 @@ enum Unusable {
     Crossed,
     OutOfRange,
     TooOld { age_ms_max: u64 },
+    Future,
 }
 
 impl Quote {
@@ -279,6 +321,9 @@ impl Unusable {
                 "its price can't be worked with: too many digits, or a spread of nonsense".to_owned()
             }
             Self::TooOld { age_ms_max } => format!("older than {age_ms_max} ms"),
+            Self::Future => {
+                format!("dated more than {AHEAD_MS_MAX} ms in the future: our clock was set back")
+            }
         }
     }
 }
@@ -292,6 +337,14 @@ fn as_of(observed: &PriceObserved) -> Timestamp {
             observed.source_at.map_or(observed.received_at, |source_at| source_at.min(observed.received_at))
         }
     }
+}
+
+/// The euro price turned into EURe; `None` when nobody can vouch for what an EURe is worth.
+fn in_pair_terms(euro: Usable, per_eure: Option<Rate>) -> Option<Fair> {
+    let per_eure = per_eure?.decimal();
+    let (bid, ask) = (euro.bid.over(per_eure)?, euro.ask.over(per_eure)?);
+    let rate = bid.mid(ask)?;
+    Some(Fair { rate, bid, ask, spread: spread(rate, bid, ask)?, as_of: euro.as_of })
 }
 
 /// Distance of bid and ask in basis points of the mid, rounded up.

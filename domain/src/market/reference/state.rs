@@ -1,11 +1,12 @@
 //! What the reference price remembers: the last word of each source, and the last verdict.
 
 use super::event::{PriceObserved, ReferencePriced, Source, SourceStateChanged};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The last word of each source. "Last" is by the order of the log and not by anybody's clock: a clock that
 /// was set back must not freeze a price.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct State {
     pub(super) observed: BTreeMap<Source, PriceObserved>,
     pub(super) sources: BTreeMap<Source, SourceStateChanged>,

@@ -21,10 +21,13 @@ const POLICY: Policy = Policy {
     conflict_max: BasisPoints(100),
     peg_band: BasisPoints(50),
     basis: BasisMode::AssumedParity,
+    peg_watched: false,
     fallback_half_spread: BasisPoints(10),
 };
 
-const OBSERVED: Policy = Policy { basis: BasisMode::Observed, ..POLICY };
+const OBSERVED: Policy = Policy { basis: BasisMode::Observed, peg_watched: true, ..POLICY };
+/// Parity is assumed, and somebody is asked.
+const WATCHED: Policy = Policy { peg_watched: true, ..POLICY };
 
 fn rate(text: &str) -> Rate {
     text.parse().unwrap()

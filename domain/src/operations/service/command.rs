@@ -44,6 +44,15 @@ pub enum Command {
         /// Now.
         at: Timestamp,
     },
+    /// Look at what you read, now.
+    AskRefresh {
+        /// Which.
+        service: Service,
+        /// Why.
+        reason: String,
+        /// Now.
+        at: Timestamp,
+    },
     /// Nothing is in flight any more: the service's own report on its draining.
     Drained {
         /// Which.

@@ -1,7 +1,9 @@
 //! How a service decides.
 
 use super::command::Command;
-use super::event::{Event, ServiceDrained, ServiceDraining, ServicePaused, ServiceResumed, ServiceStarted};
+use super::event::{
+    Event, RefreshAsked, ServiceDrained, ServiceDraining, ServicePaused, ServiceResumed, ServiceStarted,
+};
 use super::rejection::Rejection;
 use super::state::{Phase, State};
 use crate::reason;
@@ -41,6 +43,14 @@ pub(super) fn decide(state: &State, command: Command) -> Result<Vec<Event>, Reje
                 Ok(vec![Event::ServiceDraining(ServiceDraining { service, reason, at })])
             }
             Phase::Draining { .. } | Phase::Drained { .. } => Ok(vec![]),
+        },
+        Command::AskRefresh { service, reason, at } => match state.phase {
+            Phase::NeverStarted => Err(Rejection::NeverStarted),
+            Phase::Running | Phase::Paused { .. } | Phase::Draining { .. } | Phase::Drained { .. } => {
+                let asked = RefreshAsked { service, reason: reason::cut(reason), at };
+                let known = state.refresh_asked_at == Some(at);
+                Ok(if known { vec![] } else { vec![Event::RefreshAsked(asked)] })
+            }
         },
         Command::Drained { service, at } => match state.phase {
             Phase::Draining { .. } => Ok(vec![Event::ServiceDrained(ServiceDrained { service, at })]),

@@ -16,6 +16,8 @@ pub enum Event {
     ServiceDraining(ServiceDraining),
     /// Nothing is in flight any more.
     ServiceDrained(ServiceDrained),
+    /// A person wants it to look at what it reads now, wherever it runs.
+    RefreshAsked(RefreshAsked),
 }
 
 /// A part of the desk that can be inspected and stopped by itself.
@@ -109,6 +111,17 @@ pub struct ServiceDraining {
 pub struct ServiceDrained {
     /// Which.
     pub service: Service,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A person wants a service to look now. Asked in a process where it does not run: the one where it does hears it here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshAsked {
+    /// Which.
+    pub service: Service,
+    /// Why.
+    pub reason: String,
     /// When.
     pub at: Timestamp,
 }

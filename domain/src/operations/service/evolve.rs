@@ -12,7 +12,7 @@ pub(super) fn evolve(state: State, event: &Event) -> State {
                 stopped @ (Phase::Paused { .. } | Phase::Draining { .. } | Phase::Drained { .. }) => stopped,
             };
             let starts = state.starts.saturating_add(1).max(started.start);
-            State { phase, started: Some(started.clone()), starts }
+            State { phase, started: Some(started.clone()), starts, ..state }
         }
         Event::ServicePaused(paused) => {
             State { phase: Phase::Paused { reason: paused.reason.clone(), since: paused.at }, ..state }
@@ -21,6 +21,7 @@ pub(super) fn evolve(state: State, event: &Event) -> State {
         Event::ServiceDraining(draining) => {
             State { phase: Phase::Draining { reason: draining.reason.clone(), since: draining.at }, ..state }
         }
+        Event::RefreshAsked(asked) => State { refresh_asked_at: Some(asked.at), ..state },
         Event::ServiceDrained(drained) => State { phase: Phase::Drained { since: drained.at }, ..state },
     }
 }

@@ -54,6 +54,8 @@ pub struct State {
     pub(super) started: Option<ServiceStarted>,
     /// How often it was started.
     pub(super) starts: u64,
+    /// When somebody last wanted it to look, so that the same wish is not a second one.
+    pub(super) refresh_asked_at: Option<Timestamp>,
 }
 
 impl State {

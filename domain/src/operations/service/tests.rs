@@ -1,6 +1,8 @@
 //! Sentences and laws of a service.
 
-use super::event::{Service, ServiceDrained, ServiceDraining, ServicePaused, ServiceResumed, ServiceStarted};
+use super::event::{
+    RefreshAsked, Service, ServiceDrained, ServiceDraining, ServicePaused, ServiceResumed, ServiceStarted,
+};
 use super::state::Phase;
 use super::{Command, Event, Lifecycle, Rejection, State};
 use crate::decider::{Decider, fold};
@@ -41,6 +43,14 @@ fn drain(millis: i64) -> Command {
 
 fn drained(millis: i64) -> Command {
     Command::Drained { service: SERVICE, at: at(millis) }
+}
+
+fn ask_refresh(millis: i64) -> Command {
+    Command::AskRefresh { service: SERVICE, reason: why(), at: at(millis) }
+}
+
+fn refresh_asked(millis: i64) -> Event {
+    Event::RefreshAsked(RefreshAsked { service: SERVICE, reason: why(), at: at(millis) })
 }
 
 fn has_started(millis: i64) -> Event {
@@ -185,8 +195,22 @@ fn a_late_report_of_having_drained_does_not_stop_a_resumed_service() {
 }
 
 #[test]
+fn a_service_is_asked_to_look_as_often_as_somebody_wants_it_and_stays_as_it_is() {
+    for before in [vec![], vec![was_paused(2)], vec![has_drained(2)]] {
+        let history = [vec![has_started(1)], before].concat();
+        let phase = fold::<Lifecycle>(&history).phase().clone();
+        given::<Lifecycle>(history.clone()).when(ask_refresh(3)).then([refresh_asked(3)]);
+        let asked = [history, vec![refresh_asked(3)]].concat();
+        assert_eq!(fold::<Lifecycle>(&asked).phase(), &phase);
+        given::<Lifecycle>(asked.clone()).when(ask_refresh(3)).then_nothing();
+        // Also when the clock of the next process that asks is behind.
+        given::<Lifecycle>(asked).when(ask_refresh(2)).then([refresh_asked(2)]);
+    }
+}
+
+#[test]
 fn what_never_started_takes_no_wishes() {
-    for wish in [pause(1), resume(1), drain(1)] {
+    for wish in [pause(1), resume(1), drain(1), ask_refresh(1)] {
         given::<Lifecycle>([]).when(wish).then_rejected(Rejection::NeverStarted);
     }
     given::<Lifecycle>([]).when(drained(1)).then_rejected(Rejection::NotDraining);
@@ -213,7 +237,8 @@ fn the_state_says_why_and_since_when() {
 impl Arbitrary for Command {
     fn arbitrary(g: &mut Gen) -> Self {
         let millis = i64::from(u8::arbitrary(g) % 8);
-        match u8::arbitrary(g) % 5 {
+        match u8::arbitrary(g) % 6 {
+            5 => ask_refresh(millis),
             0 => start(millis),
             1 => pause(millis),
             2 => resume(millis),

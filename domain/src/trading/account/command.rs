@@ -2,6 +2,7 @@
 
 use super::event::{DisarmCause, Mode};
 use crate::ids::{Actor, CommandId, EventId, QuoteHash};
+use crate::market::reference::event::Verdict;
 use crate::money::Units;
 use crate::pair::Pair;
 use crate::port::event_log::Position;
@@ -209,12 +210,23 @@ pub struct Execute {
     pub paused: bool,
     /// The newest balances.
     pub balances: Option<Balances>,
+    /// The newest reference price of the pair.
+    pub price: Option<SeenPrice>,
     /// Our clock less the venue's, in milliseconds.
     pub clock_offset_ms: i64,
     /// The worded offer, or why there is none.
     pub offer: Result<WordedOffer, String>,
     /// Now.
     pub at: Timestamp,
+}
+
+/// A reference price, as the executor saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenPrice {
+    /// The event.
+    pub event_id: EventId,
+    /// What it says.
+    pub verdict: Verdict,
 }
 
 /// An offer in its final words.

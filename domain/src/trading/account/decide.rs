@@ -2,10 +2,12 @@
 
 mod arming;
 mod offer;
+mod price;
 mod terms;
 
 pub use arming::{ARMING_MS_MAX, REQUEST_MS_MAX};
 pub use offer::VALIDITY_SLACK_MS;
+pub use price::NOTIONAL_TOLERANCE;
 
 use super::command::Command;
 use super::event::{ArmApproved, Event, LeaseRenewed, LeaseTaken, LimitsSet, StandDownAsked};

@@ -141,11 +141,14 @@ pub enum RefusalCode {
     /// The order's own figures disagree: tokens of another pair or direction, or amounts that leave less than the
     /// least edge of its notional.
     TermsDisagree,
+    /// The newest price does not bear it out: there is none that can be used, the offer would lose at it, or its notional
+    /// is not what its base is worth.
+    PriceDisagrees,
 }
 
 impl RefusalCode {
     /// All codes.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Disarmed,
         Self::Killed,
         Self::LeaseLost,
@@ -161,6 +164,7 @@ impl RefusalCode {
         Self::NotReducing,
         Self::CoolingDown,
         Self::TermsDisagree,
+        Self::PriceDisagrees,
     ];
 
     /// The stable code, as stored.
@@ -182,6 +186,7 @@ impl RefusalCode {
             Self::NotReducing => "not_reducing",
             Self::CoolingDown => "cooling_down",
             Self::TermsDisagree => "terms_disagree",
+            Self::PriceDisagrees => "price_disagrees",
         }
     }
 }
@@ -253,10 +258,16 @@ pub struct SubmissionStarted {
     pub offer_deadline: Timestamp,
     /// The nonce can be asked about until then.
     pub nonce_deadline: Timestamp,
+    /// When the auction closes: from then on it is not sent. Absent in facts of old builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closes_at: Option<Timestamp>,
     /// The balances that covered it.
     pub inventory_event_id: EventId,
     /// Their block.
     pub height: u64,
+    /// The reference price that bore it out. Absent in facts of old builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_event_id: Option<EventId>,
     /// The limits in force.
     pub limits_version: u64,
     /// When.

@@ -2,7 +2,7 @@
 
 use super::event::{ArmRequested, Armed, Event, LimitsSet, SubmissionStarted};
 use super::state::{Arming, Fate, OpenOffer, Phase, RECENT_MAX, REQUESTS_MAX, Request, State};
-use crate::ids::{CommandId, QuoteId};
+use crate::ids::{CommandId, QuoteHash, QuoteId};
 use crate::port::event_log::Position;
 use std::sync::Arc;
 
@@ -63,7 +63,9 @@ pub(super) fn evolve(mut state: State, event: &Event) -> State {
         Event::SubmissionAbandoned(_) | Event::SubmissionExpiredUnfilled(_) => {}
         Event::ReservationReleased(released) => {
             if let Some(offer) = state.open.remove(&released.command_id) {
-                state.finish(released.command_id, Some(offer.started.quote_id.clone()));
+                let started = &offer.started;
+                state.closed(started.prepared.quote_hash.clone(), started.quote_id.clone());
+                state.finish(released.command_id, Some(started.quote_id.clone()));
             }
             state.last_release_height = state.last_release_height.max(released.height.unwrap_or(0));
         }
@@ -129,6 +131,13 @@ impl State {
     fn contradicted(&mut self, command: CommandId) {
         if let Some(offer) = self.open.get_mut(&command) {
             (offer.phase, offer.contradicted) = (Phase::Uncertain, true);
+        }
+    }
+
+    fn closed(&mut self, hash: QuoteHash, quote: QuoteId) {
+        self.closed.push_back((hash, quote));
+        while self.closed.len() > RECENT_MAX {
+            self.closed.pop_front();
         }
     }
 

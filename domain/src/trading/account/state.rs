@@ -3,11 +3,13 @@
 use super::event::{
     ArmRequested, Armed, LeaseTaken, LimitsSet, OpenSignature, StandDownAsked, SubmissionStarted,
 };
+use super::kept::Kept;
 use crate::ids::{CommandId, QuoteHash, QuoteId, TokenId};
 use crate::money::Units;
 use crate::pair::Direction;
 use crate::port::event_log::Position;
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -16,7 +18,7 @@ use std::sync::Arc;
 pub const RECENT_MAX: usize = 2_000;
 
 /// Whether offers may be made.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Arming {
     /// No.
     #[default]
@@ -54,7 +56,7 @@ pub struct Request {
 }
 
 /// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fate {
     /// Nothing yet.
     Waiting,
@@ -80,7 +82,7 @@ impl Fate {
 }
 
 /// How far an open offer has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Fixed; perhaps sent, perhaps not.
     Started,
@@ -120,7 +122,8 @@ pub struct OpenOffer {
 }
 
 /// What the account remembers.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
 pub struct State {
     pub(super) lease: Option<LeaseTaken>,
     pub(super) arming: Arming,
@@ -138,6 +141,8 @@ pub struct State {
     pub(super) finished: BTreeSet<CommandId>,
     pub(super) quotes: BTreeSet<QuoteId>,
     pub(super) recent: VecDeque<(CommandId, Option<QuoteId>)>,
+    /// The hashes of offers whose coin is free again, and the auctions that they answered; oldest first.
+    pub(super) closed: VecDeque<(QuoteHash, QuoteId)>,
     pub(super) last_command: Position,
     pub(super) last_release_height: u64,
     pub(super) last_settled_at: Option<Timestamp>,
@@ -182,6 +187,19 @@ impl State {
         set.is_some_and(|set| set.limits.second_person).then(|| {
             format!("one person armed under limits version {known}; version {in_force} asks for a second one")
         })
+    }
+
+    /// The moment from which an arming that holds at `at` holds no more, as far as is known: its own end, or limits that
+    /// end it when they take effect. `None` when none holds.
+    #[must_use]
+    pub fn armed_before(&self, at: Timestamp) -> Option<Timestamp> {
+        let Arming::Armed(armed) = &self.arming else { return None };
+        if self.lapsed(at).is_some() {
+            return None;
+        }
+        let takes_effect = self.limits.iter().map(|set| set.effective_from);
+        let ended_by_limits = takes_effect.filter(|from| *from > at && self.lapsed(*from).is_some()).min();
+        Some(ended_by_limits.map_or(armed.until, |from| from.min(armed.until)))
     }
 
     /// The requests to arm that are remembered, oldest first.
@@ -304,6 +322,14 @@ impl State {
     #[must_use]
     pub fn by_hash(&self, hash: &QuoteHash) -> Option<&OpenOffer> {
         self.open.values().find(|offer| offer.started.prepared.quote_hash == *hash)
+    }
+
+    /// The auction that one of our offers answered, while the offer is open or was closed lately: the relay may speak of
+    /// it after a block has shown what became of it.
+    #[must_use]
+    pub fn answered_with(&self, hash: &QuoteHash) -> Option<&QuoteId> {
+        let open = self.by_hash(hash).map(|offer| &offer.started.quote_id);
+        open.or_else(|| self.closed.iter().rev().find(|(of, _)| of == hash).map(|(_, quote)| quote))
     }
 
     /// Every signature that could still be executed.

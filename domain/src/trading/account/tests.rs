@@ -6,6 +6,7 @@ mod laws;
 mod lease;
 mod limits;
 mod outcomes;
+mod price;
 mod refusals;
 mod release;
 mod second_person;

@@ -9,6 +9,7 @@ use super::command::{Permission, Running, Sight};
 use super::decide::usable;
 use super::event::{InventorySeen, Proposal, Verdict};
 use crate::market::reference::event::{Block, Fair, Verdict as PriceVerdict};
+use crate::market::reference::policy::young;
 use crate::money::{BasisPoints, Units};
 use crate::pair::Direction;
 use crate::trading::account::event::Mode;
@@ -108,10 +109,9 @@ fn at_most_ms(observed: i64, limit: u64, reason: Reason) -> Finding {
 }
 
 /// An age in milliseconds: at most the limit, and no further in the future than clocks may differ.
-fn young(limits: &Limits, age_ms: i64, limit: u64, reason: Reason) -> Finding {
+fn fresh(limits: &Limits, age_ms: i64, limit: u64, reason: Reason) -> Finding {
+    let open = young(age_ms, limit, limits.clock_skew_ms_max);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let ahead = i64::try_from(limits.clock_skew_ms_max).unwrap_or(i64::MAX);
-    let open = age_ms <= limit && age_ms >= ahead.saturating_neg();
     judge(open, reason, Measure::Millis(age_ms), Measure::Millis(limit))
 }
 
@@ -189,7 +189,7 @@ fn price_usable(view: &View<'_>) -> Finding {
 fn price_fresh(view: &View<'_>) -> Finding {
     let (Some(limits), Some((fair, fallback))) = (view.limits, view.price) else { return NOT_ASKED };
     let limit = if fallback { limits.fallback_age_ms_max } else { limits.price_age_ms_max };
-    young(limits, view.sight.at.millis_since(fair.as_of), limit, Reason::PriceStale)
+    fresh(limits, view.sight.at.millis_since(fair.as_of), limit, Reason::PriceStale)
 }
 
 fn spread_narrow(view: &View<'_>) -> Finding {
@@ -202,7 +202,7 @@ fn inventory_fresh(view: &View<'_>) -> Finding {
     let Some(seen) = view.inventory else { return flag(true, Reason::NoInventory) };
     let Some(limits) = view.limits else { return NOT_ASKED };
     let (answer, observed, limit) =
-        young(limits, seen.freshness_ms, limits.inventory_age_ms_max, Reason::InventoryStale);
+        fresh(limits, seen.freshness_ms, limits.inventory_age_ms_max, Reason::InventoryStale);
     // Coin that was released at a block is missing from the balances of that block on, not before.
     if seen.height < view.sight.account.last_release_height {
         return (Answer::Deny(Reason::InventoryStale), observed, limit);

@@ -51,14 +51,26 @@ fn observe(state: &State, observed: BalancesObserved, asked: &[OpenOffer]) -> Ve
     let Some(last) = &state.last else {
         return vec![Event::BalancesObserved(observed)];
     };
-    let older = observed.height < last.height;
-    if older || (says_the_same(last, &observed) && !state.is_unavailable()) {
+    if observed.height < last.height {
+        return behind(state, last, &observed);
+    }
+    if says_the_same(last, &observed) && !state.is_unavailable() {
         return vec![];
     }
     let drifts = drifts(state, last, &observed, asked);
     let mut events = vec![Event::BalancesObserved(observed)];
     events.extend(drifts);
     events
+}
+
+/// A provider that is some blocks behind is passed over. Where nothing newer comes, the balances are not known any more.
+fn behind(state: &State, last: &BalancesObserved, observed: &BalancesObserved) -> Vec<Event> {
+    if observed.observed_at.millis_since(last.observed_at) < OUTAGE_REPEAT_MS {
+        return vec![];
+    }
+    let reason =
+        format!("block {} is older than block {}, which was read before", observed.height, last.height);
+    unavailable(state, reason, observed.observed_at)
 }
 
 /// The same block with the same content; who was asked and when makes no difference.

@@ -3,6 +3,7 @@
 use super::event::BalancesObserved;
 use crate::ids::CommandId;
 use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
 
 /// How many settled offers are remembered as accounted for. Far more than can be open at once, and an offer
@@ -10,7 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 pub const EXPLAINED_MAX: usize = 4_096;
 
 /// What is remembered.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct State {
     pub(super) last: Option<BalancesObserved>,
     /// When it was last stated that the verifier can't be read; `None` once it was read again.

@@ -1,5 +1,7 @@
 //! Sentences and laws of the inventory.
 
+mod behind;
+
 use super::command::OpenOffer;
 use super::event::{BalancesObserved, Drift, DriftDetected, InventoryUnavailable, NonceSeen, VenueBlock};
 use super::state::EXPLAINED_MAX;
@@ -9,7 +11,7 @@ use crate::ids::{CommandId, TokenId, derived};
 use crate::money::Units;
 use crate::port::venue::TokenAmount;
 use crate::port::verifier::Snapshot;
-use crate::testing::given;
+use crate::testing::{given, is_read_as_it_was_written};
 use crate::time::Timestamp;
 use quickcheck::{Arbitrary, Gen, quickcheck};
 use std::collections::BTreeMap;
@@ -471,5 +473,18 @@ fn events_in_any_order_lead_to_a_state_that_still_answers() {
         events.len() <= 3 && state.explained.len() == state.order.len()
     }
     let law: fn(Vec<u8>, Command) -> bool = law;
+    quickcheck(law);
+}
+
+#[test]
+fn a_state_is_read_as_it_was_written() {
+    fn law(story: Vec<Command>) -> bool {
+        let mut history = vec![];
+        for command in story {
+            history.extend(Inventory::decide(&fold::<Inventory>(&history), command).unwrap());
+        }
+        is_read_as_it_was_written::<Inventory>(&history)
+    }
+    let law: fn(Vec<Command>) -> bool = law;
     quickcheck(law);
 }

@@ -1,5 +1,6 @@
-//! Wishes: arm, disarm, kill, limits, filter, and the switches of the services.
+//! Wishes: arm, disarm, kill, limits, filter, alerts, and the switches of the services.
 
+use super::alerts;
 use super::asking::Asking;
 use crate::api::Api;
 use crate::dto::{self, Outcome, Written};
@@ -126,6 +127,17 @@ fn of_service(
     let service = service_of(service)?;
     let wish = asking.wish(&format!("{what} {}", service.name()), body, &body.reason)?;
     Ok((service, wish))
+}
+
+pub(crate) async fn clear_alert(
+    api: &Arc<Api>,
+    asking: Asking,
+    kind: &str,
+    body: dto::Reason,
+) -> Answer<Written> {
+    let kind = alerts::kind_named(kind)?;
+    let wish = asking.wish(&format!("clear_alert {}", kind.name()), &body, &body.reason)?;
+    written(api, &asking, |control| async move { control.clear_alert(wish, kind).await }).await
 }
 
 pub(crate) async fn refresh(

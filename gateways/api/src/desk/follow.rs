@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use std::sync::Arc;
 use std::time::Duration;
 use stele_commands::access::Denied;
-use stele_domain::port::event_log::{Filter, Follow, LogError, Page, Position, Record};
+use stele_domain::port::event_log::{Filter, Follow, LogError, Page, Position, Record, StreamId};
 use tokio::time::Instant;
 
 /// How long nothing is said at most.
@@ -27,7 +27,7 @@ pub(crate) enum Heard {
     },
     /// Nothing that was wanted has happened, and the desk is alive.
     Heartbeat {
-        /// The last position that was looked at.
+        /// The last position of the log when it was read last.
         head: Position,
     },
     /// The desk stops. Nothing comes after it.
@@ -55,6 +55,8 @@ pub(crate) enum Heard {
 pub(crate) struct Follower {
     api: Arc<Api>,
     follow: Box<dyn Follow>,
+    /// Only this stream of what is followed.
+    stream: Option<StreamId>,
     visitor: Visitor,
     /// Where to go on.
     next: Position,
@@ -73,7 +75,7 @@ enum Event {
     Stop,
 }
 
-/// Begins to follow, from a position or from now on.
+/// Begins to follow, from a position or from now on; of what passes the filter only one stream, where one is named.
 ///
 /// # Errors
 ///
@@ -82,6 +84,7 @@ enum Event {
 pub(crate) async fn follow(
     api: &Arc<Api>,
     filter: Filter,
+    stream: Option<StreamId>,
     from: Option<u64>,
     visitor: Visitor,
 ) -> Result<Follower, Problem> {
@@ -98,6 +101,7 @@ pub(crate) async fn follow(
     Ok(Follower {
         api: Arc::clone(api),
         follow,
+        stream,
         visitor,
         next,
         head,
@@ -131,8 +135,11 @@ impl Follower {
                 page = self.follow.next(PAGE) => Event::Page(page),
             };
             match event {
-                Event::Page(Ok(page)) => {
+                Event::Page(Ok(mut page)) => {
                     self.reach(&page);
+                    // What happens beside the stream is no news, and no reason to be silent.
+                    page.records
+                        .retain(|record| self.stream.as_ref().is_none_or(|only| record.stream == *only));
                     if !page.records.is_empty() {
                         break Heard::Records(page.records);
                     }

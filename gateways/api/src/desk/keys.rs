@@ -71,6 +71,7 @@ fn shown(key: KeyInfo, now: Timestamp) -> dto::Key {
         created_by: key.created_by.to_string(),
         expires_at: key.expires_at,
         revoked_at: key.revoked.map(|revoked| revoked.at),
+        made_with: key.made_with,
     }
 }
 

@@ -1,11 +1,13 @@
 //! The desk on one page, and one quote's whole story.
 
+use super::alerts;
 use crate::api::Api;
 use crate::dto::{LogStatus, Status, Trace};
 use crate::problem::Problem;
 use crate::reading::Reading;
 use crate::translate;
-use crate::translate::status::{Seen, projections};
+use crate::translate::status::{Seen, Tables, projections};
+use std::time::Duration;
 use stele_domain::operations::service::event::Service;
 use stele_domain::operations::service::state::State as Lifecycle;
 use stele_domain::port::read_store::ScanQuery;
@@ -14,6 +16,8 @@ use stele_projections::runner::Handle;
 
 /// Longest id that is looked for, in bytes.
 const ID_BYTES_MAX: usize = 256;
+/// Longest wait for the part of a status that comes from tables: a database that hangs hides nothing else.
+const TABLES_WAIT_MAX: Duration = Duration::from_secs(5);
 
 fn unread(error: ReadError) -> Problem {
     match error {
@@ -43,20 +47,22 @@ pub(crate) async fn status(api: &Api, reading: Reading) -> Result<Status, Proble
     reading.ready(api, None).await?;
     let head = api.log.head().await;
     let seen = look(api).await?;
-    let as_of = seen.summary.as_of.0;
+    let tables = seen.tables.as_ref().ok();
+    let as_of = tables.map(|tables| tables.summary.as_of.0);
     let reachable = head.is_ok();
-    let head = head.map_or(as_of, |head| head.0).max(as_of);
+    let head = head.map_or(0, |head| head.0).max(as_of.unwrap_or(0));
     Ok(Status {
         at: seen.now,
         version: api.build.version.clone(),
         instance: api.build.instance.clone(),
         services: seen.services(),
-        prices: seen.prices(),
-        inventory: seen.holdings(),
-        relays: seen.relays(),
-        alerts: seen.alerts(),
-        counters: seen.counters(),
+        prices: tables.map(|tables| tables.prices(seen.now)),
+        inventory: tables.map(|tables| tables.holdings(seen.now)),
+        relays: tables.map(Tables::relays),
+        counters: tables.map(Tables::counters),
         log: LogStatus { head, reachable },
+        tables_unavailable: seen.tables.as_ref().err().cloned(),
+        alerts: seen.alerts,
         projections: seen.projections,
         account: seen.account,
         as_of,
@@ -64,6 +70,7 @@ pub(crate) async fn status(api: &Api, reading: Reading) -> Result<Status, Proble
     })
 }
 
+/// What the page is made of. Only what stands in the log is needed; who asks while the tables are away is told the rest.
 async fn look(api: &Api) -> Result<Seen, Problem> {
     let now = api.clock.now();
     let state = api.control.account().await;
@@ -71,27 +78,38 @@ async fn look(api: &Api) -> Result<Seen, Problem> {
     let stream = api.control.account.stream().as_str();
     let account = translate::account::account(stream, &state, now);
     let limits = state.limits_at(now).map(|set| set.limits.clone());
-    let summary = stele_projections::status::summary(&*api.store).await.map_err(unread)?;
-    let mut reader = Reader::new(&*api.store);
-    let newest = ScanQuery::newest(1);
-    let mut prices = vec![];
-    for pair in &api.control.pairs {
-        let of_pair = newest.clone().filter("pair", pair.id.as_str());
-        prices.push((pair.id.clone(), reader.scan(&of_pair).await.map_err(unread)?.pop()));
-    }
+    let tables = match tokio::time::timeout(TABLES_WAIT_MAX, tables(api)).await {
+        Ok(tables) => tables.map_err(|error| unread(error).detail().to_owned()),
+        Err(_) => Err(format!("the tables did not answer within {} s", TABLES_WAIT_MAX.as_secs())),
+    };
     Ok(Seen {
         now,
         limits,
         account,
         services: lifecycles(api).await?,
         health: (api.health)(),
+        alerts: alerts::raised(api).await?,
+        projections: projections(api.projections.as_ref().map(Handle::status)),
+        tables,
+    })
+}
+
+async fn tables(api: &Api) -> Result<Tables, ReadError> {
+    let summary = stele_projections::status::summary(&*api.store).await?;
+    let mut reader = Reader::new(&*api.store);
+    let newest = ScanQuery::newest(1);
+    let mut prices = vec![];
+    for pair in &api.control.pairs {
+        let of_pair = newest.clone().filter("pair", pair.id.as_str());
+        prices.push((pair.id.clone(), reader.scan(&of_pair).await?.pop()));
+    }
+    Ok(Tables {
         summary,
         prices,
-        last_inventory: reader.scan(&newest).await.map_err(unread)?.pop(),
-        last_incident: reader.scan(&newest).await.map_err(unread)?.pop(),
-        last_quote: reader.scan(&newest).await.map_err(unread)?.pop(),
-        last_step: reader.scan(&newest).await.map_err(unread)?.pop(),
-        projections: projections(api.projections.as_ref().map(Handle::status)),
+        last_inventory: reader.scan(&newest).await?.pop(),
+        last_incident: reader.scan(&newest).await?.pop(),
+        last_quote: reader.scan(&newest).await?.pop(),
+        last_step: reader.scan(&newest).await?.pop(),
     })
 }
 

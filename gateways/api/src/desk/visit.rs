@@ -12,7 +12,7 @@ use stele_domain::access::{Action, Caller};
 /// How a key is presented.
 const SCHEME: &str = "bearer ";
 /// The code of a visitor who is too fast.
-const RATE_LIMITED: &str = "rate-limited";
+pub(crate) const RATE_LIMITED: &str = "rate-limited";
 /// The code of a wish that another site's page makes.
 const CROSS_SITE: &str = "cross-site";
 
@@ -116,7 +116,7 @@ pub(crate) fn admit(
 }
 
 /// Who stands at the machine itself is not slowed down.
-fn on_the_machine(caller: &Caller) -> bool {
+pub(crate) fn on_the_machine(caller: &Caller) -> bool {
     caller.origin.address == UNIX_ADDRESS && caller.origin.key_id.is_none()
 }
 

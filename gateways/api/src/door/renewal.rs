@@ -1,35 +1,35 @@
 //! Certificates that are replaced while the door is open: the files are looked at every few seconds, and when they hold
-//! something else, callers from then on are received with it. Conversations that are going on are left alone.
+//! something else, callers from then on are received with it. Conversations that are going on are left alone, but for those
+//! of callers who came with a certificate: it is judged anew.
 //!
 //! Files that can't be used change nothing: what was read before stays in use, and somebody is told. A certificate that
 //! stands there without its key yet is on its way: only what is still so at the next look is said.
 
 use super::DoorError;
-use super::tls::{self, Papers, TlsFiles};
+use super::tls::{self, Papers, Receiving, TlsFiles};
 use crate::observe;
 use stele_commands::stop::Stop;
 use tokio::sync::watch;
-use tokio_rustls::TlsAcceptor;
 
 /// At which look in a row the same complaint is said, once.
 const SAID_AT: u32 = 2;
 
-/// The acceptor for the next caller.
-pub(super) type Newest = watch::Receiver<TlsAcceptor>;
+/// What receives the next caller.
+pub(super) type Newest = watch::Receiver<Receiving>;
 
 /// What looks at the files.
 pub(super) struct Renewal {
     files: TlsFiles,
     papers: Papers,
-    acceptor: watch::Sender<TlsAcceptor>,
+    receiving: watch::Sender<Receiving>,
 }
 
 impl Renewal {
     /// Reads the files for the first time.
     pub(super) async fn begin(files: TlsFiles) -> Result<(Self, Newest), DoorError> {
         let papers = tls::read(&files).await?;
-        let (acceptor, newest) = watch::channel(tls::acceptor(&files, &papers)?);
-        Ok((Self { files, papers, acceptor }, newest))
+        let (receiving, newest) = watch::channel(tls::receiving(&files, &papers)?);
+        Ok((Self { files, papers, receiving }, newest))
     }
 
     /// Looks at the files until the stop, or until the door is gone.
@@ -39,7 +39,7 @@ impl Renewal {
             tokio::select! {
                 biased;
                 () = stop.requested() => return,
-                () = self.acceptor.closed() => return,
+                () = self.receiving.closed() => return,
                 () = tokio::time::sleep(self.files.look_every) => {}
             }
             match self.look().await {
@@ -66,7 +66,7 @@ impl Renewal {
         if papers == self.papers {
             return Ok(false);
         }
-        self.acceptor.send_replace(tls::acceptor(&self.files, &papers)?);
+        self.receiving.send_replace(tls::receiving(&self.files, &papers)?);
         self.papers = papers;
         Ok(true)
     }

@@ -4,6 +4,7 @@
 
 use super::conversation::{Guest, converse};
 use super::manners::Manners;
+use super::presented::Presented;
 use super::renewal::{Newest, Renewal};
 use super::tls::{self, TlsFiles};
 use super::{ACCEPT_PAUSE, DoorError, Peer};
@@ -181,17 +182,24 @@ impl Reception {
         let Some(tls) = self.tls else {
             return converse(stream, Guest::Peer(peer), router, self.manners, seat).await;
         };
-        let tls = tls.borrow().clone();
+        let acceptor = tls.borrow().acceptor.clone();
         let mut stop = peer.stop.clone();
         let handshake = tokio::select! {
             biased;
             () = stop.requested() => return,
-            handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => handshake,
+            handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => handshake,
         };
         match handshake {
             Ok(Ok(stream)) => {
                 peer.certified = tls::caller(stream.get_ref().1, &peer.address);
-                converse(stream, Guest::Peer(peer), router, self.manners, seat).await;
+                let (presented, address) = (Presented::in_handshake(stream.get_ref().1), peer.address.clone());
+                let conversation = converse(stream, Guest::Peer(peer), router, self.manners, seat);
+                let Some(presented) = presented else { return conversation.await };
+                tokio::select! {
+                    biased;
+                    why = presented.no_longer_taken(tls) => observe::certificate_no_longer_taken(&address, &why),
+                    () = conversation => {}
+                }
             }
             Ok(Err(error)) => observe::handshake_failed(&peer.address, &error),
             Err(_) => observe::handshake_late(&peer.address),

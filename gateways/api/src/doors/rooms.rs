@@ -41,6 +41,15 @@ const WATCHES: Bounds = Bounds { places: 16, of_one: 4, kept: 2 };
 /// Conversations about the definitions, by address.
 const REFLECTIONS: Bounds = Bounds { places: 32, of_one: 8, kept: 4 };
 
+/// Calls of processes of the desk to the log: the one with the doors passes on what its own callers ask.
+const LOG_CALLS: Bounds = Bounds { places: 1_024, of_one: 256, kept: 0 };
+/// Live readings of the log by processes of the desk. Each has about ten, and one with doors those of its callers too.
+const LOG_FOLLOWERS: Bounds = Bounds { places: 512, of_one: 128, kept: 0 };
+/// Reads of the log by persons past the doors for them: each answer may have 24 MiB.
+const LOG_READS: Bounds = Bounds { places: 16, of_one: 4, kept: 2 };
+/// Messages to the log that are on their way or being answered, in pieces of 64 KiB: 128 MiB in all, 48 of one caller.
+const LOG_MESSAGES: Bounds = Bounds { places: 2_048, of_one: 768, kept: 0 };
+
 /// Which room a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
@@ -66,6 +75,14 @@ pub(crate) enum Room {
     Watches,
     /// A conversation about the definitions.
     Reflections,
+    /// A process's call to the log.
+    LogCalls,
+    /// A process's live reading of the log.
+    LogFollowers,
+    /// A person's read of the log past the doors for persons.
+    LogReads,
+    /// 64 KiB of a message to the log.
+    LogMessages,
 }
 
 /// Who takes a place.
@@ -109,6 +126,10 @@ pub(crate) struct Rooms {
     probes: Arc<Hall>,
     watches: Arc<Hall>,
     reflections: Arc<Hall>,
+    log_calls: Arc<Hall>,
+    log_followers: Arc<Hall>,
+    log_reads: Arc<Hall>,
+    log_messages: Arc<Hall>,
 }
 
 impl Default for Rooms {
@@ -126,6 +147,10 @@ impl Default for Rooms {
             probes: hall(PROBES),
             watches: hall(WATCHES),
             reflections: hall(REFLECTIONS),
+            log_calls: hall(LOG_CALLS),
+            log_followers: hall(LOG_FOLLOWERS),
+            log_reads: hall(LOG_READS),
+            log_messages: hall(LOG_MESSAGES),
         }
     }
 }
@@ -149,6 +174,10 @@ impl Rooms {
             Room::Probes => (&self.probes, "too many ask after the health at the same time"),
             Room::Watches => (&self.watches, "as many watch the health as may"),
             Room::Reflections => (&self.reflections, "as many ask for the definitions as may"),
+            Room::LogCalls => (&self.log_calls, "too many calls to the log at the same time"),
+            Room::LogFollowers => (&self.log_followers, "as many processes follow the log as may"),
+            Room::LogReads => (&self.log_reads, "too many read the log at the same time"),
+            Room::LogMessages => (&self.log_messages, "too many bytes are on their way to the log"),
         };
         hall.take(who).map_err(|refused| match refused {
             Taken::ByAll => Problem::unavailable("busy", full),

@@ -84,6 +84,10 @@ pub struct Key {
     /// When it was taken back.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub revoked_at: Option<Timestamp>,
+    /// The key that its maker came with: whoever has that key could have kept a copy of this one. None when it was made
+    /// at the machine's own socket, with a certificate, or before this was written down.
+    #[serde(default)]
+    pub made_with: Option<String>,
 }
 
 /// Every key there ever was.

@@ -32,6 +32,9 @@ pub struct Account {
     /// A request to arm that waits for another person, while it can still be approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm_request: Option<ArmRequest>,
+    /// The wish to stand a killed account down, while it waits for another person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stand_down_request: Option<StandDownRequest>,
     /// Since when it is killed.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub killed_at: Option<Timestamp>,
@@ -106,6 +109,23 @@ pub struct ArmRequest {
     /// When it was asked for.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
+}
+
+/// A wish to stand a killed account down that needs a second person, who says the same (`disarm`) or approves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StandDownRequest {
+    /// Names it: send it with the approval.
+    pub request_id: Uuid,
+    /// Who asks.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When it was asked for.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Nobody can join in any more from then on.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
 }
 
 /// The right to sign.

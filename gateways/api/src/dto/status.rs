@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use stele_domain::time::Timestamp;
 use utoipa::ToSchema;
 
-/// The desk on one page. `account` and the phases of `services` are folded from the log when they are asked for;
-/// the rest comes from tables and is as of `as_of`.
+/// The desk on one page. `account`, the phases of `services` and `alerts` are read from the log when they are asked for.
+/// `prices`, `inventory`, `relays`, `counters`, and what services know come from tables and are as of `as_of`: where
+/// `tables_unavailable` says why they can't be read, all of these are null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// When this was put together.
@@ -22,23 +23,55 @@ pub struct Status {
     /// Every service.
     pub services: Vec<ServiceStatus>,
     /// The reference price of every pair.
-    pub prices: Vec<Price>,
+    pub prices: Option<Vec<Price>>,
     /// What the account holds.
-    pub inventory: Inventory,
+    pub inventory: Option<Inventory>,
     /// The connection to every venue.
-    pub relays: Vec<Relay>,
+    pub relays: Option<Vec<Relay>>,
     /// What needs a person now.
     pub alerts: Vec<Alert>,
     /// How often things happened, since the log began.
-    pub counters: Counters,
+    pub counters: Option<Counters>,
     /// The log.
     pub log: LogStatus,
     /// The tables.
     pub projections: Projections,
+    /// Why the tables can't be read now; null while they can.
+    #[serde(default)]
+    pub tables_unavailable: Option<String>,
     /// Everything up to here is in every table.
-    pub as_of: u64,
+    pub as_of: Option<u64>,
     /// The last position of the log.
     pub head: u64,
+}
+
+/// The part of a status that comes from tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FromTables<'s> {
+    /// The reference price of every pair.
+    pub prices: &'s [Price],
+    /// What the account holds.
+    pub inventory: &'s Inventory,
+    /// The connection to every venue.
+    pub relays: &'s [Relay],
+    /// How often things happened, since the log began.
+    pub counters: &'s Counters,
+    /// Everything up to here is in every table.
+    pub as_of: u64,
+}
+
+impl Status {
+    /// What comes from tables; `None` when they could not be read, for the reason in `tables_unavailable`.
+    #[must_use]
+    pub fn from_tables(&self) -> Option<FromTables<'_>> {
+        Some(FromTables {
+            prices: self.prices.as_deref()?,
+            inventory: self.inventory.as_ref()?,
+            relays: self.relays.as_deref()?,
+            counters: self.counters.as_ref()?,
+            as_of: self.as_of?,
+        })
+    }
 }
 
 /// Whether a service may take work.
@@ -67,6 +100,8 @@ pub enum Reads {
     Stale,
     /// It knows nothing yet.
     Nothing,
+    /// That can't be told while the tables can't be read.
+    Unknown,
 }
 
 /// One service.
@@ -220,6 +255,20 @@ pub struct Alert {
     /// Since when.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub raised_at: Option<Timestamp>,
+    /// Whether it stays raised until a person clears it; the others are cleared by the desk when they no longer hold.
+    #[serde(default)]
+    pub waits_for_person: bool,
+}
+
+/// What needs a person now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AlertsAnswer {
+    /// Every alert that is raised.
+    pub alerts: Vec<Alert>,
+    /// Everything up to here is in it.
+    pub as_of: u64,
+    /// The last position of the log.
+    pub head: u64,
 }
 
 /// How often things happened. Counted from the log's first event on, except `results`.

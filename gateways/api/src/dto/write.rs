@@ -139,7 +139,7 @@ pub struct OpenSignature {
     pub offer_deadline: Timestamp,
 }
 
-/// The answer to a refresh. What the service then reads is a fact; the asking is not.
+/// The answer to a refresh: the wish is on its way to the process where the service runs. What it then reads is a fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Refreshed {
     /// Which service was asked to look now.

@@ -1,10 +1,10 @@
 //! Wishes, and what is folded from the log.
 
-use super::outward::status::named_service;
+use super::outward::status::{alerts as raised, named_service};
 use super::outward::{account, control as told};
 use super::{inward, wished};
 use crate::api::Api;
-use crate::desk::{control, reads};
+use crate::desk::{alerts, control, reads};
 use crate::dto;
 use std::sync::Arc;
 use stele_proto::api::v1 as pb;
@@ -122,5 +122,17 @@ impl ControlService for Service {
 
     async fn get_account(&self, _: Request<pb::GetAccountRequest>) -> Answer<pb::GetAccountResponse> {
         Ok(Response::new(account::answer(&reads::account(&self.0).await?)))
+    }
+
+    async fn list_alerts(&self, _: Request<pb::ListAlertsRequest>) -> Answer<pb::ListAlertsResponse> {
+        Ok(Response::new(raised(&alerts::answer(&self.0).await?)))
+    }
+
+    async fn clear_alert(&self, request: Request<pb::ClearAlertRequest>) -> Answer<pb::ClearAlertResponse> {
+        let (asking, message) = wished(request, |message| &message.idempotency_key)?;
+        let body = dto::Reason { reason: message.reason };
+        let reply = control::clear_alert(&self.0, asking, &message.kind, body).await?;
+        let receipt = Some(told::receipt(&reply.answer, reply.replayed));
+        Ok(Response::new(pb::ClearAlertResponse { receipt }))
     }
 }

@@ -34,7 +34,7 @@ const REFLECTIONS_BYTES_MAX: usize = 256 * 1_024;
 /// Longest conversation about the definitions.
 const REFLECTION_MAX: Duration = Duration::from_mins(1);
 /// What stands before a message on the wire: a flag and its length.
-const FRAME_HEAD_BYTES: usize = 5;
+pub(super) const FRAME_HEAD_BYTES: usize = 5;
 /// Where a status has its details.
 const DETAILS: &str = "grpc-status-details-bin";
 
@@ -65,11 +65,11 @@ pub(crate) async fn guarded(State(api): State<Arc<Api>>, mut request: Request, n
 }
 
 /// The answer in time, or a no. A stream's answer is its beginning; it minds the deadline itself.
-async fn in_time(
+pub(super) async fn in_time<T>(
     longest: Duration,
     name: &str,
-    answered: impl Future<Output = Result<Response, Problem>>,
-) -> Result<Response, Problem> {
+    answered: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
     tokio::time::timeout(longest, answered).await.unwrap_or_else(|_| Err(late(name, longest)))
 }
 
@@ -129,14 +129,16 @@ async fn read(request: Request, bytes_max: usize) -> Result<Request, Problem> {
         Ok(Ok(collected)) => Ok(Request::from_parts(parts, Body::from(collected.to_bytes()))),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large(bytes_max)),
         Ok(Err(error)) => Err(Problem::bad_request(format!("the message can't be read: {error}"))),
-        Err(_) => {
-            let detail = format!("the message did not come within {} s", BODY_TIMEOUT.as_secs());
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail))
-        }
+        Err(_) => Err(too_slow()),
     }
 }
 
-fn too_large(bytes_max: usize) -> Problem {
+pub(super) fn too_slow() -> Problem {
+    let detail = format!("the message did not come within {} s", BODY_TIMEOUT.as_secs());
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", detail)
+}
+
+pub(super) fn too_large(bytes_max: usize) -> Problem {
     let detail = format!("the message has more than {bytes_max} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail)
 }
@@ -196,6 +198,6 @@ fn with_code(response: Response) -> Response {
 }
 
 /// The code that an answer begins with; a stream that has begun is OK so far.
-fn code_of(headers: &HeaderMap) -> Code {
+pub(super) fn code_of(headers: &HeaderMap) -> Code {
     Status::from_header_map(headers).map_or(Code::Ok, |status| status.code())
 }

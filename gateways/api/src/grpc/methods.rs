@@ -40,7 +40,7 @@ const fn stream(name: &'static str, action: Action) -> Method {
 }
 
 /// Every method.
-pub(crate) const METHODS: [Method; 30] = [
+pub(crate) const METHODS: [Method; 32] = [
     wish("ControlService/Arm", Action::Arm),
     wish("ControlService/Approve", Action::Approve),
     stop("ControlService/Disarm", Action::Disarm, Room::Disarms),
@@ -55,6 +55,8 @@ pub(crate) const METHODS: [Method; 30] = [
     wish("ControlService/ResetPairFilter", Action::SetFilter),
     read("ControlService/GetPairFilter"),
     read("ControlService/GetAccount"),
+    read("ControlService/ListAlerts"),
+    wish("ControlService/ClearAlert", Action::Steer),
     Method { name: "AccessService/WhoAmI", action: None, room: Some(Room::Reads) },
     read("AccessService/ListRoles"),
     wish("AccessService/CreateKey", Action::ManageKeys),

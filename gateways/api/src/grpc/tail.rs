@@ -24,8 +24,6 @@ pub(super) type Tailing = Pin<Box<dyn Stream<Item = Result<pb::TailResponse, Sta
 /// What has to be remembered between two messages.
 struct State {
     follower: Follower,
-    /// Only this stream.
-    stream: Option<StreamId>,
     /// Go on when the end is reached.
     endless: bool,
     deadline: Deadline,
@@ -40,8 +38,8 @@ pub(super) async fn open(
 ) -> Result<Tailing, Problem> {
     let (filter, stream) = wanted(request.categories, request.event_types, &request.stream)?;
     let endless = request.follow;
-    let follower = follow::follow(api, filter, request.from_position, visitor).await?;
-    let state = State { follower, stream, endless, deadline, ended: false };
+    let follower = follow::follow(api, filter, stream, request.from_position, visitor).await?;
+    let state = State { follower, endless, deadline, ended: false };
     let heard = stream::unfold(state, |mut state| async move {
         let told = state.told().await?;
         Some((told, state))
@@ -86,8 +84,7 @@ impl State {
         };
         Some(match heard {
             Heard::Records(records) => {
-                let wanted = records.iter().filter(|record| self.wants(&record.stream));
-                wanted.map(|record| Ok(message(Item::Event(event(record))))).collect()
+                records.iter().map(|record| Ok(message(Item::Event(event(record))))).collect()
             }
             Heard::CaughtUp { head } => {
                 self.ended = !self.endless;
@@ -103,10 +100,6 @@ impl State {
             }
             Heard::Failed { problem, next } => vec![Err(problem.at(next.0.saturating_sub(1)).into())],
         })
-    }
-
-    fn wants(&self, stream: &StreamId) -> bool {
-        self.stream.as_ref().is_none_or(|wanted| wanted == stream)
     }
 }
 

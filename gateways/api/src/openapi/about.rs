@@ -107,7 +107,7 @@ const fn often(name: &'static str, doc: &'static str, schema: fn() -> Schema) ->
     Param { name, place: Place::Often, doc, schema }
 }
 
-use super::schemas::{boolean, free, order, place, position, rows_max, service, stream, topics, word};
+use super::schemas::{alert, boolean, free, order, place, position, rows_max, service, stream, topics, word};
 
 const SERVICE: Param = path("service", "Which service.", service);
 const REASON: (&str, &str) = ("Reason", r#"{"reason":"maintenance of the feed"}"#);
@@ -121,8 +121,14 @@ const TYPE: Param = often("type", "Only events of this type. At most 32.", word)
 pub(super) const ROWS_PARAMS: [Param; 3] = [query("order", "Which rows come first.", order), LIMIT, CURSOR];
 
 /// Every route, in the order of the page.
-pub(super) const ABOUT: [About; 38] = [
-    About { waits: true, ..about("status", DESK, "The desk on one page", Said::Json("Status")) },
+pub(super) const ABOUT: [About; 40] = [
+    About {
+        waits: true,
+        detail: "While the tables can't be read, what comes from them is null and `tables_unavailable` says why; the \
+                 account, the services, the alerts and the log are told all the same. With `Min-Log-Position` it is 503 \
+                 then.",
+        ..about("status", DESK, "The desk on one page", Said::Json("Status"))
+    },
     About {
         detail: "Arming, lease and open offers: folded from the log when it is asked for, never from a table.",
         ..about("account", DESK, "The signing account", Said::Json("AccountAnswer"))
@@ -132,6 +138,10 @@ pub(super) const ABOUT: [About; 38] = [
         ..about("limits", DESK, "The limits", Said::Json("LimitsAnswer"))
     },
     about("filter", DESK, "The pair filter", Said::Json("Filter")),
+    About {
+        detail: "Read from the log when it is asked for, never from a table.",
+        ..about("alerts", DESK, "What needs a person now", Said::Json("AlertsAnswer"))
+    },
     About {
         waits: true,
         params: &[path("id", "Quote id, decision id, command id, quote hash or transaction.", free)],
@@ -196,6 +206,17 @@ pub(super) const ABOUT: [About; 38] = [
             "refresh",
             "Let `market` or `inventory` look now",
             ("ReasonOrNone", r#"{"reason":"a deposit came in"}"#),
+        )
+    },
+    About {
+        params: &[path("kind", "Which alert.", alert)],
+        noes: &[404],
+        detail: "Only what has happened and does not pass by itself (`waits_for_person`) waits for somebody who says what \
+                 they found. The rest is cleared by the desk as soon as it no longer holds, and refused here.",
+        ..wish(
+            "clear_alert",
+            "Clear an alert that waits for a person",
+            ("Reason", r#"{"reason":"a deposit of our own, seen at the custodian"}"#),
         )
     },
     About {

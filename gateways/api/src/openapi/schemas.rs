@@ -4,6 +4,7 @@ use crate::desk::live::TOPICS;
 use crate::desk::tables::ORDERS;
 use crate::dto;
 use serde_json::{Value, json};
+use stele_domain::operations::alert::event::Kind;
 use stele_domain::operations::service::event::Service;
 use utoipa::openapi::schema::{
     ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
@@ -36,6 +37,7 @@ fn message<T: ToSchema + PartialSchema>(named: &mut Vec<Named>) {
 fn answers(named: &mut Vec<Named>) {
     message::<dto::Problem>(named);
     message::<dto::Status>(named);
+    message::<dto::AlertsAnswer>(named);
     message::<dto::AccountAnswer>(named);
     message::<dto::LimitsAnswer>(named);
     message::<dto::Filter>(named);
@@ -137,6 +139,10 @@ pub(super) fn prefer() -> Schema {
 
 pub(super) fn service() -> Schema {
     one_of(Service::ALL.iter().map(|service| service.name())).into()
+}
+
+pub(super) fn alert() -> Schema {
+    one_of(Kind::ALL.map(Kind::name)).into()
 }
 
 pub(super) fn order() -> Schema {

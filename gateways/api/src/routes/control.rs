@@ -1,4 +1,4 @@
-//! Wishes: arm, disarm, kill, limits, filter, and the switches of the services.
+//! Wishes: arm, disarm, kill, limits, filter, alerts, and the switches of the services.
 
 use super::{Answer, json};
 use crate::api::Api;
@@ -73,6 +73,14 @@ pub(crate) async fn refresh(
     asked: Asked<dto::ReasonOrNone>,
 ) -> Answer {
     json(&control::refresh(&api, asked.asking, &service, asked.body).await?, None)
+}
+
+pub(crate) async fn clear_alert(
+    State(api): State<Arc<Api>>,
+    Segment(kind): Segment,
+    asked: Asked<dto::Reason>,
+) -> Answer {
+    written(&control::clear_alert(&api, asked.asking, &kind, asked.body).await?)
 }
 
 pub(super) fn written(reply: &Reply<Written>) -> Answer {

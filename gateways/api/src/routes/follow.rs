@@ -29,7 +29,7 @@ pub(crate) async fn follow(
     let filter = filter(&mut params)?;
     let from = params.parse("from", "a position")?;
     params.finish()?;
-    let follower = follow::follow(&api, filter, from, visitor).await?;
+    let follower = follow::follow(&api, filter, None, from, visitor).await?;
     let lines = stream::unfold(follower, |mut follower: Follower| async move {
         let heard = follower.next().await?;
         Some((lines(&heard), follower))

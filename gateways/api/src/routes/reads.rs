@@ -24,3 +24,9 @@ pub(crate) async fn filter(State(api): State<Arc<Api>>, params: Params) -> Answe
     let filter = desk::reads::filter(&api).await?;
     json(&filter, Some(filter.as_of))
 }
+
+pub(crate) async fn alerts(State(api): State<Arc<Api>>, params: Params) -> Answer {
+    params.finish()?;
+    let alerts = desk::alerts::answer(&api).await?;
+    json(&alerts, Some(alerts.as_of))
+}

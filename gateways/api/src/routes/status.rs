@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) async fn status(State(api): State<Arc<Api>>, params: Params, reading: Reading) -> Answer {
     params.finish()?;
     let status = desk::status::status(&api, reading).await?;
-    json(&status, Some(status.as_of))
+    json(&status, status.as_of)
 }
 
 pub(crate) async fn trace(

@@ -30,6 +30,7 @@ pub(crate) fn account(stream: &str, state: &State, now: Timestamp) -> dto::Accou
         arming,
         armed,
         arm_request: state.waiting(now).map(|request| arm_request(&request.asked)),
+        stand_down_request: state.standing_down(now).map(stand_down_request),
         killed_at,
         lease,
         limits_version: state.limits_at(now).map(|set| set.version),
@@ -66,6 +67,16 @@ fn arm_request(asked: &event::ArmRequested) -> dto::ArmRequest {
         by: asked.by.to_string(),
         reason: asked.reason.clone(),
         at: asked.at,
+    }
+}
+
+fn stand_down_request(asked: &event::StandDownAsked) -> dto::StandDownRequest {
+    dto::StandDownRequest {
+        request_id: asked.request_id.0,
+        by: asked.by.to_string(),
+        reason: asked.reason.clone(),
+        at: asked.at,
+        expires_at: asked.expires_at,
     }
 }
 

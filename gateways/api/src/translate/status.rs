@@ -9,7 +9,6 @@ use stele_domain::operations::service::event::Service;
 use stele_domain::operations::service::state::{Phase, State as Lifecycle};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::limits::Limits;
-use stele_projections::models::alerts::AlertRow;
 use stele_projections::models::decisions::DecisionRow;
 use stele_projections::models::inventory::{BalanceRow, IncidentRow, InventoryRow};
 use stele_projections::models::prices::{PriceSourceRow, ReferencePriceRow};
@@ -29,6 +28,14 @@ pub(crate) struct Seen {
     pub(crate) account: dto::Account,
     pub(crate) services: Vec<(Service, Lifecycle)>,
     pub(crate) health: Vec<RoleHealth>,
+    pub(crate) alerts: Vec<dto::Alert>,
+    pub(crate) projections: dto::Projections,
+    /// What the tables know, or why they can't be read.
+    pub(crate) tables: Result<Tables, String>,
+}
+
+/// The part of it that comes from tables.
+pub(crate) struct Tables {
     pub(crate) summary: Summary,
     /// The last reference price of every configured pair.
     pub(crate) prices: Vec<(PairId, Option<ReferencePriceRow>)>,
@@ -36,12 +43,10 @@ pub(crate) struct Seen {
     pub(crate) last_incident: Option<IncidentRow>,
     pub(crate) last_quote: Option<QuoteRow>,
     pub(crate) last_step: Option<ResultStepRow>,
-    pub(crate) projections: dto::Projections,
 }
 
 /// What a service knows: how far it can be relied on, since when, and what is in its way.
 struct Knows {
-    input: &'static str,
     reads: Reads,
     last_success_at: Option<Timestamp>,
     blocked: Option<String>,
@@ -54,10 +59,10 @@ impl Seen {
 
     fn service(&self, service: Service, lifecycle: &Lifecycle) -> dto::ServiceStatus {
         let knows = match service {
-            Service::Ingest => self.ingest(),
-            Service::Market => self.market(),
-            Service::Inventory => self.inventory(),
-            Service::Strategy => self.strategy(),
+            Service::Ingest => self.by_tables(Tables::ingest),
+            Service::Market => self.by_tables(|tables| tables.market(self)),
+            Service::Inventory => self.by_tables(|tables| tables.inventory(self)),
+            Service::Strategy => self.by_tables(Tables::strategy),
             Service::Executor => self.executor(),
             Service::Projections => self.projections(),
         };
@@ -76,68 +81,18 @@ impl Seen {
             version: started.map(|started| started.version.clone()),
             instance: started.map(|started| started.instance.clone()),
             runs_here: here.is_some_and(|health| health.running),
-            input: knows.input.to_owned(),
+            input: input(service).to_owned(),
             reads: knows.reads,
             last_success_at: knows.last_success_at,
             blocked: dead.map(|why| format!("not running: {why}")).or(hindered).or(knows.blocked),
         }
     }
 
-    fn ingest(&self) -> Knows {
-        let down = self.summary.relays.iter().find(|relay| !relay.connected);
-        let reads = match (self.summary.relays.is_empty(), down) {
-            (true, _) => Reads::Nothing,
-            (false, None) => Reads::Authoritative,
-            (false, Some(_)) => Reads::Stale,
-        };
-        Knows {
-            input: "relay",
-            reads,
-            last_success_at: self.last_quote.as_ref().map(|quote| quote.received_at),
-            blocked: down.map(|relay| format!("{} is not connected: {}", relay.venue, relay.reason)),
-        }
-    }
-
-    fn market(&self) -> Knows {
-        let newest = self.prices.iter().filter_map(|(_, row)| row.as_ref());
-        let blocked = newest.clone().find_map(|row| row.block.as_ref().map(|block| (row, named(block))));
-        let priced = newest.clone().filter(|row| row.block.is_none());
-        let oldest =
-            self.prices.iter().map(|(_, row)| row.as_ref().and_then(|row| row.as_of)).min().flatten();
-        let age_ms_max =
-            self.limits.as_ref().map(|limits| limits.price_age_ms_max.max(limits.fallback_age_ms_max));
-        Knows {
-            input: "price sources",
-            reads: self.fresh(oldest.filter(|_| blocked.is_none()), newest.count() > 0, age_ms_max),
-            last_success_at: priced.map(|row| row.priced_at).max(),
-            blocked: blocked.map(|(row, block)| format!("{}: {block}", row.pair)),
-        }
-    }
-
-    fn inventory(&self) -> Knows {
-        let read = self.last_inventory.as_ref();
-        let age_ms_max = self.limits.as_ref().map(|limits| limits.inventory_age_ms_max);
-        let failed = self.last_incident.as_ref().filter(|incident| {
-            incident.kind == "unavailable" && read.is_none_or(|read| incident.position > read.position)
-        });
-        let refuses = read.map(|read| read.blocked.iter().map(named).collect::<Vec<_>>().join(", "));
-        Knows {
-            input: "verifier",
-            reads: self.fresh(read.map(|read| read.observed_at), read.is_some(), age_ms_max),
-            last_success_at: read.map(|read| read.observed_at),
-            blocked: failed.map(|incident| incident.detail.clone()).or_else(|| {
-                refuses.filter(|why| !why.is_empty()).map(|why| format!("the venue would refuse: {why}"))
-            }),
-        }
-    }
-
-    fn strategy(&self) -> Knows {
-        let last = self.summary.last_decision.as_ref();
-        Knows {
-            input: "event log: demands, prices, balances",
-            reads: if last.is_some() { Reads::Authoritative } else { Reads::Nothing },
-            last_success_at: last.map(|row: &DecisionRow| row.decided_at),
-            blocked: None,
+    /// What a service is known by through tables; nothing can be told of it while they can't be read.
+    fn by_tables(&self, knows: impl FnOnce(&Tables) -> Knows) -> Knows {
+        match &self.tables {
+            Ok(tables) => knows(tables),
+            Err(_) => Knows { reads: Reads::Unknown, last_success_at: None, blocked: None },
         }
     }
 
@@ -151,9 +106,8 @@ impl Seen {
             dto::Arming::Armed | dto::Arming::Reducing => None,
         };
         Knows {
-            input: "event log: commands, balances",
             reads: if account.lease.is_some() { Reads::Authoritative } else { Reads::Nothing },
-            last_success_at: self.last_step.as_ref().map(|step| step.at),
+            last_success_at: self.tables.as_ref().ok().and_then(Tables::last_step_at),
             blocked: blocked.map(str::to_owned),
         }
     }
@@ -169,7 +123,6 @@ impl Seen {
             _ => None,
         };
         Knows {
-            input: "event log",
             reads: if behind || why.is_some() { Reads::Stale } else { Reads::Authoritative },
             last_success_at: heartbeat,
             blocked: why,
@@ -181,26 +134,98 @@ impl Seen {
         let age_ms = u64::try_from(self.now.millis_since(at)).unwrap_or(0);
         if age_ms_max.is_some_and(|max| age_ms > max) { Reads::Stale } else { Reads::Authoritative }
     }
+}
 
-    pub(crate) fn prices(&self) -> Vec<dto::Price> {
+/// What a service reads.
+fn input(service: Service) -> &'static str {
+    match service {
+        Service::Ingest => "relay",
+        Service::Market => "price sources",
+        Service::Inventory => "verifier",
+        Service::Strategy => "event log: demands, prices, balances",
+        Service::Executor => "event log: commands, balances",
+        Service::Projections => "event log",
+    }
+}
+
+impl Tables {
+    fn last_step_at(&self) -> Option<Timestamp> {
+        self.last_step.as_ref().map(|step| step.at)
+    }
+
+    fn ingest(&self) -> Knows {
+        let down = self.summary.relays.iter().find(|relay| !relay.connected);
+        let reads = match (self.summary.relays.is_empty(), down) {
+            (true, _) => Reads::Nothing,
+            (false, None) => Reads::Authoritative,
+            (false, Some(_)) => Reads::Stale,
+        };
+        Knows {
+            reads,
+            last_success_at: self.last_quote.as_ref().map(|quote| quote.received_at),
+            blocked: down.map(|relay| format!("{} is not connected: {}", relay.venue, relay.reason)),
+        }
+    }
+
+    fn market(&self, seen: &Seen) -> Knows {
+        let newest = self.prices.iter().filter_map(|(_, row)| row.as_ref());
+        let blocked = newest.clone().find_map(|row| row.block.as_ref().map(|block| (row, named(block))));
+        let priced = newest.clone().filter(|row| row.block.is_none());
+        let oldest =
+            self.prices.iter().map(|(_, row)| row.as_ref().and_then(|row| row.as_of)).min().flatten();
+        let age_ms_max =
+            seen.limits.as_ref().map(|limits| limits.price_age_ms_max.max(limits.fallback_age_ms_max));
+        Knows {
+            reads: seen.fresh(oldest.filter(|_| blocked.is_none()), newest.count() > 0, age_ms_max),
+            last_success_at: priced.map(|row| row.priced_at).max(),
+            blocked: blocked.map(|(row, block)| format!("{}: {block}", row.pair)),
+        }
+    }
+
+    fn inventory(&self, seen: &Seen) -> Knows {
+        let read = self.last_inventory.as_ref();
+        let age_ms_max = seen.limits.as_ref().map(|limits| limits.inventory_age_ms_max);
+        let failed = self.last_incident.as_ref().filter(|incident| {
+            incident.kind == "unavailable" && read.is_none_or(|read| incident.position > read.position)
+        });
+        let refuses = read.map(|read| read.blocked.iter().map(named).collect::<Vec<_>>().join(", "));
+        Knows {
+            reads: seen.fresh(read.map(|read| read.observed_at), read.is_some(), age_ms_max),
+            last_success_at: read.map(|read| read.observed_at),
+            blocked: failed.map(|incident| incident.detail.clone()).or_else(|| {
+                refuses.filter(|why| !why.is_empty()).map(|why| format!("the venue would refuse: {why}"))
+            }),
+        }
+    }
+
+    fn strategy(&self) -> Knows {
+        let last = self.summary.last_decision.as_ref();
+        Knows {
+            reads: if last.is_some() { Reads::Authoritative } else { Reads::Nothing },
+            last_success_at: last.map(|row: &DecisionRow| row.decided_at),
+            blocked: None,
+        }
+    }
+
+    pub(crate) fn prices(&self, now: Timestamp) -> Vec<dto::Price> {
         let price = |(pair, row): &(PairId, Option<ReferencePriceRow>)| {
-            price(self.now, pair, row.as_ref(), self.sources(pair))
+            price(now, pair, row.as_ref(), self.sources(now, pair))
         };
         self.prices.iter().map(price).collect()
     }
 
-    fn sources(&self, pair: &PairId) -> Vec<dto::PriceSource> {
+    fn sources(&self, now: Timestamp, pair: &PairId) -> Vec<dto::PriceSource> {
         let of_pair = self.summary.price_sources.iter().filter(|row| row.pair == pair.as_str());
-        of_pair.map(|row| source(self.now, row)).collect()
+        of_pair.map(|row| source(now, row)).collect()
     }
 
-    pub(crate) fn holdings(&self) -> dto::Inventory {
+    pub(crate) fn holdings(&self, now: Timestamp) -> dto::Inventory {
         let read = self.last_inventory.as_ref();
         dto::Inventory {
             balances: self.summary.balances.iter().map(balance).collect(),
             height: read.map(|read| read.height),
             observed_at: read.map(|read| read.observed_at),
-            age_ms: read.map(|read| self.now.millis_since(read.observed_at)),
+            age_ms: read.map(|read| now.millis_since(read.observed_at)),
             blocked: read.map(|read| read.blocked.iter().map(named).collect()).unwrap_or_default(),
         }
     }
@@ -220,10 +245,6 @@ impl Seen {
     pub(crate) fn relays(&self) -> Vec<dto::Relay> {
         let last_request = self.last_quote.as_ref().map(|quote| quote.received_at);
         self.summary.relays.iter().map(|row| relay(row, last_request)).collect()
-    }
-
-    pub(crate) fn alerts(&self) -> Vec<dto::Alert> {
-        self.summary.alerts.iter().map(alert).collect()
     }
 }
 
@@ -330,10 +351,6 @@ fn relay(row: &RelayRow, last_request: Option<Timestamp>) -> dto::Relay {
         connects: row.connects,
         frames_rejected: row.frames_rejected,
     }
-}
-
-fn alert(row: &AlertRow) -> dto::Alert {
-    dto::Alert { kind: row.kind.name().to_owned(), detail: row.detail.clone(), raised_at: row.raised_at }
 }
 
 /// The name under which an enum without content is stored.

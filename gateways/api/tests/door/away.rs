@@ -1,4 +1,4 @@
-//! A store that can be sent away: every call fails as one over a network does, until it is back.
+//! A store that can be sent away: every call fails as one over a network does, until it is back. It can hang, too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,9 +12,18 @@ use stele_read_store::MemoryStore;
 pub struct Absent {
     pub store: MemoryStore,
     pub away: Arc<AtomicBool>,
+    /// Whether reads of rows are never answered.
+    pub hanging: Arc<AtomicBool>,
 }
 
 impl Absent {
+    async fn answers(&self) -> Result<(), StoreError> {
+        if self.hanging.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        self.there()
+    }
+
     fn there(&self) -> Result<(), StoreError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("connection refused".into()));
@@ -66,7 +75,7 @@ impl ReadStore for Absent {
         key: &'a Key,
     ) -> PortFuture<'a, Result<Answer<Option<Row>>, StoreError>> {
         Box::pin(async move {
-            self.there()?;
+            self.answers().await?;
             self.store.get(table, key).await
         })
     }
@@ -77,7 +86,7 @@ impl ReadStore for Absent {
         query: &'a ScanQuery,
     ) -> PortFuture<'a, Result<Answer<Page>, StoreError>> {
         Box::pin(async move {
-            self.there()?;
+            self.answers().await?;
             self.store.scan(table, query).await
         })
     }

@@ -136,6 +136,8 @@ async fn what_each_role_may_do_is_what_the_doors_let_it_do() {
         ("POST", "/v1/account/kill", Action::Kill),
         ("POST", "/v1/services/market/pause", Action::Steer),
         ("POST", "/v1/services/market/refresh", Action::Refresh),
+        ("POST", "/v1/alerts/unmatched_credit/clear", Action::Steer),
+        ("GET", "/v1/alerts", Action::Read),
         ("PUT", "/v1/limits", Action::SetLimits),
         ("PUT", "/v1/filter", Action::SetFilter),
         ("GET", "/v1/keys", Action::ManageKeys),
@@ -182,6 +184,9 @@ async fn keys_are_made_shown_once_listed_and_taken_back() {
     assert!(!list.body.contains("hash") && !list.body.contains(&made.key), "{}", list.body);
     let list: dto::KeysAnswer = serde_json::from_str(&list.body).unwrap();
     let bob = list.keys.iter().find(|key| key.owner == "bob").unwrap();
+    // Whoever has the key that it was made with could have kept a copy; that one was made at the machine.
+    assert_eq!(bob.made_with.as_ref(), Some(&admin.id));
+    assert_eq!(list.keys.iter().find(|key| key.owner == "ann").unwrap().made_with, None);
     assert_eq!(
         (bob.role, bob.standing, bob.label.as_str()),
         (Role::Trader, dto::KeyStanding::Valid, "desk 2")

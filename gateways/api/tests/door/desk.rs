@@ -2,6 +2,8 @@
 
 #[path = "away.rs"]
 mod away;
+#[path = "neighbour.rs"]
+pub mod neighbour;
 
 use away::Absent;
 
@@ -13,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stele_api::client::Client;
 use stele_api::{
-    Api, Build, Doors, LogAdmin, LogStat, RateOptions, RoleHealth, TcpDoor, TcpOptions, UnixDoor, dto, router,
+    Api, Build, Doors, LogAdmin, LogStat, RateOptions, RoleHealth, TcpDoor, TcpOptions, UnixDoor, dto, router_beside,
 };
 use stele_commands::access::{Created, Gatekeeper, Keys, NewKey, Pepper};
 use stele_commands::control::{Bells, Control, Wish};
@@ -27,6 +29,8 @@ use stele_commands::wishes::Wishes;
 use stele_domain::access::{Caller, Origin, Role, Scope};
 use stele_domain::ids::{AccountId, Actor, CommandId, CorrelationId, PairId, TokenId};
 use stele_domain::money::Asset;
+use stele_domain::operations::alert::event::Kind;
+use stele_domain::operations::alert::{self, Alert};
 use stele_domain::operations::service::event::Service;
 use stele_domain::pair::{Pair, Side};
 use stele_domain::port::PortFuture;
@@ -105,6 +109,8 @@ pub struct Desk {
     pub served: JoinHandle<()>,
     /// Whether the tables are away.
     pub away: Arc<AtomicBool>,
+    /// Whether they hang.
+    pub hanging: Arc<AtomicBool>,
     pub gatekeeper: Arc<Gatekeeper>,
     pub keys: Arc<Keys>,
     pub wishes: Arc<Wishes>,
@@ -168,7 +174,8 @@ impl Desk {
     ) -> Self {
         let away = Arc::new(AtomicBool::new(false));
         let store = MemoryStore::new(&schemas(models::ALL)).unwrap();
-        let store = Arc::new(Absent { store, away: away.clone() });
+        let hanging = Arc::new(AtomicBool::new(false));
+        let store = Arc::new(Absent { store, away: away.clone(), hanging: hanging.clone() });
         let (runner, handle) =
             Runner::new(log.clone(), store.clone(), clock.clone(), models::ALL, Options::default());
         tokio::spawn(runner.run());
@@ -206,7 +213,7 @@ impl Desk {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("api.sock");
         let door = UnixDoor::open(&path).await.unwrap();
-        let router = router(api);
+        let router = router_beside(api, Some(neighbour::neighbour()));
         let served = tokio::spawn(door.serve(router.clone(), stop));
         let client = Client::unix(&path);
         Self {
@@ -221,6 +228,7 @@ impl Desk {
             stopper,
             served,
             away,
+            hanging,
             gatekeeper,
             keys,
             wishes,
@@ -326,6 +334,24 @@ impl Desk {
         self.control.account.handle(envelope).await.unwrap();
         // The executor is in this process: closing its fence is the proof of a kill.
         self.control.fence.hold(1);
+    }
+
+    /// Something needs a person, as the alert watch says it.
+    pub async fn raise(&self, kind: Kind, detail: &str) {
+        let stream = streams::alert(kind).unwrap();
+        let ledger: Ledger<Alert> = Ledger::new(Arc::clone(&self.log), stream);
+        let (id, at) = (Uuid::now_v7(), self.clock.now());
+        let envelope = Envelope::<alert::Command> {
+            command_id: CommandId(id),
+            digest: None,
+            actor: Actor::try_from("service:alerts".to_owned()).unwrap(),
+            origin: None,
+            correlation_id: CorrelationId(id),
+            causation_id: None,
+            occurred_at: at,
+            command: alert::Command::Raise { kind, cause: None, detail: detail.to_owned(), at },
+        };
+        ledger.handle(envelope).await.unwrap();
     }
 
     /// A client whose reads show all that is in the log now.

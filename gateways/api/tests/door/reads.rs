@@ -5,7 +5,8 @@ use crate::raw::{get, send};
 use serde_json::Value;
 use std::time::Duration;
 use stele_api::client::{ClientError, EventsQuery, RowsQuery, new_key};
-use stele_api::dto::{Arming, Reads, ServiceState};
+use stele_api::dto::{self, Arming, Reads, ServiceState};
+use stele_domain::operations::alert::event::Kind;
 use stele_domain::port::event_log::{Filter, Position};
 use stele_projections::compare::{dump, fold_to};
 use stele_projections::{models, schemas};
@@ -23,7 +24,7 @@ async fn the_status_has_the_account_the_services_and_the_positions() {
     desk.client.arm(new_key(), &arm("opening the desk")).await.unwrap();
     let status = desk.current().await.status().await.unwrap();
     assert_eq!((status.account.arming, status.account.limits_version), (Arming::Armed, Some(1)));
-    let lease = status.account.lease.unwrap();
+    let lease = status.account.lease.clone().unwrap();
     assert_eq!((lease.epoch, lease.holder.as_str(), lease.lapsed), (1, "desk-1", false));
     assert_eq!(status.services.len(), 6);
     assert!(status.services.iter().all(|service| service.state == ServiceState::Running));
@@ -31,11 +32,12 @@ async fn the_status_has_the_account_the_services_and_the_positions() {
     assert_eq!((market.runs_here, market.reads), (true, Reads::Nothing));
     let executor = status.services.iter().find(|service| service.service == "executor").unwrap();
     assert_eq!(executor.blocked, None);
-    assert_eq!((status.prices[0].pair.as_str(), status.prices[0].status.as_str()), ("btc-eure", "none"));
+    let seen = status.from_tables().unwrap();
+    assert_eq!((seen.prices[0].pair.as_str(), seen.prices[0].status.as_str()), ("btc-eure", "none"));
     let head = desk.log.head().await.unwrap().0;
-    assert_eq!((status.as_of, status.head, status.log.head), (head, head, head));
+    assert_eq!((seen.as_of, status.head, status.log.head), (head, head, head));
     assert_eq!(status.projections.projections.len(), models::ALL.len());
-    assert_eq!(status.counters.events.get("trading.Armed"), Some(&1));
+    assert_eq!(seen.counters.events.get("trading.Armed"), Some(&1));
 }
 
 #[tokio::test]
@@ -277,8 +279,7 @@ async fn while_the_tables_are_away_reads_say_so_and_the_rest_of_the_desk_goes_on
     let desk = Desk::ready().await;
     desk.current().await.tables().await.unwrap();
     desk.away.store(true, std::sync::atomic::Ordering::SeqCst);
-    for target in ["/v1/tables", "/v1/tables/account", "/v1/tables/account/dump", "/v1/status", "/v1/trace/x"]
-    {
+    for target in ["/v1/tables", "/v1/tables/account", "/v1/tables/account/dump", "/v1/trace/x"] {
         let no = get(&desk.path, target).await;
         let problem = no.problem(503, "tables-unavailable");
         assert!(problem["detail"].as_str().unwrap().contains("connection refused"), "{problem}");
@@ -289,6 +290,47 @@ async fn while_the_tables_are_away_reads_say_so_and_the_rest_of_the_desk_goes_on
     assert!(desk.client.kill(new_key(), "something is wrong").await.unwrap().answer.fenced);
     desk.away.store(false, std::sync::atomic::Ordering::SeqCst);
     assert_eq!(get(&desk.path, "/v1/tables/account").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_status_tells_all_that_the_log_knows_while_the_tables_are_away() {
+    let desk = Desk::ready().await;
+    desk.raise(Kind::UnexpectedDrop, "less than was expected").await;
+    let before = desk.current().await.status().await.unwrap();
+    assert!(before.from_tables().is_some() && before.tables_unavailable.is_none());
+    desk.away.store(true, std::sync::atomic::Ordering::SeqCst);
+
+    let answer = get(&desk.path, "/v1/status").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    for absent in ["prices", "inventory", "relays", "counters", "as_of"] {
+        assert!(answer.json()[absent].is_null(), "{absent}: {}", answer.body);
+    }
+    let status = desk.client.status().await.unwrap();
+    assert!(status.tables_unavailable.as_ref().unwrap().contains("connection refused"), "{status:?}");
+    assert_eq!((&status.account, &status.alerts), (&before.account, &before.alerts));
+    assert_eq!((status.log.reachable, status.head), (true, desk.log.head().await.unwrap().0));
+    let state = |status: &dto::Status| -> Vec<_> {
+        status.services.iter().map(|one| (one.service.clone(), one.state, one.runs_here)).collect()
+    };
+    assert_eq!(state(&status), state(&before));
+    let ingest = &status.services[0];
+    assert_eq!((ingest.reads, ingest.last_success_at, &ingest.blocked), (dto::Reads::Unknown, None, &None));
+
+    // Whoever needs to see a position can't be shown it, and is told so.
+    let position = format!("min-log-position: {}", before.head);
+    let no = send(&desk.path, "GET", "/v1/status", &[&position], b"").await;
+    no.problem(503, "tables-unavailable");
+    desk.away.store(false, std::sync::atomic::Ordering::SeqCst);
+    assert!(desk.client.status().await.unwrap().from_tables().is_some());
+}
+
+#[tokio::test]
+async fn a_database_that_hangs_keeps_no_status_waiting() {
+    let desk = Desk::ready().await;
+    tokio::time::pause();
+    desk.hanging.store(true, std::sync::atomic::Ordering::SeqCst);
+    let status = desk.client.status().await.unwrap();
+    assert!(status.tables_unavailable.unwrap().contains("within 5 s") && status.prices.is_none());
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! The door to the network under TLS, with and without client certificates.
 
-use crate::certificates::{Valid, World, authority, here, keep};
+use crate::certificates::{Authority, Valid, World, authority, here, keep};
 use crate::desk::{Desk, Network};
 use crate::raw::exchange;
-use rcgen::SanType;
+use rcgen::{
+    CertificateRevocationListParams, KeyIdMethod, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use stele_api::{DoorError, TcpDoor, TcpOptions, TlsFiles};
 use stele_domain::access::Role;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -27,8 +30,13 @@ fn uri(uri: &str) -> Vec<SanType> {
 }
 
 impl World {
-    fn client(&self, name: &str, uri: &str) {
-        self.issue(name, &self.authority, self::uri(uri), Valid::Now);
+    fn client(&self, name: &str, uri: &str) -> u64 {
+        self.issue(name, &self.authority, self::uri(uri), Valid::Now)
+    }
+
+    /// Writes the list of certificates that the authority has taken back, holding to the end of a year.
+    fn take_back(&self, numbers: &[u64], year: i32) {
+        keep(&self.path("crl.pem"), &list_of(&self.authority, numbers, year));
     }
 
     fn files(&self, client_required: bool) -> TlsFiles {
@@ -36,6 +44,7 @@ impl World {
             chain: self.path("desk.pem"),
             key: self.path("desk.key"),
             client_ca: Some(self.path("ca.pem")),
+            client_crl: None,
             client_required,
             look_every: AT_ONCE,
         }
@@ -68,6 +77,24 @@ impl World {
         let to = ServerName::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST));
         TlsConnector::from(Arc::new(config)).connect(to, stream).await
     }
+}
+
+fn list_of(authority: &Authority, numbers: &[u64], year: i32) -> String {
+    let revoked = |number: &u64| RevokedCertParams {
+        serial_number: SerialNumber::from(*number),
+        revocation_time: date_time_ymd(2020, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2020, 1, 1),
+        next_update: date_time_ymd(year, 12, 31),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: numbers.iter().map(revoked).collect(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    list.signed_by(authority).unwrap().pem().unwrap()
 }
 
 fn under(tls: TlsFiles) -> TcpOptions {
@@ -250,4 +277,134 @@ async fn an_authority_that_is_taken_out_vouches_for_nobody_any_more() {
     keep(&clients, &heir.pem());
     until("ann is a stranger", async || !enters("ann").await).await;
     assert!(enters("bob").await);
+}
+
+/// Whether somebody with the certificate of that name is answered.
+async fn enters(world: &World, net: &Network, name: &str) -> bool {
+    let Ok(stream) = world.connect(net, Some(name), b"http/1.1").await else { return false };
+    tokio::spawn(async move { whoami(stream, &[]).await.status }).await.is_ok_and(|status| status == 200)
+}
+
+/// A live stream that goes on, of somebody with the certificate of that name.
+async fn listening(world: &World, net: &Network, name: &str) -> TlsStream<TcpStream> {
+    let mut stream = world.connect(net, Some(name), b"http/1.1").await.unwrap();
+    stream.write_all(b"GET /v1/stream HTTP/1.1\r\nhost: desk\r\n\r\n").await.unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    stream
+}
+
+/// Waits until nothing more comes.
+async fn ended(mut stream: TlsStream<TcpStream>) {
+    let mut rest = vec![];
+    let end = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut rest)).await.expect("it ends");
+    // Cut off in the middle, or with a word of goodbye: either is an end.
+    drop(end);
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_taken_back_opens_nothing_more_and_what_it_had_opened_ends() {
+    let (desk, world) = (Desk::ready().await, World::new());
+    let ann = world.client("ann", "stele://person/ann/operator");
+    world.client("bob", "stele://person/bob/operator");
+    world.take_back(&[], 2099);
+    let files = TlsFiles { client_crl: Some(world.path("crl.pem")), ..world.files(false) };
+    let net = desk.network(under(files)).await;
+    assert!(enters(&world, &net, "ann").await && enters(&world, &net, "bob").await);
+    let of_ann = listening(&world, &net, "ann").await;
+    let mut of_bob = listening(&world, &net, "bob").await;
+    let idle = world.connect(&net, Some("ann"), b"http/1.1").await.unwrap();
+    world.take_back(&[ann], 2099);
+    ended(of_ann).await;
+    ended(idle).await;
+    assert!(!enters(&world, &net, "ann").await && enters(&world, &net, "bob").await);
+    // Others are not cut off.
+    desk.client.kill(uuid::Uuid::now_v7(), "to be told of").await.unwrap();
+    let mut more = [0; 64];
+    assert!(of_bob.read(&mut more).await.unwrap() > 0);
+}
+
+#[tokio::test]
+async fn a_list_that_can_t_be_used_keeps_the_door_shut_at_the_start_and_the_last_one_in_use_later() {
+    let (desk, world) = (Desk::ready().await, World::new());
+    let ann = world.client("ann", "stele://person/ann/operator");
+    world.client("bob", "stele://person/bob/operator");
+    let crl = world.path("crl.pem");
+    let files = TlsFiles { client_crl: Some(crl.clone()), ..world.files(false) };
+    assert_eq!(refused(files.clone()).await.0, crl, "it is not there");
+    for text in ["", "no list", &world.authority.pem()] {
+        keep(&crl, text);
+        assert_eq!(refused(files.clone()).await.0, crl);
+    }
+    world.take_back(&[ann], 2021);
+    let (path, what) = refused(files.clone()).await;
+    assert!(path == crl && what.contains("has ended"), "{what}");
+    world.take_back(&[ann], 2099);
+    let net = desk.network(under(files)).await;
+    for year in [2021, 2099] {
+        if year == 2021 {
+            // Nobody is on it, but it has ended.
+            world.take_back(&[], year);
+        } else {
+            keep(&crl, "no list");
+        }
+        for _ in 0..20 {
+            assert!(!enters(&world, &net, "ann").await && enters(&world, &net, "bob").await);
+        }
+    }
+    world.take_back(&[], 2099);
+    until("ann is let in again", async || enters(&world, &net, "ann").await).await;
+}
+
+#[tokio::test]
+async fn where_a_list_is_asked_for_an_authority_without_one_vouches_for_nobody() {
+    let (desk, world, other) = (Desk::ready().await, World::new(), authority());
+    world.client("ann", "stele://person/ann/operator");
+    world.issue("eve", &other, uri("stele://person/eve/admin"), Valid::Now);
+    let clients = world.path("clients.pem");
+    keep(&clients, &(world.authority.pem() + &other.pem()));
+    world.take_back(&[], 2099);
+    let files = TlsFiles {
+        client_ca: Some(clients),
+        client_crl: Some(world.path("crl.pem")),
+        ..world.files(false)
+    };
+    let net = desk.network(under(files)).await;
+    assert!(enters(&world, &net, "ann").await && !enters(&world, &net, "eve").await);
+    keep(&world.path("crl.pem"), &(list_of(&world.authority, &[], 2099) + &list_of(&other, &[], 2099)));
+    until("both have a list", async || enters(&world, &net, "eve").await).await;
+}
+
+#[tokio::test]
+async fn a_connection_does_not_outlive_the_certificate_that_it_came_with() {
+    let (desk, world) = (Desk::ready().await, World::new());
+    let net = desk.network(under(world.files(false))).await;
+    world.issue("ann", &world.authority, uri("stele://person/ann/viewer"), Valid::ForSeconds(3));
+    let of_ann = listening(&world, &net, "ann").await;
+    ended(of_ann).await;
+    assert!(!enters(&world, &net, "ann").await);
+}
+
+#[tokio::test]
+async fn an_authority_that_is_taken_out_ends_what_it_had_vouched_for() {
+    let (desk, world, heir) = (Desk::ready().await, World::new(), authority());
+    let clients = world.path("clients.pem");
+    keep(&clients, &world.authority.pem());
+    let files = TlsFiles { client_ca: Some(clients.clone()), ..world.files(false) };
+    let net = desk.network(under(files)).await;
+    world.client("ann", "stele://person/ann/viewer");
+    let of_ann = listening(&world, &net, "ann").await;
+    keep(&clients, &heir.pem());
+    ended(of_ann).await;
+}
+
+#[tokio::test]
+async fn a_private_key_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    let key = world.path("desk.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let (path, what) = refused(world.files(false)).await;
+    assert!(path == key && what.contains("mode 640") && what.contains("chmod 600"), "{what}");
 }

@@ -1,11 +1,13 @@
 //! Arm, disarm, kill, limits, filter, services: what came of it, and what the log says.
 
-use crate::desk::{Desk, PATIENCE, arm, limits};
+use crate::desk::{Desk, Key, PATIENCE, arm, limits};
 use crate::raw;
 use std::sync::atomic::Ordering;
 use stele_api::client::{ClientError, Reply, new_key};
 use stele_api::dto::{self, Arming, Outcome};
+use stele_domain::access::Role;
 use stele_domain::codec;
+use stele_domain::operations::alert::event::Kind;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{Filter, Position};
 use tokio::io::AsyncWriteExt;
@@ -297,4 +299,73 @@ async fn without_a_key_one_is_made_and_told() {
     let headers = ["content-type: application/json", key.as_str()];
     let again = raw::send(&desk.path, "POST", "/v1/account/arm", &headers, body.as_bytes()).await;
     assert_eq!(first.body, again.body);
+}
+
+#[tokio::test]
+async fn an_alert_is_listed_until_a_person_says_what_they_found() {
+    let desk = Desk::ready().await;
+    assert_eq!(desk.client.alerts().await.unwrap().alerts, []);
+    desk.raise(Kind::UnmatchedCredit, "0.5 BTC more than was expected").await;
+    desk.raise(Kind::PriceBlocked, "no usable price: spread").await;
+    let raised = desk.client.alerts().await.unwrap();
+    let shown: Vec<_> =
+        raised.alerts.iter().map(|alert| (alert.kind.as_str(), alert.waits_for_person)).collect();
+    assert_eq!(shown, [("price_blocked", false), ("unmatched_credit", true)]);
+    assert_eq!(raised.as_of, desk.log.head().await.unwrap().0);
+    assert_eq!(desk.current().await.status().await.unwrap().alerts, raised.alerts);
+
+    let key = new_key();
+    let clear = async |kind: &str, reason: &str| desk.client.clear_alert(key, kind, reason).await;
+    let cleared = clear("unmatched_credit", "a deposit of our own").await.unwrap();
+    assert_eq!((cleared.answer.outcome, cleared.replayed), (Outcome::Recorded, false));
+    assert!(clear("unmatched_credit", "a deposit of our own").await.unwrap().replayed);
+    refused(clear("unmatched_credit", "something else").await, 422, "idempotency-key-reused");
+    let left = desk.client.alerts().await.unwrap().alerts;
+    assert_eq!(left.iter().map(|alert| alert.kind.as_str()).collect::<Vec<_>>(), ["price_blocked"]);
+
+    let quiet = desk.client.clear_alert(new_key(), "unexpected_drop", "nothing there").await.unwrap();
+    assert_eq!((quiet.answer.outcome, quiet.answer.log_position), (Outcome::AlreadySo, None));
+    for (kind, reason, status, code) in [
+        ("unmatched_credit", "", 422, "reason_missing"),
+        ("price_blocked", "it looks fine to me", 409, "clears_itself"),
+        ("bad_weather", "it rains", 404, "unknown-alert"),
+    ] {
+        let no = refused(desk.client.clear_alert(new_key(), kind, reason).await, status, code);
+        let listed = Kind::ALL.iter().all(|kind| no.detail.contains(kind.name()));
+        assert_eq!(listed, code == "unknown-alert", "{}", no.detail);
+    }
+}
+
+#[tokio::test]
+async fn the_way_back_after_a_kill_that_waits_for_another_person_is_shown_until_they_agree() {
+    let desk = Desk::ready().await;
+    let net = desk.networked().await;
+    let both = dto::SetLimits {
+        limits: dto::Limits { second_person: true, ..limits() },
+        limits_version: None,
+        effective_from: None,
+        reason: "four eyes".to_owned(),
+    };
+    desk.client.set_limits(new_key(), &both).await.unwrap();
+    desk.client.kill(new_key(), "something is wrong").await.unwrap();
+    let (ann, bob) = (desk.key("ann", Role::Operator).await, desk.key("bob", Role::Operator).await);
+    let disarm = async |key: &Key| {
+        let headers = ["content-type: application/json", &key.header()];
+        raw::send_to(net.address, "POST", "/v1/account/disarm", &headers, br#"{"reason":"looked at it"}"#)
+            .await
+    };
+    assert_eq!(desk.client.account().await.unwrap().account.stand_down_request, None);
+    let asked = disarm(&ann).await;
+    assert_eq!((asked.status, &asked.json()["outcome"]), (202, &"approval_needed".into()), "{}", asked.body);
+
+    let account = desk.client.account().await.unwrap().account;
+    let waiting = account.stand_down_request.clone().unwrap();
+    assert_eq!(account.arming, Arming::Killed);
+    assert_eq!((waiting.by.as_str(), waiting.reason.as_str()), ("person:ann", "looked at it"));
+    assert_eq!(asked.json()["approval"]["request_id"], waiting.request_id.to_string());
+    assert_eq!(desk.client.status().await.unwrap().account.stand_down_request, Some(waiting));
+
+    assert_eq!(disarm(&bob).await.status, 200);
+    let account = desk.client.account().await.unwrap().account;
+    assert_eq!((account.arming, account.stand_down_request), (Arming::Disarmed, None));
 }

@@ -11,6 +11,7 @@ use ask::{Script, Step};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use serde_json::Value;
 use std::collections::BTreeSet;
+use stele_domain::operations::alert::event::Kind;
 
 /// What came of one step, as far as both doors can say it.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,9 @@ fn both_doors_give_the_same_outcome_and_the_same_code() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let (one, other) = (Served::ready().await, Served::ready().await);
+            for served in [&one, &other] {
+                served.desk.raise(Kind::UnmatchedCredit, "more than was expected").await;
+            }
             let mut grpc = grpc::Door::open(&other).await;
             for (at, step) in script.0.into_iter().enumerate() {
                 let (rest, grpc) = tokio::join!(rest::told(&one, at, &step), grpc.told(at, &step));
@@ -62,6 +66,8 @@ fn the_scripts_reach_success_repetition_and_refusal() {
         "forbidden",
         "idempotency-key-reused",
         "unknown-service",
+        "unknown-alert",
+        "clears_itself",
         "unknown-table",
         "unknown-id",
         "unknown-position",

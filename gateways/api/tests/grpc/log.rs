@@ -1,6 +1,7 @@
 //! The log itself: pages, events, numbers, and the stream of it.
 
 use crate::served::{Served, codes, soon};
+use std::time::Duration;
 use stele_domain::access::Role;
 use stele_domain::ids::EventId;
 use stele_domain::port::event_log::{Expected, NewRecord, StreamId};
@@ -70,6 +71,28 @@ async fn a_followed_log_goes_on_and_sends_only_what_is_wanted() {
     };
     assert_eq!(position(next(&mut by_stream).await), second);
     assert_eq!(position(next(&mut by_category).await), third);
+}
+
+#[tokio::test]
+async fn who_follows_one_stream_hears_that_the_desk_is_alive_while_others_of_its_category_are_busy() {
+    let served = Served::open().await;
+    happened(&served, "other-one", b"1").await;
+    let mut log = served.log(Role::Auditor).await;
+    let wanted = pb::TailRequest { follow: true, stream: "other-two".to_owned(), ..Default::default() };
+    let mut tail = log.tail(wanted).await.unwrap().into_inner();
+    assert!(matches!(next(&mut tail).await, Some(Item::CaughtUp(_))));
+    tokio::time::pause();
+    let busy = async {
+        loop {
+            happened(&served, "other-one", b"2").await;
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+    };
+    let heard = tokio::select! {
+        () = busy => unreachable!(),
+        heard = next(&mut tail) => heard,
+    };
+    assert!(matches!(heard, Some(Item::Heartbeat(_))), "{heard:?}");
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ mod access;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod beside;
+#[cfg(test)]
 mod control;
 #[cfg(test)]
 mod cross_site;

@@ -36,7 +36,7 @@ async fn the_status_is_the_one_that_rest_shows() {
         (account.arming(), account.limits_version),
         (pb::Arming::Disarmed, rest.account.limits_version)
     );
-    assert_eq!(status.counters.unwrap().events, rest.counters.events);
+    assert_eq!(status.counters.unwrap().events, rest.counters.unwrap().events);
     assert!(status.log_reachable && told.as_of.unwrap().position >= 1);
 }
 

@@ -1,7 +1,7 @@
 //! The payload of a commit frame: when it was recorded and the records themselves. Knows nothing of where on
 //! disk it lies, so the Merkle tree over payloads survives a copy of the log into other segments.
 
-use crate::format::varint;
+use crate::format::{NUMBER_MAX, RECORD_BYTES_MIN, to_u64, varint};
 use crate::tree::{Hash, leaf_hash};
 use stele_domain::ids::EventId;
 use stele_domain::port::event_log::{EVENT_TYPE_BYTES_MAX, NewRecord, Position, STREAM_ID_BYTES_MAX};
@@ -75,6 +75,9 @@ impl<'a> Payload<'a> {
         let count = varint::take(&mut rest).ok_or("the commit's record count can't be read")?;
         if count == 0 {
             return Err("the commit has no records");
+        }
+        if count > to_u64(rest.len() / RECORD_BYTES_MIN) {
+            return Err("the commit says that it has more records than it has room for");
         }
         Ok(Self { recorded_at: Timestamp::from_micros(i64::from_le_bytes(*time)), count, records: rest })
     }
@@ -152,10 +155,10 @@ impl<'a> Records<'a> {
         let name = self.take_text(STREAM_ID_BYTES_MAX).ok_or("a record's stream can't be read")?;
         if !name.is_empty() {
             let revision = varint::take(&mut self.rest).ok_or("a record's revision can't be read")?;
-            return Ok((name, revision));
+            return in_range(name, revision);
         }
         let (stream, revision) = self.before.ok_or("the commit's first record has no stream")?;
-        Ok((stream, revision.checked_add(1).ok_or("a record's revision is out of range")?))
+        in_range(stream, revision.saturating_add(1))
     }
 
     #[inline]
@@ -177,6 +180,11 @@ impl<'a> Records<'a> {
     }
 }
 
+#[inline]
+fn in_range(stream: &str, revision: u64) -> Result<(&str, u64), &'static str> {
+    if revision > NUMBER_MAX { Err("a record's revision is out of range") } else { Ok((stream, revision)) }
+}
+
 fn put_length(out: &mut Vec<u8>, length: usize) {
-    varint::put(out, crate::format::to_u64(length));
+    varint::put(out, to_u64(length));
 }

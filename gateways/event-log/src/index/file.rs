@@ -8,7 +8,7 @@ use super::{Extent, Mark, Part};
 use crate::errors::{damaged, storage as failed};
 use crate::format::{to_u32, to_u64, to_usize, u32_at, u64_at};
 use crate::storage::StorageFile;
-use crate::tree::{Frontier, Hash};
+use crate::tree::{Frontier, Hash, SUBTREE_LEAVES};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -121,6 +121,9 @@ impl IndexFile {
         let size = layout.extent.first_commit + layout.extent.commits;
         let frontier = Frontier::from_parts(size, hashes(&places.peaks));
         let frontier = frontier.ok_or_else(|| wrong("the index has another number of peaks than commits"))?;
+        if layout.roots != size / SUBTREE_LEAVES - layout.extent.first_commit / SUBTREE_LEAVES {
+            return Err(wrong("the index has another number of roots than subtrees end in it"));
+        }
         let fences = section(&places.stream_fences).as_chunks::<8>().0;
         let marks = section(&places.mark_fences).chunks_exact(to_usize(MARK_BYTES));
         let opened = Self {

@@ -3,7 +3,7 @@
 use super::Extent;
 use super::filter::BLOCK_BYTES;
 use super::pages::Unusable;
-use crate::format::{to_u32, to_u64, u64_at};
+use crate::format::{NUMBER_MAX, to_u32, to_u64, u64_at};
 use std::ops::Range;
 use stele_domain::time::Timestamp;
 use uuid::Uuid;
@@ -131,6 +131,7 @@ impl Layout {
             layout.extent.records,
             layout.extent.commits,
             layout.extent.streams,
+            layout.extent.begun,
             layout.extent.end,
             layout.roots,
             layout.category_bytes,
@@ -138,8 +139,12 @@ impl Layout {
             layout.marks,
             layout.name_bytes,
         ];
+        let counted_on = [layout.extent.first, layout.extent.first_commit];
         // Offsets are kept in 32 bits.
-        if layout.peaks > 64 || limits.iter().any(|number| *number > u64::from(u32::MAX)) {
+        if layout.peaks > 64
+            || limits.iter().any(|number| *number > u64::from(u32::MAX))
+            || counted_on.iter().any(|number| *number > NUMBER_MAX)
+        {
             return Err(wrong(0, "the index has numbers that no index has"));
         }
         if bytes.get(16..32) != Some(log.as_bytes()) || layout.extent.first != first {
@@ -217,7 +222,7 @@ impl StreamEntry {
     /// Revision of the stream's record after these.
     #[must_use]
     pub fn next_revision(&self) -> u64 {
-        self.first_revision + u64::from(self.count)
+        self.first_revision.saturating_add(self.count.into())
     }
 }
 

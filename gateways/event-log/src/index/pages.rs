@@ -50,6 +50,14 @@ impl Owner {
         file
     }
 
+    /// Makes the checksums of a file's whole pages right.
+    pub fn seal(self, file: &mut [u8]) {
+        for (page, bytes) in (0..).zip(file.chunks_exact_mut(PAGE_BYTES)) {
+            let (content, crc) = bytes.split_at_mut(CONTENT_BYTES);
+            crc.copy_from_slice(&self.checksum(page, content).to_le_bytes());
+        }
+    }
+
     /// Reads a part of the content.
     pub fn read(self, file: &dyn StorageFile, range: Range<u64>) -> Result<Vec<u8>, Unusable> {
         let (page_bytes, content_bytes) = (to_u64(PAGE_BYTES), to_u64(CONTENT_BYTES));

@@ -1,7 +1,7 @@
 //! The index of one segment: a function of its bytes alone, so that it can be made for every segment by itself, beside
 //! others, and again when it is lost.
 
-use crate::format::{SEGMENT_HEADER_BYTES, to_u32, to_u64, to_usize};
+use crate::format::{NUMBER_MAX, SEGMENT_HEADER_BYTES, to_u32, to_u64, to_usize};
 use crate::hash::Table;
 use crate::positions::Positions;
 use crate::segment::SegmentHeader;
@@ -131,13 +131,17 @@ impl Part {
         Self { extent, numbers: Table::default(), streams, last: None, marks }
     }
 
-    /// Puts in a stream that the extent counts already; `None` when its positions don't grow.
+    /// Puts in a stream that the extent counts already; `None` when its positions don't grow, or its revisions are out
+    /// of range.
     pub fn hold(
         &mut self,
         stream: &StreamId,
         first_revision: u64,
         positions: impl Iterator<Item = u64>,
     ) -> Option<()> {
+        if first_revision > NUMBER_MAX {
+            return None;
+        }
         let mut held = Held { first_revision, positions: Positions::default() };
         let mut before = 0;
         for position in positions {

@@ -76,7 +76,7 @@ pub fn scan(
     mut roots: Roots<'_>,
     segment: &Segment<'_>,
 ) -> Result<ScannedSegment, LogError> {
-    let start = scan.start(&segment.file, segment.header, segment.last)?;
+    let start = scan.start(segment.header)?;
     let mut cursor = Cursor {
         place: Place { log: scan.log, segment: segment.header.first, offset: 0 },
         window: Window::new(Arc::clone(&segment.file), SCAN_CHUNK_BYTES),

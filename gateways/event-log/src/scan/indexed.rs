@@ -94,31 +94,14 @@ impl Scan<'_> {
         Some(Ok(ScannedSegment { index_too_long: None, content, tree, torn_bytes: 0, durable, root_at_size }))
     }
 
-    /// Where the scan of a segment begins: at its header, or where its index file ends.
-    pub(super) fn start(
-        &self,
-        file: &Arc<dyn StorageFile>,
-        header: &SegmentHeader,
-        last: bool,
-    ) -> Result<Start, LogError> {
-        let begin = |expected| Start {
-            part: Part::begin(header),
-            tree: SubtreeStore::resume(&header.tree),
-            expected,
+    /// Where the scan of a segment begins. The last one is always read, whatever index it may have: it will be written to,
+    /// and nothing is added to what is damaged.
+    pub(super) fn start(&self, header: &SegmentHeader) -> Result<Start, LogError> {
+        let expected = match self.indexes {
+            Indexes::Checked => self.expected(header)?,
+            Indexes::Used => None,
         };
-        match self.indexes {
-            Indexes::Checked => Ok(begin(self.expected(header)?)),
-            Indexes::Used if last => {
-                let loaded =
-                    self.fitting(file, header).and_then(|(index, tree)| Some((index.load().ok()?, tree)));
-                let Some((part, tree_part)) = loaded else {
-                    return Ok(begin(None));
-                };
-                let tree = SubtreeStore::resume(&header.tree).gone_on(tree_part);
-                Ok(Start { part, tree, expected: None })
-            }
-            Indexes::Used => Ok(begin(None)),
-        }
+        Ok(Start { part: Part::begin(header), tree: SubtreeStore::resume(&header.tree), expected })
     }
 
     /// The index file of a segment, when it covers no more than there is.

@@ -116,9 +116,7 @@ impl Writer {
         let active = self.active()?;
         self.sealed();
         let given = self.space.give_back(&*active.file, active.end);
-        given.map_err(|error| Failure::stopped("cutting", &segment::file_name(active.first), &error))?;
-        self.file_last();
-        Ok(())
+        given.map_err(|error| Failure::stopped("cutting", &segment::file_name(active.first), &error))
     }
 
     /// Adds a checkpoint over all commits.
@@ -199,26 +197,6 @@ impl Writer {
         match sealing.wait() {
             Ok(file) => self.shared.index_mut().filed(file),
             Err(error) => observe::not_tidied(&self.shared.directory, &error),
-        }
-    }
-
-    /// Puts the index of the last segment into a file, so that the next start need not read the segment.
-    fn file_last(&self) {
-        let shared = &self.shared;
-        let tree = shared.tree();
-        let index = shared.index();
-        let Some(part) = index.open_part().filter(|part| part.extent().commits > 0) else {
-            return;
-        };
-        let extent = part.extent();
-        let there = index::open(&*self.storage, shared.log, extent.first);
-        if there.is_ok_and(|(file, _)| *file.extent() == extent) {
-            return;
-        }
-        if let Err(error) =
-            index::store(&*self.storage, shared.log, part, &tree.part_from(extent.first_commit))
-        {
-            observe::not_tidied(&shared.directory, &error);
         }
     }
 

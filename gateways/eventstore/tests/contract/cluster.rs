@@ -16,14 +16,12 @@ const VARIABLE: &str = "STELE_TEST_KURRENTDB";
 /// A server, and a name that no other run has.
 fn server() -> (Option<Server>, EventStoreLog, String) {
     let run = Uuid::now_v7().simple().to_string();
-    match std::env::var(VARIABLE) {
-        Ok(text) => (None, EventStoreLog::new(&Address::read(&text, None).unwrap()).unwrap(), run),
-        Err(_) => {
-            let server = Server::open();
-            let log = server.client();
-            (Some(server), log, run)
-        }
+    if let Ok(text) = std::env::var(VARIABLE) {
+        return (None, EventStoreLog::new(&Address::read(&text, None).unwrap()).unwrap(), run);
     }
+    let server = Server::open();
+    let log = server.client();
+    (Some(server), log, run)
 }
 
 fn offers(count: usize) -> Vec<NewRecord> {

@@ -1,4 +1,10 @@
 //! The event log's contract over the official client, with a real server behind it: the protocol door of a desk.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that can't go on has failed"
+)]
 
 mod cluster;
 mod faults;

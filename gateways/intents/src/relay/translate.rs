@@ -19,6 +19,9 @@ const AMOUNT_CHARS_MAX: usize = 128;
 /// Longest informing text that is passed on, in characters.
 const NOTE_CHARS_MAX: usize = 256;
 
+/// Longest reason why a frame could not be read, in characters: it may quote the frame.
+pub const REASON_CHARS_MAX: usize = 512;
+
 /// Longest reply that is kept, in characters.
 const REPLY_CHARS_MAX: usize = 4_096;
 
@@ -56,7 +59,10 @@ pub enum Outcome {
 pub fn frame(raw: &str) -> Meaning {
     match read(raw) {
         Ok(meaning) => meaning,
-        Err(reason) => Meaning::News { subscription: None, word: RelayWord::Unreadable(reason) },
+        Err(reason) => {
+            let word = RelayWord::Unreadable(cut(&reason, REASON_CHARS_MAX));
+            Meaning::News { subscription: None, word }
+        }
     }
 }
 

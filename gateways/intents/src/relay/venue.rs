@@ -17,6 +17,7 @@ use stele_domain::port::PortFuture;
 use stele_domain::port::venue::{
     CannotOffer, ExactSide, Offer, OfferTerms, PreparedOffer, SendPermit, Submission, Venue,
 };
+use stele_domain::time::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -39,6 +40,8 @@ pub struct Outgoing {
     pub name: OfferName,
     /// The frame.
     pub text: String,
+    /// From this moment on it may not begin to leave.
+    pub send_before: Timestamp,
     /// Where its fate is told. Closed when nobody waits any more.
     pub fate: oneshot::Sender<Submission>,
     /// Dropped when the frame has left, or never will.
@@ -74,7 +77,8 @@ impl RelayVenue {
         let name =
             OfferName { quote_id: offer.quote_id.clone(), quote_hash: offer.prepared.quote_hash.clone() };
         let (fate, mut told) = oneshot::channel();
-        if let Err(error) = self.offers.try_send(Outgoing { id, name, text, fate, permit }) {
+        let send_before = offer.send_before;
+        if let Err(error) = self.offers.try_send(Outgoing { id, name, text, send_before, fate, permit }) {
             return Submission::NotSent { reason: format!("the way to the relay is blocked: {error}") };
         }
         match timeout(Duration::from_millis(self.reply_ms_max), &mut told).await {
@@ -127,7 +131,7 @@ fn prepare(terms: &OfferTerms, recipient: &AccountId) -> Result<PreparedOffer, C
 /// Signs the offer and words the frame, after checking that it is the offer that was prepared: its hash, its contract,
 /// and that the answer is the amount in the signed text.
 fn frame(key: &SigningKey, recipient: &AccountId, offer: &Offer, id: u64) -> Result<String, CannotOffer> {
-    let Offer { quote_id, exact, answer, prepared } = offer;
+    let Offer { quote_id, exact, answer, prepared, send_before: _ } = offer;
     if prepared.recipient != recipient.as_str() {
         let why = format!("prepared for {}, but this venue signs for {recipient}", prepared.recipient);
         return Err(CannotOffer::Terms(why));

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
+use stele_domain::causes::with_causes;
 use stele_domain::ids::AccountId;
 use stele_domain::port::verifier::{Snapshot, SnapshotQuery};
 use tokio::time::sleep;
@@ -243,16 +244,4 @@ impl Provider {
 
 fn request<P>(method: &'static str, params: P) -> wire::Request<P> {
     wire::Request { jsonrpc: "2.0", id: "stele", method, params }
-}
-
-/// The error and what caused it, in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

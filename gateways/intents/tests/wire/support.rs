@@ -78,5 +78,6 @@ pub fn terms(command: u128) -> OfferTerms {
 pub fn offer(venue: &dyn Venue, command: u128) -> Offer {
     let terms = terms(command);
     let prepared = venue.prepare(&terms).unwrap();
-    Offer { quote_id: terms.quote_id, exact: terms.exact, answer: terms.give.amount, prepared }
+    let (quote_id, exact, answer) = (terms.quote_id, terms.exact, terms.give.amount);
+    Offer { quote_id, exact, answer, prepared, send_before: terms.offer_deadline }
 }

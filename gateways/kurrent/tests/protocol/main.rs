@@ -8,6 +8,7 @@ mod filters;
 mod following;
 mod hostile;
 mod reading;
+mod revoked;
 mod support;
 mod tls;
 mod writing;

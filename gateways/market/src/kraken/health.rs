@@ -2,12 +2,15 @@
 //!
 //! `link` is about the way a price comes: alive while the stream is, or else while polling is answered. `healthy` is
 //! about Kraken itself: its last word on its system, and whether its book makes sense. A lost connection does not
-//! make that word better.
+//! make that word better, and where there is none yet, nobody knows that all is well.
 
 use stele_domain::market::reference::event::Link;
 
 /// Kraken's only word for "all is well". In any other state its last price may be frozen.
 const ONLINE: &str = "online";
+
+/// What is said as long as Kraken has said nothing of its system.
+const NO_WORD: &str = "no word on the state of Kraken's system yet";
 
 /// What is known, and what was reported of it.
 #[derive(Debug)]
@@ -86,8 +89,11 @@ impl Health {
     }
 
     fn fault(&self) -> Option<&str> {
-        let system = self.system.as_deref().filter(|system| *system != ONLINE);
-        system.or(self.book_fault.as_deref())
+        match self.system.as_deref() {
+            None => Some(NO_WORD),
+            Some(ONLINE) => self.book_fault.as_deref(),
+            Some(other) => Some(other),
+        }
     }
 
     fn reason(&self) -> String {
@@ -100,7 +106,7 @@ impl Health {
             }
         };
         match (self.fault(), way.as_str()) {
-            (None, "") => self.system.clone().unwrap_or_else(|| "priced".into()),
+            (None, "") => ONLINE.into(),
             (None, _) => way,
             (Some(fault), "") => fault.to_owned(),
             (Some(fault), _) => format!("{fault}; {way}"),

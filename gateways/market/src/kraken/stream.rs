@@ -142,6 +142,10 @@ impl Session<'_> {
         match word {
             Word::Alive => {}
             Word::System(system) => self.stream.desk.system_is(&system),
+            Word::SystemUnknown(why) => {
+                observe::unreadable_message(Source::Kraken.name(), &why);
+                self.stream.desk.system_is(&why);
+            }
             Word::Ticker(book) => {
                 self.priced_at = self.heard_at;
                 self.silent = false;

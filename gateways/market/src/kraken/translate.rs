@@ -13,6 +13,8 @@ const QUOTED_CHARS_MAX: usize = 200;
 pub enum Word {
     /// How the whole system is: `online`, `cancel_only`, `maintenance`, `post_only`.
     System(String),
+    /// It was about the whole system, and nobody can tell what it says.
+    SystemUnknown(String),
     /// The best prices changed, or were named; or something was that is no price.
     Ticker(Result<Book, String>),
     /// The subscription was refused.
@@ -52,10 +54,7 @@ fn read(text: &str, symbol: &str) -> Result<Word, String> {
             Ok(Word::Refused(quoted(message.error.as_deref().unwrap_or("no reason given"))))
         }
         (Some("subscribe" | "pong"), _) | (_, Some("heartbeat")) => Ok(Word::Alive),
-        (_, Some("status")) => {
-            let [status] = entries::<[wire::Status; 1]>(message.data)?;
-            Ok(Word::System(quoted(&status.system)))
-        }
+        (_, Some("status")) => Ok(system(message.data)),
         (_, Some("ticker")) => {
             let tickers: Vec<wire::Ticker<'_>> = entries(message.data)?;
             // The last word on our market; Kraken sends one per message.
@@ -67,6 +66,29 @@ fn read(text: &str, symbol: &str) -> Result<Word, String> {
             Err(format!("neither asked for nor known: {}", quoted(other)))
         }
         (None, None) => Err("neither method nor channel".into()),
+    }
+}
+
+/// The worst of all that is said of the system: one entry is usual, and none hides another.
+fn system(data: Option<&RawValue>) -> Word {
+    let said = entries::<Vec<wire::Status>>(data);
+    let worst =
+        said.map(|said| said.into_iter().map(|status| status.system).max_by_key(|word| badness(word)));
+    match worst {
+        Ok(Some(word)) => Word::System(quoted(&word)),
+        Ok(None) => Word::SystemUnknown("a status without an entry".into()),
+        Err(why) => Word::SystemUnknown(quoted(&format!("a status that can't be read: {why}"))),
+    }
+}
+
+/// How far a state of the system is from trading as usual; a word that is not known may mean anything.
+fn badness(word: &str) -> u8 {
+    match word {
+        "online" => 0,
+        "post_only" => 1,
+        "cancel_only" => 2,
+        "maintenance" => 3,
+        _ => 4,
     }
 }
 

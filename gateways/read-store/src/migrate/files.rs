@@ -104,6 +104,11 @@ pub const FILES: &[Migration] = &[
         file: "0020_checkpoint_event.sql",
         sql: include_str!("../../../../migrations/0020_checkpoint_event.sql"),
     },
+    Migration {
+        version: 21,
+        file: "0021_result_counts.sql",
+        sql: include_str!("../../../../migrations/0021_result_counts.sql"),
+    },
 ];
 
 /// What the desk's role may do, said anew after every run.

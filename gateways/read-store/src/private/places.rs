@@ -1,9 +1,13 @@
 //! Where a private server keeps its things, and as whom it runs.
 
 use super::PrivateError;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown, lchown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -70,7 +74,8 @@ impl Places {
             None => (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
         };
         match std::fs::DirBuilder::new().mode(0o700).create(folder) {
-            Ok(()) => chown(folder, Some(uid), Some(gid)).map_err(failed),
+            // What was put in its place meanwhile is not followed.
+            Ok(()) => lchown(folder, Some(uid), Some(gid)).map_err(failed),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 let there = std::fs::symlink_metadata(folder).map_err(failed)?;
                 let ours = there.is_dir() && there.uid() == uid && there.mode() & 0o777 == 0o700;
@@ -80,10 +85,52 @@ impl Places {
         }
     }
 
+    /// Opens a file of ours in the folder of the account, for appending.
+    pub fn append(&self, path: &Path) -> Result<File, PrivateError> {
+        self.own_file(path, OpenOptions::new().create(true).append(true))
+    }
+
+    /// The end of a file of ours in the folder of the account.
+    pub fn end_of(&self, path: &Path, bytes_max: u64) -> Result<Vec<u8>, PrivateError> {
+        let failed = |error| PrivateError::file(path, error);
+        let mut file = self.own_file(path, OpenOptions::new().read(true))?;
+        let length = file.metadata().map_err(failed)?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(bytes_max))).map_err(failed)?;
+        let mut end = vec![];
+        file.take(bytes_max).read_to_end(&mut end).map_err(failed)?;
+        Ok(end)
+    }
+
+    /// A file in a folder where the account may put what it likes: a link there would have root write to, or show, a
+    /// file of somebody else. So the last step of the path is not followed, nothing that waits for a reader is waited
+    /// for, and what was opened has one name and an owner of ours.
+    fn own_file(&self, path: &Path, options: &mut OpenOptions) -> Result<File, PrivateError> {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let file = match options.mode(0o600).custom_flags(flags).open(path) {
+            Ok(file) => file,
+            Err(error) if is_no_file(&error) => return Err(PrivateError::Planted(path.to_owned())),
+            Err(error) => return Err(PrivateError::file(path, error)),
+        };
+        let there = file.metadata().map_err(|error| PrivateError::file(path, error))?;
+        let us = rustix::process::geteuid().as_raw();
+        let owned = there.uid() == us || self.account.as_ref().is_some_and(|account| account.uid == there.uid());
+        if there.is_file() && there.nlink() == 1 && owned {
+            return Ok(file);
+        }
+        Err(PrivateError::Planted(path.to_owned()))
+    }
+
     /// The major version of the data, when there are any.
     pub fn major(&self) -> Option<u32> {
         std::fs::read_to_string(self.data.join("PG_VERSION")).ok()?.trim().parse().ok()
     }
+}
+
+/// What the system says when a link is not followed (FreeBSD has a word of its own for it), and of a pipe without a
+/// reader, a socket, a folder.
+fn is_no_file(error: &std::io::Error) -> bool {
+    const NO_FILE: [Errno; 4] = [Errno::LOOP, Errno::MLINK, Errno::NXIO, Errno::ISDIR];
+    error.raw_os_error().is_some_and(|code| NO_FILE.iter().any(|errno| errno.raw_os_error() == code))
 }
 
 /// Beside the data when that path is short enough for a socket; else a folder of its own in `/tmp`, named after

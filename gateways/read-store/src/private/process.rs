@@ -9,7 +9,8 @@ use super::binaries::Binaries;
 use super::places::Places;
 use crate::observe;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use std::fs::OpenOptions;
+use std::error::Error;
+use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -132,7 +133,10 @@ impl Shared {
                     state.pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
                     child
                 }
-                Err(error) => return format!("it can't be started: {error}"),
+                Err(error) => {
+                    let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+                    return format!("it can't be started: {error}{cause}");
+                }
             }
         };
         match child.wait() {
@@ -146,9 +150,19 @@ fn raw(pid: Pid) -> u32 {
     pid.as_raw_nonzero().get().unsigned_abs()
 }
 
-fn spawn(places: &Places, binaries: &Binaries) -> std::io::Result<Child> {
-    let old = std::fs::metadata(&places.log).is_ok_and(|log| log.len() > LOG_BYTES_MAX);
-    let log = OpenOptions::new().create(true).append(!old).write(true).truncate(old).open(&places.log)?;
+/// What the server writes to: opened by us, so that it is there before the server is.
+pub fn log(places: &Places) -> Result<File, PrivateError> {
+    let failed = |error| PrivateError::file(&places.log, error);
+    let log = places.append(&places.log)?;
+    if log.metadata().map_err(failed)?.len() > LOG_BYTES_MAX {
+        log.set_len(0).map_err(failed)?;
+    }
+    Ok(log)
+}
+
+fn spawn(places: &Places, binaries: &Binaries) -> Result<Child, PrivateError> {
+    let log = log(places)?;
+    let errors = log.try_clone().map_err(|error| PrivateError::file(&places.log, error))?;
     let mut command = as_account(places, &binaries.directory.join("postgres"), true);
     command.arg("-D").arg(&places.data);
     let sockets = places.sockets.display().to_string();
@@ -166,8 +180,8 @@ fn spawn(places: &Places, binaries: &Binaries) -> std::io::Result<Child> {
     ] {
         command.arg("-c").arg(format!("{name}={value}"));
     }
-    command.current_dir(&places.root).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-    command.spawn()
+    command.current_dir(&places.root).stdin(Stdio::null()).stdout(log).stderr(errors);
+    command.spawn().map_err(|source| PrivateError::Start { source })
 }
 
 /// A command as the account that the server runs as; `bound` when it is to end with us.

@@ -2,7 +2,8 @@
 
 use crate::server::{Database, server};
 use stele_projections::{models, schemas};
-use stele_read_store::migrate::{FILES, Migration, apply, migrate};
+use std::time::{Duration, Instant};
+use stele_read_store::migrate::{Bounds, FILES, Migration, apply, apply_within, migrate};
 use stele_read_store::{MigrateError, OpenError, Options, PostgresStore};
 
 async fn opened(database: &Database) -> Result<PostgresStore, OpenError> {
@@ -45,6 +46,70 @@ async fn two_runs_at_once_apply_each_file_once() {
     let (one, two) = tokio::join!(apply(&url, &files), apply(&other, &files));
     let applied = one.unwrap().applied.len() + two.unwrap().applied.len();
     assert_eq!(applied, 1);
+}
+
+#[tokio::test]
+async fn a_run_that_does_not_end_is_waited_for_by_its_own_bound_and_named() {
+    let database = server().await.database().await;
+    let files = with(&[next("CREATE TABLE read_model.waited (a int)")]);
+    let mut other = database.connect("stele_owner").await;
+    sqlx::raw_sql("SELECT pg_advisory_lock(7363746101)").execute(&mut other).await.unwrap();
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut other).await.unwrap();
+    let bounds = Bounds { other_run: Duration::from_millis(200), ..Bounds::default() };
+    let began = Instant::now();
+    let refused = apply_within(&database.owner_url(), &files, bounds).await.unwrap_err();
+    assert!(began.elapsed() >= bounds.other_run, "it did not wait: {:?}", began.elapsed());
+    let MigrateError::Locked { waited, holder } = refused else { panic!("{refused:?}") };
+    assert_eq!((waited, holder), (bounds.other_run, Some(pid)));
+    let said = refused.to_string();
+    assert!(said.contains(&format!("SELECT pg_terminate_backend({pid})")) && refused.is_transient(), "{said}");
+    assert_eq!(tables(&database, "waited").await, 0);
+    sqlx::Connection::close(other).await.unwrap();
+    apply_within(&database.owner_url(), &files, bounds).await.unwrap();
+    assert_eq!(tables(&database, "waited").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_for_another_run_takes_nothing_of_a_files_own_bound() {
+    let database = server().await.database().await;
+    let files = with(&[next("CREATE TABLE read_model.patient (a int)")]);
+    let mut other = database.connect("stele_owner").await;
+    sqlx::raw_sql("SELECT pg_advisory_lock(7363746101)").execute(&mut other).await.unwrap();
+    let bounds = Bounds { file: Duration::from_secs(2), ..Bounds::default() };
+    let url = database.owner_url();
+    let began = Instant::now();
+    let waiting = tokio::spawn(async move { apply_within(&url, &files, bounds).await });
+    // The other run takes longer than a file may.
+    sqlx::raw_sql("SELECT pg_sleep(2.5)").execute(&mut other).await.unwrap();
+    assert!(!waiting.is_finished() && began.elapsed() > bounds.file);
+    sqlx::Connection::close(other).await.unwrap();
+    let done = waiting.await.unwrap().unwrap();
+    assert_eq!(done.applied, ["9999_next.sql"]);
+}
+
+#[tokio::test]
+async fn the_bound_is_for_each_file_and_names_the_one_that_reached_it() {
+    let database = server().await.database().await;
+    let number = i32::try_from(FILES.len()).unwrap();
+    let file = |nth, file, sql| Migration { version: number + nth, file, sql };
+    let short = Bounds { file: Duration::from_secs(2), ..Bounds::default() };
+    // Together they take longer than one may.
+    let patient = ["SELECT pg_sleep(0.8)"; 3];
+    let files: Vec<Migration> = patient
+        .iter()
+        .zip(["9001_one.sql", "9002_two.sql", "9003_three.sql"])
+        .zip(1..)
+        .map(|((sql, name), nth)| file(nth, name, sql))
+        .collect();
+    apply_within(&database.owner_url(), &with(&files), short).await.unwrap();
+    let long = file(4, "9004_long.sql", "CREATE TABLE read_model.too_long (a int); SELECT pg_sleep(600)");
+    let all: Vec<Migration> = files.iter().copied().chain([long]).collect();
+    let quick = Bounds { file: Duration::from_millis(500), ..Bounds::default() };
+    let refused = apply_within(&database.owner_url(), &with(&all), quick).await.unwrap_err();
+    let said = refused.to_string();
+    assert!(matches!(refused, MigrateError::TooLong { file: "9004_long.sql", .. }), "{refused:?}");
+    assert!(said.contains("9004_long.sql did not end within 500ms") && refused.is_transient(), "{said}");
+    assert_eq!(tables(&database, "too\\_long").await, 0);
 }
 
 #[tokio::test]

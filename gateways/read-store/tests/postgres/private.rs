@@ -84,6 +84,66 @@ async fn a_second_desk_in_the_same_folder_is_refused() {
     assert!(runs(first.pid().unwrap()), "the first is left alone");
 }
 
+/// The account that runs the server owns the folder, and could put a link there for root to follow.
+#[tokio::test]
+async fn what_was_planted_where_the_desk_writes_is_refused_and_not_followed() {
+    let folder = folder();
+    let place = folder.path().join("pg");
+    std::fs::create_dir_all(&place).unwrap();
+    let precious = folder.path().join("precious");
+    std::fs::write(&precious, "nobody else's words").unwrap();
+    for name in ["lock", "server.log"] {
+        let there = place.join(name);
+        let refused = async |what: &str| {
+            let error = PrivateServer::start_bare(&place, None).await.err().unwrap();
+            let said = words(&error);
+            assert!(matches!(&error, PrivateError::Planted(path) if path.ends_with(name)), "{what}: {said}");
+            assert!(said.contains(name) && said.contains("remove it, and start again"), "{what}: {said}");
+            assert!(!said.contains("nobody else's words"), "{what}: {said}");
+            std::fs::remove_file(&there).unwrap();
+        };
+        std::os::unix::fs::symlink(&precious, &there).unwrap();
+        refused("a link").await;
+        std::os::unix::fs::symlink(folder.path().join("made"), &there).unwrap();
+        refused("a link to nothing yet").await;
+        assert!(!folder.path().join("made").exists());
+        std::fs::hard_link(&precious, &there).unwrap();
+        refused("a second name").await;
+        assert!(std::process::Command::new("mkfifo").arg(&there).status().unwrap().success());
+        refused("a pipe").await;
+    }
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "nobody else's words");
+    // What is our own is taken up, and begun anew when it is too long.
+    std::fs::write(place.join("server.log"), vec![b'x'; 11 << 20]).unwrap();
+    let server = PrivateServer::start_bare(&place, None).await.unwrap();
+    assert!(std::fs::metadata(place.join("server.log")).unwrap().len() < 1 << 20);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_is_planted_while_the_server_runs_is_not_followed_when_it_dies() {
+    let folder = folder();
+    let place = folder.path().join("pg");
+    let server = PrivateServer::start_bare(&place, None).await.unwrap();
+    let precious = folder.path().join("precious");
+    std::fs::write(&precious, "").unwrap();
+    std::fs::remove_file(place.join("server.log")).unwrap();
+    std::os::unix::fs::symlink(&precious, place.join("server.log")).unwrap();
+    let first = server.pid().unwrap();
+    signal(first, Signal::KILL);
+    let began = Instant::now();
+    while server.pid().is_some() {
+        assert!(began.elapsed() < Duration::from_mins(1), "its death is not noticed");
+        tokio::task::yield_now().await;
+    }
+    std::fs::remove_file(place.join("server.log")).unwrap();
+    while server.pid().is_none_or(|pid| pid == first) {
+        assert!(began.elapsed() < Duration::from_mins(1), "it is not started again when the link is gone");
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "");
+}
+
 /// Where the desk that is to be killed finds its folder.
 const DESK_FOLDER: &str = "STELE_TEST_DESK_FOLDER";
 

@@ -1,20 +1,23 @@
 //! A live reading: a task that keeps one stream open, begins again where it was when the stream ends, and hands pages
 //! over one at a time.
 //!
-//! The task and not the caller waits for the connection, so a caller that gives up waiting loses nothing.
+//! The task and not the caller waits for the connection, so a caller that gives up waiting loses nothing. The owner begins
+//! no reading past the end of its log; who asks for what is to come waits here until the log has come there.
 
 use super::Clients;
 use crate::failure::{error, garbled, unreachable};
+use crate::identity::Known;
 use crate::jitter::jitter;
 use crate::observe;
 use crate::wire::{filter_out, page_in};
+use std::sync::Arc;
 use std::time::Duration;
 use stele_domain::backoff::Backoff;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{Filter, Follow, LogError, Page, Position};
 use stele_proto::log::v1 as proto;
 use tokio::sync::{mpsc, watch};
-use tonic::Streaming;
+use tonic::{Response, Status, Streaming};
 
 /// Waits between attempts to begin again.
 const WAIT_MIN: Duration = Duration::from_millis(50);
@@ -39,8 +42,13 @@ enum State {
 }
 
 impl RemoteFollow {
-    pub(super) fn new(clients: watch::Receiver<Clients>, from: Position, filter: Filter) -> Self {
-        let reading = Reading { clients, from: from.max(Position(1)), filter };
+    pub(super) fn new(
+        clients: watch::Receiver<Clients>,
+        known: Arc<Known>,
+        from: Position,
+        filter: Filter,
+    ) -> Self {
+        let reading = Reading { clients, known, from: from.max(Position(1)), filter };
         Self { state: State::Fresh(Some(Box::new(reading))), rest: None }
     }
 
@@ -90,6 +98,7 @@ impl Follow for RemoteFollow {
 /// Where a reading is.
 struct Reading {
     clients: watch::Receiver<Clients>,
+    known: Arc<Known>,
     from: Position,
     filter: Filter,
 }
@@ -119,7 +128,7 @@ impl Reading {
         pages: &mpsc::Sender<Result<Page, LogError>>,
         backoff: &mut Backoff,
     ) -> Result<(), LogError> {
-        let mut stream = self.begin().await?;
+        let (mut stream, mut at) = self.begin().await?;
         loop {
             let message = tokio::select! {
                 biased;
@@ -131,26 +140,41 @@ impl Reading {
                 Ok(None) => return Err(unreachable("the log's owner has ended the reading".to_owned())),
                 Err(status) => return Err(error(&status)),
             };
-            let page = page_in(message.page).map_err(|error| garbled(&error))?;
-            if page.next < self.from {
-                return Err(unreachable(format!(
-                    "the reading went back from {} to {}",
-                    self.from, page.next
-                )));
+            let mut page = page_in(message.page).map_err(|error| garbled(&error))?;
+            if page.next < at {
+                return Err(unreachable(format!("the reading went back from {at} to {}", page.next)));
             }
             backoff.reset();
-            self.from = page.next;
+            self.known.saw(page.head);
+            let waiting = at < self.from;
+            at = page.next;
+            if waiting && at <= self.from {
+                continue;
+            }
+            page.records.retain(|record| record.position >= self.from);
+            self.from = at;
             if pages.send(Ok(page)).await.is_err() {
                 return Ok(());
             }
         }
     }
 
-    async fn begin(&mut self) -> Result<Streaming<proto::FollowResponse>, LogError> {
-        let request = proto::FollowRequest { from: self.from.0, filter: Some(filter_out(&self.filter)) };
+    /// A stream, and where it begins: at the end of the log where more was asked for.
+    async fn begin(&self) -> Result<(Streaming<proto::FollowResponse>, Position), LogError> {
         let mut client = self.clients.borrow().readings.clone();
-        match tokio::time::timeout(BEGIN_MAX, client.follow(request)).await {
-            Ok(Ok(response)) => Ok(response.into_inner()),
+        let head = self.answer(client.head(proto::HeadRequest {})).await?;
+        let at = self.from.min(Position(head.position).next());
+        let request = proto::FollowRequest { from: at.0, filter: Some(filter_out(&self.filter)) };
+        Ok((self.answer(client.follow(request)).await?, at))
+    }
+
+    /// Waits for an answer of the log that is meant, not for ever.
+    async fn answer<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, LogError> {
+        match tokio::time::timeout(BEGIN_MAX, call).await {
+            Ok(Ok(response)) => self.known.heard(response.metadata()).map(|()| response.into_inner()),
             Ok(Err(status)) => Err(error(&status)),
             Err(_) => Err(unreachable(format!("no answer within {} s", BEGIN_MAX.as_secs()))),
         }

@@ -87,6 +87,7 @@ mod tests {
     use super::{CannotConnect, Papers, Renewal, Trust, Way};
     use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
     use std::path::Path;
+    use std::sync::Arc;
 
     fn authority() -> String {
         let mut params = CertificateParams::new(vec![]).unwrap();
@@ -99,7 +100,8 @@ mod tests {
         let url = "https://127.0.0.1:1".to_owned();
         let options = Options { url, key: None, plain_key: false, trust: trust.clone() };
         let papers = Papers::read(&trust).unwrap();
-        Renewal { way: Way::to(&options).unwrap(), bearer: Bearer::of(&options).unwrap(), trust, papers }
+        let bearer = Bearer::of(&options, &Arc::default()).unwrap();
+        Renewal { way: Way::to(&options).unwrap(), bearer, trust, papers }
     }
 
     #[tokio::test]

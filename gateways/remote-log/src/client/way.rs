@@ -2,9 +2,11 @@
 //! has said that the network between is theirs.
 
 use super::papers::{Papers, Trust};
+use crate::identity::Known;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -64,21 +66,26 @@ pub enum CannotConnect {
     Tls(#[source] tonic::transport::Error),
 }
 
-/// Puts the key beside every request.
+/// Puts the key beside every request, and which log is meant.
 #[derive(Clone)]
-pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
+pub(super) struct Bearer {
+    key: Option<MetadataValue<Ascii>>,
+    known: Arc<Known>,
+}
 
 impl Bearer {
-    pub(super) fn of(options: &Options) -> Result<Self, CannotConnect> {
-        options.key.as_ref().map(header).transpose().map(Self)
+    pub(super) fn of(options: &Options, known: &Arc<Known>) -> Result<Self, CannotConnect> {
+        let key = options.key.as_ref().map(header).transpose()?;
+        Ok(Self { key, known: Arc::clone(known) })
     }
 }
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(value) = &self.0 {
+        if let Some(value) = &self.key {
             request.metadata_mut().insert("authorization", value.clone());
         }
+        self.known.ask(request.metadata_mut());
         Ok(request)
     }
 }

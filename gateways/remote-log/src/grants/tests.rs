@@ -73,6 +73,20 @@ fn a_service_speaks_only_for_itself() {
     assert!(Process::Api.may_append(&stream("service-market"), "operations.ServiceResumed"));
 }
 
+/// Whoever writes a state that others begin with could arm the desk: only the log's owner does, who needs no list.
+#[test]
+fn nobody_writes_snapshots_over_the_wire() {
+    let types = codec::EVENT_TYPES.iter().chain(&["snapshot.StateKept"]);
+    for (name, place) in types
+        .flat_map(|name| ["snapshot-account-desk.near", "snapshot-price-btc-eure"].map(|place| (name, place)))
+    {
+        assert!(
+            Process::ALL.iter().all(|process| !process.may_append(&stream(place), name)),
+            "{name} in {place}"
+        );
+    }
+}
+
 #[test]
 fn a_right_type_in_a_wrong_place_is_refused() {
     assert!(!Process::Strategy.may_append(&stream("account-desk.near"), "trading.Decided"));

@@ -15,7 +15,9 @@ mod suite;
 mod support;
 
 mod conformance;
+mod identity;
 mod lists;
 mod losses;
 mod proofs;
+mod revoked;
 mod tls;

@@ -21,6 +21,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Server, ServerTlsConfig};
 use tonic::{Request, Status};
+use uuid::Uuid;
 
 /// A clock that goes on by a millisecond whenever it is looked at.
 struct Ticking(AtomicI64);
@@ -40,6 +41,9 @@ pub struct Owner {
     log: Arc<dyn EventLog>,
     pub address: SocketAddr,
     pub denials: Arc<Mutex<Vec<Denial>>>,
+    /// Whose credentials are no longer taken.
+    taken_back: Arc<Mutex<BTreeSet<String>>>,
+    identity: Uuid,
     listed: bool,
     proving: Option<Arc<EmbeddedLog>>,
     tls: Option<ServerTlsConfig>,
@@ -93,8 +97,9 @@ impl Owner {
     ) -> Self {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let denials = Arc::default();
-        let mut owner = Self { log, address, denials, listed, proving, tls, serving: None };
+        let (denials, taken_back, identity) = (Arc::default(), Arc::default(), stat().log);
+        let serving = None;
+        let mut owner = Self { log, address, denials, taken_back, identity, listed, proving, tls, serving };
         owner.serve(listener);
         owner
     }
@@ -106,7 +111,13 @@ impl Owner {
         let (stopper, stop) = watch::channel(false);
         let denials = Arc::clone(&self.denials);
         let hear = move |denial| denials.lock().unwrap().push(denial);
-        let mut service = LogService::new(Arc::clone(&self.log), hear, stop).with_stat(stat);
+        let (identity, taken_back) = (self.identity, Arc::clone(&self.taken_back));
+        let stands = move |caller: &Caller| match taken_back.lock().unwrap().get(caller.actor.as_str()) {
+            Some(_) => Err("this key was taken back: ask for a new one".to_owned()),
+            None => Ok(()),
+        };
+        let mut service = LogService::new(Arc::clone(&self.log), stands, hear, stop)
+            .with_stat(move || Stat { log: identity, ..stat() });
         if !self.listed {
             service = service.with_list(|_, _, _| true);
         }
@@ -145,6 +156,18 @@ impl Owner {
         self.serve(socket);
     }
 
+    /// Something else is there now, at the same address.
+    pub async fn replaced_by(&mut self, log: Arc<dyn EventLog>, identity: Uuid) {
+        self.vanish().await;
+        (self.log, self.identity) = (log, identity);
+        self.come_back();
+    }
+
+    /// From now on the key is no longer taken.
+    pub fn take_back(&self, key: &str) {
+        self.taken_back.lock().unwrap().insert(format!("service:{key}"));
+    }
+
     pub fn client(&self, key: &str) -> RemoteLog {
         client(self.address, key)
     }
@@ -181,7 +204,7 @@ fn socket_of(address: SocketAddr) -> std::net::TcpListener {
 /// Some numbers.
 pub fn stat() -> Stat {
     Stat {
-        log: uuid::Uuid::from_u128(7),
+        log: Uuid::from_u128(7),
         events: 6,
         commits: 5,
         bytes: 4,

@@ -193,6 +193,10 @@ fn check(
     }
     let now = shared.clock.now();
     let state = world.chain.pending();
+    // The relay has the contract simulate what it would execute; a paused one does neither, whatever is asked.
+    if state.paused {
+        return Err(engine_refusal(&EngineError::Paused));
+    }
     let setting = world.chain.next_setting(now);
     check_content(state, signed.public_key(), &content, setting).map_err(|error| engine_refusal(&error))?;
     if content.deadline < opened + Nanos::from(demand.min_deadline_ms) * NANOS_PER_MILLI {

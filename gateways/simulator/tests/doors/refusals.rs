@@ -251,6 +251,25 @@ async fn the_owners_changes_take_effect_at_once_for_responses() {
 }
 
 #[tokio::test]
+async fn while_the_contract_is_paused_no_response_is_taken_and_it_is_no_fault_of_the_desk() {
+    let running = start(options()).await;
+    let mut desk = Client::relay(&running).await;
+    let handle = running.handle();
+    let id = handle.quote(quote()).unwrap();
+    handle.act(Action::PauseContract { paused: true }).unwrap();
+    let terms = good(&running);
+    let text = error_of(&desk.respond(&id, output(), &terms).await.0);
+    assert_eq!(text, "Pausable: Method is paused");
+    let journal = handle.summary().journal;
+    assert_eq!((journal.verdicts["paused"], journal.verdicts.get("accepted")), (1, None));
+    assert_eq!(journal.violations, 0);
+    handle.act(Action::PauseContract { paused: false }).unwrap();
+    // Nothing was used up: the same signature is taken when the contract goes on.
+    assert_eq!(desk.respond(&id, output(), &terms).await.0["result"], OK);
+    assert_eq!(handle.summary().journal.verdicts["accepted"], 1);
+}
+
+#[tokio::test]
 async fn a_world_clock_ahead_of_ours_finds_our_deadlines_too_short() {
     let running = start(options()).await;
     let mut desk = Client::relay(&running).await;

@@ -2,9 +2,11 @@
 #![expect(clippy::doc_markdown, reason = "these comments are the help text, which has no backticks")]
 
 mod access;
+mod alerts;
 mod log;
 
 pub(crate) use access::{ApproveArgs, KeyCreateArgs, KeysCommand};
+pub(crate) use alerts::{AlertsArgs, AlertsCommand};
 pub(crate) use log::{LogCommand, WatchArgs};
 
 use crate::amounts;
@@ -85,7 +87,7 @@ pub(crate) enum Command {
     Status,
     /// Allow offers for a time
     Arm(ArmArgs),
-    /// Agree to an arming that another person has asked for
+    /// Agree to what another person has asked for: an arming, or the way back after a kill
     Approve(ApproveArgs),
     /// Allow no more offers; also the way back after a kill
     Disarm(ReasonArgs),
@@ -105,6 +107,8 @@ pub(crate) enum Command {
     /// Show or change which requests are listened to
     #[command(subcommand)]
     Filter(FilterCommand),
+    /// Show what needs a person now, or clear it
+    Alerts(AlertsArgs),
     /// Tell the whole story of one quote
     Trace(TraceArgs),
     /// Show a read model, or which ones there are

@@ -40,13 +40,20 @@ pub(super) fn arm(args: &ArmArgs, config: &Config, json: bool) -> Outcome {
     };
     let for_how_long = span(i64::try_from(args.for_ms).unwrap_or(i64::MAX));
     if let Some(approval) = &written.approval {
-        return needs_approval(&written, approval, config, json);
+        let nothing = "nothing is armed yet: the limits ask for a second person";
+        return needs_approval(&written, approval, nothing, config, json);
     }
     answer(&written, &format!("{how}, for {for_how_long}"), "Armed like this already", json)
 }
 
 /// Asked for, and not yet so: the exact command for the other person, who is shown the limits by it before they agree.
-fn needs_approval(written: &Written, approval: &Approval, config: &Config, json: bool) -> Outcome {
+fn needs_approval(
+    written: &Written,
+    approval: &Approval,
+    nothing: &str,
+    config: &Config,
+    json: bool,
+) -> Outcome {
     if json {
         say_json(written)?;
     }
@@ -56,7 +63,7 @@ fn needs_approval(written: &Written, approval: &Approval, config: &Config, json:
     Err(Failure::new(
         Code::NeedsApproval,
         format!(
-            "nothing is armed yet: the limits ask for a second person (under limits version {}; it can be approved until {})",
+            "{nothing} (under limits version {}; it can be approved until {})",
             approval.limits_version,
             moment(approval.expires_at)
         ),
@@ -68,6 +75,10 @@ pub(super) fn disarm(args: &ReasonArgs, config: &Config, json: bool) -> Outcome 
     let written = ask(config, |client| async move {
         wish(args.again.command_id, async |id| client.disarm(id, &args.reason).await).await
     })?;
+    if let Some(approval) = &written.approval {
+        let nothing = "the account stays KILLED: the limits ask for a second person to stand it down";
+        return needs_approval(&written, approval, nothing, config, json);
+    }
     answer(&written, "Disarmed: no offers are made", "Disarmed already", json)
 }
 

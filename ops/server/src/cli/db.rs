@@ -108,7 +108,8 @@ fn not_open(error: &OpenError) -> Failure {
 fn not_migrated(error: &MigrateError) -> Failure {
     let code = match error {
         MigrateError::Url(_) => Code::Usage,
-        MigrateError::Unavailable(_) => Code::Unavailable,
+        MigrateError::Unavailable(_) | MigrateError::TooLong { .. } => Code::Unavailable,
+        MigrateError::Locked { .. } => Code::Conflict,
         MigrateError::Empty | MigrateError::Behind { .. } | MigrateError::Failed { .. } => Code::Error,
         // What is stored is not what this build has written.
         MigrateError::Unknown { .. }

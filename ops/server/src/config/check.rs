@@ -364,6 +364,7 @@ impl Check<'_> {
             conflict_max: self.bps("market.conflict_max_bps", raw.conflict_max_bps, 5_000)?,
             peg_band: self.bps("market.peg_band_bps", raw.peg_band_bps, 5_000)?,
             basis,
+            peg_watched: raw.coin_gecko.watch_peg && !raw.coin_gecko.url.is_empty(),
             fallback_half_spread: self.bps(
                 "market.fallback_half_spread_bps",
                 raw.fallback_half_spread_bps,

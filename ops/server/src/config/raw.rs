@@ -209,6 +209,7 @@ pub(crate) struct Api {
     pub tls_certificate_file: String,
     pub tls_key_file: String,
     pub tls_client_ca_file: String,
+    pub tls_client_crl_file: String,
     pub tls_client_required: bool,
     pub plain_tcp: bool,
     pub reads_per_second: u32,

@@ -2,7 +2,7 @@
 
 use super::layers::{DEFAULTS, Layers};
 use super::raw::Raw;
-use super::{Config, DatabaseAt, Problem, ServeFlags, Sources, print};
+use super::{Config, DatabaseAt, LogElsewhere, Problem, ServeFlags, Sources, print};
 use std::path::{Path, PathBuf};
 use stele_domain::money::Units;
 use stele_intents::key::KeySource;
@@ -196,6 +196,15 @@ fn a_printed_configuration_is_a_configuration_again() {
 }
 
 #[test]
+fn the_peg_is_watched_where_somebody_is_asked_for_it_and_only_there() {
+    assert!(load("").unwrap().policy.peg_watched);
+    for nobody in ["watch_peg = false", "url = \"\""] {
+        let config = load(&format!("[market.coin_gecko]\n{nobody}")).unwrap();
+        assert!(!config.policy.peg_watched && config.market.peg.is_none(), "{nobody}");
+    }
+}
+
+#[test]
 fn a_key_comes_from_a_file_or_a_variable_and_not_from_both() {
     let config = load("[account]\nsigning_key_env = \"DESK_KEY\"").unwrap();
     assert_eq!(config.signing_key, Some(KeySource::Env("DESK_KEY".to_owned())));
@@ -264,6 +273,7 @@ fn half_a_tls_is_none() {
         ("tls_certificate_file = \"c\"", "api.tls_key_file"),
         ("tls_key_file = \"k\"", "api.tls_certificate_file"),
         ("tls_client_ca_file = \"ca\"", "api.tls_client_ca_file"),
+        ("tls_client_crl_file = \"crl\"", "api.tls_client_crl_file"),
         ("tls_client_required = true", "api.tls_client_required"),
     ] {
         let words = complaint(&format!("[api]\n{text}\n"));
@@ -275,9 +285,21 @@ fn half_a_tls_is_none() {
 fn a_process_that_owns_its_log_has_nobody_to_show_a_key_to() {
     assert!(complaint("[log]\nkey_file = \"k\"\n").contains("log.url"));
     let config = load("[log]\nurl = \"http://127.0.0.1:8420\"\nkey_file = \"k\"\n").unwrap();
-    let at = config.remote_log.unwrap();
+    let Some(LogElsewhere::Owner(at)) = config.remote_log else { panic!("{:?}", config.remote_log) };
     assert_eq!((at.url.as_str(), at.key_file), ("http://127.0.0.1:8420", Some(PathBuf::from("k"))));
     assert!(complaint("[log]\nurl = \"owner:8420\"\n").contains("https://"));
+}
+
+#[test]
+fn the_log_may_be_on_a_kurrentdb_server_whose_password_is_not_shown() {
+    let config = load("[log]\nurl = \"kurrentdb://ann:hush@db:2113?tls=true\"\n").unwrap();
+    let Some(LogElsewhere::EventStore(at)) = &config.remote_log else { panic!("{:?}", config.remote_log) };
+    assert!(at.address.contains("hush") && !format!("{config:?}").contains("hush"));
+    assert!(!config.print(true).contains("hush"), "{}", config.print(true));
+    let words = complaint("[log]\nurl = \"esdb://db?maxDiscoverAttempts=1\"\n");
+    assert!(words.contains("log.url") && words.contains("maxDiscoverAttempts"), "{words}");
+    let words = complaint("[log]\nurl = \"esdb://db\"\nca_file = \"ca.pem\"\n");
+    assert!(words.contains("log.ca_file") && words.contains("tlsCaFile"), "{words}");
 }
 
 #[test]
@@ -291,7 +313,8 @@ fn the_flags_of_serve_name_the_log_its_key_the_port_and_the_tables() {
     };
     let sources = Sources { serve, ..Sources::default() };
     let config = Config::from_layers(None, NO_ENV.into_iter(), &sources).unwrap();
-    assert_eq!(config.remote_log.as_ref().map(|at| at.url.as_str()), Some("http://127.0.0.1:9"));
+    let Some(LogElsewhere::Owner(at)) = &config.remote_log else { panic!("{:?}", config.remote_log) };
+    assert_eq!(at.url, "http://127.0.0.1:9");
     assert_eq!(config.doors.listen, Some("127.0.0.1:0".parse().unwrap()));
     assert!(config.database.at == DatabaseAt::Private);
     assert!(config.print(true).contains("# the flag --log"), "{}", config.print(true));

@@ -7,7 +7,7 @@ use super::report::{JournalCounts, LogProved, Report, percentiles};
 use super::script::{OFFER_LIFE_MAX, Played, is_resolved};
 use super::settings::Store;
 use super::stage::{Ended, Stage};
-use crate::exit::Failure;
+use crate::exit::{Code, Failure};
 use std::process::Stdio;
 use std::time::Duration;
 use stele_api::dto::Status;
@@ -40,6 +40,8 @@ pub(crate) async fn end(stage: &mut Stage, seed: u64, played: Played, store: Sto
     let swallowed_became = stage.story.offer_on(&played.swallowed).filter(|offer| is_resolved(offer));
     let swallowed_became = swallowed_became.map(|offer| offer.fate.name());
     let counters = last.status.counters;
+    let counters =
+        counters.ok_or_else(|| Failure::new(Code::Unavailable, "the desk's tables could not be read"))?;
     Ok(Report {
         seed,
         quotes: counters.quotes,

@@ -78,8 +78,10 @@ async fn drain(
         match stream.next().await {
             Ok(Some(FollowLine::Event(told))) => {
                 let heard = heard(&told)?;
-                *next = heard.position.next();
-                if events.send(Ok(heard)).await.is_err() {
+                *next = Position(told.position).next();
+                if let Some(heard) = heard
+                    && events.send(Ok(heard)).await.is_err()
+                {
                     return Ok(());
                 }
             }
@@ -98,7 +100,8 @@ async fn drain(
     }
 }
 
-fn heard(told: &Told) -> Result<Heard, Failure> {
+/// The event that was told; none when the record is no event, as a snapshot is.
+fn heard(told: &Told) -> Result<Option<Heard>, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::error(&std::io::Error::other(format!("event {} can't be read: {error}", told.position)))
     };
@@ -107,6 +110,9 @@ fn heard(told: &Told) -> Result<Heard, Failure> {
     };
     let (data, metadata) = (bytes(&told.data).unwrap_or_default(), bytes(&told.metadata).unwrap_or_default());
     let meta = codec::decode_meta(&metadata).map_err(|error| failed(&error))?;
-    let event = codec::decode(&told.event_type, meta.schema, &data).map_err(|error| failed(&error))?;
-    Ok(Heard { position: Position(told.position), meta, event })
+    match codec::decode(&told.event_type, meta.schema, &data) {
+        Ok(event) => Ok(Some(Heard { position: Position(told.position), meta, event })),
+        Err(error) if error.is_foreign() => Ok(None),
+        Err(error) => Err(failed(&error)),
+    }
 }

@@ -3,7 +3,7 @@
 use super::table;
 use super::units::moment;
 use std::collections::BTreeSet;
-use stele_api::dto::{KeyStanding, KeysAnswer, WhoAmI};
+use stele_api::dto::{Key, KeyStanding, KeysAnswer, WhoAmI};
 use stele_domain::access::{Action, Role};
 
 /// Every key; none of this is secret.
@@ -23,12 +23,18 @@ pub(crate) fn list(answer: &KeysAnswer) -> String {
             key.role.name().to_owned(),
             narrowed.join(", "),
             key.label.clone(),
-            format!("{} by {}", moment(key.created_at), key.created_by),
+            made(key),
             key.expires_at.map_or_else(|| "for ever".to_owned(), moment),
             standing(key.standing).to_owned(),
         ]);
     }
     table.to_string()
+}
+
+/// When a key was made, by whom, and with which key: whoever has that one could have kept a copy of this one.
+fn made(key: &Key) -> String {
+    let with = key.made_with.as_ref().map_or_else(String::new, |with| format!(" with {with}"));
+    format!("{} by {}{with}", moment(key.created_at), key.created_by)
 }
 
 fn standing(standing: KeyStanding) -> &'static str {

@@ -4,7 +4,7 @@ use super::harmless::harmless;
 use super::table;
 use super::units::moment;
 use crate::config::LIMIT_FIELDS;
-use stele_api::dto::{ArmRequest, LimitsAnswer, LimitsVersion, Mode};
+use stele_api::dto::{ArmRequest, LimitsAnswer, LimitsVersion, Mode, StandDownRequest};
 use stele_domain::pair::Pair;
 
 /// The limits in force, and those that will be.
@@ -46,6 +46,16 @@ pub(crate) fn request(asked: &ArmRequest) -> String {
         ("reason", asked.reason.clone()),
         ("would arm", format!("{how}, until {}", moment(asked.until))),
         ("under limits", format!("version {}, hash {}", asked.limits_version, asked.limits_hash)),
+        ("can be approved until", moment(asked.expires_at)),
+    ])
+}
+
+/// The way back after a kill that waits for a second person.
+pub(crate) fn stand_down(asked: &StandDownRequest) -> String {
+    table::facts([
+        ("asked for by", asked.by.clone()),
+        ("reason", asked.reason.clone()),
+        ("would do", "stand the killed account down: it is disarmed then, and can be armed again".to_owned()),
         ("can be approved until", moment(asked.expires_at)),
     ])
 }

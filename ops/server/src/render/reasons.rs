@@ -73,5 +73,8 @@ pub(crate) fn refused(code: RefusalCode) -> &'static str {
         RefusalCode::TermsDisagree => {
             "the order's own figures disagreed: its pair, tokens, amounts and notional"
         }
+        RefusalCode::PriceDisagrees => {
+            "the newest price did not bear the order out: it had gone, or the offer would have lost at it"
+        }
     }
 }

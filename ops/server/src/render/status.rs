@@ -5,7 +5,8 @@ use super::table;
 use super::units::{clock, moment, number, of_token};
 use crate::amounts::span;
 use stele_api::dto::{
-    Account, Arming, Counters, Price, PriceSource, Reads, ServiceState, ServiceStatus, Status,
+    Account, Arming, Counters, Inventory, Price, PriceSource, Reads, Relay, ServiceState, ServiceStatus,
+    Status,
 };
 use stele_domain::money::{BasisPoints, Units};
 use stele_domain::pair::Pair;
@@ -14,12 +15,13 @@ use stele_domain::time::Timestamp;
 /// The page.
 pub(crate) fn page(status: &Status, pair: &Pair) -> String {
     let mut parts = vec![heading(status), arming(&status.account, status.at, pair)];
+    parts.extend(without_tables(status));
     parts.push(services(&status.services));
-    parts.extend(status.prices.iter().map(|one| price(one, pair)));
-    parts.push(inventory(status, pair));
+    parts.extend(status.prices.iter().flatten().map(|one| price(one, pair)));
+    parts.extend(status.inventory.as_ref().map(|held| inventory(held, pair)));
     parts.extend(open_offers(&status.account, pair));
     parts.push(alerts(status));
-    parts.push(counters(&status.counters));
+    parts.extend(status.counters.as_ref().map(counters));
     parts.push(tables(status));
     parts.join("\n\n")
 }
@@ -27,6 +29,15 @@ pub(crate) fn page(status: &Status, pair: &Pair) -> String {
 fn heading(status: &Status) -> String {
     let (instance, version) = (harmless(&status.instance), harmless(&status.version));
     format!("Desk {instance}, Stele {version}, {}", moment(status.at))
+}
+
+/// What is missing on the page, and why.
+fn without_tables(status: &Status) -> Option<String> {
+    let why = status.tables_unavailable.as_ref()?;
+    Some(harmless(&format!(
+        "The tables can't be read: {why}. Prices, balances, the relay and counts are missing here; what stands in the \
+         log is shown"
+    )))
 }
 
 /// Whether offers may be made, in the first lines that anybody reads.
@@ -64,8 +75,9 @@ fn arming(account: &Account, at: Timestamp, pair: &Pair) -> String {
         0 => "nothing".to_owned(),
         _ => reserved.collect::<Vec<_>>().join(", "),
     };
-    table::facts([
-        ("offers", state),
+    let mut facts = vec![("offers", state)];
+    facts.extend(waiting(account));
+    facts.extend([
         ("limits", limits),
         ("may sign", lease),
         (
@@ -77,7 +89,25 @@ fn arming(account: &Account, at: Timestamp, pair: &Pair) -> String {
             ),
         ),
         ("reserved", reserved),
-    ])
+    ]);
+    table::facts(facts)
+}
+
+/// What waits for a second person, with the command that is theirs.
+fn waiting(account: &Account) -> Vec<(&'static str, String)> {
+    let line = |what: &str, by: &str, reason: &str, until: Timestamp, id: &dyn std::fmt::Display| {
+        let until = clock(until);
+        format!(
+            "{by} asks to {what}: {reason}. Until {until} another person agrees with: stele approve {id} --reason …"
+        )
+    };
+    let arm = account.arm_request.as_ref();
+    let arm = arm.map(|asked| line("arm", &asked.by, &asked.reason, asked.expires_at, &asked.request_id));
+    let back = account.stand_down_request.as_ref();
+    let back = back.map(|asked| {
+        line("stand the account down", &asked.by, &asked.reason, asked.expires_at, &asked.request_id)
+    });
+    arm.into_iter().chain(back).map(|words| ("WAITS", words)).collect()
 }
 
 fn armed(how: &str, account: &Account, at: Timestamp) -> String {
@@ -111,8 +141,13 @@ fn services(services: &[ServiceStatus]) -> String {
             Reads::Authoritative => "newest",
             Reads::Stale => "STALE",
             Reads::Nothing => "nothing yet",
+            Reads::Unknown => "not known: no tables",
         };
-        let last = service.last_success_at.map_or_else(|| "never".to_owned(), clock);
+        let last = match (service.last_success_at, service.reads) {
+            (Some(at), _) => clock(at),
+            (None, Reads::Unknown) => String::new(),
+            (None, Reads::Authoritative | Reads::Stale | Reads::Nothing) => "never".to_owned(),
+        };
         let blocked = service.blocked.clone().unwrap_or_default();
         table.add_row([service.service.clone(), state, reads.to_owned(), last, blocked]);
     }
@@ -155,8 +190,7 @@ fn source_row(source: &PriceSource) -> [String; 6] {
     ]
 }
 
-fn inventory(status: &Status, pair: &Pair) -> String {
-    let inventory = &status.inventory;
+fn inventory(inventory: &Inventory, pair: &Pair) -> String {
     let when = match (inventory.height, inventory.age_ms) {
         (Some(height), Some(age)) => format!("block {height}, read {} ago", span(age)),
         (_, _) => "not read yet".to_owned(),
@@ -200,11 +234,16 @@ fn alerts(status: &Status) -> String {
     if status.alerts.is_empty() {
         return "Alerts: none".to_owned();
     }
+    let clear = if status.alerts.iter().any(|alert| alert.waits_for_person) {
+        "\nWhat happened stays until a person says what it was: stele alerts clear KIND --reason …"
+    } else {
+        ""
+    };
     let lines = status.alerts.iter().map(|alert| {
         let since = alert.raised_at.map_or_else(String::new, |at| format!(" (since {})", clock(at)));
         harmless(&format!("  {}: {}{since}", alert.kind, alert.detail))
     });
-    format!("ALERTS\n{}", lines.collect::<Vec<_>>().join("\n"))
+    format!("ALERTS\n{}{clear}", lines.collect::<Vec<_>>().join("\n"))
 }
 
 fn counters(counters: &Counters) -> String {
@@ -224,8 +263,26 @@ fn counters(counters: &Counters) -> String {
 }
 
 fn tables(status: &Status) -> String {
-    let behind = status.head.saturating_sub(status.as_of);
-    let relay = status.relays.iter().map(|relay| {
+    let log = if status.log.reachable { "" } else { ", which does NOT ANSWER" };
+    let how_far = match status.as_of.map(|as_of| status.head.saturating_sub(as_of)) {
+        Some(0) => "up to date".to_owned(),
+        Some(behind) => format!("{behind} events behind"),
+        None => "NOT READABLE".to_owned(),
+    };
+    let why = if status.projections.why.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", status.projections.why)
+    };
+    let mut facts = vec![];
+    facts.extend(status.relays.as_ref().map(|known| ("relay", relays(known))));
+    facts.push(("log", format!("{} events{log}", status.head)));
+    facts.push(("tables", format!("{}{why}, {how_far}", status.projections.state)));
+    table::facts(facts)
+}
+
+fn relays(relays: &[Relay]) -> String {
+    let relay = relays.iter().map(|relay| {
         let state = match (relay.connected, relay.pair_silent_since) {
             (true, Some(since)) => format!("connected, last request or connection {since}"),
             (true, None) => "connected".to_owned(),
@@ -233,19 +290,8 @@ fn tables(status: &Status) -> String {
         };
         format!("{} {state}", relay.venue)
     });
-    let relay = relay.collect::<Vec<_>>().join(", ");
-    let log = if status.log.reachable { "" } else { ", which does NOT ANSWER" };
-    let behind = if behind == 0 { "up to date".to_owned() } else { format!("{behind} events behind") };
-    let why = if status.projections.why.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", status.projections.why)
-    };
-    table::facts([
-        ("relay", if relay.is_empty() { "never connected".to_owned() } else { relay }),
-        ("log", format!("{} events{log}", status.head)),
-        ("tables", format!("{}{why}, {behind}", status.projections.state)),
-    ])
+    let words = relay.collect::<Vec<_>>().join(", ");
+    if words.is_empty() { "never connected".to_owned() } else { words }
 }
 
 /// Base units as text, in whole tokens.

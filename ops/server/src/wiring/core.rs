@@ -2,8 +2,8 @@
 //! bells.
 
 use super::clock::SystemClock;
-use super::remote;
-use crate::config::Config;
+use super::{event_store, remote};
+use crate::config::{Config, LogElsewhere};
 use crate::exit::{Code, Failure, chain};
 use crate::observe;
 use std::path::Path;
@@ -20,6 +20,7 @@ use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, InvalidStream, LogError};
 use stele_domain::trading::account::Account;
 use stele_event_log::EmbeddedLog;
+use stele_eventstore::EventStoreLog;
 use stele_remote_log::RemoteLog;
 
 /// Shared by all parts.
@@ -43,6 +44,8 @@ pub(crate) enum Source {
     Owned(Arc<EmbeddedLog>),
     /// Another process's.
     Remote(Box<RemoteLog>),
+    /// A KurrentDB server's.
+    EventStore(EventStoreLog),
 }
 
 impl Source {
@@ -50,6 +53,7 @@ impl Source {
         match self {
             Self::Owned(log) => Arc::<EmbeddedLog>::clone(log),
             Self::Remote(log) => Arc::new(RemoteLog::clone(log)),
+            Self::EventStore(log) => Arc::new(log.clone()),
         }
     }
 }
@@ -64,7 +68,8 @@ impl Core {
                 own_directory(&config.data_dir)?;
                 Source::Owned(Arc::new(open_log(config, &clock).await?))
             }
-            Some(at) => Source::Remote(Box::new(remote::connect(at).await?)),
+            Some(LogElsewhere::Owner(at)) => Source::Remote(Box::new(remote::connect(at).await?)),
+            Some(LogElsewhere::EventStore(at)) => Source::EventStore(event_store::connect(at).await?),
         };
         let log = source.log();
         let named = |error: InvalidStream| Failure::usage(format!("configuration: {error}"));
@@ -89,7 +94,7 @@ impl Core {
                 Ok(()) => observe::log_closed(),
                 Err(error) => observe::log_not_closed(&error),
             },
-            Source::Remote(_) => {}
+            Source::Remote(_) | Source::EventStore(_) => {}
         }
     }
 }

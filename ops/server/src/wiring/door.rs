@@ -2,6 +2,7 @@
 //! port for probes where one is named.
 
 use super::core::{Core, Source, log_failure};
+use super::event_store::Unproven;
 use super::elsewhere::OwnedElsewhere;
 use super::health::Health;
 use super::parts::Parts;
@@ -155,6 +156,7 @@ fn log_side(core: &Core, gatekeeper: &Arc<Gatekeeper>, parts: &Parts) -> (Arc<dy
             (Arc::new(Owner { log: Arc::clone(log) }), Some(beside))
         }
         Source::Remote(log) => (Arc::new(OwnedElsewhere::of(RemoteLog::clone(log))), None),
+        Source::EventStore(log) => (Arc::new(Unproven(log.clone())), None),
     }
 }
 
@@ -194,6 +196,7 @@ fn tls_files(tls: &Tls) -> TlsFiles {
         chain: tls.certificate_file.clone(),
         key: tls.key_file.clone(),
         client_ca: tls.client_ca_file.clone(),
+        client_crl: tls.client_crl_file.clone(),
         client_required: tls.client_required,
         look_every: TlsFiles::LOOK_EVERY,
     }

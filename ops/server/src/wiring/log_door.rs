@@ -1,13 +1,15 @@
 //! The log of this process for the other processes of the desk, on the same port as everything else.
 
 use std::sync::Arc;
-use stele_api::Beside;
+use stele_api::{Beside, BesideAnswer, BesideMethod};
 use stele_commands::access::Gatekeeper;
 use stele_commands::stop::Stop;
+use stele_domain::access::{Action, Caller};
 use stele_domain::port::event_log::{LogError, Position};
 use stele_event_log::{EmbeddedLog, InclusionProof};
-use stele_remote_log::{LogService, Proof, SignedCheckpoint, Stat};
+use stele_remote_log::{LogService, Method, Proof, SignedCheckpoint, Stat};
 use tokio::sync::watch;
+use tonic::Status;
 use tonic::service::Routes;
 
 /// What the paths of its methods begin with.
@@ -20,11 +22,13 @@ pub(super) fn service(log: &Arc<EmbeddedLog>, gatekeeper: Arc<Gatekeeper>, mut s
         stop.requested().await;
         end.send_replace(true);
     });
+    let asked = Arc::clone(&gatekeeper);
+    let stands = move |caller: &Caller| asked.stands(caller).map_err(|denied| denied.message);
     let hear = move |denial: stele_remote_log::Denial| {
         gatekeeper.denied(&denial.caller, denial.action, &denial.what);
     };
     let (numbers, signing, proving) = (Arc::clone(log), Arc::clone(log), Arc::clone(log));
-    let service = LogService::new(Arc::<EmbeddedLog>::clone(log), hear, ended)
+    let service = LogService::new(Arc::<EmbeddedLog>::clone(log), stands, hear, ended)
         .with_stat(move || stat(&numbers))
         .with_proofs(
             move || signed(&signing, signing.checkpoint()),
@@ -33,8 +37,39 @@ pub(super) fn service(log: &Arc<EmbeddedLog>, gatekeeper: Arc<Gatekeeper>, mut s
                 Box::pin(async move { prove(&log, position).await })
             },
         );
-    let service = Routes::new(service.into_server()).into_axum_router();
-    Beside { prefix: PREFIX, service }
+    let judging = service.clone();
+    let admits = move |caller: &Caller, name: &'static str| match Method::named(name) {
+        Some(method) => judging.admits(caller, method),
+        None => Err(Status::unimplemented("there is no such method")),
+    };
+    Beside {
+        prefix: PREFIX,
+        methods: Method::ALL.map(told).into(),
+        admits: Arc::new(admits),
+        service: Routes::new(service.into_server()).into_axum_router(),
+    }
+}
+
+/// A method as the door takes it.
+fn told(method: Method) -> BesideMethod {
+    let (counted_as, action, answer) = match method {
+        Method::Append => ("EventLog/Append", Action::AppendLog, BesideAnswer::Word),
+        Method::ReadStream => ("EventLog/ReadStream", Action::ReadLog, BesideAnswer::Page),
+        Method::ReadAll => ("EventLog/ReadAll", Action::ReadLog, BesideAnswer::Page),
+        Method::Head => ("EventLog/Head", Action::ReadLog, BesideAnswer::Word),
+        Method::Stat => ("EventLog/Stat", Action::ReadLog, BesideAnswer::Word),
+        // A process is asked for its permission to read; whether it answers persons, the service asks.
+        Method::Checkpoint => ("EventLog/Checkpoint", Action::ReadLog, BesideAnswer::Word),
+        Method::Prove => ("EventLog/Prove", Action::ReadLog, BesideAnswer::Page),
+        Method::Follow => ("EventLog/Follow", Action::ReadLog, BesideAnswer::Live),
+    };
+    BesideMethod {
+        name: method.name(),
+        counted_as,
+        action,
+        asked_bytes_max: method.asked_bytes_max(),
+        answer,
+    }
 }
 
 fn stat(log: &EmbeddedLog) -> Stat {

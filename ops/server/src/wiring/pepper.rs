@@ -1,7 +1,7 @@
 //! The pepper: the 32 secret bytes that keys are hashed with. The owner of the log makes it, once.
 
 use super::secret;
-use crate::config::Config;
+use crate::config::{Config, LogElsewhere};
 use crate::exit::{Code, Failure};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -13,10 +13,12 @@ use zeroize::Zeroizing;
 /// What it is called in complaints.
 const SETTING: &str = "access.pepper_file";
 
-/// Reads the pepper; the process that owns the log makes one where there is none. Blocks on files.
+/// Reads the pepper; the process that owns the log makes one where there is none, and on a KurrentDB server, which no process
+/// owns, the first. Blocks on files.
 pub(crate) fn load(config: &Config) -> Result<Pepper, Failure> {
     let path = &config.pepper_file;
-    if config.remote_log.is_none() {
+    let owned_elsewhere = matches!(config.remote_log, Some(LogElsewhere::Owner(_)));
+    if !owned_elsewhere {
         make(path)?;
     } else if !path.exists() {
         let what = format!("configuration: `{SETTING}`: there is no {}", path.display());

@@ -19,18 +19,24 @@ pub(super) async fn connect(at: &RemoteLogAt) -> Result<RemoteLog, Failure> {
         Trust { ca_file: at.ca_file.clone(), identity: at.identity.clone(), look_every: Trust::LOOK_EVERY };
     let options = Options { url: at.url.clone(), key, plain_key: at.plain_key, trust };
     let log = RemoteLog::new(&options).map_err(|error| unusable(&error))?;
+    answers(&log, &at.url).await?;
+    Ok(log)
+}
+
+/// Waits until a log answers that is not this process's.
+pub(super) async fn answers(log: &dyn EventLog, shown: &str) -> Result<(), Failure> {
     let mut said = String::new();
     loop {
         match log.head().await {
             Ok(head) => {
-                observe::log_connected(&at.url, head.0);
-                return Ok(log);
+                observe::log_connected(shown, head.0);
+                return Ok(());
             }
             Err(error) if error.is_transient() => {
                 let words = chain(&error);
                 // Each reason once: an owner that is not there yet may turn out to be one that is not believed.
                 if words != said {
-                    observe::log_awaited(&at.url, &words);
+                    observe::log_awaited(shown, &words);
                     said = words;
                 }
                 tokio::time::sleep(RETRY).await;

@@ -1,6 +1,6 @@
 //! Starts the services of the chosen roles, each as one task.
 
-use super::core::{Core, log_failure};
+use super::core::{Core, Source, log_failure};
 use super::health::Health;
 use super::parts::Parts;
 use super::patience::LOG_RETRY;
@@ -9,6 +9,7 @@ use super::strict;
 use crate::config::Config;
 use crate::exit::{Failure, chain};
 use crate::observe;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use stele_commands::alerts::AlertWatch;
@@ -17,7 +18,9 @@ use stele_commands::ingest::{Ingest, Replies};
 use stele_commands::inventory::InventoryReader;
 use stele_commands::ledger::Ledger;
 use stele_commands::market::Market;
+use stele_commands::refresh::Ears;
 use stele_commands::service::ServiceError;
+use stele_commands::snapshots::Snapshots;
 use stele_commands::strategy::StrategyReactor;
 use stele_commands::streams;
 use stele_commands::strict::Tables;
@@ -59,6 +62,7 @@ pub(crate) async fn start(
     if roles.has(Role::Inventory) {
         inventory(config, core, public_key, parts)?;
     }
+    ears(core, roles, parts);
     if roles.has(Role::Ingest) || roles.has(Role::Executor) {
         let (venue, stream) = relay(config, core, roles, key)?;
         if roles.has(Role::Ingest) {
@@ -76,6 +80,16 @@ pub(crate) async fn start(
     }
     if roles.has(Role::Alerts) {
         alerts(config, core, parts)?;
+    }
+    let keeps_snapshots = match &core.source {
+        // Everybody believes the log's owner already.
+        Source::Owned(_) => true,
+        Source::Remote(_) => false,
+        // Nobody owns it, and whoever may write there may write anything: one process does it.
+        Source::EventStore(_) => roles.has(Role::Executor),
+    };
+    if keeps_snapshots {
+        snapshots(config, core, parts)?;
     }
     Ok(())
 }
@@ -103,6 +117,18 @@ fn signing_key(config: &Config, roles: &Roles) -> Result<SigningKey, KeyError> {
         Err(_) => {}
     }
     key
+}
+
+/// Where a service runs that reads the outside, its bell is rung also for those who ask in another process.
+fn ears(core: &Core, roles: &Roles, parts: &mut Parts) {
+    let services: BTreeSet<Service> =
+        roles.services().filter(|service| core.bells.of(*service).is_some()).collect();
+    if services.is_empty() {
+        return;
+    }
+    let ears = Ears { log: Arc::clone(&core.log), bells: core.bells.clone(), services };
+    let stop = parts.stop();
+    parts.spawn("ears", async move { Ok(ears.run(stop).await?) });
 }
 
 fn market(config: &Config, core: &Core, parts: &mut Parts) -> Result<(), Failure> {
@@ -283,6 +309,15 @@ fn alerts(config: &Config, core: &Core, parts: &mut Parts) -> Result<(), Failure
     };
     let stop = parts.stop();
     parts.spawn("alerts", async move { Ok(service.run(stop).await?) });
+    Ok(())
+}
+
+fn snapshots(config: &Config, core: &Core, parts: &mut Parts) -> Result<(), Failure> {
+    let (clock, pair) = (Arc::clone(&core.clock), &config.pair.id);
+    let keeper =
+        Snapshots::new(&core.log, clock, &core.account_id, pair).map_err(|error| Failure::error(&error))?;
+    let stop = parts.stop();
+    parts.spawn("snapshots", async move { Ok(keeper.run(stop).await?) });
     Ok(())
 }
 

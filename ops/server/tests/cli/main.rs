@@ -2,6 +2,7 @@
 //! world. Nothing here looks inside.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the support of tests is test code too")]
 
+mod alerts;
 mod configuration;
 mod database;
 mod desk;

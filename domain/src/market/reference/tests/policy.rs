@@ -1,13 +1,13 @@
 //! Sentences of the policy: which price counts, and why another does not.
 
 use super::{
-    OBSERVED, POLICY, at, blocked, change, coin_gecko, history, kraken, part, peg, priced, rate, seen,
-    source_of, verdict,
+    OBSERVED, POLICY, WATCHED, at, blocked, change, coin_gecko, history, kraken, part, peg, priced, rate,
+    seen, source_of, verdict,
 };
 use crate::market::reference::event::{
     Basis, BasisMode, Block, Event, Fair, Link, PriceObserved, Role, Source, Verdict,
 };
-use crate::market::reference::policy::Policy;
+use crate::market::reference::policy::{Policy, young};
 use crate::money::BasisPoints;
 
 #[test]
@@ -252,9 +252,66 @@ fn an_observed_basis_is_used_up_to_its_greatest_age() {
 }
 
 #[test]
-fn assumed_parity_does_not_need_a_fresh_observation() {
-    let verdict = verdict(&[kraken(180_001), peg("0.9", 0)], &POLICY, 180_001);
-    assert_eq!(source_of(&verdict), Some(Source::Kraken));
+fn a_depeg_that_was_seen_is_not_forgotten_when_its_source_falls_silent() {
+    for millis in [180_001, 3_600_000, 86_400_000] {
+        for policy in [POLICY, WATCHED, OBSERVED] {
+            let priced = priced(&history(&[kraken(millis), peg("0.9", 0)]), &policy, millis);
+            assert_eq!(priced.verdict, blocked(Block::PegOutOfBand), "{millis}, {:?}", policy.basis);
+            assert!(priced.depegged);
+            let why = &part(&priced, Source::Peg).why;
+            assert_eq!(why, "older than 180000 ms; it was out of its band, and was not seen inside since");
+        }
+    }
+}
+
+#[test]
+fn parity_is_assumed_as_long_as_eure_was_inside_its_band_when_it_was_last_seen() {
+    for (price, holds) in [("1.005", true), ("1.00501", false), ("0.995", true), ("0.99499", false)] {
+        let verdict = verdict(&[kraken(86_400_000), peg(price, 0)], &WATCHED, 86_400_000);
+        assert_eq!(source_of(&verdict).is_some(), holds, "{price}");
+    }
+}
+
+#[test]
+fn only_a_fresh_observation_inside_the_band_takes_a_depeg_back() {
+    // The depeg is seen and stated; then a cache answers with a price of before.
+    let mut story = history(&[peg("1", 0), kraken(200_000), peg("0.9", 200_000)]);
+    story.push(Event::ReferencePriced(priced(&story, &WATCHED, 200_000)));
+    let of_before = PriceObserved { source_at: Some(at(10_000)), ..peg("1", 260_000) };
+    story.extend([Event::PriceObserved(kraken(260_000)), Event::PriceObserved(of_before)]);
+    let still = priced(&story, &WATCHED, 260_000);
+    assert_eq!((still.verdict.clone(), still.depegged), (blocked(Block::PegOutOfBand), true));
+    // Other blocks in between don't hide it.
+    story.push(Event::ReferencePriced(still));
+    let silent = priced(&story, &WATCHED, 300_000);
+    assert_eq!((silent.verdict.clone(), silent.depegged), (blocked(Block::PriceStale), true));
+    story.extend([Event::ReferencePriced(silent), Event::PriceObserved(kraken(300_001))]);
+    assert_eq!(priced(&story, &WATCHED, 300_001).verdict, blocked(Block::PegOutOfBand));
+    // Seen inside again, and then silent: that holds.
+    story.push(Event::PriceObserved(peg("0.999", 300_002)));
+    let over = priced(&story, &WATCHED, 300_002);
+    assert_eq!((source_of(&over.verdict), over.depegged), (Some(Source::Kraken), false));
+    story.extend([Event::ReferencePriced(over), Event::PriceObserved(kraken(900_000))]);
+    assert_eq!(source_of(&priced(&story, &WATCHED, 900_000).verdict), Some(Source::Kraken));
+}
+
+#[test]
+fn where_the_peg_is_watched_nothing_is_decided_before_the_first_answer() {
+    assert_eq!(verdict(&[kraken(0)], &WATCHED, 0), blocked(Block::PegOutOfBand));
+    assert_eq!(source_of(&verdict(&[kraken(0), peg("1", 0)], &WATCHED, 0)), Some(Source::Kraken));
+    // Nobody is asked: parity stands on nobody's word.
+    assert_eq!(source_of(&verdict(&[kraken(0)], &POLICY, 0)), Some(Source::Kraken));
+}
+
+#[test]
+fn what_was_last_said_of_eure_and_can_not_be_read_vouches_for_nothing() {
+    let crossed = seen(Source::Peg, "1.001", "0.999", 0);
+    assert_eq!(verdict(&[kraken(0), crossed], &WATCHED, 0), blocked(Block::PegOutOfBand));
+    let vast = "79228162514264337593543950335";
+    assert_eq!(
+        verdict(&[kraken(0), seen(Source::Peg, vast, vast, 0)], &WATCHED, 0),
+        blocked(Block::PegOutOfBand)
+    );
 }
 
 #[test]
@@ -285,10 +342,24 @@ fn every_source_is_listed_with_its_part() {
 }
 
 #[test]
-fn a_price_from_the_future_is_as_young_as_can_be() {
-    let priced = priced(&history(&[kraken(10_000)]), &POLICY, 2_000);
-    assert_eq!(source_of(&priced.verdict), Some(Source::Kraken));
-    assert_eq!(part(&priced, Source::Kraken).age_ms, Some(0));
+fn a_price_from_the_future_is_taken_as_far_as_clocks_may_differ_and_no_further() {
+    let ahead = priced(&history(&[kraken(4_000)]), &POLICY, 2_000);
+    assert_eq!(source_of(&ahead.verdict), Some(Source::Kraken));
+    assert_eq!(part(&ahead, Source::Kraken).age_ms, Some(0));
+    let further = priced(&history(&[kraken(4_001)]), &POLICY, 2_000);
+    assert_eq!(further.verdict, blocked(Block::PriceStale));
+    let why = &part(&further, Source::Kraken).why;
+    assert_eq!(why, "dated more than 2000 ms in the future: our clock was set back");
+    let fallback = verdict(&[coin_gecko("50000", 4_001)], &POLICY, 2_000);
+    assert_eq!(fallback, blocked(Block::PriceStale));
+}
+
+#[test]
+fn an_age_is_young_from_as_far_ahead_as_clocks_differ_up_to_its_limit() {
+    for (age_ms, expected) in [(-21, false), (-20, true), (0, true), (100, true), (101, false)] {
+        assert_eq!(young(age_ms, 100, 20), expected, "{age_ms}");
+    }
+    assert!(young(i64::MAX, u64::MAX, 0) && young(-i64::MAX, 0, u64::MAX));
 }
 
 #[test]

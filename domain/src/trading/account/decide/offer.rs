@@ -1,12 +1,12 @@
 //! How offers are decided: started only when everything still holds, closed only by proof.
 
-use super::terms;
+use super::{price, terms};
 use crate::ids::{CommandId, QuoteHash};
 use crate::money::Units;
 use crate::pair::Direction;
 use crate::port::feeds::{ReplyWord, SettlementWord};
 use crate::time::Timestamp;
-use crate::trading::account::command::{ApplyBalances, Balances, Execute, WordedOffer};
+use crate::trading::account::command::{ApplyBalances, Balances, Execute, SeenPrice, WordedOffer};
 use crate::trading::account::event::{
     Event, ExecutionExpired, ExecutionRefused, Mode, RefusalCode, ReleaseCause, ReplyContradicted,
     ReservationReleased, SubmissionAbandoned, SubmissionAccepted, SubmissionExpiredUnfilled,
@@ -37,9 +37,7 @@ pub(super) fn execute(state: &State, execute: &Execute) -> Vec<Event> {
         })];
     }
     match covered(state, execute) {
-        Ok((worded, balances, limits_version)) => {
-            vec![Event::SubmissionStarted(Box::new(start(state, execute, worded, balances, limits_version)))]
-        }
+        Ok(cover) => vec![Event::SubmissionStarted(Box::new(start(state, execute, &cover)))],
         Err((code, detail)) => vec![Event::ExecutionRefused(ExecutionRefused {
             command_id: order.command_id,
             quote_id: order.quote_id.clone(),
@@ -53,6 +51,14 @@ pub(super) fn execute(state: &State, execute: &Execute) -> Vec<Event> {
 
 pub(super) type Refusal = (RefusalCode, String);
 
+/// What an offer rests on.
+struct Cover<'a> {
+    worded: &'a WordedOffer,
+    balances: &'a Balances,
+    price: &'a SeenPrice,
+    limits_version: u64,
+}
+
 /// How old the order is, when it is too old or its auction is over.
 fn too_late(state: &State, execute: &Execute) -> Option<i64> {
     let age_ms = execute.at.millis_since(execute.order.commanded_at);
@@ -62,12 +68,13 @@ fn too_late(state: &State, execute: &Execute) -> Option<i64> {
 }
 
 /// Every condition that must still hold when coin is reserved; the first that does not says no.
-fn covered<'a>(state: &State, execute: &'a Execute) -> Result<(&'a WordedOffer, &'a Balances, u64), Refusal> {
+fn covered<'a>(state: &State, execute: &'a Execute) -> Result<Cover<'a>, Refusal> {
     permitted(state, execute)?;
     let set = state
         .limits_at(execute.at)
         .ok_or_else(|| (RefusalCode::LimitsChanged, "no limits are in force".to_owned()))?;
-    // Edge, spread and age were judged by the strategy, under the limits that it names.
+    // Edge, spread and age were judged by the strategy, under the limits that it names; the price is asked once more
+    // below, for no more than that it bears the order out.
     if execute.order.limits_version != set.version {
         let detail =
             format!("decided under limits {}, {} are in force", execute.order.limits_version, set.version);
@@ -81,10 +88,11 @@ fn covered<'a>(state: &State, execute: &'a Execute) -> Result<(&'a WordedOffer, 
         return Err((RefusalCode::VenueBlocked, block.name().to_owned()));
     }
     clocks_agree(&set.limits, execute, balances)?;
+    let price = price::borne_out(&set.limits, execute)?;
     reduces(state, &set.limits, &execute.order, balances)?;
     funded(state, &set.limits, &execute.order, balances)?;
     let worded = worded(state, &set.limits, execute)?;
-    Ok((worded, balances, set.version))
+    Ok(Cover { worded, balances, price, limits_version: set.version })
 }
 
 fn permitted(state: &State, execute: &Execute) -> Result<(), Refusal> {
@@ -285,14 +293,9 @@ fn worded<'a>(state: &State, limits: &Limits, execute: &'a Execute) -> Result<&'
     Ok(worded)
 }
 
-fn start(
-    state: &State,
-    execute: &Execute,
-    worded: &WordedOffer,
-    balances: &Balances,
-    limits_version: u64,
-) -> SubmissionStarted {
+fn start(state: &State, execute: &Execute, cover: &Cover<'_>) -> SubmissionStarted {
     let order = &execute.order;
+    let Cover { worded, balances, price, limits_version } = *cover;
     SubmissionStarted {
         command_id: order.command_id,
         command_position: execute.command_position,
@@ -310,8 +313,10 @@ fn start(
         salt: worded.salt.clone(),
         offer_deadline: worded.offer_deadline,
         nonce_deadline: worded.nonce_deadline,
+        closes_at: Some(order.closes_at),
         inventory_event_id: balances.event_id,
         height: balances.height,
+        price_event_id: Some(price.event_id),
         limits_version,
         at: execute.at,
     }

@@ -1,8 +1,8 @@
 //! Whether an order agrees with itself: its tokens with its pair and direction, its amounts with its notional.
 //!
-//! Every cap of the account is counted in the notional, a figure of whoever wrote the order. No price is known here,
-//! so what holds at any price is asked: the least edge between the notional and what moves on the quote side. A
-//! notional that is wrong on both sides alike, and base amounts that no price bears out, are not found here.
+//! Every cap of the account is counted in the notional, a figure of whoever wrote the order. Here is asked what holds
+//! at any price: the least edge between the notional and what moves on the quote side. A notional that is wrong on both
+//! sides alike, and base amounts that no price bears out, are found by [`super::price`].
 
 use super::offer::Refusal;
 use crate::money::gross_edge;

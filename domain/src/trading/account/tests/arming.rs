@@ -285,3 +285,20 @@ fn arming_starts_no_offer_that_was_refused_while_disarmed() {
     let refused = after(with_limits(), [Command::Execute(Box::new(execute(1))), arm()]);
     given::<Account>(refused).when(Command::Execute(Box::new(execute(1)))).then_nothing();
 }
+
+#[test]
+fn how_long_an_arming_holds_is_known_ahead_with_the_limits_that_will_end_it() {
+    let state = |history: Vec<Event>| crate::decider::fold::<Account>(&history);
+    assert_eq!(state(with_limits()).armed_before(at(0)), None, "disarmed");
+    let armed = state(ready());
+    assert_eq!(armed.armed_before(at(299_999)), Some(at(300_000)));
+    assert_eq!(armed.armed_before(at(300_000)), None, "it has run out");
+    let ask_for_two = |from| {
+        let mut set = limits_set(2, Limits { second_person: true, ..limits() });
+        set.effective_from = from;
+        state(ready().into_iter().chain([Event::LimitsSet(Box::new(set))]).collect())
+    };
+    assert_eq!(ask_for_two(at(5_000)).armed_before(at(0)), Some(at(5_000)));
+    assert_eq!(ask_for_two(at(5_000)).armed_before(at(5_000)), None);
+    assert_eq!(ask_for_two(at(400_000)).armed_before(at(0)), Some(at(300_000)));
+}

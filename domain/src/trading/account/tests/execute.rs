@@ -8,7 +8,7 @@ use crate::testing::given;
 use crate::time::Timestamp;
 use crate::trading::account::command::Execute;
 use crate::trading::account::event::{
-    DisarmCause, ExecutionExpired, ExecutionRefused, LimitsSet, Mode, RefusalCode,
+    DisarmCause, ExecutionExpired, ExecutionRefused, LimitsSet, Mode, RefusalCode, SubmissionStarted,
 };
 use crate::trading::account::{Account, Command, Event};
 use crate::trading::fixtures::{
@@ -67,8 +67,9 @@ fn an_order_expires_at_exactly_the_moment_its_auction_closes() {
         execute
     };
     given::<Account>(ready()).when(run(closing(at(10)))).then([expired(1, 10, at(10))]);
-    let open = Event::SubmissionStarted(Box::new(started(1)));
-    given::<Account>(ready()).when(run(closing(micros_after(at(10), 1)))).then([open]);
+    let still_open = closing(micros_after(at(10), 1));
+    let open = Event::SubmissionStarted(Box::new(started_by(&still_open)));
+    given::<Account>(ready()).when(run(still_open)).then([open]);
 }
 
 #[test]
@@ -189,4 +190,16 @@ fn the_limits_of_the_moment_are_recorded_with_the_offer() {
     let history = after(history, [run(execute)]);
     let Some(Event::SubmissionStarted(started)) = history.last() else { panic!("{history:?}") };
     assert_eq!(started.limits_version, 2);
+}
+
+#[test]
+fn an_offer_bears_the_close_of_its_auction_and_those_of_old_builds_are_read_without_one() {
+    let history = after(ready(), [run(execute(1))]);
+    let Some(Event::SubmissionStarted(started)) = history.last() else { panic!("{history:?}") };
+    assert_eq!(started.closes_at, Some(order(1).closes_at));
+    let mut stored = serde_json::to_value(started.as_ref()).unwrap();
+    assert_eq!(serde_json::from_value::<SubmissionStarted>(stored.clone()).unwrap(), **started);
+    stored.as_object_mut().unwrap().remove("closes_at");
+    let old = SubmissionStarted { closes_at: None, ..(**started).clone() };
+    assert_eq!(serde_json::from_value::<SubmissionStarted>(stored).unwrap(), old);
 }

@@ -3,10 +3,15 @@
 use super::story::{Step, Story};
 use crate::decider::{Decider, fold};
 use crate::ids::{CommandId, TokenId};
-use crate::money::Units;
+use crate::market::reference::event::Verdict;
+use crate::money::{Rate, Rounding, Share, Units};
+use crate::pair::Direction;
+use crate::port::venue::TokenAmount;
+use crate::testing::is_read_as_it_was_written;
 use crate::trading::account::event::{Mode, RefusalCode, ReleaseCause};
+use crate::trading::account::state::Arming;
 use crate::trading::account::{Account, Command, Event};
-use crate::trading::fixtures::{btc, eure};
+use crate::trading::fixtures::{at, btc, decimals, eure};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,6 +116,41 @@ fn every_start_was_covered_by_credited_coin_less_all_that_is_spoken_for() {
                 let left = spoken_for.into_iter().try_fold(balances.credited, Units::minus);
                 left.is_some_and(|left| left >= started.give.amount)
                     && balances.height >= step.before.last_release_height()
+            })
+        })
+    });
+}
+
+#[test]
+fn no_start_loses_at_the_price_that_the_account_sees_and_none_is_larger_than_it_says() {
+    holds_in_every_story(|story| {
+        story.steps().all(|step| {
+            let Command::Execute(execute) = step.command else { return true };
+            step.result.as_deref().unwrap_or_default().iter().all(|event| {
+                let Event::SubmissionStarted(started) = event else { return true };
+                let (Verdict::Primary { fair } | Verdict::Fallback { fair }) =
+                    &execute.price.as_ref().unwrap().verdict
+                else {
+                    return false;
+                };
+                let worth = |rate: Rate, base: &TokenAmount| {
+                    rate.worth(base.amount, decimals(), Share::WHOLE, Rounding::Up).unwrap()
+                };
+                let (base_worth, received_less_given) = match started.direction {
+                    Direction::BuyBase => {
+                        let worth = worth(fair.bid, &started.receive);
+                        (worth, worth.minus(started.give.amount))
+                    }
+                    Direction::SellBase => {
+                        let worth = worth(fair.ask, &started.give);
+                        (worth, started.receive.amount.minus(worth))
+                    }
+                };
+                // Distances are told in hundredths of a percent, in favour of none.
+                let times = |units: Units, n: u128| {
+                    units.to_string().parse::<u128>().unwrap().checked_mul(n).unwrap()
+                };
+                received_less_given.is_some() && times(started.notional, 10_000) > times(base_worth, 9_799)
             })
         })
     });
@@ -330,6 +370,24 @@ fn coin_is_freed_only_by_its_proof() {
 }
 
 #[test]
+fn an_arming_holds_up_to_the_moment_that_is_told_and_not_from_it_on() {
+    holds_in_every_story(|story| {
+        story.steps().all(|step| {
+            (-2..8).map(|n| at(n * 7_000)).all(|from| {
+                let state = &step.after;
+                let Some(end) = state.armed_before(from) else {
+                    return !matches!(state.arming(), Arming::Armed(_)) || state.lapsed(from).is_some();
+                };
+                let mut between = (0..12).map(|n| from.plus_millis(n * 5_000)).filter(|moment| *moment < end);
+                end > from
+                    && state.lapsed(end).is_some()
+                    && between.all(|moment| state.lapsed(moment).is_none())
+            })
+        })
+    });
+}
+
+#[test]
 fn any_order_of_any_events_can_be_folded_and_decided_on() {
     let law: fn(Story, Story, Vec<usize>) -> bool = |story, other, order| {
         let mut events = [story.events(), other.events()].concat();
@@ -347,4 +405,9 @@ fn any_order_of_any_events_can_be_folded_and_decided_on() {
         })
     };
     QuickCheck::new().tests(200).quickcheck(law);
+}
+
+#[test]
+fn a_state_is_read_as_it_was_written() {
+    holds_in_every_story(|story| is_read_as_it_was_written::<Account>(&story.events()));
 }

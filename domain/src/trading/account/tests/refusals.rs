@@ -30,7 +30,7 @@ const fn example(code: RefusalCode, shut: Case, open: Case) -> Example {
     Example { code, shut, open }
 }
 
-fn under(change: fn(&mut Limits)) -> Vec<Event> {
+pub(super) fn under(change: fn(&mut Limits)) -> Vec<Event> {
     let mut changed = limits();
     change(&mut changed);
     vec![leased(1), Event::LimitsSet(Box::new(limits_set(1, changed))), armed(Mode::Full)]
@@ -155,12 +155,15 @@ fn examples() -> Vec<Example> {
         example(
             Code::LimitsChanged,
             (ready, |e| e.order.notional = more_one(euros(100, 0))),
-            (ready, |e| e.order.notional = euros(100, 0)),
+            (ready, |e| (e.order.notional, e.order.receive.amount) = (euros(100, 0), Units::new(200_000))),
         ),
         example(
             Code::LimitsChanged,
             (ready, |e| e.order.notional = less_one(euros(1, 0))),
-            (ready, |e| (e.order.notional, e.order.give.amount) = (euros(1, 0), euros(0, 98))),
+            (ready, |e| {
+                (e.order.notional, e.order.give.amount) = (euros(1, 0), euros(0, 98));
+                e.order.receive.amount = Units::new(2_000);
+            }),
         ),
         example(
             Code::LimitsChanged,
@@ -209,6 +212,7 @@ fn examples() -> Vec<Example> {
             (ready, |e| e.order.strategy_start = 1),
         ),
         example(Code::Disarmed, (ready, |e| e.order.strategy_start = 0), (ready, |_| {})),
+        example(Code::PriceDisagrees, (ready, |e| e.price = None), (ready, |_| {})),
         example(Code::NoRoom, (partners_offers, partner), (partners_offers, |_| {})),
         example(Code::NoRoom, (|| unknown(2), |_| {}), (|| unknown(1), |_| {})),
         example(
@@ -304,8 +308,8 @@ fn examples() -> Vec<Example> {
         ),
         example(
             Code::CannotOffer,
-            (ready, |e| e.order.receive.amount = more_one(Units::new(i128::MAX.unsigned_abs()))),
-            (ready, |e| e.order.receive.amount = Units::new(i128::MAX.unsigned_abs())),
+            (ready, |e| sell_for(e, more_one(Units::new(i128::MAX.unsigned_abs())))),
+            (ready, |e| sell_for(e, Units::new(i128::MAX.unsigned_abs()))),
         ),
     ]
 }

@@ -11,7 +11,8 @@ use crate::trading::account::command::ApplyBalances;
 use crate::trading::account::event::{
     ReleaseCause, ReservationReleased, SubmissionExpiredUnfilled, SubmissionSettled, SubmissionUncertain,
 };
-use crate::trading::account::{Account, Command, Event};
+use crate::trading::account::state::RECENT_MAX;
+use crate::trading::account::{Account, Command, Event, State};
 use crate::trading::fixtures::{
     after, at, block, command, event_id, execute, hash, leased, micros_after, open, order, started,
 };
@@ -266,4 +267,32 @@ fn a_margin_beyond_all_time_keeps_the_coin() {
 fn a_snapshot_without_our_nonces_changes_nothing() {
     let silent = ApplyBalances { nonces: Vec::<NonceSeen>::new(), ..block(101, at(900_000), &[]) };
     given::<Account>(open([1])).when(Command::ApplyBalances(Box::new(silent))).then_nothing();
+}
+
+/// A history in which offers up to `last` were started and released, each before the next.
+fn one_after_the_other(last: u64) -> Vec<Event> {
+    let closed = |n| {
+        let started = Event::SubmissionStarted(Box::new(started(n)));
+        [started, released(n, ReleaseCause::Settled, n, at(60))]
+    };
+    (1..=last).flat_map(closed).collect()
+}
+
+#[test]
+fn an_offer_that_was_closed_is_known_by_its_hash_until_so_many_others_were_closed_since() {
+    let most = u64::try_from(RECENT_MAX).unwrap();
+    let quote = started(1).quote_id;
+    let open = fold::<Account>(&one_after_the_other(1)[..1]);
+    assert_eq!(open.answered_with(&hash(1)), Some(&quote));
+    assert_eq!(open.answered_with(&hash(2)), None);
+    assert_eq!(fold::<Account>(&one_after_the_other(most)).answered_with(&hash(1)), Some(&quote));
+    assert_eq!(fold::<Account>(&one_after_the_other(most + 1)).answered_with(&hash(1)), None);
+}
+
+#[test]
+fn what_is_forgotten_is_forgotten_on_paper_too() {
+    let most = u64::try_from(RECENT_MAX).unwrap();
+    let state = fold::<Account>(&one_after_the_other(most + 3));
+    let paper = serde_json::to_vec(&state).unwrap();
+    assert_eq!(serde_json::from_slice::<State>(&paper).unwrap(), state);
 }

@@ -5,17 +5,18 @@
 
 use crate::decider::{Decider, fold};
 use crate::ids::{Actor, CommandId};
+use crate::market::reference::event::{Block, Fair, Verdict};
 use crate::money::Units;
 use crate::port::event_log::Position;
 use crate::port::feeds::SettlementWord;
 use crate::time::Timestamp;
-use crate::trading::account::command::{ApplyBalances, Asker, Balances, Execute};
+use crate::trading::account::command::{ApplyBalances, Asker, Balances, Execute, SeenPrice};
 use crate::trading::account::event::{DisarmCause, Mode};
 use crate::trading::account::state::Arming;
 use crate::trading::account::{Account, Command, Event, Rejection, State};
 use crate::trading::fixtures::{
-    alice, asker, at, balances, block, command, euros, hash, limits, order, order_for_base, quote,
-    whole_pair, words,
+    alice, asker, at, balances, block, command, euros, event_id, fair, hash, limits, order, order_for_base,
+    quote, rate, whole_pair, words,
 };
 use crate::trading::limits::Limits;
 use crate::trading::strategy::event::ExecutionCommanded;
@@ -250,11 +251,30 @@ impl Teller {
             epoch: if one_in(source, 20) { below(source, 4) } else { self.state.epoch() },
             paused: one_in(source, 20),
             balances: (!one_in(source, 20)).then(|| self.balances(source, &order)),
+            price: (!one_in(source, 20)).then(|| self.price(source)),
             clock_offset_ms: if one_in(source, 20) { 1_500 } else { 0 },
             offer: if one_in(source, 20) { Err("no key".to_owned()) } else { Ok(worded) },
             at: self.now(),
             order,
         }
+    }
+
+    /// Mostly as the orders go by it, at times moved against them, too old, or blocked.
+    fn price(&self, source: &mut Gen) -> SeenPrice {
+        let back_ms = i64::try_from(below(source, 5_200)).unwrap();
+        let as_of = at(self.now_ms.saturating_sub(back_ms));
+        let (bid, ask) = match below(source, 20) {
+            0 => ("48000", "48010"),
+            1 => ("51600", "51610"),
+            _ => ("49995", "50005"),
+        };
+        let fair = Fair { bid: rate(bid), ask: rate(ask), as_of, ..fair() };
+        let verdict = match below(source, 20) {
+            0 => Verdict::Blocked { block: Block::PriceConflict },
+            1 => Verdict::Fallback { fair },
+            _ => Verdict::Primary { fair },
+        };
+        SeenPrice { event_id: event_id(30), verdict }
     }
 
     fn order(&self, source: &mut Gen, n: u64) -> ExecutionCommanded {

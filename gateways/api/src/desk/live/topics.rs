@@ -82,6 +82,7 @@ pub(crate) const TOPICS: [Topic; 9] = [
             "operations.ServiceResumed",
             "operations.ServiceDraining",
             "operations.ServiceDrained",
+            "operations.RefreshAsked",
             "intents.RelayConnected",
             "intents.RelayDisconnected",
             "intents.FrameRejected",

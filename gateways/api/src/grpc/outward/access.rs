@@ -48,6 +48,7 @@ fn key(key: dto::Key) -> pb::Key {
         created_by: key.created_by,
         expires_at: moment_or_none(key.expires_at),
         revoked_at: moment_or_none(key.revoked_at),
+        made_with: key.made_with,
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn account(account: &dto::Account) -> pb::Account {
         reserved: account.reserved.iter().map(token_amount).collect(),
         last_settled_at: moment_or_none(account.last_settled_at),
         arm_requested: account.arm_request.as_ref().map(arm_requested),
+        stand_down_requested: account.stand_down_request.as_ref().map(stand_down_requested),
     }
 }
 
@@ -59,6 +60,16 @@ fn arm_requested(request: &dto::ArmRequest) -> pb::ArmRequested {
         until: Some(moment(request.until)),
         limits_version: request.limits_version,
         limits_hash: request.limits_hash.clone(),
+        by: request.by.clone(),
+        reason: request.reason.clone(),
+        at: Some(moment(request.at)),
+        expires_at: Some(moment(request.expires_at)),
+    }
+}
+
+fn stand_down_requested(request: &dto::StandDownRequest) -> pb::StandDownRequested {
+    pb::StandDownRequested {
+        request_id: request.request_id.to_string(),
         by: request.by.clone(),
         reason: request.reason.clone(),
         at: Some(moment(request.at)),

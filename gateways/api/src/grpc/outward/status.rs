@@ -7,7 +7,15 @@ use stele_domain::operations::service::event::Service;
 use stele_proto::api::v1 as pb;
 
 pub(crate) fn answer(status: &dto::Status) -> pb::GetStatusResponse {
-    pb::GetStatusResponse { status: Some(page(status)), as_of: Some(as_of(status.as_of, status.head)) }
+    let read_up_to = status.as_of.unwrap_or(0);
+    pb::GetStatusResponse { status: Some(page(status)), as_of: Some(as_of(read_up_to, status.head)) }
+}
+
+pub(crate) fn alerts(answer: &dto::AlertsAnswer) -> pb::ListAlertsResponse {
+    pb::ListAlertsResponse {
+        alerts: answer.alerts.iter().map(alert).collect(),
+        as_of: Some(as_of(answer.as_of, answer.head)),
+    }
 }
 
 fn page(status: &dto::Status) -> pb::Status {
@@ -17,13 +25,14 @@ fn page(status: &dto::Status) -> pb::Status {
         instance: status.instance.clone(),
         account: Some(account(&status.account)),
         services: status.services.iter().map(service).collect(),
-        prices: status.prices.iter().map(price).collect(),
-        inventory: Some(inventory(&status.inventory)),
-        relays: status.relays.iter().map(relay).collect(),
+        prices: status.prices.iter().flatten().map(price).collect(),
+        inventory: status.inventory.as_ref().map(inventory),
+        relays: status.relays.iter().flatten().map(relay).collect(),
         alerts: status.alerts.iter().map(alert).collect(),
-        counters: Some(counters(&status.counters)),
+        counters: status.counters.as_ref().map(counters),
         projections: Some(projections(&status.projections)),
         log_reachable: status.log.reachable,
+        tables_unavailable: status.tables_unavailable.clone(),
     }
 }
 
@@ -65,6 +74,7 @@ fn service(service: &dto::ServiceStatus) -> pb::ServiceStatus {
         dto::Reads::Authoritative => pb::Reads::Authoritative,
         dto::Reads::Stale => pb::Reads::Stale,
         dto::Reads::Nothing => pb::Reads::Nothing,
+        dto::Reads::Unknown => pb::Reads::Unknown,
     };
     pb::ServiceStatus {
         service: named_service(&service.service).into(),
@@ -151,6 +161,7 @@ fn alert(alert: &dto::Alert) -> pb::Alert {
         kind: alert.kind.clone(),
         detail: alert.detail.clone(),
         raised_at: moment_or_none(alert.raised_at),
+        waits_for_person: alert.waits_for_person,
     }
 }
 

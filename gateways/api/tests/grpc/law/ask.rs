@@ -68,6 +68,10 @@ pub enum Setting {
     Refresh {
         service: u8,
     },
+    ClearAlert {
+        kind: &'static str,
+        reason: &'static str,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +104,7 @@ pub enum Look {
     Account,
     Limits,
     Filter,
+    Alerts,
     Table {
         name: &'static str,
         size: Option<u32>,
@@ -229,7 +234,7 @@ impl Arbitrary for Account {
 impl Arbitrary for Setting {
     fn arbitrary(g: &mut Gen) -> Self {
         let (reason, service) = (one(g, &REASONS), u8::arbitrary(g) % 7);
-        match u8::arbitrary(g) % 6 {
+        match u8::arbitrary(g) % 7 {
             0 => Self::SetLimits {
                 edge_min_bps: one(g, &[200, 250, -1, i64::MAX]),
                 notional_max: one(g, &AMOUNTS),
@@ -249,6 +254,10 @@ impl Arbitrary for Setting {
             }
             2 => Self::ResetFilter { reason },
             3 => Self::Refresh { service },
+            4 => Self::ClearAlert {
+                kind: one(g, &["unmatched_credit", "unexpected_drop", "price_blocked", "bad_weather"]),
+                reason,
+            },
             _ => {
                 let what = one(g, &[Switch::Pause, Switch::Resume, Switch::Drain]);
                 Self::Switch { what, service, reason }
@@ -278,7 +287,7 @@ impl Arbitrary for Keys {
 impl Arbitrary for Look {
     fn arbitrary(g: &mut Gen) -> Self {
         let size = one(g, &[None, None, Some(0), Some(1), Some(1_000), Some(1_001)]);
-        match u8::arbitrary(g) % 10 {
+        match u8::arbitrary(g) % 11 {
             0 => Self::Account,
             1 => Self::Limits,
             2 => Self::Filter,
@@ -291,6 +300,7 @@ impl Arbitrary for Look {
                 backward: bool::arbitrary(g),
                 size,
             },
+            8 => Self::Alerts,
             _ => Self::Table {
                 name: one(g, &["services", "decisions", "limits_history", "nothing"]),
                 size,

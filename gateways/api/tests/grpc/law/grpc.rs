@@ -163,6 +163,11 @@ impl Door {
                 let name = refreshed.as_str_name().trim_start_matches("SERVICE_").to_lowercase();
                 return Ok(Answer::Heart(json!(name)));
             }
+            Setting::ClearAlert { kind, reason } => {
+                let (kind, reason) = ((*kind).to_owned(), (*reason).to_owned());
+                let request = pb::ClearAlertRequest { idempotency_key, reason, kind };
+                control.clear_alert(by(role, request)).await?.into_inner().receipt
+            }
         };
         Ok(Answer::Receipt(receipt))
     }
@@ -226,6 +231,11 @@ impl Door {
                 let answer = answer.into_inner();
                 let mode = answer.mode().as_str_name().trim_start_matches("FILTER_MODE_").to_lowercase();
                 json!([mode, answer.entries])
+            }
+            Look::Alerts => {
+                let answer = self.control.list_alerts(by(role, pb::ListAlertsRequest {})).await?;
+                let told = answer.into_inner().alerts.into_iter();
+                told.map(|alert| json!([alert.kind, alert.detail, alert.waits_for_person])).collect()
             }
             Look::Table { name, size, filter, token } => {
                 let filter = filter

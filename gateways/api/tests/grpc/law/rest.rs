@@ -130,6 +130,9 @@ fn setting(ask: &Setting) -> Asked {
             format!("/v1/services/{}/refresh", SERVICES[usize::from(*service)]),
             Some(reason("")),
         ),
+        Setting::ClearAlert { kind, reason: why } => {
+            (Method::POST, format!("/v1/alerts/{kind}/clear"), Some(reason(why)))
+        }
     }
 }
 
@@ -156,6 +159,7 @@ fn look(ask: &Look) -> Asked {
         Look::Account => (Method::GET, "/v1/account".to_owned(), None),
         Look::Limits => (Method::GET, "/v1/limits".to_owned(), None),
         Look::Filter => (Method::GET, "/v1/filter".to_owned(), None),
+        Look::Alerts => (Method::GET, "/v1/alerts".to_owned(), None),
         Look::Table { name, size, filter, token } => {
             let mut path = format!("/v1/tables/{name}?order=newest");
             if let Some(size) = size {
@@ -216,6 +220,10 @@ fn seen(look: &Look, body: &Value) -> Value {
             json!([set["version"], set["limits"], set["hash"]])
         }
         Look::Filter => json!([body["mode"], body["entries"]]),
+        Look::Alerts => {
+            let told = body["alerts"].as_array().unwrap().iter();
+            told.map(|alert| json!([alert["kind"], alert["detail"], alert["waits_for_person"]])).collect()
+        }
         Look::Table { .. } => body["table"].clone(),
         Look::Event { .. } => json!([body["position"].is_u64(), body["stream"].is_string()]),
         Look::Events { stream, .. } if !stream.is_empty() => json!(body["events"].as_array().unwrap().len()),

@@ -12,6 +12,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 use stele_domain::port::feeds::{RelayNews, RelayWord};
 use stele_domain::port::venue::{SendPermit, Submission};
+use stele_domain::time::Timestamp;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -199,14 +200,21 @@ impl<'a> Session<'a> {
     }
 
     async fn offer(&mut self, offer: Outgoing) -> Result<(), Lost> {
-        let Outgoing { id, name, text, fate, permit } = offer;
+        let Outgoing { id, name, text, send_before, fate, permit } = offer;
         if fate.is_closed() {
             return Ok(());
         }
+        let left = match left(self.connection.clock.now(), send_before) {
+            Ok(left) => left,
+            Err(reason) => {
+                let _gone = fate.send(Submission::NotSent { reason });
+                return Ok(());
+            }
+        };
         self.offered.retain(|_, fate| !fate.is_closed());
         // Before the frame leaves: a part of it may reach the relay whatever the socket says.
         self.connection.sent.remember(id, name, Instant::now());
-        let (submission, lost) = match timeout(WRITE_MAX, self.socket.send(Message::text(text))).await {
+        let (submission, lost) = match timeout(left, self.socket.send(Message::text(text))).await {
             Ok(Ok(())) => {
                 self.offered.insert(id, fate);
                 return Ok(());
@@ -255,6 +263,15 @@ fn told(word: &RelayWord, bytes: usize) {
         RelayWord::Reply(notice) => observe::further_reply(notice),
         RelayWord::Quote(_) | RelayWord::Settlement(_) => {}
     }
+}
+
+/// How long a frame may take to leave; or why it may not any more.
+fn left(now: Timestamp, send_before: Timestamp) -> Result<Duration, String> {
+    if now >= send_before {
+        return Err(format!("too late: it was to be sent before {send_before}, and it is {now}"));
+    }
+    let micros = u64::try_from(send_before.micros().saturating_sub(now.micros())).unwrap_or(0);
+    Ok(WRITE_MAX.min(Duration::from_micros(micros)))
 }
 
 /// A part of the frame may have left.

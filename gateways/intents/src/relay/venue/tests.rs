@@ -40,6 +40,7 @@ fn vector() -> (Value, SigningKey, Offer) {
             recipient: text("recipient"),
             quote_hash: QuoteHash::try_from(text("expected_quote_hash")).unwrap(),
         },
+        send_before: Timestamp::MAX,
     };
     let key = key(&text("secret_key_near"));
     (vector, key, offer)
@@ -110,7 +111,8 @@ fn the_answer_stands_under_the_name_of_the_side_that_we_chose() {
     for (exact, answer, field) in [(ExactSide::In, 200, "amount_out"), (ExactSide::Out, 100, "amount_in")] {
         let prepared = prepare(&terms(exact), &recipient()).unwrap();
         let quote_id = QuoteId::try_from("q-1".to_owned()).unwrap();
-        let offer = Offer { quote_id, exact, answer: Units::new(answer), prepared };
+        let offer =
+            Offer { quote_id, exact, answer: Units::new(answer), prepared, send_before: Timestamp::MAX };
         let text = frame(&vector().1, &recipient(), &offer, 1).unwrap();
         let sent: Value = serde_json::from_str(&text).unwrap();
         let output = &sent["params"][0]["quote_output"];
@@ -123,7 +125,8 @@ fn the_answer_stands_under_the_name_of_the_side_that_we_chose() {
 fn what_is_sent_carries_a_signature_that_the_contract_would_take() {
     let prepared = prepare(&terms(ExactSide::In), &recipient()).unwrap();
     let quote_id = QuoteId::try_from("q-1".to_owned()).unwrap();
-    let offer = Offer { quote_id, exact: ExactSide::In, answer: Units::new(200), prepared };
+    let (exact, answer, send_before) = (ExactSide::In, Units::new(200), Timestamp::MAX);
+    let offer = Offer { quote_id, exact, answer, prepared, send_before };
     let sent: Value = serde_json::from_str(&frame(&vector().1, &recipient(), &offer, 1).unwrap()).unwrap();
     let signed = &sent["params"][0]["signed_data"];
     let text = |field: &str| signed["payload"][field].as_str().unwrap();

@@ -2,12 +2,13 @@
 
 use super::{NOON, Peer, connected, next_disconnection, next_quote, nothing, permit, start};
 use crate::support::{HandClock, offer, terms, within};
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, SinkExt as _, StreamExt as _};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use stele_domain::port::clock::Clock as _;
 use stele_domain::port::feeds::{RelayFeed as _, RelayNews};
-use stele_domain::port::venue::{CannotOffer, Submission, Venue as _};
+use stele_domain::port::venue::{CannotOffer, Offer, Submission, Venue as _};
 use stele_intents::key::{KeyError, KeySource, SigningKey};
 use stele_intents::relay;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
@@ -98,6 +99,52 @@ async fn while_there_is_no_connection_nothing_is_sent_and_the_permit_is_given_ba
     assert!(dropped.load(Ordering::SeqCst));
     let mut line = peer.accept_and_grant("sub-1").await;
     line.quote("sub-1", "the first thing that follows").await;
+}
+
+#[tokio::test]
+async fn a_frame_whose_moment_has_passed_is_not_sent_and_the_connection_lives_on() {
+    let mut peer = Peer::new().await;
+    let (venue, mut feed, clock) = start(peer.options());
+    let mut line = peer.accept_and_grant("sub-1").await;
+    assert!(matches!(within(feed.next()).await, RelayNews::Connected { .. }));
+    // From the very moment on: a microsecond before it, it would have been sent.
+    let late = Offer { send_before: clock.now(), ..offer(&venue, 1) };
+    let (permit, dropped) = permit();
+    let submission = within(venue.submit(late, permit)).await;
+    assert!(
+        matches!(&submission, Submission::NotSent { reason } if reason.starts_with("too late")),
+        "{submission:?}"
+    );
+    assert!(dropped.load(Ordering::SeqCst));
+    let far_end = async {
+        let asked = line.read().await;
+        line.reply(&asked, "result", json!("OK")).await;
+        asked
+    };
+    let in_time = Offer { send_before: clock.now().plus_millis(1), ..offer(&venue, 2) };
+    let (asked, accepted) = within(async { tokio::join!(far_end, venue.submit(in_time, nothing())) }).await;
+    assert_eq!(asked["params"][0]["quote_id"], "quote-2", "the first frame is that of the next offer");
+    assert!(matches!(accepted, Submission::Accepted { .. }), "{accepted:?}");
+}
+
+#[tokio::test]
+async fn an_offer_that_waited_in_line_is_too_late_when_its_turn_comes() {
+    let mut peer = Peer::new().await;
+    let (venue, mut feed, clock) = start(peer.options());
+    let line = peer.accept_and_grant("sub-1").await;
+    assert!(matches!(within(feed.next()).await, RelayNews::Connected { .. }));
+    let offers: Vec<_> = (1..=8).map(|n| offer(&venue, n)).collect();
+    // All of them are handed over before the connection's task has looked at one; then their moment passes.
+    let mut waiting: Vec<_> = offers.iter().map(|offer| venue.submit(offer.clone(), nothing())).collect();
+    for submission in &mut waiting {
+        assert!(submission.now_or_never().is_none());
+    }
+    clock.set("2031-01-01T00:00:00Z");
+    for submission in waiting {
+        let submission = within(submission).await;
+        assert!(matches!(submission, Submission::NotSent { .. }), "{submission:?}");
+    }
+    drop(line);
 }
 
 #[tokio::test]

@@ -42,6 +42,36 @@ fn the_state_of_the_system_is_its_own_word() {
 }
 
 #[test]
+fn of_several_words_on_the_system_the_worst_counts_wherever_it_stands() {
+    let entry = |word: &&str| format!(r#"{{"system":"{word}"}}"#);
+    let said = |words: &[&str]| {
+        let entries: Vec<_> = words.iter().map(entry).collect();
+        read(&format!(r#"{{"channel":"status","data":[{}]}}"#, entries.join(",")))
+    };
+    let from_best_to_worst = ["online", "post_only", "cancel_only", "maintenance", "something_new"];
+    for pair in from_best_to_worst.windows(2) {
+        let worse = Word::System(pair[1].into());
+        assert_eq!(said(&[pair[0], pair[1]]), worse);
+        assert_eq!(said(&[pair[1], pair[0], pair[0]]), worse);
+    }
+    assert_eq!(said(&["online", "online"]), Word::System("online".into()));
+}
+
+#[test]
+fn a_status_that_says_nothing_is_no_word_that_all_is_well() {
+    for data in [
+        r#""data":[]"#,
+        r#""data":{}"#,
+        r#""data":[{"system":7}]"#,
+        r#""data":[{"system":"online"},{}]"#,
+        r#""type":"update""#,
+    ] {
+        let word = read(&format!(r#"{{"channel":"status",{data}}}"#));
+        assert!(matches!(word, Word::SystemUnknown(why) if !why.is_empty()), "{data}");
+    }
+}
+
+#[test]
 fn acknowledgements_heartbeats_and_pongs_are_signs_of_life_only() {
     for text in [
         include_str!("../../../payloads/kraken/subscribed.json"),
@@ -102,7 +132,6 @@ fn garbage_is_unreadable_and_says_why() {
         r#"{"channel":"ticker"}"#,
         r#"{"channel":"ticker","data":{}}"#,
         r#"{"channel":"ticker","data":[{"bid":1,"ask":2}]}"#,
-        r#"{"channel":"status","data":[]}"#,
         r#"{"channel":7}"#,
         r#"{"method":"unsubscribe"}"#,
     ] {

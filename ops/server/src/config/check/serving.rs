@@ -1,12 +1,13 @@
 //! What a serving process listens on, whose log it works on, and where its tables are.
 
 use super::Check;
-use crate::config::{Database, DatabaseAt, Doors, Problem, RemoteLogAt, Tls, raw};
+use crate::config::{Database, DatabaseAt, Doors, EventStoreAt, LogElsewhere, Problem, RemoteLogAt, Tls, raw};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use stele_api::{Pace, RateOptions};
+use stele_eventstore::Address;
 
 /// The secret of the keys, in the data directory, when no other file is named.
 const PEPPER_FILE: &str = "keys.pepper";
@@ -15,7 +16,7 @@ const PEPPER_FILE: &str = "keys.pepper";
 const STRICT_AGE_MS: RangeInclusive<u64> = 1_000..=600_000;
 
 impl Check<'_> {
-    pub(super) fn remote_log(&self, raw: &raw::Log) -> Result<Option<RemoteLogAt>, Problem> {
+    pub(super) fn remote_log(&self, raw: &raw::Log) -> Result<Option<LogElsewhere>, Problem> {
         if raw.url.is_empty() {
             if !raw.key_file.is_empty() {
                 return Err(self.refused(
@@ -24,6 +25,9 @@ impl Check<'_> {
                 ));
             }
             return Ok(None);
+        }
+        if Address::is_meant(&raw.url) {
+            return self.event_store(raw).map(|at| Some(LogElsewhere::EventStore(at)));
         }
         let url = self.url("log.url", &raw.url, ["http", "https"])?;
         let identity = match (file(&raw.certificate_file), file(&raw.certificate_key_file)) {
@@ -39,7 +43,25 @@ impl Check<'_> {
             }
         };
         let (key_file, ca_file) = (file(&raw.key_file), file(&raw.ca_file));
-        Ok(Some(RemoteLogAt { url, key_file, ca_file, identity, plain_key: raw.plain_http }))
+        let at = RemoteLogAt { url, key_file, ca_file, identity, plain_key: raw.plain_http };
+        Ok(Some(LogElsewhere::Owner(at)))
+    }
+
+    fn event_store(&self, raw: &raw::Log) -> Result<EventStoreAt, Problem> {
+        for (key, text) in [
+            ("log.ca_file", &raw.ca_file),
+            ("log.certificate_file", &raw.certificate_file),
+            ("log.certificate_key_file", &raw.certificate_key_file),
+        ] {
+            if !text.is_empty() {
+                let rule = "of a KurrentDB server the address says it: tlsCaFile=…, userCertFile=… and userKeyFile=…";
+                return Err(self.refused(key, rule));
+            }
+        }
+        // The key is read when the desk starts; whatever is wrong with the address is so without it too.
+        Address::read(&raw.url, None).map_err(|error| self.refused("log.url", error.to_string()))?;
+        let (address, key_file) = (raw.url.clone(), file(&raw.key_file));
+        Ok(EventStoreAt { address, key_file, plain_key: raw.plain_http })
     }
 
     pub(super) fn doors(&self, raw: &raw::Api) -> Result<Doors, Problem> {
@@ -49,6 +71,7 @@ impl Check<'_> {
                 certificate_file,
                 key_file,
                 client_ca_file: file(&raw.tls_client_ca_file),
+                client_crl_file: file(&raw.tls_client_crl_file),
                 client_required: raw.tls_client_required,
             }),
             (Some(_), None) => {
@@ -63,6 +86,10 @@ impl Check<'_> {
         if tls.is_none() && !raw.tls_client_ca_file.is_empty() {
             let rule = "callers show certificates only where there is TLS: set `api.tls_certificate_file`";
             return Err(self.refused("api.tls_client_ca_file", rule));
+        }
+        if !raw.tls_client_crl_file.is_empty() && raw.tls_client_ca_file.is_empty() {
+            let rule = "certificates are taken back by those who vouch for them: set `api.tls_client_ca_file`";
+            return Err(self.refused("api.tls_client_crl_file", rule));
         }
         if raw.tls_client_required && raw.tls_client_ca_file.is_empty() {
             let rule = "somebody must vouch for the certificates: set `api.tls_client_ca_file`";

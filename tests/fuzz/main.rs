@@ -1,0 +1,168 @@
+//! What the fuzzers of `fuzz/` do, in the normal tests: their corpus is replayed, and so are some changes of it. Nothing
+//! here decodes anything; the functions stand in the module `fuzzing` of the crate whose decoder they are about.
+//!
+//! `UPDATE_CORPUS=1 cargo test -p stele-acceptance --test fuzz` writes the examples that the corpus begins with.
+//! `MUTATIONS=100000 …` tries more changes than usual.
+#![expect(clippy::expect_used, clippy::panic, reason = "the support of tests is test code too")]
+
+mod mutations;
+
+use mutations::{BYTES_MAX, Mutation};
+use quickcheck::Gen;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+use stele_acceptance::{files, root, shown, text};
+
+/// Changes that are tried of each target, where nothing else is asked for.
+const MUTATIONS: usize = 300;
+/// How far random numbers reach.
+const GEN_SIZE: usize = 64;
+
+/// What is fuzzed: the name of the target and its function.
+const TARGETS: [(&str, fn(&[u8])); 15] = [
+    ("coin_gecko", stele_market::fuzzing::coin_gecko),
+    ("frame", stele_event_log::fuzzing::frame),
+    ("index", stele_event_log::fuzzing::index),
+    ("kraken", stele_market::fuzzing::kraken),
+    ("kurrent_message", stele_kurrent::fuzzing::message),
+    ("kurrent_text", stele_kurrent::fuzzing::text),
+    ("near", stele_intents::fuzzing::near),
+    ("note", stele_event_log::fuzzing::note),
+    ("payload", stele_event_log::fuzzing::payload),
+    ("proof", stele_event_log::fuzzing::proof),
+    ("relay", stele_intents::fuzzing::relay),
+    ("remote_log_failure", stele_remote_log::fuzzing::failure),
+    ("remote_log_message", stele_remote_log::fuzzing::message),
+    ("segment", stele_event_log::fuzzing::segment),
+    ("segment_header", stele_event_log::fuzzing::segment_header),
+];
+
+/// Recorded answers that the corpus of a target begins with, too.
+const RECORDED: [(&str, &str); 4] = [
+    ("coin_gecko", "gateways/market/payloads/coin_gecko"),
+    ("kraken", "gateways/market/payloads/kraken"),
+    ("near", "gateways/intents/payloads/verifier"),
+    ("relay", "gateways/intents/payloads/relay"),
+];
+
+fn corpus(target: &str) -> PathBuf {
+    root().join("fuzz/corpus").join(target)
+}
+
+/// Every file of a folder by its name.
+fn held(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let paths = files(folder, &[""]).into_iter();
+    let read = paths.map(|path| {
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        (name, std::fs::read(&path).expect("a file of the corpus"))
+    });
+    read.collect()
+}
+
+/// The examples that a corpus begins with: by target and name.
+fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
+    let made = [
+        stele_event_log::fuzzing::seeds(),
+        stele_kurrent::fuzzing::seeds(),
+        stele_remote_log::fuzzing::seeds(),
+    ];
+    let made = made.into_iter().flatten().map(|(target, name, bytes)| (target, name.to_owned(), bytes));
+    let recorded = RECORDED.iter().flat_map(|(target, folder)| {
+        let files = held(&root().join(folder)).into_iter();
+        files.map(|(name, bytes)| (*target, name.trim_end_matches(".json").to_owned(), bytes))
+    });
+    made.chain(recorded).collect()
+}
+
+#[test]
+fn the_corpus_begins_with_an_example_of_everything_and_is_as_this_build_writes_it() {
+    let mut seen = BTreeSet::new();
+    for (target, name, bytes) in seeds() {
+        let path = corpus(target).join(&name);
+        if std::env::var_os("UPDATE_CORPUS").is_some() {
+            std::fs::create_dir_all(corpus(target)).expect("a folder");
+            std::fs::write(&path, &bytes).expect("an example");
+        }
+        let there = std::fs::read(&path);
+        let same = there.is_ok_and(|there| there == bytes);
+        assert!(same, "{}: not what this build writes; UPDATE_CORPUS=1 writes it", shown(&path));
+        seen.insert(target);
+    }
+    let all: BTreeSet<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(seen, all, "targets with an example, and all targets");
+}
+
+#[test]
+fn every_target_is_a_program_of_the_fuzzers_and_every_folder_of_the_corpus_is_of_a_target() {
+    let all: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let manifest: toml::Value =
+        toml::from_str(&text(&root().join("fuzz/Cargo.toml"))).expect("the manifest of the fuzzers");
+    let programs = manifest["bin"].as_array().expect("programs").iter();
+    let named: BTreeSet<String> =
+        programs.map(|program| program["name"].as_str().expect("a name").to_owned()).collect();
+    assert_eq!(named, all, "programs of fuzz/Cargo.toml");
+    for name in &all {
+        let source = text(&root().join(format!("fuzz/fuzz_targets/{name}.rs")));
+        let body = source.split("fuzz_target!(|bytes: &[u8]| ").nth(1).unwrap_or_default();
+        assert!(body.contains("::fuzzing::"), "fuzz/fuzz_targets/{name}.rs calls something else: {body}");
+    }
+    let folders = std::fs::read_dir(root().join("fuzz/corpus")).expect("the corpus").flatten();
+    let folders: BTreeSet<String> =
+        folders.map(|folder| folder.file_name().to_string_lossy().into_owned()).collect();
+    assert_eq!(folders, all, "folders of the corpus");
+}
+
+#[test]
+fn everything_in_the_corpus_is_decoded_or_refused() {
+    for (target, body) in TARGETS {
+        for (name, bytes) in held(&corpus(target)) {
+            assert!(bytes.len() <= BYTES_MAX, "fuzz/corpus/{target}/{name} has {} bytes", bytes.len());
+            assert!(survives(body, &bytes), "fuzz/corpus/{target}/{name} makes it panic");
+        }
+        body(&[]);
+    }
+}
+
+#[test]
+fn changes_of_the_corpus_are_decoded_or_refused() {
+    let asked = std::env::var("MUTATIONS").ok().map(|number| number.parse().expect("a number"));
+    let only = std::env::var("TARGET").ok();
+    for (target, body) in TARGETS {
+        if only.as_ref().is_some_and(|only| only != target) {
+            continue;
+        }
+        let examples: Vec<Vec<u8>> = held(&corpus(target)).into_values().collect();
+        let mut dice = Gen::new(GEN_SIZE);
+        for _ in 0..asked.unwrap_or(MUTATIONS) {
+            let mutation = Mutation::random(&mut dice);
+            if !survives(body, &mutation.bytes(&examples)) {
+                report(target, body, mutation, &examples);
+            }
+        }
+    }
+}
+
+fn survives(body: fn(&[u8]), bytes: &[u8]) -> bool {
+    catch_unwind(|| body(bytes)).is_ok()
+}
+
+/// Says what made it panic, as small as leaving changes out makes it, and keeps it.
+fn report(target: &str, body: fn(&[u8]), mut mutation: Mutation, examples: &[Vec<u8>]) {
+    loop {
+        let smaller = mutation.smaller().find(|smaller| !survives(body, &smaller.bytes(examples)));
+        match smaller {
+            Some(smaller) => mutation = smaller,
+            None => break,
+        }
+    }
+    let folder = root().join("target/fuzz");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join(target);
+    std::fs::write(&path, mutation.bytes(examples)).expect("what made it panic");
+    panic!(
+        "{target} panics; when it is mended, {} belongs in fuzz/corpus/{target}/, under a name that says what it is: {:?}",
+        shown(&path),
+        mutation.edits
+    );
+}
