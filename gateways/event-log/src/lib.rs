@@ -56,4 +56,7 @@ pub use options::{
 };
 pub use recovery::{CutTail, OpenReport};
 pub use stat::Stat;
-pub use verify::{VerifyError, VerifyOptions, VerifyReport, verify, verify_on};
+pub use verify::{
+    SignedConsistency, VerifyError, VerifyOptions, VerifyReport, prove_consistency, prove_consistency_on,
+    verify, verify_on,
+};

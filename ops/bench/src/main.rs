@@ -82,6 +82,14 @@ enum What {
         #[command(flatten)]
         place: Place,
     },
+    /// Verifying a log of a million events, in turns with SHA-256 alone on as many cores
+    LogVerify {
+        #[command(flatten)]
+        place: Place,
+        /// How many turns
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+    },
     /// Reads, commands and watchers at the doors of a desk that trades
     Doors {
         #[command(flatten)]
@@ -120,6 +128,7 @@ fn main() -> anyhow::Result<()> {
             log::appends(&place, log::Plan { seconds, rounds, row })?
         }
         What::LogReads { place } => log::reads::run(&place)?,
+        What::LogVerify { place, rounds } => log::verify::run(&place, rounds)?,
         What::Doors { place } => runtime()?.block_on(doors::run(&place))?,
     };
     println!("{}", serde_json::to_string_pretty(&said)?);

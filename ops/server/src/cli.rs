@@ -14,6 +14,7 @@ mod log;
 mod prove;
 mod show;
 mod tail;
+mod verify;
 mod watch;
 
 #[cfg(test)]

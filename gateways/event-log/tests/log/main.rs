@@ -11,4 +11,5 @@ mod damage;
 mod entries;
 mod faults;
 mod golden;
+mod laws;
 mod proofs;

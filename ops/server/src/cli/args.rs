@@ -5,7 +5,7 @@ mod access;
 mod log;
 
 pub(crate) use access::{ApproveArgs, KeyCreateArgs, KeysCommand};
-pub(crate) use log::{LogCommand, WatchArgs};
+pub(crate) use log::{LogCommand, VerifyArgs, WatchArgs};
 
 use crate::amounts;
 use crate::wiring::Role;

@@ -1,17 +1,15 @@
-//! Looking at the log, through the desk or, on its machine, without it; and verifying it.
+//! Looking at the log, through the desk or, on its machine, without it.
 
 use super::args::LogCommand;
 use super::desk::ask;
-use super::progress::Progress;
 use super::{say, say_json, say_json_line, tail};
 use crate::config::Config;
-use crate::exit::{Code, Failure, Outcome, chain};
+use crate::exit::{Failure, Outcome};
 use crate::{offline, render};
 use std::future::Future;
-use std::path::{Path, PathBuf};
 use stele_api::client::{Client, ClientError, offline as of};
 use stele_api::dto::{Event, LogStat};
-use stele_event_log::{EmbeddedLog, VerifyError, VerifyOptions, verify};
+use stele_event_log::EmbeddedLog;
 
 pub(super) fn run(command: LogCommand, config: &Config, json: bool) -> Outcome {
     match command {
@@ -27,10 +25,14 @@ pub(super) fn run(command: LogCommand, config: &Config, json: bool) -> Outcome {
             // One event is JSON for people too: that is what the log keeps.
             say_json(&event)
         }
-        LogCommand::Prove { position, key } => super::prove::run(position, key.as_deref(), config, json),
-        LogCommand::Verify { directory, against } => {
-            verified(&directory.unwrap_or_else(|| config.log_dir()), against, json)
+        LogCommand::Prove { position: Some(position), key, .. } => {
+            super::prove::run(position, key.as_deref(), config, json)
         }
+        LogCommand::Prove { position: None, consistency, to, .. } => {
+            super::prove::consistency(consistency.as_deref(), to.as_deref(), config, json)
+        }
+        LogCommand::Check { proof, key } => super::verify::check(&proof, &key, json),
+        LogCommand::Verify(args) => super::verify::run(&args, config, json),
         LogCommand::Checkpoint => {
             let answer = ask(config, |client| async move { Ok(client.checkpoint().await?) })?;
             if json { say_json(&answer) } else { say(answer.checkpoint.trim_end_matches('\n')) }
@@ -87,48 +89,4 @@ async fn event(client: Client, config: &Config, position: u64) -> Result<Event, 
 
 pub(super) fn one_line(event: &Event, json: bool) -> Outcome {
     if json { say_json_line(event) } else { say(&render::log::line(event)) }
-}
-
-fn verified(directory: &Path, against: Option<PathBuf>, json: bool) -> Outcome {
-    let against = against.map(|path| {
-        let named =
-            |error| Failure::usage(format!("the checkpoint {} can't be read: {error}", path.display()));
-        std::fs::read_to_string(&path).map_err(named)
-    });
-    let options = VerifyOptions { against: against.transpose()?, ..VerifyOptions::default() };
-    let progress = Progress::of_what("verifying every checksum, chain and signature", json);
-    let report = verify(directory, &options).map_err(|error| unverified(&error, directory));
-    drop(progress);
-    let report = report?;
-    if !json {
-        return say(&render::log::verified(&report));
-    }
-    say_json(&serde_json::json!({
-        "verified": true,
-        "log": report.stat.log,
-        "events": report.stat.events,
-        "commits": report.stat.commits,
-        "segments": report.stat.segments,
-        "bytes": report.stat.bytes,
-        "root": render::log::hex(&report.root),
-        "checkpoints": report.checkpoints,
-        "checkpointed": report.checkpointed,
-        "unfinished_bytes": report.unfinished_bytes,
-        "owned": report.owned,
-    }))
-}
-
-fn unverified(error: &VerifyError, directory: &Path) -> Failure {
-    let words = format!("{}: {}", directory.display(), chain(error));
-    match error {
-        VerifyError::Damaged { .. } | VerifyError::Truncated { .. } | VerifyError::Rewritten { .. } => {
-            Failure::new(Code::Mismatch, words)
-                .advise("keep the directory as it is: it is evidence. Restore the newest copy that verifies")
-        }
-        VerifyError::Checkpoint(_) => Failure::new(Code::Mismatch, words),
-        VerifyError::NotALog { .. } => {
-            Failure::usage(words).advise("name the directory: stele log verify DIRECTORY")
-        }
-        VerifyError::Unreadable(_) => Failure::new(Code::Error, words),
-    }
 }

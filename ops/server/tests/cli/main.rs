@@ -9,5 +9,6 @@ mod exit_codes;
 mod keys;
 mod offline;
 mod operating;
+mod proofs;
 mod remote;
 mod support;

@@ -27,22 +27,32 @@ pub(crate) enum LogCommand {
         /// Its position
         position: u64,
     },
-    /// Prove that an event is in the log, so that anybody with the log's public key can check it
+    /// Prove that an event is in the log, or that the log goes on from an older checkpoint: anybody with the log's public
+    /// key can check it (stele log check)
     Prove {
-        /// Its position
-        position: u64,
+        /// Position of the event
+        #[arg(required_unless_present = "consistency")]
+        position: Option<u64>,
+        /// Prove that the log still begins with what this checkpoint signs. Made from the log's files, on their machine
+        #[arg(long, value_name = "CHECKPOINT-FILE", conflicts_with = "position")]
+        consistency: Option<PathBuf>,
+        /// The newer checkpoint of that proof [default: a fresh one of the running desk, else the last one in the log]
+        #[arg(long, value_name = "CHECKPOINT-FILE", requires = "consistency")]
+        to: Option<PathBuf>,
         /// The log's public key, to check the proof with [default: key.pub beside the log, on the desk's machine]
         #[arg(long, value_name = "FILE")]
         key: Option<PathBuf>,
     },
-    /// Check every checksum, every chain and every signature, whether or not a desk is running
-    Verify {
-        /// Directory of the log [default: log in the data directory]
-        directory: Option<PathBuf>,
-        /// A checkpoint that was kept elsewhere: the log must still begin with what it signs
+    /// Check a proof of stele log prove --json with the log's public key: no log and no desk are needed
+    Check {
+        /// The proof, - for standard input
+        proof: PathBuf,
+        /// The log's public key, from somebody you believe
         #[arg(long, value_name = "FILE")]
-        against: Option<PathBuf>,
+        key: PathBuf,
     },
+    /// Check every checksum, every chain and every signature, whether or not a desk is running
+    Verify(VerifyArgs),
     /// Print a freshly signed checkpoint, to be kept where nobody can change it
     Checkpoint,
 }
@@ -55,4 +65,22 @@ pub(crate) struct WatchArgs {
     /// End after the first settled offer
     #[arg(long)]
     pub until_settled: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct VerifyArgs {
+    /// Directory of the log [default: log in the data directory]
+    pub directory: Option<PathBuf>,
+    /// Leave out the files that end before this position: what they hold is not looked at
+    #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
+    pub from: Option<u64>,
+    /// Leave out the files that begin after this position
+    #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
+    pub to: Option<u64>,
+    /// A checkpoint that was kept elsewhere: the log must still begin with what it signs
+    #[arg(long, value_name = "CHECKPOINT-FILE", conflicts_with_all = ["from", "to"])]
+    pub against: Option<PathBuf>,
+    /// The log's public key, kept elsewhere [default: key.pub in the directory, which vouches for itself only]
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
 }
