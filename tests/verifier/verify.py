@@ -160,6 +160,18 @@ class Key:
         return True
 
 
+def notes_in(text):
+    """The notes of a file that holds one after the other."""
+    notes, note, signed = [], "", False
+    for line in text.splitlines(keepends=True):
+        signature = line.startswith("\u2014 ")
+        if signed and not signature:
+            notes, note, signed = [*notes, note], "", False
+        if note or line != "\n":
+            note, signed = note + line, signed or signature
+    return [*notes, note] if note or not notes else notes
+
+
 def checkpoints(data, key, owned):
     """The stored checkpoints (§6), each with its offset."""
     found, before = [], 0
@@ -562,7 +574,10 @@ def key_in(directory):
 def against(log, notes):
     """Holds a log against checkpoints that were kept outside."""
     for note in notes:
-        size, root = log.key.checkpoint(note)
+        try:
+            size, root = log.key.checkpoint(note)
+        except ValueError as error:
+            raise Contradicted(f"a given checkpoint is none of this log: {error}") from None
         if size > log.tree.size:
             raise Contradicted(f"the log was cut: {size} commits were signed, {log.tree.size} are there")
         if log.sizes[size] != root:
@@ -597,11 +612,11 @@ def verdict(directory, key, notes):
 def main():
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--key", type=Path, help="the key to believe [default: key.pub in the directory]")
-    asked.add_argument("--against", type=Path, help="a checkpoint that was kept outside", action="append", default=[])
+    asked.add_argument("--against", type=Path, help="checkpoints that were kept outside", action="append", default=[])
     asked.add_argument("directory", type=Path, nargs="+")
     asked = asked.parse_args()
     key = Key(asked.key.read_text().rstrip("\n")) if asked.key else None
-    notes = [path.read_text() for path in asked.against]
+    notes = [note for path in asked.against for note in notes_in(path.read_text())]
     worst = 0
     for directory in asked.directory:
         told = verdict(directory, key, notes)

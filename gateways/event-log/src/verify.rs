@@ -6,7 +6,7 @@ pub use consistency::{SignedConsistency, prove_consistency, prove_consistency_on
 
 use crate::checkpoint::{Checkpoint, log_of};
 use crate::format::{CHECKPOINTS_FILE, PUBLIC_KEY_FILE, to_u64};
-use crate::note::{NoteError, NoteVerifier};
+use crate::note::{self, NoteError, NoteVerifier};
 use crate::recovery::read_text;
 use crate::scan::{Indexes, Scan, Scanned, Tail};
 use crate::stat::Stat;
@@ -21,7 +21,7 @@ use uuid::Uuid;
 /// What to hold a log against.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VerifyOptions {
-    /// A checkpoint that was kept outside: the log must still begin with what it signs.
+    /// Checkpoints that were kept outside, one after the other: the log must still begin with what each of them signs.
     pub against: Option<String>,
     /// The key to believe, when it is not to be taken from the directory.
     pub key: Option<NoteVerifier>,
@@ -122,12 +122,18 @@ pub fn verify(directory: &Path, options: &VerifyOptions) -> Result<VerifyReport,
 /// Verifies the log on any storage.
 pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<VerifyReport, VerifyError> {
     let verifier = options.key.clone().map_or_else(|| stored_key(storage), Ok)?;
-    let against = options.against.as_deref().map(|note| Checkpoint::open(note, &verifier));
-    let against = against.transpose().map_err(VerifyError::Checkpoint)?;
-    let at_size = against.as_ref().map(|against| against.size);
+    let notes = options.against.as_deref().map(note::split).unwrap_or_default();
+    let against: Vec<_> = notes
+        .iter()
+        .map(|note| Checkpoint::open(note, &verifier))
+        .collect::<Result<_, _>>()
+        .map_err(VerifyError::Checkpoint)?;
+    let largest = against.iter().max_by_key(|checkpoint| checkpoint.size);
+    let at_size = largest.map(|largest| largest.size);
     let (scanned, owned) = scanned(storage, &verifier, at_size, options.positions())?;
-    if let Some(signed) = against {
-        begins_with(&scanned, &signed)?;
+    if let Some(largest) = largest {
+        begins_with(&scanned, largest)?;
+        consistency::begins_with_all(storage, log_in(&verifier)?, &scanned, &against)?;
     }
     let log = log_in(&verifier)?;
     let stored = scanned.stored.map(|stored| stored.checkpoints).unwrap_or_default();

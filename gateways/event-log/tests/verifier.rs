@@ -170,7 +170,9 @@ fn said(verified: &Result<VerifyReport, VerifyError>) -> String {
             report.unfinished_bytes,
         ),
         Err(VerifyError::Damaged { file, offset, .. }) => damaged(file, *offset),
-        Err(VerifyError::Truncated { .. } | VerifyError::Rewritten { .. }) => "contradicted".to_owned(),
+        Err(VerifyError::Truncated { .. } | VerifyError::Rewritten { .. } | VerifyError::Checkpoint(_)) => {
+            "contradicted".to_owned()
+        }
         Err(VerifyError::NotALog { .. }) => "no log".to_owned(),
         Err(other) => panic!("{other}"),
     }
@@ -358,9 +360,10 @@ async fn a_checkpoint_that_was_kept_outside_contradicts_a_cut_and_a_rewritten_lo
     let disk = SimulatedDisk::new();
     let log = open(&disk);
     fill(&log, 1..20).await;
+    let early = log.checkpoint();
     let cut = disk.copy();
     fill(&log, 20..40).await;
-    let kept = log.checkpoint();
+    let kept = format!("{early}\n{}", log.checkpoint());
     log.close().await.unwrap();
     let rewritten = cut.copy();
     let log = open(&rewritten);
@@ -377,4 +380,7 @@ async fn a_checkpoint_that_was_kept_outside_contradicts_a_cut_and_a_rewritten_lo
     let told: Vec<_> = ground.agreed(Some(&kept)).into_iter().map(|(_, told)| told).collect();
     assert!(told[0].starts_with("verified"), "{told:?}");
     assert_eq!(told[1..], ["contradicted", "contradicted"]);
+    assert!(ground.agreed(Some(&early)).iter().all(|(_, told)| told.starts_with("verified")));
+    let told = ground.agreed(Some("no checkpoint"));
+    assert!(told.iter().all(|(_, told)| told == "contradicted"), "{told:?}");
 }

@@ -99,6 +99,29 @@ pub fn prove_consistency_on(
     }
 }
 
+/// Whether a log that was scanned begins with what each of these signs, none of which is larger than the log.
+pub(super) fn begins_with_all(
+    storage: &dyn Storage,
+    log: Uuid,
+    scanned: &Scanned,
+    against: &[Checkpoint],
+) -> Result<(), VerifyError> {
+    let leaves = Leaves::new(scanned, log, storage);
+    let stored = scanned.stored.as_ref().map_or(&[][..], |stored| &stored.checkpoints);
+    // The scan has compared those that are stored; the others cost a look into their segment each.
+    let known = |signed: &Checkpoint| stored.iter().any(|(_, stored)| stored == signed);
+    for signed in against.iter().filter(|signed| !known(signed)) {
+        let root = match signed.size {
+            0 => tree::empty_root(),
+            size => leaves.root_of(0..size).map_err(of_scan)?,
+        };
+        if root != signed.root {
+            return Err(VerifyError::Rewritten { signed: signed.size });
+        }
+    }
+    Ok(())
+}
+
 /// The text of the last stored checkpoint.
 fn newest(storage: &dyn Storage, scanned: &Scanned) -> Result<String, VerifyError> {
     let stored = scanned.stored.as_ref().and_then(|stored| stored.checkpoints.last());
@@ -118,7 +141,11 @@ struct Leaves<'a> {
     directory: Arc<str>,
 }
 
-impl Leaves<'_> {
+impl<'a> Leaves<'a> {
+    fn new(scanned: &'a Scanned, log: Uuid, storage: &dyn Storage) -> Self {
+        Self { scanned, log, directory: storage.describe().into() }
+    }
+
     fn root_of(&self, range: Range<u64>) -> Result<Hash, LogError> {
         let tree: &SubtreeStore = &self.scanned.tree;
         tree::root_of(range, &mut |range| tree.stored_root(range), &mut |range| self.read(range))

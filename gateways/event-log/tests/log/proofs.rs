@@ -4,8 +4,9 @@ use crate::support::{open, options, record, sized, stream};
 use std::sync::Arc;
 use stele_domain::port::event_log::{EventLog, Expected, Filter, LogError, Position};
 use stele_event_log::checkpoint::Checkpoint;
-use stele_event_log::note::NoteVerifier;
+use stele_event_log::note::{NoteSigner, NoteVerifier};
 use stele_event_log::simulated_disk::SimulatedDisk;
+use stele_event_log::tree::Frontier;
 use stele_event_log::{
     EmbeddedLog, InvalidProof, VerifyError, VerifyOptions, prove_consistency_on, verify, verify_on,
 };
@@ -217,6 +218,44 @@ async fn a_checkpoint_that_was_given_away_shows_truncation_and_rewriting() {
         let refused = verify_on(&disk, &against(note));
         assert!(matches!(refused, Err(VerifyError::Checkpoint(_))), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn every_checkpoint_that_was_given_away_is_held_against_the_log() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    let mut kept = String::new();
+    for step in 0..8 {
+        kept.push_str(&log.checkpoint());
+        fill(&log, step * 77..(step + 1) * 77).await;
+    }
+    log.close().await.unwrap();
+    let verified = |kept: &str| {
+        verify_on(&disk, &VerifyOptions { against: Some(kept.to_owned()), ..VerifyOptions::default() })
+    };
+    verified(&kept).unwrap();
+    // The log's own file is one of checkpoints, too.
+    verified(&String::from_utf8(disk.contents("checkpoints").unwrap()).unwrap()).unwrap();
+    // One of another history among them is enough, wherever it stands.
+    let secret = String::from_utf8(disk.contents("key").unwrap()).unwrap();
+    let signer = NoteSigner::parse(&secret).unwrap();
+    let forged = |size: u64| {
+        let peaks = vec![[7; 32]; usize::try_from(size.count_ones()).unwrap()];
+        Checkpoint::sign(&Frontier::from_parts(size, peaks).unwrap(), &signer)
+    };
+    for size in [1, 231, 300, 616] {
+        for file in [format!("{}{kept}", forged(size)), format!("{kept}\n{}", forged(size))] {
+            let refused = verified(&file);
+            assert!(
+                matches!(refused, Err(VerifyError::Rewritten { signed }) if signed == size),
+                "{refused:?}"
+            );
+        }
+    }
+    let refused = verified(&format!("{}{kept}", forged(617)));
+    assert!(matches!(refused, Err(VerifyError::Truncated { signed: 617, found: 616 })), "{refused:?}");
+    let refused = verified(&format!("{kept}\nand something else\n"));
+    assert!(matches!(refused, Err(VerifyError::Checkpoint(_))), "{refused:?}");
 }
 
 #[tokio::test]

@@ -11,11 +11,13 @@ use std::io::Read as _;
 use std::path::Path;
 use stele_api::dto::EventProof;
 use stele_domain::port::event_log::{Position, Record};
-use stele_event_log::note::NOTE_BYTES_MAX;
 use stele_event_log::{VerifyError, VerifyOptions, VerifyReport, verify};
 
 /// Longest proof that is looked at: the largest commit in base64, and room for its path. 64 MiB.
 const PROOF_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Longest file of checkpoints that is looked at: over a hundred thousand of them. 64 MiB.
+const CHECKPOINTS_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Verifies a log.
 pub(super) fn run(args: &VerifyArgs, config: &Config, json: bool) -> Outcome {
@@ -72,16 +74,18 @@ pub(super) fn unverified(error: &VerifyError, directory: &Path) -> Failure {
     }
 }
 
-/// A checkpoint that was kept in a file.
+/// The checkpoints, or the one, that were kept in a file.
 pub(super) fn checkpoint_in(path: &Path) -> Result<String, Failure> {
     let unread = |error: &dyn std::fmt::Display| {
         Failure::usage(format!("the checkpoint {} can't be read: {error}", path.display()))
     };
     let file = std::fs::File::open(path).map_err(|error| unread(&error))?;
     let mut text = String::new();
-    // One byte more than a note may have, so that a longer one is seen to be longer.
-    let most = u64::try_from(NOTE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(most).read_to_string(&mut text).map_err(|error| unread(&error))?;
+    let long = file.metadata().map_err(|error| unread(&error))?.len() > CHECKPOINTS_BYTES_MAX;
+    if long {
+        return Err(unread(&format!("it has more than {CHECKPOINTS_BYTES_MAX} bytes")));
+    }
+    file.take(CHECKPOINTS_BYTES_MAX).read_to_string(&mut text).map_err(|error| unread(&error))?;
     Ok(text)
 }
 

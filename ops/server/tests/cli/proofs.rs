@@ -74,6 +74,12 @@ fn the_log_is_proved_to_go_on_from_a_checkpoint_with_and_without_a_desk() {
     let words = world.stele(&["log", "prove", "--consistency", &old]).exits(0).stdout;
     assert!(words.contains("goes on from the older checkpoint"), "{words}");
     world.stele(&["log", "prove", "--consistency", &old, "--to", &newer]).exits(0);
+    // A file to which checkpoints are added is held against the log as a whole.
+    let both = [&old, &newer].map(|name| std::fs::read_to_string(world.path().join(name)).unwrap()).concat();
+    std::fs::write(world.path().join("both.txt"), &both).unwrap();
+    world.stele(&["log", "verify", "--against", "both.txt"]).exits(0);
+    std::fs::write(world.path().join("both.txt"), both + "and more\n").unwrap();
+    world.stele(&["log", "verify", "--against", "both.txt"]).exits(8);
     // The wrong way round it is a mistake, and with another path it is no proof.
     let swapped = ["log", "prove", "--consistency", &newer, "--to", &old];
     world.stele(&swapped).exits(2).complains(&["name one that was made later"]);

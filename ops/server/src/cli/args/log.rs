@@ -77,7 +77,7 @@ pub(crate) struct VerifyArgs {
     /// Leave out the files that begin after this position
     #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
     pub to: Option<u64>,
-    /// A checkpoint that was kept elsewhere: the log must still begin with what it signs
+    /// Checkpoints that were kept elsewhere, one or many in a file: the log must still begin with what each signs
     #[arg(long, value_name = "CHECKPOINT-FILE", conflicts_with_all = ["from", "to"])]
     pub against: Option<PathBuf>,
     /// The log's public key, kept elsewhere [default: key.pub in the directory, which vouches for itself only]
