@@ -17,6 +17,8 @@ mod tail;
 mod verify;
 mod watch;
 
+pub(crate) use log::{of_error, on_opening};
+
 #[cfg(test)]
 pub(crate) use limits::configured as limits_of;
 

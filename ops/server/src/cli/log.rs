@@ -1,5 +1,14 @@
 //! Looking at the log, through the desk or, on its machine, without it.
 
+mod backup;
+mod lines;
+mod refused;
+mod stat;
+mod whole;
+
+pub(super) use refused::beside;
+pub(crate) use refused::{of_error, on_opening};
+
 use super::args::LogCommand;
 use super::desk::ask;
 use super::{say, say_json, say_json_line, tail};
@@ -8,17 +17,13 @@ use crate::exit::{Failure, Outcome};
 use crate::{offline, render};
 use std::future::Future;
 use stele_api::client::{Client, ClientError, offline as of};
-use stele_api::dto::{Event, LogStat};
-use stele_event_log::EmbeddedLog;
+use stele_api::dto::Event;
 
 pub(super) fn run(command: LogCommand, config: &Config, json: bool) -> Outcome {
     match command {
-        LogCommand::Stat => {
-            let stat = ask(config, |client| stat(client, config))?;
-            if json { say_json(&stat) } else { say(&render::log::stat(&stat)) }
-        }
-        LogCommand::Tail { lines, follow, category, event_type } => {
-            tail::run(tail::Wanted { lines, category, event_type, follow }, config, json)
+        LogCommand::Stat { directory } => stat::run(directory.as_deref(), config, json),
+        LogCommand::Tail { lines, follow, category, event_type, stream } => {
+            tail::run(tail::Wanted { lines, category, event_type, stream, follow }, config, json)
         }
         LogCommand::Get { position } => {
             let event = ask(config, |client| event(client, config, position))?;
@@ -33,6 +38,10 @@ pub(super) fn run(command: LogCommand, config: &Config, json: bool) -> Outcome {
         }
         LogCommand::Check { proof, key } => super::verify::check(&proof, &key, json),
         LogCommand::Verify(args) => super::verify::run(&args, config, json),
+        LogCommand::Export(args) => lines::export(&args, config),
+        LogCommand::Import(args) => lines::import(&args, config, json),
+        LogCommand::Backup(args) => backup::run(&args, config, json),
+        LogCommand::Restore(args) => backup::restore(&args, json),
         LogCommand::Checkpoint => {
             let answer = ask(config, |client| async move { Ok(client.checkpoint().await?) })?;
             if json { say_json(&answer) } else { say(answer.checkpoint.trim_end_matches('\n')) }
@@ -55,27 +64,6 @@ where
             otherwise().await
         }
         told => Ok(told?),
-    }
-}
-
-async fn stat(client: Client, config: &Config) -> Result<LogStat, Failure> {
-    let directory = config.log_dir();
-    or_offline(client.log_stat().await, config, || offline::with(&directory, async |log| Ok(numbers(&log))))
-        .await
-}
-
-fn numbers(log: &EmbeddedLog) -> LogStat {
-    let stat = log.stat();
-    LogStat {
-        log: stat.log,
-        events: stat.events,
-        commits: stat.commits,
-        bytes: stat.bytes,
-        streams: stat.streams,
-        segments: stat.segments,
-        categories: stat.categories,
-        as_of: stat.head.0,
-        head: stat.head.0,
     }
 }
 

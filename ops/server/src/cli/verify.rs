@@ -1,6 +1,7 @@
 //! Verifying a log in a directory, and checking proofs that somebody hands over: neither needs a desk, or changes anything.
 
 use super::args::VerifyArgs;
+use super::log::{beside, of_error};
 use super::progress::Progress;
 use super::prove::{self, ConsistencyFile};
 use super::{say, say_json};
@@ -11,7 +12,7 @@ use std::io::Read as _;
 use std::path::Path;
 use stele_api::dto::EventProof;
 use stele_domain::port::event_log::{Position, Record};
-use stele_event_log::{VerifyError, VerifyOptions, VerifyReport, verify};
+use stele_event_log::{VerifyError, VerifyOptions, VerifyReport, diagnose, verify};
 
 /// Longest proof that is looked at: the largest commit in base64, and room for its path. 64 MiB.
 const PROOF_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -61,6 +62,7 @@ fn told(report: &VerifyReport) -> serde_json::Value {
 pub(super) fn unverified(error: &VerifyError, directory: &Path) -> Failure {
     let words = format!("{}: {}", directory.display(), chain(error));
     match error {
+        VerifyError::Damaged { .. } if let Some(told) = diagnose(directory) => beside(&told),
         VerifyError::Damaged { .. } | VerifyError::Truncated { .. } | VerifyError::Rewritten { .. } => {
             Failure::new(Code::Mismatch, words)
                 .advise("keep the directory as it is: it is evidence. Restore the newest copy that verifies")
@@ -70,7 +72,7 @@ pub(super) fn unverified(error: &VerifyError, directory: &Path) -> Failure {
         VerifyError::NotALog { .. } => {
             Failure::usage(words).advise("name the directory: stele log verify DIRECTORY")
         }
-        VerifyError::Unreadable(_) => Failure::new(Code::Error, words),
+        VerifyError::Unreadable(source) => Failure::new(of_error(&**source).unwrap_or(Code::Error), words),
     }
 }
 

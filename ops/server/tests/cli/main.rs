@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the support of tests is test code too")]
 
 mod configuration;
+mod copies;
 mod database;
 mod desk;
+mod disks;
 mod exit_codes;
 mod keys;
 mod offline;

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogCommand {
-    /// Show the log in numbers
-    Stat,
+    /// Show the log in numbers, and how fast it grows
+    Stat {
+        /// Directory of a log, which is verified for its numbers and not changed [default: the desk's, as it says]
+        directory: Option<PathBuf>,
+    },
     /// Show the newest events
     Tail {
         /// How many. The whole log is looked through for them, newest first; Ctrl-C says how far
@@ -21,6 +24,9 @@ pub(crate) enum LogCommand {
         /// Only this type: trading.Decided …
         #[arg(long = "type", value_name = "TYPE")]
         event_type: Option<String>,
+        /// Only this stream: account-main …
+        #[arg(long, conflicts_with_all = ["category", "event_type"])]
+        stream: Option<String>,
     },
     /// Show one event
     Get {
@@ -55,6 +61,56 @@ pub(crate) enum LogCommand {
     Verify(VerifyArgs),
     /// Print a freshly signed checkpoint, to be kept where nobody can change it
     Checkpoint,
+    /// Write the log as lines of JSON to standard output, whether or not a desk is running. Nothing is lost
+    Export(ExportArgs),
+    /// Make a new log of an export: the same events, and another log id and key
+    Import(ImportArgs),
+    /// Copy what the desk cannot do without, its log and the secret of its keys, whether or not it is running
+    Backup(BackupArgs),
+    /// Make a data directory of a backup. Verifies it before and after, and never overwrites
+    Restore(RestoreArgs),
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportArgs {
+    /// Directory of the log [default: log in the data directory]
+    pub directory: Option<PathBuf>,
+    /// The first position [default: the first of the log]
+    #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
+    pub from: Option<u64>,
+    /// The last position [default: the last of the log]
+    #[arg(long, value_name = "POSITION")]
+    pub to: Option<u64>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImportArgs {
+    /// The export, from the first event on; - for standard input
+    pub file: PathBuf,
+    /// The new data directory: empty, or not there
+    #[arg(long, value_name = "NEW")]
+    pub data_dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BackupArgs {
+    /// The new directory: empty, or not there
+    pub destination: PathBuf,
+    /// Share no file with the log, also where that is possible
+    #[arg(long)]
+    pub copy: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup
+    pub backup: PathBuf,
+    /// The new data directory: empty, or not there
+    #[arg(long, value_name = "NEW")]
+    pub data_dir: PathBuf,
+    /// A checkpoint that was kept elsewhere: the backup must begin with what it signs
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
