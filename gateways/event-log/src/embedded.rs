@@ -1,8 +1,10 @@
 //! The log in files, owned by one process.
 
 mod proofs;
+mod recorded;
 
 pub use proofs::{ConsistencyProof, InclusionProof, InvalidProof};
+pub(crate) use recorded::Recorder;
 
 use crate::ahead::Ahead;
 use crate::checkpoint::Checkpoint;
@@ -151,7 +153,7 @@ impl EmbeddedLog {
         let units = to_u32(bytes / ROOM_UNIT_BYTES + to_u64(appends.len()));
         let room = Arc::clone(&self.room).acquire_many_owned(units).await.map_err(|_| self.gone())?;
         let (reply, answer) = oneshot::channel();
-        self.ask(Request::Append { appends, room, reply }).await?;
+        self.ask(Request::Append { appends, room, reply, recorded_at: None }).await?;
         answer.await.unwrap_or_else(|_| Err(self.gone()))
     }
 

@@ -8,9 +8,14 @@
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("the event log counts bytes in 64 bits");
 
+mod backup;
+mod beside;
 mod embedded;
 mod entries;
+mod export;
+mod import;
 mod memory;
+mod ndjson;
 mod options;
 mod recovery;
 mod stat;
@@ -48,13 +53,20 @@ mod frame;
 mod observe;
 mod segment;
 
+pub use backup::{Backup, BackupError, BackupOptions, backup};
+pub use beside::{BesideError, diagnose};
 pub use embedded::{ConsistencyProof, EmbeddedLog, InclusionProof, InvalidProof};
 pub use entries::{Chunk, ChunkEntries, Entries, Entry};
+pub use export::{ExportError, ExportOptions, Exported, export};
+pub use import::{ImportError, Imported, import};
 pub use memory::MemoryLog;
 pub use observe::announce;
 pub use options::{
     CACHE_BYTES_DEFAULT, Options, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
 };
 pub use recovery::{CutTail, OpenReport};
-pub use stat::Stat;
-pub use verify::{VerifyError, VerifyOptions, VerifyReport, verify, verify_on};
+pub use stat::{Growth, Rates, Stat, rates};
+pub use verify::{
+    SignedConsistency, VerifyError, VerifyOptions, VerifyReport, prove_consistency, prove_consistency_on,
+    verify, verify_on,
+};

@@ -70,5 +70,28 @@ pub fn open<'note>(note: &'note str, verifier: &NoteVerifier) -> Result<&'note s
     }
 }
 
+/// The notes that a file holds one after the other, with empty lines between them or without. What is no note is told
+/// as one, so that whoever opens it refuses it.
+#[must_use]
+pub fn split(file: &str) -> Vec<&str> {
+    let mut notes = vec![];
+    let (mut begin, mut at, mut signed) = (0, 0, false);
+    for line in file.split_inclusive('\n') {
+        let signature = line.starts_with(SIGNATURE_PREFIX);
+        if signed && !signature {
+            notes.extend(file.get(begin..at));
+            (begin, signed) = (at, false);
+        }
+        at += line.len();
+        signed |= signature;
+        if begin + line.len() == at && line == "\n" {
+            // Nothing but an empty line yet.
+            begin = at;
+        }
+    }
+    notes.extend(file.get(begin..at).filter(|rest| !rest.is_empty()));
+    if notes.is_empty() { vec![file] } else { notes }
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,14 @@
 //! Checks a log without owning it: every checksum, every chain, every signature. Changes nothing and cuts nothing.
 
+mod consistency;
+
+pub use consistency::{SignedConsistency, prove_consistency, prove_consistency_on};
+
 use crate::checkpoint::{Checkpoint, log_of};
-use crate::format::{PUBLIC_KEY_FILE, to_u64};
-use crate::note::{NoteError, NoteVerifier};
+use crate::format::{CHECKPOINTS_FILE, PUBLIC_KEY_FILE, to_u64};
+use crate::note::{self, NoteError, NoteVerifier};
 use crate::recovery::read_text;
-use crate::scan::{Indexes, Scan, Tail};
+use crate::scan::{Indexes, Scan, Scanned, Tail};
 use crate::stat::Stat;
 use crate::storage::{Access, DirectoryStorage, Storage};
 use crate::tree::Hash;
@@ -12,11 +16,12 @@ use std::io;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use stele_domain::port::event_log::{LogError, Position};
+use uuid::Uuid;
 
 /// What to hold a log against.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VerifyOptions {
-    /// A checkpoint that was kept outside: the log must still begin with what it signs.
+    /// Checkpoints that were kept outside, one after the other: the log must still begin with what each of them signs.
     pub against: Option<String>,
     /// The key to believe, when it is not to be taken from the directory.
     pub key: Option<NoteVerifier>,
@@ -94,6 +99,16 @@ pub enum VerifyError {
         /// Commits under the checkpoint.
         signed: u64,
     },
+    /// Two checkpoints that are not in this order.
+    #[error(
+        "the newer checkpoint signs {new} commits, fewer than the {old} of the older one: name one that was made later"
+    )]
+    Order {
+        /// Commits under the checkpoint that was named as the older one.
+        old: u64,
+        /// Commits under the other one.
+        new: u64,
+    },
     /// A file can't be read.
     #[error("the log can't be read")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -101,49 +116,26 @@ pub enum VerifyError {
 
 /// Verifies the log in a directory, whether or not somebody owns it.
 pub fn verify(directory: &Path, options: &VerifyOptions) -> Result<VerifyReport, VerifyError> {
-    let missing = || VerifyError::NotALog {
-        directory: directory.display().to_string(),
-        file: "the directory".to_owned(),
-    };
-    let storage = DirectoryStorage::open(directory).map_err(|error| {
-        let nothing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-        if nothing { missing() } else { VerifyError::Unreadable(Box::new(error)) }
-    })?;
-    verify_on(&storage, options)
+    verify_on(&storage_in(directory)?, options)
 }
 
 /// Verifies the log on any storage.
 pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<VerifyReport, VerifyError> {
-    let verifier = match &options.key {
-        Some(key) => key.clone(),
-        None => stored_key(storage)?,
-    };
-    let log = log_of(verifier.name());
-    let log = log.ok_or_else(|| damaged_key("the key is not named after a log"))?;
-    let against = options.against.as_deref().map(|note| Checkpoint::open(note, &verifier));
-    let against = against.transpose().map_err(VerifyError::Checkpoint)?;
-    let owned = storage.is_owned().map_err(|error| VerifyError::Unreadable(Box::new(error)))?;
-    let at_size = against.as_ref().map(|against| against.size);
-    let scan = Scan {
-        storage,
-        access: Access::Read,
-        log,
-        verifier: &verifier,
-        being_written: owned,
-        at_size,
-        indexes: Indexes::Checked,
-        positions: options.positions(),
-    };
-    let scanned = scan.run().map_err(of_scan)?;
-    if let Some(signed) = against {
-        match scanned.root_at_size {
-            None => {
-                return Err(VerifyError::Truncated { signed: signed.size, found: scanned.index.commits() });
-            }
-            Some(root) if root != signed.root => return Err(VerifyError::Rewritten { signed: signed.size }),
-            Some(_) => {}
-        }
+    let verifier = options.key.clone().map_or_else(|| stored_key(storage), Ok)?;
+    let notes = options.against.as_deref().map(note::split).unwrap_or_default();
+    let against: Vec<_> = notes
+        .iter()
+        .map(|note| Checkpoint::open(note, &verifier))
+        .collect::<Result<_, _>>()
+        .map_err(VerifyError::Checkpoint)?;
+    let largest = against.iter().max_by_key(|checkpoint| checkpoint.size);
+    let at_size = largest.map(|largest| largest.size);
+    let (scanned, owned) = scanned(storage, &verifier, at_size, options.positions())?;
+    if let Some(largest) = largest {
+        begins_with(&scanned, largest)?;
+        consistency::begins_with_all(storage, log_in(&verifier)?, &scanned, &against)?;
     }
+    let log = log_in(&verifier)?;
     let stored = scanned.stored.map(|stored| stored.checkpoints).unwrap_or_default();
     Ok(VerifyReport {
         stat: Stat { categories: scanned.categories, ..Stat::of(log, &scanned.index) },
@@ -156,6 +148,57 @@ pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<Verif
         },
         owned,
     })
+}
+
+fn storage_in(directory: &Path) -> Result<DirectoryStorage, VerifyError> {
+    DirectoryStorage::open(directory).map_err(|error| {
+        if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+            let (directory, file) = (directory.display().to_string(), "the directory".to_owned());
+            return VerifyError::NotALog { directory, file };
+        }
+        VerifyError::Unreadable(Box::new(error))
+    })
+}
+
+fn log_in(verifier: &NoteVerifier) -> Result<Uuid, VerifyError> {
+    log_of(verifier.name()).ok_or_else(|| damaged_key("the key is not named after a log"))
+}
+
+/// Scans what `positions` ask for, and says whether somebody was writing meanwhile.
+fn scanned(
+    storage: &dyn Storage,
+    verifier: &NoteVerifier,
+    at_size: Option<u64>,
+    positions: RangeInclusive<u64>,
+) -> Result<(Scanned, bool), VerifyError> {
+    let owned = storage.is_owned().map_err(|error| VerifyError::Unreadable(Box::new(error)))?;
+    let scan = Scan {
+        storage,
+        access: Access::Read,
+        log: log_in(verifier)?,
+        verifier,
+        being_written: owned,
+        at_size,
+        indexes: Indexes::Checked,
+        positions,
+    };
+    let scanned = scan.run().map_err(of_scan)?;
+    let signed = scanned.stored.as_ref().is_some_and(|stored| !stored.checkpoints.is_empty());
+    if scanned.index.commits() > 0 && !signed {
+        // The first one is durable before the first commit is written. Without any, a log that was cut looks whole.
+        let what = "the log has commits, and no checkpoint is stored".to_owned();
+        return Err(VerifyError::Damaged { file: CHECKPOINTS_FILE.to_owned(), offset: 0, what });
+    }
+    Ok((scanned, owned))
+}
+
+/// Whether the log that was scanned for the size of a checkpoint begins with what it signs.
+fn begins_with(scanned: &Scanned, signed: &Checkpoint) -> Result<(), VerifyError> {
+    match scanned.root_at_size {
+        None => Err(VerifyError::Truncated { signed: signed.size, found: scanned.index.commits() }),
+        Some(root) if root != signed.root => Err(VerifyError::Rewritten { signed: signed.size }),
+        Some(_) => Ok(()),
+    }
 }
 
 fn stored_key(storage: &dyn Storage) -> Result<NoteVerifier, VerifyError> {

@@ -1,11 +1,11 @@
 //! Walks the commits of a segment whose place and number are known, verifying each.
 
 use crate::errors::{damaged, storage};
-use crate::format::frame_start;
+use crate::format::{SEGMENT_HEADER_BYTES, frame_start, to_u64};
 use crate::frame::Place;
 use crate::frame::inspect::{Found, inspect};
 use crate::frame::payload::{Payload, RawRecord};
-use crate::index::{Located, Mark};
+use crate::index::{Located, Mark, Segment};
 use crate::segment;
 use crate::window::Window;
 use std::sync::Arc;
@@ -38,6 +38,18 @@ impl Walk {
     pub fn new(log: Uuid, directory: Arc<str>, segment: &Located, from: Mark, chunk_bytes: usize) -> Self {
         let window = Window::new(Arc::clone(&segment.file), chunk_bytes);
         Self { window, directory, log, segment: segment.first, end: segment.end, at: from }
+    }
+
+    /// A walk through a segment of which nothing is known but what it covers, from its first commit.
+    pub fn whole(log: Uuid, directory: Arc<str>, segment: &Segment, chunk_bytes: usize) -> Self {
+        let extent = segment.extent();
+        let at = Mark {
+            position: extent.first,
+            commit: extent.first_commit,
+            offset: frame_start(to_u64(SEGMENT_HEADER_BYTES)),
+        };
+        let window = Window::new(Arc::clone(&segment.file), chunk_bytes);
+        Self { window, directory, log, segment: extent.first, end: extent.end, at }
     }
 
     /// First position of the segment.

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{Appended, Expected, LogError, StreamAppend};
+use stele_domain::time::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 /// Appends that may wait for the writer.
@@ -50,6 +51,9 @@ pub enum Request {
         room: OwnedSemaphorePermit,
         /// Where the answer goes.
         reply: Reply,
+        /// When they were recorded, where that is known already: an import keeps the time of the first log. Not before
+        /// the commit before it.
+        recorded_at: Option<Timestamp>,
     },
     /// Write a checkpoint and end.
     Close {
@@ -120,14 +124,14 @@ impl Writer {
     }
 
     /// The time of the next group: never before the last one.
-    fn now(&self) -> stele_domain::time::Timestamp {
+    fn now(&self) -> Timestamp {
         self.clock.now().max(self.shared.index().recorded_at())
     }
 
     /// Takes a request into the group, or answers it; returns where to say that the log is closed.
     fn admit(&self, group: &mut Group, request: Request) -> Option<oneshot::Sender<Result<(), LogError>>> {
-        let (appends, room, reply) = match request {
-            Request::Append { appends, room, reply } => (appends, room, reply),
+        let (appends, room, reply, recorded_at) = match request {
+            Request::Append { appends, room, reply, recorded_at } => (appends, room, reply, recorded_at),
             Request::Close { reply } => return Some(reply),
         };
         if let Some(stopped) = self.shared.stopped() {
@@ -144,7 +148,7 @@ impl Writer {
             (plan(&view, &appends), view.looked_into_group())
         };
         let answer = match planned {
-            Ok(Plan::Write) => Answer::Written(group.stage(&self.shared, appends)),
+            Ok(Plan::Write) => Answer::Written(group.stage(&self.shared, appends, recorded_at)),
             Ok(Plan::Answer(answers)) => Answer::Known { result: Ok(answers), uses_group },
             Err(error) => Answer::Known { result: Err(error), uses_group },
         };

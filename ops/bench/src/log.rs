@@ -4,6 +4,7 @@
 mod drive;
 mod raw;
 pub(crate) mod reads;
+pub(crate) mod verify;
 
 use crate::Place;
 use crate::figures::{median, ratio};

@@ -91,6 +91,14 @@ enum What {
         #[arg(long, default_value_t = 1_000_000)]
         events: u64,
     },
+    /// Verifying a log of a million events, in turns with SHA-256 alone on as many cores
+    LogVerify {
+        #[command(flatten)]
+        place: Place,
+        /// How many turns
+        #[arg(long, default_value_t = 5)]
+        rounds: u32,
+    },
     /// Reads, commands and watchers at the doors of a desk that trades
     Doors {
         #[command(flatten)]
@@ -130,6 +138,7 @@ fn main() -> anyhow::Result<()> {
         }
         What::LogReads { place } => log::reads::run(&place)?,
         What::Loading { place, events } => runtime()?.block_on(loading::run(&place, events))?,
+        What::LogVerify { place, rounds } => log::verify::run(&place, rounds)?,
         What::Doors { place } => runtime()?.block_on(doors::run(&place))?,
     };
     println!("{}", serde_json::to_string_pretty(&said)?);

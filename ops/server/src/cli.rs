@@ -15,7 +15,10 @@ mod log;
 mod prove;
 mod show;
 mod tail;
+mod verify;
 mod watch;
+
+pub(crate) use log::{of_error, on_opening};
 
 #[cfg(test)]
 pub(crate) use limits::configured as limits_of;

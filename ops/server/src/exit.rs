@@ -25,6 +25,14 @@ pub(crate) enum Code {
     Unavailable = 7,
     /// What is stored is not what was written.
     Mismatch = 8,
+    /// There is no room on the disk.
+    Full = 9,
+    /// The disk, or the operating system, does not let it be written.
+    Unwritable = 10,
+    /// A part of another log lies where the log is.
+    Foreign = 11,
+    /// A part of the log, or of an export, is missing.
+    Missing = 12,
 }
 
 /// The end of a run that came to nothing.

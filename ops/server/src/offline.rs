@@ -3,6 +3,7 @@
 
 pub(crate) mod keys;
 
+use crate::cli::on_opening;
 use crate::cli::progress::Progress;
 use crate::config::Config;
 use crate::exit::Failure;
@@ -42,7 +43,8 @@ where
 {
     let (path, options) = (directory.to_owned(), Options::new(Arc::new(SystemClock)));
     let opened = tokio::task::spawn_blocking(move || EmbeddedLog::open(&path, options)).await;
-    let (log, _) = opened.map_err(|error| Failure::error(&error))?.map_err(|error| log_failure(&error))?;
+    let opened = opened.map_err(|error| Failure::error(&error))?;
+    let (log, _) = opened.map_err(|error| on_opening(&error, directory))?;
     let log = Arc::new(log);
     let worked = work(Arc::clone(&log)).await;
     let closed = log.close().await;

@@ -3,7 +3,8 @@
 use super::EmbeddedLog;
 use crate::checkpoint::Checkpoint;
 use crate::errors::damaged;
-use crate::frame::payload::leaf_of;
+use crate::format::to_usize;
+use crate::frame::payload::{Payload, leaf_of};
 use crate::note::{NoteError, NoteVerifier};
 use crate::segment;
 use crate::shared::{Shared, off_thread};
@@ -12,7 +13,7 @@ use crate::walk::Walk;
 use crate::window::LOOK_CHUNK_BYTES;
 use std::ops::Range;
 use std::sync::Arc;
-use stele_domain::port::event_log::{LogError, Position};
+use stele_domain::port::event_log::{LogError, Position, Record, Revision, StreamId};
 
 /// Shows that a commit is in the tree that a checkpoint signs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,26 @@ pub enum InvalidProof {
 }
 
 impl InclusionProof {
+    /// The record at `position`, as the proved commit holds it; `None` when that is a record of another commit, or the
+    /// payload can't be read. What is returned is proved only once [`Self::verify`] has said so.
+    #[must_use]
+    pub fn record(&self, position: Position) -> Option<Record> {
+        let payload = Payload::read(&self.payload).ok()?;
+        let records: Vec<_> = payload.records().collect::<Result<_, _>>().ok()?;
+        let nth = position.0.checked_sub(self.first.0)?;
+        let raw = records.get(to_usize(nth))?;
+        Some(Record {
+            position,
+            stream: StreamId::new(raw.stream).ok()?,
+            revision: Revision(raw.revision),
+            event_id: raw.event_id,
+            event_type: raw.event_type.into(),
+            data: raw.data.into(),
+            metadata: raw.metadata.into(),
+            recorded_at: payload.recorded_at,
+        })
+    }
+
     /// Checks the proof against the log's key; returns the checkpoint that it leads to.
     pub fn verify(&self, verifier: &NoteVerifier) -> Result<Checkpoint, InvalidProof> {
         let checkpoint = Checkpoint::open(&self.checkpoint, verifier)?;

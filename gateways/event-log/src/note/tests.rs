@@ -55,3 +55,17 @@ fn a_key_text_that_is_wrong_is_refused_without_being_shown() {
     let signer = NoteSigner::parse(GO_PRIVATE).unwrap();
     assert!(!format!("{signer:?}").contains("AYEKFALV"));
 }
+
+#[test]
+fn notes_that_follow_each_other_are_told_apart_and_what_is_none_is_left_as_it_is() {
+    let (one, other) = ("a\n1\n\n\u{2014} x y\n\u{2014} z y\n", "b\n\n\u{2014} x y\n");
+    for between in ["", "\n", "\n\n\n\n"] {
+        let file = format!("{between}{one}{between}{other}{between}");
+        assert_eq!(super::split(&file), [one, other], "{between:?}");
+    }
+    assert_eq!(super::split(one), [one]);
+    for none in ["", "nothing", "\n", "a\n1\n"] {
+        assert_eq!(super::split(none).len(), 1, "{none:?}");
+    }
+    assert_eq!(super::split(&format!("{one}rest")), [one, "rest"]);
+}

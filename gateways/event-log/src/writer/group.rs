@@ -41,6 +41,7 @@ pub struct Group {
 
 /// One commit of the group.
 struct StagedCommit {
+    recorded_at: Timestamp,
     payload: Range<usize>,
     records: Range<usize>,
 }
@@ -142,13 +143,20 @@ impl Group {
         Ok(())
     }
 
-    /// Adds a commit of `appends`, which may be written; returns the answers for when it is durable.
-    pub fn stage(&mut self, shared: &Shared, appends: Vec<StreamAppend>) -> Vec<Appended> {
+    /// Adds a commit of `appends`, which may be written; returns the answers for when it is durable. It is recorded now,
+    /// unless another time is given.
+    pub fn stage(
+        &mut self,
+        shared: &Shared,
+        appends: Vec<StreamAppend>,
+        recorded_at: Option<Timestamp>,
+    ) -> Vec<Appended> {
+        let recorded_at = recorded_at.unwrap_or(self.recorded_at);
         let durable = shared.head();
         let (payload_start, records_start) = (self.payloads.len(), self.records.len());
         let count = appends.iter().map(|append| append.records.len()).sum::<usize>();
         let head = durable + to_u64(records_start + count);
-        let mut encoder = Encoder::begin(&mut self.payloads, self.recorded_at, to_u64(count));
+        let mut encoder = Encoder::begin(&mut self.payloads, recorded_at, to_u64(count));
         let mut answers = Vec::with_capacity(appends.len());
         for append in appends {
             if append.records.is_empty() {
@@ -170,7 +178,7 @@ impl Group {
                     event_type: offer.event_type,
                     data: offer.data,
                     metadata: offer.metadata,
-                    recorded_at: self.recorded_at,
+                    recorded_at,
                 });
             }
             answers.push(Appended {
@@ -181,7 +189,7 @@ impl Group {
             });
         }
         let (payload, records) = (payload_start..self.payloads.len(), records_start..self.records.len());
-        self.commits.push(StagedCommit { payload, records });
+        self.commits.push(StagedCommit { recorded_at, payload, records });
         answers
     }
 
@@ -194,7 +202,8 @@ impl Group {
     pub fn enter(&mut self, shared: &Shared, written: &Written) {
         let mut index = shared.index_mut();
         for (commit, (offset, end)) in self.commits.iter().zip(&written.frames) {
-            index.add_commit(CommitEntry { offset: *offset, end: *end, recorded_at: self.recorded_at });
+            let recorded_at = commit.recorded_at;
+            index.add_commit(CommitEntry { offset: *offset, end: *end, recorded_at });
             for record in self.records.get(commit.records.clone()).unwrap_or_default() {
                 let (stream, event_id) = (&record.stream, record.event_id);
                 let entered = index.add_record(stream, record.revision.0, event_id);

@@ -5,10 +5,13 @@
 mod suite;
 mod support;
 
+mod backups;
 mod conformance;
 mod crash;
 mod damage;
 mod entries;
+mod exports;
 mod faults;
 mod golden;
+mod laws;
 mod proofs;

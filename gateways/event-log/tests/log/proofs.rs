@@ -2,11 +2,14 @@
 
 use crate::support::{open, options, record, sized, stream};
 use std::sync::Arc;
-use stele_domain::port::event_log::{EventLog, Expected, LogError, Position};
+use stele_domain::port::event_log::{EventLog, Expected, Filter, LogError, Position};
 use stele_event_log::checkpoint::Checkpoint;
-use stele_event_log::note::NoteVerifier;
+use stele_event_log::note::{NoteSigner, NoteVerifier};
 use stele_event_log::simulated_disk::SimulatedDisk;
-use stele_event_log::{EmbeddedLog, InvalidProof, VerifyError, VerifyOptions, verify, verify_on};
+use stele_event_log::tree::Frontier;
+use stele_event_log::{
+    EmbeddedLog, InvalidProof, VerifyError, VerifyOptions, prove_consistency_on, verify, verify_on,
+};
 
 /// A log over several segments, with commits of one to three records.
 async fn filled(disk: &SimulatedDisk, commits: u64) -> EmbeddedLog {
@@ -72,6 +75,97 @@ async fn every_checkpoint_is_proved_to_continue_every_earlier_one() {
 }
 
 #[tokio::test]
+async fn files_prove_that_the_log_goes_on_from_a_checkpoint_as_the_open_log_does() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    let verifier = log.verifier().clone();
+    let mut notes = vec![];
+    for step in 0..8 {
+        notes.push(log.checkpoint());
+        fill(&log, step * 77..(step + 1) * 77).await;
+    }
+    for (nth, old) in notes.iter().enumerate() {
+        for new in &notes[nth..] {
+            let proof = prove_consistency_on(&disk, old, Some(new)).unwrap();
+            let (older, newer) = proof.verify(&verifier).unwrap();
+            let open = log.consistency_proof(older.size, newer.size).await.unwrap();
+            assert_eq!(proof.path, open.path, "{} to {}", older.size, newer.size);
+        }
+    }
+    let wrong_order = prove_consistency_on(&disk, &notes[2], Some(&notes[1]));
+    assert!(matches!(wrong_order, Err(VerifyError::Order { old: 154, new: 77 })), "{wrong_order:?}");
+    log.close().await.unwrap();
+    // Without a newer one it is the last that is stored.
+    let proof = prove_consistency_on(&disk, &notes[3], None).unwrap();
+    let (older, newer) = proof.verify(&verifier).unwrap();
+    assert_eq!((older.size, newer.size), (231, 616));
+    let mut forged = proof.clone();
+    forged.path[0][0] ^= 1;
+    assert!(matches!(forged.verify(&verifier), Err(InvalidProof::Path(_))));
+    let mut forged = proof;
+    forged.new = forged.new.replace("616", "617");
+    assert!(matches!(forged.verify(&verifier), Err(InvalidProof::Checkpoint(_))));
+}
+
+#[tokio::test]
+async fn no_consistency_is_proved_of_a_log_that_was_cut_rewritten_or_damaged() {
+    let disk = SimulatedDisk::new();
+    let log = filled(&disk, 40).await;
+    let (early, cut) = (log.checkpoint(), disk.copy());
+    fill(&log, 40..80).await;
+    let late = log.checkpoint();
+    log.close().await.unwrap();
+    let prove = |disk: &SimulatedDisk| prove_consistency_on(disk, &early, Some(&late));
+    prove(&disk).unwrap();
+    let refused = prove(&cut);
+    assert!(matches!(refused, Err(VerifyError::Truncated { signed: 80, found: 40 })), "{refused:?}");
+    let log = open(&cut);
+    for number in 5_000..5_060 {
+        log.append(&stream("order-1"), Expected::Any, vec![record(number)]).await.unwrap();
+    }
+    log.close().await.unwrap();
+    let refused = prove(&cut);
+    assert!(matches!(refused, Err(VerifyError::Rewritten { signed: 80 })), "{refused:?}");
+    let refused = prove_consistency_on(&cut, &late, None);
+    assert!(matches!(refused, Err(VerifyError::Rewritten { signed: 80 })), "{refused:?}");
+    disk.flip_bit("00000000000000000001.seg", 5_000 * 8);
+    assert!(matches!(prove(&disk), Err(VerifyError::Damaged { .. })));
+}
+
+#[tokio::test]
+async fn a_proof_tells_the_event_that_it_is_about_and_no_other() {
+    let disk = SimulatedDisk::new();
+    let log = filled(&disk, 60).await;
+    let head = log.head().await.unwrap();
+    for position in 1..=head.0 {
+        let proof = log.inclusion_proof(Position(position)).await.unwrap();
+        let told = log.read_all(Position(position), &Filter::all(), 1).await.unwrap().records;
+        assert_eq!(proof.record(Position(position)).as_ref(), told.first());
+        let own = (0..=3).filter(|nth| proof.record(Position(proof.first.0 + nth)).is_some()).count();
+        assert_eq!(u64::try_from(own).unwrap(), proof.index % 3 + 1, "commit {}", proof.index);
+        assert_eq!(proof.record(Position(proof.first.0 - 1)), None);
+    }
+}
+
+#[tokio::test]
+async fn a_log_without_its_checkpoints_is_no_longer_what_was_written() {
+    let disk = SimulatedDisk::new();
+    filled(&disk, 10).await.close().await.unwrap();
+    for contents in [None, Some(vec![]), Some(vec![0; 512])] {
+        let copy = disk.copy();
+        match &contents {
+            Some(contents) => copy.put("checkpoints", contents),
+            None => copy.take("checkpoints"),
+        }
+        let verified = verify_on(&copy, &VerifyOptions::default());
+        assert!(
+            matches!(&verified, Err(VerifyError::Damaged { file, offset: 0, .. }) if file == "checkpoints"),
+            "{verified:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn verify_reports_what_is_there_and_agrees_with_the_running_log() {
     let disk = SimulatedDisk::new();
     let log = filled(&disk, 300).await;
@@ -124,6 +218,44 @@ async fn a_checkpoint_that_was_given_away_shows_truncation_and_rewriting() {
         let refused = verify_on(&disk, &against(note));
         assert!(matches!(refused, Err(VerifyError::Checkpoint(_))), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn every_checkpoint_that_was_given_away_is_held_against_the_log() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    let mut kept = String::new();
+    for step in 0..8 {
+        kept.push_str(&log.checkpoint());
+        fill(&log, step * 77..(step + 1) * 77).await;
+    }
+    log.close().await.unwrap();
+    let verified = |kept: &str| {
+        verify_on(&disk, &VerifyOptions { against: Some(kept.to_owned()), ..VerifyOptions::default() })
+    };
+    verified(&kept).unwrap();
+    // The log's own file is one of checkpoints, too.
+    verified(&String::from_utf8(disk.contents("checkpoints").unwrap()).unwrap()).unwrap();
+    // One of another history among them is enough, wherever it stands.
+    let secret = String::from_utf8(disk.contents("key").unwrap()).unwrap();
+    let signer = NoteSigner::parse(&secret).unwrap();
+    let forged = |size: u64| {
+        let peaks = vec![[7; 32]; usize::try_from(size.count_ones()).unwrap()];
+        Checkpoint::sign(&Frontier::from_parts(size, peaks).unwrap(), &signer)
+    };
+    for size in [1, 231, 300, 616] {
+        for file in [format!("{}{kept}", forged(size)), format!("{kept}\n{}", forged(size))] {
+            let refused = verified(&file);
+            assert!(
+                matches!(refused, Err(VerifyError::Rewritten { signed }) if signed == size),
+                "{refused:?}"
+            );
+        }
+    }
+    let refused = verified(&format!("{}{kept}", forged(617)));
+    assert!(matches!(refused, Err(VerifyError::Truncated { signed: 617, found: 616 })), "{refused:?}");
+    let refused = verified(&format!("{kept}\nand something else\n"));
+    assert!(matches!(refused, Err(VerifyError::Checkpoint(_))), "{refused:?}");
 }
 
 #[tokio::test]

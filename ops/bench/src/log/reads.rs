@@ -69,7 +69,7 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Value> {
 }
 
 /// Streams by turns, record by record, as many writers would.
-async fn write(directory: &Path) -> anyhow::Result<()> {
+pub(super) async fn write(directory: &Path) -> anyhow::Result<()> {
     let (log, _) = EmbeddedLog::open(directory, Options::new(Arc::new(SystemClock)))?;
     let log = Arc::new(log);
     let mut writers = (0..STREAMS).map(Writer::new).collect::<anyhow::Result<Vec<_>>>()?;
@@ -237,14 +237,14 @@ async fn pace(log: &Arc<EmbeddedLog>, per_second: u32, followers: usize) -> anyh
 }
 
 /// Bytes a second of a verification.
-fn verified(directory: &Path) -> anyhow::Result<f64> {
+pub(super) fn verified(directory: &Path) -> anyhow::Result<f64> {
     let began = Instant::now();
     let report = stele_event_log::verify(directory, &VerifyOptions::default())?;
     Ok(per_second(report.stat.bytes, began))
 }
 
 /// Bytes a second that SHA-256 alone takes on all cores, of pieces as long as a leaf of this log and one inner node each.
-fn sha256() -> anyhow::Result<f64> {
+pub(super) fn sha256() -> anyhow::Result<f64> {
     let cores = std::thread::available_parallelism()?.get();
     let leaf = vec![0x5a_u8; 316];
     let rounds = 2_000_000_u64;

@@ -7,7 +7,7 @@ mod log;
 
 pub(crate) use access::{ApproveArgs, KeyCreateArgs, KeysCommand};
 pub(crate) use alerts::{AlertsArgs, AlertsCommand};
-pub(crate) use log::{LogCommand, WatchArgs};
+pub(crate) use log::{BackupArgs, ExportArgs, ImportArgs, LogCommand, RestoreArgs, VerifyArgs, WatchArgs};
 
 use crate::amounts;
 use crate::wiring::Role;
@@ -20,11 +20,13 @@ use uuid::Uuid;
 
 const AFTER_HELP: &str = "\
 Exit codes:
-  0  done                                  5  somebody else has it, or was first
-  1  an error                              6  not allowed
-  2  wrong arguments or configuration      7  the desk does not answer, or not in time
-  3  refused by a rule of the desk         8  what is stored is not what was written
-  4  waits for a second person
+  0  done                                  7  the desk does not answer, or not in time
+  1  an error                              8  what is stored is not what was written
+  2  wrong arguments or configuration      9  no room on the disk
+  3  refused by a rule of the desk        10  the disk can't be written to
+  4  waits for a second person            11  a part of another log is where this one is
+  5  somebody else has it, or was first   12  a part of the log is missing
+  6  not allowed
 
 Answers go to standard output, everything else to standard error. NO_COLOR is respected.
 A key is read from a file (--key-file, STELE_KEY_FILE), never from a flag or a variable.

@@ -14,6 +14,7 @@ pub(super) struct Wanted {
     pub lines: u32,
     pub category: Option<String>,
     pub event_type: Option<String>,
+    pub stream: Option<String>,
     pub follow: bool,
 }
 
@@ -22,6 +23,7 @@ pub(super) fn run(wanted: Wanted, config: &Config, json: bool) -> Outcome {
         limit: usize::try_from(wanted.lines).ok(),
         categories: wanted.category.into_iter().collect(),
         types: wanted.event_type.into_iter().collect(),
+        stream: wanted.stream,
         backward: true,
         ..EventsQuery::default()
     };
@@ -108,6 +110,9 @@ impl Search {
     /// For whoever is told less than they wanted.
     fn how_far(&self) -> String {
         match self.looked_to {
+            Some(revision) if self.query.stream.is_some() => {
+                format!("; the stream was looked through from its end back to revision {revision}")
+            }
             Some(position) => {
                 format!("; the log was looked through from position {} back to {position}", self.head)
             }
@@ -117,11 +122,20 @@ impl Search {
 }
 
 async fn go_on(client: &Client, query: &EventsQuery, from: u64, json: bool) -> Outcome {
-    let mut lines = client.follow(Some(from), &query.categories, &query.types).await?;
+    // A desk follows categories: of the stream's one the others are left out here.
+    let mut categories = query.categories.clone();
+    categories.extend(
+        query.stream.as_deref().and_then(|stream| stream.split_once('-')).map(|(name, _)| name.to_owned()),
+    );
+    let mut lines = client.follow(Some(from), &categories, &query.types).await?;
     while let Some(line) = lines.next().await? {
         match line {
-            FollowLine::Event(event) => one_line(&event, json)?,
-            FollowLine::CaughtUp { .. } | FollowLine::Heartbeat { .. } => {}
+            FollowLine::Event(event)
+                if query.stream.as_ref().is_none_or(|stream| *stream == event.stream) =>
+            {
+                one_line(&event, json)?;
+            }
+            FollowLine::Event(_) | FollowLine::CaughtUp { .. } | FollowLine::Heartbeat { .. } => {}
             FollowLine::Closing { next } => {
                 return Err(Failure::new(
                     Code::Unavailable,

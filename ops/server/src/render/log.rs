@@ -4,7 +4,7 @@ use super::harmless::harmless;
 use super::table;
 use crate::render::units::clock;
 use stele_api::dto::{Event, LogStat};
-use stele_event_log::VerifyReport;
+use stele_event_log::{Growth, Rates, VerifyReport};
 
 /// Most characters of an event's data in a list.
 const DATA_CHARS_MAX: usize = 100;
@@ -24,9 +24,9 @@ pub(crate) fn line(event: &Event) -> String {
 }
 
 /// The log in numbers.
-pub(crate) fn stat(stat: &LogStat) -> String {
+pub(crate) fn stat(stat: &LogStat, rates: Option<&Rates>) -> String {
     let categories = stat.categories.iter().map(|(name, count)| format!("{name} {count}"));
-    table::facts([
+    let mut rows = vec![
         ("log", stat.log.to_string()),
         ("events", stat.events.to_string()),
         ("commits", stat.commits.to_string()),
@@ -34,7 +34,23 @@ pub(crate) fn stat(stat: &LogStat) -> String {
         ("files", stat.segments.to_string()),
         ("bytes", stat.bytes.to_string()),
         ("per category", categories.collect::<Vec<_>>().join(", ")),
-    ])
+    ];
+    if let Some(rates) = rates {
+        rows.extend([("last minute", pace(&rates.minute)), ("last hour", pace(&rates.hour))]);
+    }
+    table::facts(rows)
+}
+
+fn pace(growth: &Growth) -> String {
+    let milli = growth.events_per_second_milli();
+    format!(
+        "{} events, {}.{:03} a second; {} bytes, {} a second",
+        growth.events,
+        milli / 1_000,
+        milli % 1_000,
+        growth.bytes,
+        growth.bytes_per_second()
+    )
 }
 
 /// What a verified log consists of.

@@ -3,6 +3,7 @@
 
 use super::clock::SystemClock;
 use super::{event_store, remote};
+use crate::cli::{of_error, on_opening};
 use crate::config::{Config, LogElsewhere};
 use crate::exit::{Code, Failure, chain};
 use crate::observe;
@@ -113,7 +114,7 @@ async fn open_log(config: &Config, clock: &Arc<dyn Clock>) -> Result<EmbeddedLog
     match opened {
         // The log says itself what it found and what it cut.
         Ok(Ok((log, _report))) => Ok(log),
-        Ok(Err(error)) => Err(log_failure(&error)),
+        Ok(Err(error)) => Err(on_opening(&error, &config.log_dir())),
         Err(error) => Err(Failure::error(&error)),
     }
 }
@@ -130,7 +131,14 @@ pub(crate) fn log_failure(error: &LogError) -> Failure {
             "nothing was done. Give this process a key that holds, for its roles: stele keys create --role service --process …, \
              on the machine of the log's owner; until then every start ends here",
         ),
-        LogError::Full | LogError::Unreachable(_) => Failure::new(Code::Unavailable, words),
+        LogError::Full => Failure::new(Code::Full, words).advise("nothing acknowledged is lost"),
+        LogError::Unreachable(source) => match of_error(&**source) {
+            Some(Code::Unwritable) => Failure::new(Code::Unwritable, words).advise(
+                "make the disk writable, and the directory this user's; to look without writing: stele log stat DIRECTORY",
+            ),
+            Some(code) => Failure::new(code, words),
+            None => Failure::new(Code::Unavailable, words),
+        },
         LogError::Invalid(_) | LogError::Stopped(_) => Failure::new(Code::Error, words),
     }
 }

@@ -1,6 +1,7 @@
 //! The pepper: the 32 secret bytes that keys are hashed with. The owner of the log makes it, once.
 
 use super::secret;
+use crate::cli::of_error;
 use crate::config::{Config, LogElsewhere};
 use crate::exit::{Code, Failure};
 use std::fs::{File, OpenOptions};
@@ -35,9 +36,9 @@ fn make(path: &Path) -> Result<(), Failure> {
     if path.exists() {
         return Ok(());
     }
-    let failed = |error: &dyn std::error::Error| {
+    let failed = |error: &(dyn std::error::Error + 'static)| {
         Failure::new(
-            Code::Error,
+            of_error(error).unwrap_or(Code::Error),
             format!("the secret of the keys, {}, can't be made: {error}", path.display()),
         )
     };

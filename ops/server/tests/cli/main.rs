@@ -4,11 +4,14 @@
 
 mod alerts;
 mod configuration;
+mod copies;
 mod database;
 mod desk;
+mod disks;
 mod exit_codes;
 mod keys;
 mod offline;
 mod operating;
+mod proofs;
 mod remote;
 mod support;

@@ -162,6 +162,13 @@ impl World {
         desk
     }
 
+    /// The same on another data directory.
+    pub fn serve_on(&self, data: &Path) -> Desk {
+        let mut desk = Desk::start(command(self.path(), &["serve", "--data", data.to_str().unwrap()]));
+        desk.logged("desk.ready");
+        desk
+    }
+
     /// Makes a key on the desk's own machine; the file that holds it.
     pub fn key(&self, role: &str, owner: &str) -> PathBuf {
         let path = self.path().join(format!("{role}-{owner}.key"));

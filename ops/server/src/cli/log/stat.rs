@@ -1,0 +1,101 @@
+//! The log in numbers: those of the desk, or of a directory; and, where its files are at hand, how fast it grows.
+
+use super::super::desk::ask;
+use super::super::progress::Progress;
+use super::super::{say, say_json};
+use super::{or_offline, refused};
+use crate::config::Config;
+use crate::exit::{Failure, Outcome};
+use crate::wiring::SystemClock;
+use crate::{offline, render};
+use serde::Serialize;
+use std::path::Path;
+use stele_api::client::Client;
+use stele_api::dto::LogStat;
+use stele_domain::port::clock::Clock as _;
+use stele_event_log::{Growth, Rates, Stat, VerifyOptions, rates, verify};
+
+/// What is told.
+#[derive(Debug, Serialize)]
+struct Numbers {
+    #[serde(flatten)]
+    stat: LogStat,
+    /// Missing where the files are not at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rates: Option<Told>,
+}
+
+#[derive(Debug, Serialize)]
+struct Told {
+    last_minute: Pace,
+    last_hour: Pace,
+}
+
+#[derive(Debug, Serialize)]
+struct Pace {
+    events: u64,
+    bytes: u64,
+    /// In thousandths of an event.
+    events_per_second_milli: u64,
+    bytes_per_second: u64,
+}
+
+impl Pace {
+    fn of(growth: &Growth) -> Self {
+        Self {
+            events: growth.events,
+            bytes: growth.bytes,
+            events_per_second_milli: growth.events_per_second_milli(),
+            bytes_per_second: growth.bytes_per_second(),
+        }
+    }
+}
+
+pub(super) fn run(directory: Option<&Path>, config: &Config, json: bool) -> Outcome {
+    let (stat, growth) = if let Some(directory) = directory {
+        (of_directory(directory, json)?, Some(grown(directory)?))
+    } else {
+        let stat = ask(config, |client| of_desk(client, config))?;
+        // The desk's numbers stand for themselves.
+        let at_hand = offline::possible(config);
+        (stat, at_hand.then(|| grown(&config.log_dir())).and_then(Result::ok))
+    };
+    if !json {
+        return say(&render::log::stat(&stat, growth.as_ref()));
+    }
+    let told = |rates: Rates| Told { last_minute: Pace::of(&rates.minute), last_hour: Pace::of(&rates.hour) };
+    say_json(&Numbers { stat, rates: growth.map(told) })
+}
+
+fn grown(directory: &Path) -> Result<Rates, Failure> {
+    rates(directory, SystemClock.now()).map_err(|error| refused::beside(&error))
+}
+
+/// Numbers of a directory that is not changed: whoever owns it may go on, and a disk that is read-only will do.
+fn of_directory(directory: &Path, json: bool) -> Result<LogStat, Failure> {
+    let _progress = Progress::of_what("verifying the log for its numbers", json);
+    let report = verify(directory, &VerifyOptions::default());
+    report.map(|report| numbers(report.stat)).map_err(|error| refused::unverified(&error, directory))
+}
+
+async fn of_desk(client: Client, config: &Config) -> Result<LogStat, Failure> {
+    let directory = config.log_dir();
+    or_offline(client.log_stat().await, config, || {
+        offline::with(&directory, async |log| Ok(numbers(log.stat())))
+    })
+    .await
+}
+
+fn numbers(stat: Stat) -> LogStat {
+    LogStat {
+        log: stat.log,
+        events: stat.events,
+        commits: stat.commits,
+        bytes: stat.bytes,
+        streams: stat.streams,
+        segments: stat.segments,
+        categories: stat.categories,
+        as_of: stat.head.0,
+        head: stat.head.0,
+    }
+}

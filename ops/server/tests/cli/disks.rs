@@ -1,0 +1,160 @@
+//! What is wrong with a disk or a directory, each with its own words and exit code, at every command that meets it.
+//! Full and read-only are real: a small file system in memory, mounted for the test, in a name space of its own where the
+//! test may not mount.
+
+use crate::support::{Run, World, command, run};
+use std::path::{Path, PathBuf};
+
+/// A command that meets the directory, and how it ends.
+type Met = (&'static [&'static str], i32, &'static str);
+
+const SERVE: &[&str] = &["serve", "--data", "DATA"];
+const VERIFY: &[&str] = &["log", "verify", "DATA/log"];
+const STAT: &[&str] = &["log", "stat", "DATA/log"];
+const EXPORT: &[&str] = &["log", "export", "DATA/log"];
+
+/// What the log says of a full disk, and what the operating system says, in the language of grep.
+const FULL: &str = "no room on the disk\\|No space left on device";
+
+/// A log of a few segments, that a desk wrote and left; and an export of it, `lines`.
+fn a_log() -> (World, PathBuf) {
+    let world = World::quiet();
+    let settings = std::fs::read_to_string(world.path().join("stele.toml")).unwrap();
+    std::fs::write(world.path().join("stele.toml"), format!("{settings}\n[log]\nsegment_bytes = 8192\n"))
+        .unwrap();
+    let data = world.path().join("stele-data");
+    let mut desk = world.serve();
+    world.set_limits();
+    for cooldown in 1..=100 {
+        if segments(&data).len() > 2 {
+            break;
+        }
+        let change = format!("cooldown_ms={cooldown}");
+        world.stele(&["limits", "set", &change, "--reason", "one more event"]).exits(0);
+    }
+    assert_eq!(desk.signalled("TERM").0, 0);
+    std::fs::write(world.path().join("lines"), world.stele(&["log", "export"]).exits(0).stdout).unwrap();
+    (world, data)
+}
+
+fn met(world: &World, data: &Path, (args, code, words): Met) -> Run {
+    let args: Vec<String> = args.iter().map(|arg| arg.replace("DATA", data.to_str().unwrap())).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let run = run(command(world.path(), &args));
+    assert_eq!(run.code, code, "{args:?}: {run:?}");
+    assert!(run.stderr.contains(words), "{args:?} does not say {words:?}: {}", run.stderr);
+    run
+}
+
+/// The segments of a log, in order.
+fn segments(data: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(data.join("log")).unwrap().map(|entry| entry.unwrap().path());
+    let mut segments: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "seg")).collect();
+    segments.sort();
+    segments
+}
+
+#[test]
+fn what_is_wrong_with_a_directory_has_its_own_words_and_code() {
+    let (world, data) = a_log();
+    let (other_world, other) = a_log();
+    let all = segments(&data);
+    assert!(all.len() > 2, "{all:?}");
+    for args in [VERIFY, STAT, EXPORT] {
+        met(&world, &data, (args, 0, ""));
+    }
+    let kept = std::fs::read(&all[1]).unwrap();
+
+    std::fs::remove_file(&all[1]).unwrap();
+    for args in [SERVE, VERIFY, STAT, EXPORT] {
+        met(&world, &data, (args, 12, "a segment is missing"));
+    }
+    std::fs::copy(&segments(&other)[1], &all[1]).unwrap();
+    for args in [SERVE, VERIFY, STAT, EXPORT] {
+        met(&world, &data, (args, 11, "is a segment of another log"));
+    }
+    let mut damaged = kept.clone();
+    damaged[4_200] ^= 1;
+    std::fs::write(&all[1], damaged).unwrap();
+    // A start believes the index of a sealed segment: what its bytes are is for those who read or verify them.
+    for args in [VERIFY, STAT, EXPORT] {
+        met(&world, &data, (args, 8, "is damaged"));
+    }
+    std::fs::write(&all[1], kept).unwrap();
+    let nothing = world.path().join("nothing");
+    for args in [VERIFY, STAT, EXPORT] {
+        met(&world, &nothing, (args, 2, "there is no log"));
+    }
+    drop(other_world);
+}
+
+#[test]
+fn a_log_that_another_process_owns_is_left_to_it() {
+    let (world, _) = a_log();
+    let data = world.path().join("stele-data");
+    let mut desk = world.serve();
+    let socket = "nowhere.sock";
+    met(&world, &data, (SERVE, 5, "belongs to"));
+    met(&world, &data, (VERIFY, 0, ""));
+    met(&world, &data, (STAT, 0, ""));
+    met(&world, &data, (EXPORT, 0, ""));
+    let elsewhere = [EXPORT, &["--socket", socket]].concat();
+    let args: Vec<String> = elsewhere.iter().map(|arg| arg.replace("DATA", data.to_str().unwrap())).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    run(command(world.path(), &args)).exits(5).complains(&["another process owns the log", "--socket"]);
+    assert_eq!(desk.signalled("TERM").0, 0);
+}
+
+/// Runs a script of the shell where it may mount. What it says on standard error is shown when it fails.
+fn mounted(world: &World, script: &str) {
+    let mut command = std::process::Command::new("unshare");
+    let stele = env!("CARGO_BIN_EXE_stele");
+    command.args(["--user", "--map-root-user", "--mount", "bash", "-euc", script, "bash", stele]);
+    let output = command.current_dir(world.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {}\n{said}", output.status);
+}
+
+/// A line of a script: the command ends with this code and says these words.
+fn line(args: &str, code: i32, words: &str) -> String {
+    format!(
+        "code=0; \"$1\" {args} >out 2>said || code=$?\n\
+         if [ $code != {code} ] || ! cat said out | grep -q '{words}'; then echo \"{args} ended with $code\" >&2; cat said >&2; exit 1; fi\n"
+    )
+}
+
+#[test]
+fn a_read_only_disk_is_looked_at_and_not_served() {
+    let (world, data) = a_log();
+    let data = data.display();
+    let script = format!("mount --bind {data} {data}\nmount -o remount,bind,ro {data}\n")
+        + &line(&format!("serve --data {data}"), 10, "Read-only file system")
+        + &line(&format!("log verify {data}/log"), 0, "")
+        + &line(&format!("log stat {data}/log"), 0, "")
+        + &line(&format!("log export {data}/log"), 0, "exported")
+        + &line(&format!("log backup {data}/copy --data {data}"), 10, "Read-only file system")
+        + &line(&format!("log import lines --data-dir {data}/new"), 10, "Read-only file system");
+    mounted(&world, &script);
+}
+
+#[test]
+fn a_full_disk_is_named_and_keeps_nobody_from_looking() {
+    let (world, data) = a_log();
+    let data = data.display();
+    // Full to the last byte and the last name. The lock of the owner is a file that has to be made.
+    let script = format!(
+        "mkdir full; mount -t tmpfs -o size=2m,nr_inodes=64 none full\ncp -r {data}/. full/\n"
+    ) + "rm -f full/log/LOCK; mkdir full/filler; head -c 4m /dev/zero >full/filler/0 2>/dev/null || true\n"
+        + "for nth in $(seq 64); do touch full/filler/$nth 2>/dev/null || true; done\n"
+        + &line("serve --data full", 9, FULL)
+        + &line("log verify full/log", 0, "")
+        + &line("log stat full/log", 0, "")
+        + &line("log export full/log", 0, "exported")
+        + &line("log backup full/copy --data full", 9, FULL)
+        + &line("log import lines --data-dir full/new", 9, FULL)
+        + "rm -r full/filler\n"
+        + &line("log verify full/log", 0, "")
+        + &line("log backup copied --data full", 0, "");
+    mounted(&world, &script);
+}
