@@ -1,4 +1,4 @@
-//! What the fuzzers of `fuzz/` do, in the normal tests: their corpus is replayed, and so are some changes of it. Nothing
+//! What the fuzzers of `tests/fuzzers/` do, in the normal tests: their corpus is replayed, and so are some changes of it. Nothing
 //! here decodes anything; the functions stand in the module `fuzzing` of the crate whose decoder they are about.
 //!
 //! `UPDATE_CORPUS=1 cargo test -p stele-acceptance --test fuzz` writes the examples that the corpus begins with.
@@ -19,8 +19,11 @@ const MUTATIONS: usize = 300;
 /// How far random numbers reach.
 const GEN_SIZE: usize = 64;
 
-/// What is fuzzed: the name of the target and its function.
-const TARGETS: [(&str, fn(&[u8])); 15] = [
+/// The name of what is fuzzed, and its function.
+type Target = (&'static str, fn(&[u8]));
+
+/// Everything that is fuzzed.
+const TARGETS: [Target; 15] = [
     ("coin_gecko", stele_market::fuzzing::coin_gecko),
     ("frame", stele_event_log::fuzzing::frame),
     ("index", stele_event_log::fuzzing::index),
@@ -47,7 +50,7 @@ const RECORDED: [(&str, &str); 4] = [
 ];
 
 fn corpus(target: &str) -> PathBuf {
-    root().join("fuzz/corpus").join(target)
+    root().join("tests/fuzzers/corpus").join(target)
 }
 
 /// Every file of a folder by its name.
@@ -97,17 +100,20 @@ fn the_corpus_begins_with_an_example_of_everything_and_is_as_this_build_writes_i
 fn every_target_is_a_program_of_the_fuzzers_and_every_folder_of_the_corpus_is_of_a_target() {
     let all: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     let manifest: toml::Value =
-        toml::from_str(&text(&root().join("fuzz/Cargo.toml"))).expect("the manifest of the fuzzers");
+        toml::from_str(&text(&root().join("tests/fuzzers/Cargo.toml"))).expect("the manifest of the fuzzers");
     let programs = manifest["bin"].as_array().expect("programs").iter();
     let named: BTreeSet<String> =
         programs.map(|program| program["name"].as_str().expect("a name").to_owned()).collect();
-    assert_eq!(named, all, "programs of fuzz/Cargo.toml");
+    assert_eq!(named, all, "programs of tests/fuzzers/Cargo.toml");
     for name in &all {
-        let source = text(&root().join(format!("fuzz/fuzz_targets/{name}.rs")));
+        let source = text(&root().join(format!("tests/fuzzers/fuzz_targets/{name}.rs")));
         let body = source.split("fuzz_target!(|bytes: &[u8]| ").nth(1).unwrap_or_default();
-        assert!(body.contains("::fuzzing::"), "fuzz/fuzz_targets/{name}.rs calls something else: {body}");
+        assert!(
+            body.contains("::fuzzing::"),
+            "tests/fuzzers/fuzz_targets/{name}.rs calls something else: {body}"
+        );
     }
-    let folders = std::fs::read_dir(root().join("fuzz/corpus")).expect("the corpus").flatten();
+    let folders = std::fs::read_dir(root().join("tests/fuzzers/corpus")).expect("the corpus").flatten();
     let folders: BTreeSet<String> =
         folders.map(|folder| folder.file_name().to_string_lossy().into_owned()).collect();
     assert_eq!(folders, all, "folders of the corpus");
@@ -117,8 +123,12 @@ fn every_target_is_a_program_of_the_fuzzers_and_every_folder_of_the_corpus_is_of
 fn everything_in_the_corpus_is_decoded_or_refused() {
     for (target, body) in TARGETS {
         for (name, bytes) in held(&corpus(target)) {
-            assert!(bytes.len() <= BYTES_MAX, "fuzz/corpus/{target}/{name} has {} bytes", bytes.len());
-            assert!(survives(body, &bytes), "fuzz/corpus/{target}/{name} makes it panic");
+            assert!(
+                bytes.len() <= BYTES_MAX,
+                "tests/fuzzers/corpus/{target}/{name} has {} bytes",
+                bytes.len()
+            );
+            assert!(survives(body, &bytes), "tests/fuzzers/corpus/{target}/{name} makes it panic");
         }
         body(&[]);
     }
@@ -161,7 +171,7 @@ fn report(target: &str, body: fn(&[u8]), mut mutation: Mutation, examples: &[Vec
     let path = folder.join(target);
     std::fs::write(&path, mutation.bytes(examples)).expect("what made it panic");
     panic!(
-        "{target} panics; when it is mended, {} belongs in fuzz/corpus/{target}/, under a name that says what it is: {:?}",
+        "{target} panics; when it is mended, {} belongs in tests/fuzzers/corpus/{target}/, under a name that says what it is: {:?}",
         shown(&path),
         mutation.edits
     );

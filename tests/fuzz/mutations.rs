@@ -13,16 +13,40 @@ const EDGES: [u64; 10] =
 /// One change. Places are taken modulo the length of what is there.
 #[derive(Debug, Clone)]
 pub enum Edit {
-    Flip { bit: usize },
-    Byte { at: usize, byte: u8 },
+    Flip {
+        bit: usize,
+    },
+    Byte {
+        at: usize,
+        byte: u8,
+    },
     /// The little-endian bytes of an edge, so many of them.
-    Number { at: usize, edge: usize, width: usize },
-    Remove { at: usize, count: usize },
-    Insert { at: usize, bytes: Vec<u8> },
+    Number {
+        at: usize,
+        edge: usize,
+        width: usize,
+    },
+    Remove {
+        at: usize,
+        count: usize,
+    },
+    Insert {
+        at: usize,
+        bytes: Vec<u8>,
+    },
     /// A piece of this input once more, elsewhere.
-    Repeat { from: usize, count: usize, at: usize },
+    Repeat {
+        from: usize,
+        count: usize,
+        at: usize,
+    },
     /// A piece of another example.
-    Splice { example: usize, from: usize, count: usize, at: usize },
+    Splice {
+        example: usize,
+        from: usize,
+        count: usize,
+        at: usize,
+    },
 }
 
 impl Arbitrary for Edit {

@@ -69,6 +69,7 @@ const RARE: [&str; 2] = ["postgres_troubles_total", "postgres_rows_cut_total"];
 async fn what_only_some_desks_show_is_as_the_catalogue_says_too() {
     let mut shown = on_postgresql().await;
     shown.extend(in_several_processes().await);
+    shown.extend(over_the_kurrentdb_protocol().await);
     are_as_the_catalogue_says(&shown);
     let catalogue = catalogue();
     let sometimes =
@@ -176,6 +177,12 @@ async fn in_several_processes() -> BTreeMap<String, Metric> {
     let owner = Client::unix(fleet.scene.file("owner.s"));
     shown.extend(read(&owner.metrics().await.expect("the owner's metrics")));
     shown
+}
+
+/// A process that works on the log of another by the client of KurrentDB.
+async fn over_the_kurrentdb_protocol() -> BTreeMap<String, Metric> {
+    let fleet = Fleet::armed_over_kurrent(Setup::default()).await;
+    read(&fleet.scene.client.metrics().await.expect("metrics"))
 }
 
 /// What a process answers on its port for probes.

@@ -12,7 +12,12 @@ async fn a_desk_over_the_kurrentdb_protocol_trades_and_waits_for_an_owner_that_i
     let mut fleet = Fleet::armed_over_kurrent(Setup::default()).await;
     let first = fleet.scene.asks(selling(Outcome::DeskWins));
     let story = fleet.scene.becomes(&first, "settled").await;
-    assert_eq!((story.decisions(), story.commands(), story.reservation()), (1, 1, "released"), "{}", story.brief());
+    assert_eq!(
+        (story.decisions(), story.commands(), story.reservation()),
+        (1, 1, "released"),
+        "{}",
+        story.brief()
+    );
     fleet.restart(Member::Front).await;
     fleet.restart(Member::Owner).await;
     for member in [Member::Strategy, Member::Executor] {

@@ -252,7 +252,8 @@ mod tests {
     use super::Problem;
     use axum::http::header;
     use axum::response::IntoResponse;
-    use stele_domain::port::event_log::{Expected, LogError, StreamId};
+    use stele_domain::port::event_log::{Expected, LogError, Position, StreamId};
+    use stele_domain::port::read_store::{Misfit, StoreError};
     use tonic::{Code, Status};
     use tonic_types::StatusExt;
 
@@ -274,6 +275,36 @@ mod tests {
             (damaged, 500, "log-failed", Code::Internal),
             (owned, 500, "log-failed", Code::Internal),
         ]
+    }
+
+    #[test]
+    fn tables_that_can_t_answer_as_they_are_are_not_to_be_asked_again() {
+        let conflict = StoreError::Conflict {
+            projection: "orders".to_owned(),
+            expected: Position(1),
+            actual: Position(2),
+        };
+        let other = StoreError::OtherVersion { projection: "orders".to_owned(), stored: 1, offered: 2 };
+        let misfit = Misfit { table: "orders", column: "id".to_owned(), why: "is no text".to_owned() };
+        for (error, status, code) in [
+            (StoreError::Unavailable("gone".into()), 503, "tables-unavailable"),
+            (conflict, 500, "tables-failed"),
+            (other, 500, "tables-failed"),
+            (StoreError::UnknownProjection("orders".to_owned()), 500, "tables-failed"),
+            (StoreError::Misfit(misfit), 500, "tables-failed"),
+            (StoreError::Invalid("empty".to_owned()), 500, "tables-failed"),
+            (StoreError::UnknownTable("order".to_owned()), 404, "unknown-table"),
+            (
+                StoreError::BadQuery { table: "orders", column: "id".to_owned(), why: "no" },
+                400,
+                "bad-request",
+            ),
+        ] {
+            let (words, transient) = (error.to_string(), error.is_transient());
+            let problem = Problem::from(error);
+            assert_eq!((problem.said().status, problem.said().code.as_str()), (status, code), "{words}");
+            assert_eq!(problem.retry_after_s().is_some(), transient, "{words}");
+        }
     }
 
     #[test]

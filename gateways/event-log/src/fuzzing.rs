@@ -1,6 +1,6 @@
 //! What fuzzers call: one function for each thing that is decoded from bytes that somebody else may have written. Each
 //! takes any bytes, comes to an end without a panic and in memory bounded by their number, and asserts what holds of all
-//! that is taken. `fuzz/` runs them under libFuzzer; the tests of the house run them over its corpus and mutations of it.
+//! that is taken. `tests/fuzzers/` runs them under libFuzzer; the tests of the house run them over its corpus and mutations of it.
 //!
 //! Everything on disk has checksums, which chance hardly ever gets right. So each function looks at the bytes twice: as
 //! they are, and with their checksums made right, as somebody would who means harm.
@@ -66,6 +66,10 @@ fn disk() -> SimulatedDisk {
 }
 
 /// A commit frame behind a segment's header. Its payload, when it has one, comes back from a frame of our own.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn frame(bytes: &[u8]) {
     let mut right = bytes.to_vec();
     repair::frame(&mut right, LOG, 1, FRAME_AT, 0);
@@ -94,6 +98,10 @@ fn window_on(bytes: &[u8]) -> Option<Window> {
 }
 
 /// The payload of a commit. What can be read is written again and means the same.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn payload(bytes: &[u8]) {
     let Ok(payload) = Payload::read(bytes) else { return };
     let Ok(records) = payload.records().collect::<Result<Vec<RawRecord<'_>>, _>>() else { return };
@@ -118,6 +126,10 @@ pub fn payload(bytes: &[u8]) {
 }
 
 /// The header of a segment: one that is taken has one form.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn segment_header(bytes: &[u8]) {
     let mut right = bytes.to_vec();
     repair::segment_header(&mut right);
@@ -130,6 +142,10 @@ pub fn segment_header(bytes: &[u8]) {
 
 /// A whole segment, verified as the only one there is or behind others. A log that is verified can be opened, and has as
 /// many records as the verification says.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn segment(bytes: &[u8]) {
     let mut right = bytes.to_vec();
     repair::segment(&mut right, LOG);
@@ -175,6 +191,10 @@ fn taken<T>(read: Result<Option<T>, LogError>) -> Option<T> {
 
 /// The index file of a segment of a log, in place of the right one: it is used or passed over, and nothing panics,
 /// whatever is looked up with it. Memory holds no more than the file.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn index(bytes: &[u8]) {
     let log = seeds::two_segments();
     let mut right = bytes.to_vec();
@@ -237,6 +257,10 @@ fn read_with(log: &EmbeddedLog) {
 }
 
 /// The checkpoints of a log, a note and the texts of keys.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn note(bytes: &[u8]) {
     let signer = signer();
     if let Ok(stored) = read_blocks(bytes, signer.verifier()) {
@@ -247,11 +271,11 @@ pub fn note(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let _ = Checkpoint::open(&text, signer.verifier());
     // As our own key would sign it: any text that is signed comes back, or is refused for what it is.
-    let signed = note::sign(&format!("{}\n", text.trim_end_matches('\n')), &signer);
-    if let Ok(opened) = note::open(&signed, signer.verifier()) {
-        assert!(signed.starts_with(opened), "another text was signed");
+    let whole = note::sign(&format!("{}\n", text.trim_end_matches('\n')), &signer);
+    if let Ok(opened) = note::open(&whole, signer.verifier()) {
+        assert!(whole.starts_with(opened), "another text was signed");
     }
-    if let Ok(checkpoint) = Checkpoint::open(&signed, signer.verifier()) {
+    if let Ok(checkpoint) = Checkpoint::open(&whole, signer.verifier()) {
         assert_eq!(log_of(&checkpoint.origin), Some(LOG));
     }
     if let Ok(verifier) = NoteVerifier::parse(&text) {
@@ -264,6 +288,10 @@ pub fn note(bytes: &[u8]) {
 }
 
 /// A path through a tree: index or older size, size, and the hashes. It leads to a root or nowhere.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn proof(bytes: &[u8]) {
     let number = |at| crate::format::u64_at(bytes, at).unwrap_or_default();
     let hashes: Vec<Hash> = bytes.get(16..).unwrap_or_default().as_chunks::<32>().0.to_vec();

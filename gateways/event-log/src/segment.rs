@@ -2,7 +2,8 @@
 //! of every byte of a header what it should be.
 
 use crate::format::{
-    FORMAT_VERSION, NUMBER_MAX, SECTOR_BYTES, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC, to_u32, to_u64, u32_at, u64_at,
+    FORMAT_VERSION, NUMBER_MAX, SECTOR_BYTES, SEGMENT_HEADER_BYTES, SEGMENT_MAGIC, to_u32, to_u64, u32_at,
+    u64_at,
 };
 use crate::frame::sectors::is_blank;
 use crate::tree::{Frontier, Hash};

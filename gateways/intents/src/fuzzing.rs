@@ -4,12 +4,16 @@
 use crate::nonce::Nonce;
 use crate::relay::translate::{self as relay, Meaning, Outcome, REASON_CHARS_MAX};
 use crate::verifier::{translate as verifier, wire};
+use std::collections::BTreeMap;
 use stele_domain::ids::TokenId;
 use stele_domain::port::feeds::RelayWord;
 use stele_domain::port::venue::Submission;
-use std::collections::BTreeMap;
 
 /// A frame of the relay. Only its good word is a yes, and what can't be read is told in few words.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn relay(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match relay::frame(text) {
@@ -35,6 +39,10 @@ fn reply(outcome: Outcome) {
 }
 
 /// A provider's answer: a block, a view, and what the views hold.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn near(bytes: &[u8]) {
     if let Ok(block) = verifier::result::<wire::Block>(bytes)
         && let Ok(block) = verifier::final_block(block)

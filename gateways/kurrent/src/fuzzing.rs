@@ -24,6 +24,10 @@ use uuid::Uuid;
 
 /// A message of any method of the streams services. They are told apart by the method and not by their bytes, so the
 /// bytes are looked at as each.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn message(bytes: &[u8]) {
     if let Ok(request) = ReadReq::decode(bytes) {
         read(request);
@@ -65,6 +69,10 @@ pub fn message(bytes: &[u8]) {
 }
 
 /// The name of a stream, and metadata as the log has them.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn text(bytes: &[u8]) {
     named(Some(StreamIdentifier { stream_name: bytes.to_vec().into() }));
     if let Some(stream) = std::str::from_utf8(bytes).ok().and_then(|text| StreamId::new(text).ok())

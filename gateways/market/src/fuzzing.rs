@@ -9,6 +9,10 @@ use crate::kraken::translate::{self as kraken, Word};
 const REASON_CHARS_MAX: usize = 1_024;
 
 /// A message of Kraken's, over WebSocket and over REST.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn kraken(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         match kraken::message(text, "BTC/EUR") {
@@ -26,6 +30,10 @@ pub fn kraken(bytes: &[u8]) {
 }
 
 /// An answer of CoinGecko's.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn coin_gecko(bytes: &[u8]) {
     match coin_gecko::price(bytes, "bitcoin", "eur") {
         Ok(price) => assert!(price.bid == price.ask, "one price is {} and {}", price.bid, price.ask),

@@ -244,7 +244,8 @@ pub async fn apply_within(
     bounds: Bounds,
 ) -> Result<Migrated, MigrateError> {
     let address = Address::of(url_owner, "stele-migrate").map_err(MigrateError::Url)?;
-    let mut connection = answered(async { address.connect().await.map_err(MigrateError::Unavailable) }).await?;
+    let mut connection =
+        answered(async { address.connect().await.map_err(MigrateError::Unavailable) }).await?;
     wait_for_others(&mut connection, bounds.other_run).await?;
     gives_up_after(&mut connection, bounds.file).await?;
     if answered(notes(&mut connection)).await?.is_none() {

@@ -10,6 +10,10 @@ use stele_proto::log::v1 as proto;
 use tonic::{Code, Status};
 
 /// A message of any method. They are told apart by the method and not by their bytes, so the bytes are looked at as each.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn message(bytes: &[u8]) {
     if let Ok(request) = proto::AppendRequest::decode(bytes) {
         append(request);
@@ -43,6 +47,10 @@ pub fn message(bytes: &[u8]) {
 }
 
 /// How a no crosses the wire: the details of a status, which name it exactly.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
 pub fn failure(bytes: &[u8]) {
     for code in [Code::Aborted, Code::Unavailable, Code::PermissionDenied] {
         let told = failure::error(&Status::with_details(code, "no", bytes.to_vec().into()));

@@ -134,7 +134,8 @@ impl Ground<'_> {
     fn wire(&self, member: Member) -> Vec<(&'static str, Value)> {
         let name = member.name();
         let file = |name: &str| Value::from(self.folder.join(name).to_string_lossy().into_owned());
-        let by_key = |url: String| vec![("log.url", url.into()), ("log.key_file", file(&format!("{name}.key")))];
+        let by_key =
+            |url: String| vec![("log.url", url.into()), ("log.key_file", file(&format!("{name}.key")))];
         let papers = match self.wire {
             Wire::Own if member == Member::Owner => return vec![],
             Wire::Own => return by_key(format!("http://127.0.0.1:{}", self.port)),

@@ -192,7 +192,8 @@ impl Reception {
         match handshake {
             Ok(Ok(stream)) => {
                 peer.certified = tls::caller(stream.get_ref().1, &peer.address);
-                let (presented, address) = (Presented::in_handshake(stream.get_ref().1), peer.address.clone());
+                let (presented, address) =
+                    (Presented::in_handshake(stream.get_ref().1), peer.address.clone());
                 let conversation = converse(stream, Guest::Peer(peer), router, self.manners, seat);
                 let Some(presented) = presented else { return conversation.await };
                 tokio::select! {

@@ -66,7 +66,8 @@ pub(super) async fn read(files: &TlsFiles) -> Result<Papers, DoorError> {
         let named = |path: &PathBuf| Ok((path.clone(), content(path)?));
         let client_ca = files.client_ca.as_ref().map(named).transpose()?;
         let client_crl = files.client_crl.as_ref().map(named).transpose()?;
-        let papers = Papers { chain: content(&files.chain)?, key: secret(&files.key)?, client_ca, client_crl };
+        let papers =
+            Papers { chain: content(&files.chain)?, key: secret(&files.key)?, client_ca, client_crl };
         papers.lists()?;
         Ok(papers)
     });
@@ -78,17 +79,20 @@ impl Papers {
     fn lists(&self) -> Result<Vec<CertificateRevocationListDer<'static>>, DoorError> {
         let Some((path, pem)) = &self.client_crl else { return Ok(vec![]) };
         let found = CertificateRevocationListDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>();
-        let found = found.map_err(|error| wrong(path, format!("no lists of revoked certificates in PEM: {error}")))?;
+        let found = found
+            .map_err(|error| wrong(path, format!("no lists of revoked certificates in PEM: {error}")))?;
         if found.is_empty() {
             return Err(wrong(path, "no list of revoked certificates in it".to_owned()));
         }
         let now = i64::try_from(UnixTime::now().as_secs()).unwrap_or(i64::MAX);
         for (nth, list) in found.iter().enumerate() {
             let until = next_update(list);
-            let until = until.ok_or_else(|| wrong(path, format!("list {} does not say until when it holds", nth + 1)))?;
+            let until = until
+                .ok_or_else(|| wrong(path, format!("list {} does not say until when it holds", nth + 1)))?;
             if until <= now {
                 let ago = now.saturating_sub(until);
-                let what = format!("list {} has ended {ago} s ago: put a newer one of its authority there", nth + 1);
+                let what =
+                    format!("list {} has ended {ago} s ago: put a newer one of its authority there", nth + 1);
                 return Err(wrong(path, what));
             }
         }
@@ -123,7 +127,8 @@ pub(super) fn receiving(files: &TlsFiles, papers: &Papers) -> Result<Receiving, 
     let key = PrivateKeyDer::from_pem_slice(&papers.key)
         .map_err(|error| wrong(&files.key, format!("no private key in PEM: {error}")))?;
     let judge = papers.client_ca.as_ref();
-    let judge = judge.map(|(path, pem)| verifier(path, pem, papers.lists()?, files.client_required, provider));
+    let judge =
+        judge.map(|(path, pem)| verifier(path, pem, papers.lists()?, files.client_required, provider));
     let judge = judge.transpose()?;
     let builder = match &judge {
         Some(judge) => builder.with_client_cert_verifier(Arc::clone(judge)),
@@ -147,8 +152,7 @@ fn verifier(
     for certificate in certificates(path, pem)? {
         roots.add(certificate).map_err(|error| wrong(path, format!("no CA certificate: {error}")))?;
     }
-    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-        .with_crls(lists);
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).with_crls(lists);
     let builder = if required { builder } else { builder.allow_unauthenticated() };
     builder.build().map_err(|error| wrong(path, error.to_string()))
 }

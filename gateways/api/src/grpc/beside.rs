@@ -31,6 +31,9 @@ use tokio::time::Instant;
 use tonic::Status;
 use tower::ServiceExt;
 
+/// Whether a caller may call the method of this name.
+type Admits = dyn Fn(&Caller, &'static str) -> Result<(), Status> + Send + Sync;
+
 /// A service of another crate.
 #[derive(Clone)]
 pub struct Beside {
@@ -40,7 +43,7 @@ pub struct Beside {
     pub methods: Arc<[BesideMethod]>,
     /// Whether a caller may call a method of that name at all, asked before the message is read. It must not block, and
     /// keeps its noes itself.
-    pub admits: Arc<dyn Fn(&Caller, &'static str) -> Result<(), Status> + Send + Sync>,
+    pub admits: Arc<Admits>,
     /// It finds the [`Caller`] in the extensions of every request.
     pub service: Router,
 }
@@ -105,7 +108,7 @@ async fn called(
     let no = |problem: Problem| no::answer(&problem);
     let caller = visit::visitor(api, request.extensions(), request.headers()).map_err(no)?.caller;
     paced(api, &caller, method.action).map_err(no)?;
-    (beside.admits)(&caller, method.name).map_err(|status| status.into_http())?;
+    (beside.admits)(&caller, method.name).map_err(Status::into_http)?;
     let who = visit::who(&caller);
     let room = match (caller.role == Role::Service, method.answer) {
         (true, BesideAnswer::Live) => Room::LogFollowers,
@@ -156,7 +159,8 @@ async fn received(
         let mut seats = vec![api.doors.rooms.seat(Room::LogMessages, who)?];
         let mut message = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| Problem::bad_request(format!("the message can't be read: {error}")))?;
+            let frame =
+                frame.map_err(|error| Problem::bad_request(format!("the message can't be read: {error}")))?;
             let Ok(data) = frame.into_data() else { continue };
             if message.len() + data.len() > bytes_max + FRAME_HEAD_BYTES {
                 return Err(too_large(bytes_max));

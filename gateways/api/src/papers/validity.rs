@@ -16,9 +16,10 @@ const VERSION: u8 = 0xa0;
 /// none, or one that can't be read.
 #[must_use]
 pub fn first_end(pem: &[u8]) -> Option<i64> {
-    let certificates = CertificateDer::pem_slice_iter(pem).map(|one| one.ok().and_then(|one| not_after(&one)));
-    let lists =
-        CertificateRevocationListDer::pem_slice_iter(pem).map(|one| one.ok().and_then(|one| next_update(&one)));
+    let certificates =
+        CertificateDer::pem_slice_iter(pem).map(|one| one.ok().and_then(|one| not_after(&one)));
+    let lists = CertificateRevocationListDer::pem_slice_iter(pem)
+        .map(|one| one.ok().and_then(|one| next_update(&one)));
     certificates.chain(lists).collect::<Option<Vec<i64>>>()?.into_iter().min()
 }
 
@@ -97,7 +98,8 @@ fn time((tag, content): (u8, &[u8])) -> Option<i64> {
     let two = |at: usize| rest.get(at..at + 2)?.parse::<i64>().ok();
     let (month, day) = (two(0)?, two(2)?);
     let (hour, minute, second) = (two(4)?, two(6)?, two(8)?);
-    let in_range = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 61;
+    let in_range =
+        (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 61;
     in_range.then(|| ((days(year, month, day) * 24 + hour) * 60 + minute) * 60 + second)
 }
 
@@ -114,8 +116,8 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 mod tests {
     use super::{days, first_end, not_after, time};
     use rcgen::{
-        BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod,
-        KeyPair, SerialNumber, date_time_ymd,
+        BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa,
+        KeyIdMethod, KeyPair, SerialNumber, date_time_ymd,
     };
 
     fn ending(year: i32) -> CertifiedIssuer<'static, KeyPair> {

@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stele_api::client::Client;
 use stele_api::{
-    Api, Build, Doors, LogAdmin, LogStat, RateOptions, RoleHealth, TcpDoor, TcpOptions, UnixDoor, dto, router_beside,
+    Api, Build, Doors, LogAdmin, LogStat, RateOptions, RoleHealth, TcpDoor, TcpOptions, UnixDoor, dto,
+    router_beside,
 };
 use stele_commands::access::{Created, Gatekeeper, Keys, NewKey, Pepper};
 use stele_commands::control::{Bells, Control, Wish};

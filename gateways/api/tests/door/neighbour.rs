@@ -37,7 +37,8 @@ pub fn neighbour() -> Beside {
         method("Page", "Neighbour/Page", Action::ReadLog, BesideAnswer::Page),
         method("Live", "Neighbour/Live", Action::ReadLog, BesideAnswer::Live),
     ];
-    let needed = move |name: &str| methods.iter().find(|method| method.name == name).map(|method| method.action);
+    let needed =
+        move |name: &str| methods.iter().find(|method| method.name == name).map(|method| method.action);
     let admits = move |caller: &Caller, name: &'static str| match needed(name) {
         Some(action) if caller.may(action) => Ok(()),
         Some(_) | None => Err(Status::permission_denied(format!("{} may not {name}", caller.role))),

@@ -365,11 +365,8 @@ async fn where_a_list_is_asked_for_an_authority_without_one_vouches_for_nobody()
     let clients = world.path("clients.pem");
     keep(&clients, &(world.authority.pem() + &other.pem()));
     world.take_back(&[], 2099);
-    let files = TlsFiles {
-        client_ca: Some(clients),
-        client_crl: Some(world.path("crl.pem")),
-        ..world.files(false)
-    };
+    let files =
+        TlsFiles { client_ca: Some(clients), client_crl: Some(world.path("crl.pem")), ..world.files(false) };
     let net = desk.network(under(files)).await;
     assert!(enters(&world, &net, "ann").await && !enters(&world, &net, "eve").await);
     keep(&world.path("crl.pem"), &(list_of(&world.authority, &[], 2099) + &list_of(&other, &[], 2099)));

@@ -48,8 +48,8 @@ fn refused(response: &Response<Body>) -> Option<(Code, String)> {
     (status.code() != Code::Ok).then(|| codes(&status))
 }
 
-fn said(code: Code, reason: &str) -> Option<(Code, String)> {
-    Some((code, reason.to_owned()))
+fn said(code: Code, reason: &str) -> (Code, String) {
+    (code, reason.to_owned())
 }
 
 fn message(bytes: usize) -> Body {
@@ -75,7 +75,7 @@ async fn who_may_not_hears_it_before_their_message_is_there() {
         assert_eq!(refused(&no).map(|(code, _)| code), Some(Code::PermissionDenied), "{method}");
     }
     let no = called(&desk, "Else", process("strat"), never_ending(10)).await;
-    assert_eq!(refused(&no), said(Code::Unimplemented, "unknown-route"));
+    assert_eq!(refused(&no), Some(said(Code::Unimplemented, "unknown-route")));
 }
 
 #[tokio::test]
@@ -84,9 +84,9 @@ async fn a_message_that_never_comes_is_given_up_and_a_long_one_is_not_kept() {
     tokio::time::pause();
     for method in ["Append", "Page", "Live"] {
         let late = called(&desk, method, process("strat"), never_ending(70_000)).await;
-        assert_eq!(refused(&late), said(Code::DeadlineExceeded, "body-too-slow"), "{method}");
+        assert_eq!(refused(&late), Some(said(Code::DeadlineExceeded, "body-too-slow")), "{method}");
         let long = called(&desk, method, process("strat"), never_ending(ASKED_BYTES_MAX + 6)).await;
-        assert_eq!(refused(&long), said(Code::ResourceExhausted, "body-too-large"), "{method}");
+        assert_eq!(refused(&long), Some(said(Code::ResourceExhausted, "body-too-large")), "{method}");
     }
     let whole = called(&desk, "Append", process("strat"), message(ASKED_BYTES_MAX + 5)).await;
     let answer = soon(whole.into_body().collect()).await.unwrap();
@@ -110,7 +110,7 @@ async fn slow_senders_of_one_process_hold_no_more_than_its_share_of_the_bytes() 
         });
     }
     let first = senders.join_next().await.unwrap().unwrap();
-    assert_eq!(refused(&first), said(Code::ResourceExhausted, "too-many-at-once"));
+    assert_eq!(refused(&first), Some(said(Code::ResourceExhausted, "too-many-at-once")));
     let other = called(&desk, "Append", process("exec"), message(10)).await;
     assert_eq!(refused(&other), None, "others find room");
     while senders.join_next().await.is_some() {}
@@ -135,14 +135,11 @@ async fn answers_that_nobody_takes_give_their_places_back() {
     let desk = Desk::open().await;
     tokio::time::pause();
     let (auditor, process) = (visitor("person:ann", Role::Auditor), process("front"));
-    for (method, from, places) in [
-        ("Live", &process, 128),
-        ("Page", &process, 256),
-        ("Live", &auditor, 32),
-        ("Page", &auditor, 4),
-    ] {
+    for (method, from, places) in
+        [("Live", &process, 128), ("Page", &process, 256), ("Live", &auditor, 32), ("Page", &auditor, 4)]
+    {
         let (mut open, no) = unread(&desk, method, from).await;
-        assert_eq!(Some(no), said(Code::ResourceExhausted, "too-many-at-once"), "{method}");
+        assert_eq!(no, said(Code::ResourceExhausted, "too-many-at-once"), "{method}");
         assert_eq!(open.len(), places, "{method}");
         let other = visitor("service:other", from.caller.role);
         assert_eq!(refused(&called(&desk, method, other, message(10)).await), None, "others find room");

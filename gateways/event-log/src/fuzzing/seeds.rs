@@ -1,6 +1,7 @@
 //! What fuzzing begins with: a small good example of everything that is decoded.
 
 use super::{LOG, Still, disk, options, signer};
+use crate::EmbeddedLog;
 use crate::checkpoint::Checkpoint;
 use crate::format::{CHECKPOINTS_FILE, SEGMENT_HEADER_BYTES, to_u64};
 use crate::frame;
@@ -9,7 +10,6 @@ use crate::index;
 use crate::segment;
 use crate::simulated_disk::SimulatedDisk;
 use crate::tree::{Frontier, leaf_hash};
-use crate::EmbeddedLog;
 use std::sync::{Arc, OnceLock};
 use stele_domain::ids::EventId;
 use stele_domain::port::clock::Clock;

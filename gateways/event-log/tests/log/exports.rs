@@ -195,7 +195,10 @@ fn lines_that_are_not_those_that_were_exported_are_refused_each_in_its_own_words
             "is at revision 0 and not at revision 1",
         ),
         (with(2, &good[2].replace("//4AAQ==", "//4AAQ")), "the base64 is wrong"),
-        (with(2, &good[2].replace("recorded_at_us\":1", "recorded_at_us\":-1")), "before the event before it"),
+        (
+            with(2, &good[2].replace("recorded_at_us\":1", "recorded_at_us\":-1")),
+            "before the event before it",
+        ),
         (with(0, &good[0].replace("\"from\":1", "\"from\":2")), "begins with position 2"),
         (with(0, &good[0].replace("\"version\":1", "\"version\":2")), "it has version 2"),
         (with(3, &good[0]), "there is a second header"),

@@ -113,7 +113,8 @@ impl Places {
         };
         let there = file.metadata().map_err(|error| PrivateError::file(path, error))?;
         let us = rustix::process::geteuid().as_raw();
-        let owned = there.uid() == us || self.account.as_ref().is_some_and(|account| account.uid == there.uid());
+        let owned =
+            there.uid() == us || self.account.as_ref().is_some_and(|account| account.uid == there.uid());
         if there.is_file() && there.nlink() == 1 && owned {
             return Ok(file);
         }

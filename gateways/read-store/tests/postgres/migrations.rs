@@ -1,8 +1,8 @@
 //! Migrations on a real server: applied once, in order, whole or not at all; and databases that are refused.
 
 use crate::server::{Database, server};
-use stele_projections::{models, schemas};
 use std::time::{Duration, Instant};
+use stele_projections::{models, schemas};
 use stele_read_store::migrate::{Bounds, FILES, Migration, apply, apply_within, migrate};
 use stele_read_store::{MigrateError, OpenError, Options, PostgresStore};
 
@@ -62,7 +62,10 @@ async fn a_run_that_does_not_end_is_waited_for_by_its_own_bound_and_named() {
     let MigrateError::Locked { waited, holder } = refused else { panic!("{refused:?}") };
     assert_eq!((waited, holder), (bounds.other_run, Some(pid)));
     let said = refused.to_string();
-    assert!(said.contains(&format!("SELECT pg_terminate_backend({pid})")) && refused.is_transient(), "{said}");
+    assert!(
+        said.contains(&format!("SELECT pg_terminate_backend({pid})")) && refused.is_transient(),
+        "{said}"
+    );
     assert_eq!(tables(&database, "waited").await, 0);
     sqlx::Connection::close(other).await.unwrap();
     apply_within(&database.owner_url(), &files, bounds).await.unwrap();

@@ -87,8 +87,12 @@ mod tests {
     fn every_method_of_the_definitions_is_named_and_no_other_is() {
         let set = prost_types::FileDescriptorSet::decode(stele_proto::FILE_DESCRIPTOR_SET).unwrap();
         let log = set.file.iter().find(|file| file.package() == "stele.log.v1").unwrap();
-        let defined: BTreeSet<&str> =
-            log.service.iter().flat_map(|service| &service.method).map(|method| method.name()).collect();
+        let defined: BTreeSet<&str> = log
+            .service
+            .iter()
+            .flat_map(|service| &service.method)
+            .map(prost_types::MethodDescriptorProto::name)
+            .collect();
         assert_eq!(defined, Method::ALL.map(Method::name).into());
         assert!(Method::ALL.into_iter().all(|method| Method::named(method.name()) == Some(method)));
         assert_eq!(Method::named("Kill"), None);

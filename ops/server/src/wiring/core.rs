@@ -128,8 +128,9 @@ pub(crate) fn log_failure(error: &LogError) -> Failure {
             "nothing was changed. Keep the directory as it is, and restore the newest copy that `stele log verify` accepts",
         ),
         LogError::Denied(_) => Failure::new(Code::Unauthorised, words).advise(
-            "nothing was done. Give this process a key that holds, for its roles: stele keys create --role service --process …, \
-             on the machine of the log's owner; until then every start ends here",
+            "nothing was done. A key that is refused: give this process one that holds, for its roles (stele keys create --role \
+             service --process …, on the machine of the log's owner). Another log, or an older copy of it: `log.url` names \
+             another process, or its owner was restored (ops/runbooks/backup.md)",
         ),
         LogError::Full => Failure::new(Code::Full, words).advise("nothing acknowledged is lost"),
         LogError::Unreachable(source) => match of_error(&**source) {

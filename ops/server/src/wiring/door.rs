@@ -2,8 +2,8 @@
 //! port for probes where one is named.
 
 use super::core::{Core, Source, log_failure};
-use super::event_store::Unproven;
 use super::elsewhere::OwnedElsewhere;
+use super::event_store::Unproven;
 use super::health::Health;
 use super::parts::Parts;
 use super::patience::answered;

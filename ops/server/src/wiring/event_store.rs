@@ -38,7 +38,8 @@ impl LogAdmin for Unproven {
     fn identity(&self) -> PortFuture<'_, Result<Uuid, LogError>> {
         Box::pin(async {
             let page = self.0.read_all(Position::START, &Filter::all(), 1).await?;
-            let first = page.records.first().ok_or_else(|| LogError::Unreachable("the log is empty".into()))?;
+            let first =
+                page.records.first().ok_or_else(|| LogError::Unreachable("the log is empty".into()))?;
             Ok(first.event_id.0)
         })
     }

@@ -10,18 +10,33 @@ use zeroize::Zeroizing;
 /// Largest file of a secret, in bytes.
 const FILE_BYTES_MAX: u64 = 4_096;
 
-/// The one line of text in a file that only its owner can read.
+/// The key in a file that only its owner can read: one word.
 pub(super) fn line(setting: &str, path: &Path) -> Result<SecretString, Failure> {
-    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(FILE_BYTES_MAX).unwrap_or(0)));
-    let failed = |error: std::io::Error| unusable(setting, path, &error.to_string());
-    open(setting, path)?.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
-    match text.trim() {
+    match text(setting, path)?.trim() {
         "" => Err(unusable(setting, path, "it is empty")),
         line if line.contains(char::is_whitespace) => {
             Err(unusable(setting, path, "it has more than one word"))
         }
         line => Ok(SecretString::from(line.to_owned())),
     }
+}
+
+/// The password in a file that only its owner can read: its one line, which may have spaces anywhere.
+pub(super) fn password(setting: &str, path: &Path) -> Result<SecretString, Failure> {
+    match text(setting, path)?.trim_end_matches(['\r', '\n']) {
+        "" => Err(unusable(setting, path, "it is empty")),
+        lines if lines.contains(char::is_control) => {
+            Err(unusable(setting, path, "it has more than one line, or control characters"))
+        }
+        password => Ok(SecretString::from(password.to_owned())),
+    }
+}
+
+fn text(setting: &str, path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(FILE_BYTES_MAX).unwrap_or(0)));
+    let failed = |error: std::io::Error| unusable(setting, path, &error.to_string());
+    open(setting, path)?.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
 }
 
 /// The bytes of a file that only its owner can read.
@@ -61,7 +76,7 @@ fn unusable(setting: &str, path: &Path, why: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, line};
+    use super::{bytes, line, password};
     use secrecy::ExposeSecret as _;
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::PathBuf;
@@ -84,6 +99,18 @@ mod tests {
         );
         let (_folder, path) = file(b"hush\n", 0o600);
         assert_eq!(line("log.key_file", &path).unwrap().expose_secret(), "hush");
+    }
+
+    #[test]
+    fn a_password_may_have_spaces_and_a_key_may_not() {
+        let (_folder, path) = file(b" two words \r\n", 0o600);
+        assert_eq!(password("database.password_file", &path).unwrap().expose_secret(), " two words ");
+        assert!(line("log.key_file", &path).is_err());
+        for refused in [&b"\n"[..], b"two\nlines\n"] {
+            let (_folder, path) = file(refused, 0o600);
+            let words = format!("{:?}", password("database.password_file", &path).unwrap_err());
+            assert!(words.contains("database.password_file") && !words.contains("lines\\"), "{words}");
+        }
     }
 
     #[test]

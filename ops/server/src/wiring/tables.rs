@@ -157,7 +157,7 @@ pub(crate) fn database_url(config: &Config) -> Result<String, Failure> {
 /// Puts the password of a file into the address.
 fn with_password(url: &str, file: Option<&Path>) -> Result<String, Failure> {
     let Some(file) = file else { return Ok(url.to_owned()) };
-    let password = secret::line("database.password_file", file)?;
+    let password = secret::password("database.password_file", file)?;
     let split = url.split_once("://").and_then(|(scheme, rest)| {
         let (user, host) = rest.split_once('@')?;
         (!user.is_empty() && !user.contains([':', '/'])).then_some((scheme, user, host))

@@ -1,7 +1,9 @@
 //! What a serving process listens on, whose log it works on, and where its tables are.
 
 use super::Check;
-use crate::config::{Database, DatabaseAt, Doors, EventStoreAt, LogElsewhere, Problem, RemoteLogAt, Tls, raw};
+use crate::config::{
+    Database, DatabaseAt, Doors, EventStoreAt, LogElsewhere, Problem, RemoteLogAt, Tls, raw,
+};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -88,7 +90,8 @@ impl Check<'_> {
             return Err(self.refused("api.tls_client_ca_file", rule));
         }
         if !raw.tls_client_crl_file.is_empty() && raw.tls_client_ca_file.is_empty() {
-            let rule = "certificates are taken back by those who vouch for them: set `api.tls_client_ca_file`";
+            let rule =
+                "certificates are taken back by those who vouch for them: set `api.tls_client_ca_file`";
             return Err(self.refused("api.tls_client_crl_file", rule));
         }
         if raw.tls_client_required && raw.tls_client_ca_file.is_empty() {
