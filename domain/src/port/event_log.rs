@@ -346,6 +346,21 @@ pub enum LogError {
 }
 
 impl LogError {
+    /// One word for the kind, for figures.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Conflict { .. } => "conflict",
+            Self::Invalid(_) => "invalid",
+            Self::Full => "full",
+            Self::Stopped(_) => "stopped",
+            Self::Damaged { .. } => "damaged",
+            Self::Owned { .. } => "owned",
+            Self::Denied(_) => "denied",
+            Self::Unreachable(_) => "unreachable",
+        }
+    }
+
     /// Whether the same call, unchanged, may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use metrics::{counter, describe_counter, describe_histogram, histogram};
 use std::time::Duration;
+use stele_domain::causes::with_causes;
 use stele_domain::port::event_log::{LogError, Position};
 
 /// Shows every metric of this crate from the start, and says what it means.
@@ -23,24 +24,11 @@ pub fn announce() {
 
 /// A call came to an end.
 pub fn called(method: &'static str, took: Duration, error: Option<&LogError>) {
-    let outcome = error.map_or("ok", outcome);
+    let outcome = error.map_or("ok", LogError::name);
     counter!("event_store_calls_total", "method" => method, "outcome" => outcome).increment(1);
     histogram!("event_store_call_seconds", "method" => method).record(took.as_secs_f64());
     if let Some(LogError::Unreachable(source)) = error {
         tracing::debug!(event = "event_store.unreachable", method, error = %source, "the server did not answer");
-    }
-}
-
-fn outcome(error: &LogError) -> &'static str {
-    match error {
-        LogError::Conflict { .. } => "conflict",
-        LogError::Invalid(_) => "invalid",
-        LogError::Full => "full",
-        LogError::Stopped(_) => "stopped",
-        LogError::Damaged { .. } => "damaged",
-        LogError::Owned { .. } => "owned",
-        LogError::Denied(_) => "denied",
-        LogError::Unreachable(_) => "unreachable",
     }
 }
 
@@ -58,22 +46,8 @@ pub fn interrupted(from: Position, error: &LogError, wait: Duration) {
     tracing::warn!(
         event = "event_store.interrupted",
         from = from.0,
-        error = %failed(error),
+        error = with_causes(error),
         wait_ms,
         "the reading of the log was interrupted"
     );
-}
-
-/// What lies under an error that says no more than "no answer".
-fn failed(error: &LogError) -> String {
-    match error {
-        LogError::Unreachable(source) => source.to_string(),
-        LogError::Conflict { .. }
-        | LogError::Invalid(_)
-        | LogError::Full
-        | LogError::Stopped(_)
-        | LogError::Damaged { .. }
-        | LogError::Owned { .. }
-        | LogError::Denied(_) => error.to_string(),
-    }
 }

@@ -3,6 +3,7 @@
 use crate::grants::Process;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram};
 use std::time::Duration;
+use stele_domain::causes::with_causes;
 use stele_domain::port::event_log::{LogError, Position};
 
 /// Shows every metric of this crate from the start, and says what it means.
@@ -33,24 +34,11 @@ pub fn announce() {
 
 /// A call to the log's owner came to an end.
 pub fn called(method: &'static str, took: Duration, error: Option<&LogError>) {
-    let outcome = error.map_or("ok", outcome);
+    let outcome = error.map_or("ok", LogError::name);
     metrics::counter!("remote_log_calls_total", "method" => method, "outcome" => outcome).increment(1);
     metrics::histogram!("remote_log_call_seconds", "method" => method).record(took.as_secs_f64());
     if let Some(LogError::Unreachable(source)) = error {
         tracing::debug!(event = "remote_log.unreachable", method, error = %source, "the owner of the log did not answer");
-    }
-}
-
-fn outcome(error: &LogError) -> &'static str {
-    match error {
-        LogError::Conflict { .. } => "conflict",
-        LogError::Invalid(_) => "invalid",
-        LogError::Full => "full",
-        LogError::Stopped(_) => "stopped",
-        LogError::Damaged { .. } => "damaged",
-        LogError::Owned { .. } => "owned",
-        LogError::Denied(_) => "denied",
-        LogError::Unreachable(_) => "unreachable",
     }
 }
 
@@ -59,20 +47,10 @@ pub fn interrupted(from: Position, error: &LogError, wait: Duration) {
     let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
     metrics::counter!("remote_log_readings_interrupted_total").increment(1);
     metrics::counter!("subscription_reconnects_total", "source" => "log").increment(1);
-    let words = match error {
-        LogError::Unreachable(source) => source.to_string(),
-        LogError::Conflict { .. }
-        | LogError::Invalid(_)
-        | LogError::Full
-        | LogError::Stopped(_)
-        | LogError::Damaged { .. }
-        | LogError::Owned { .. }
-        | LogError::Denied(_) => error.to_string(),
-    };
     tracing::warn!(
         event = "remote_log.interrupted",
         from = from.0,
-        error = words,
+        error = with_causes(error),
         wait_ms,
         "the reading of the log was interrupted"
     );

@@ -4,6 +4,7 @@ use crate::render::harmless::harmless_lines;
 use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
+pub(crate) use stele_domain::causes::with_causes as chain;
 
 /// The exit codes. They are a public promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,19 +101,4 @@ pub(crate) fn end(outcome: Outcome) -> ExitCode {
             ExitCode::from(failure.code as u8)
         }
     }
-}
-
-/// An error with its causes in one line, each said once.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !words.ends_with(&more) {
-            words.push_str(": ");
-            words.push_str(&more);
-        }
-        source = cause.source();
-    }
-    words
 }
