@@ -35,6 +35,5 @@ pub use door::{DoorError, TcpDoor, TcpOptions, TlsFiles, UnixDoor, serve_unix, t
 pub use doors::{Doors, Pace, RateOptions};
 pub use grpc::beside::{Beside, BesideAnswer, BesideMethod};
 pub use observe::announce;
-pub use papers::first_end;
 pub use probes::{Probes, probes};
 pub use router::{router, router_beside};

@@ -3,7 +3,6 @@
 
 mod validity;
 
-pub use validity::first_end;
 pub(crate) use validity::{next_update, not_after};
 
 use rustls::pki_types::CertificateDer;

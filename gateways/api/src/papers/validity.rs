@@ -1,9 +1,6 @@
 //! Until when a certificate or a list of revoked ones holds: the one date that is read from them here. Whether they are
 //! any good otherwise, the TLS library judges.
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
-
 /// Tags of DER (X.690).
 const INTEGER: u8 = 0x02;
 const SEQUENCE: u8 = 0x30;
@@ -12,18 +9,7 @@ const GENERALIZED_TIME: u8 = 0x18;
 /// The version of a certificate, which may be left out.
 const VERSION: u8 = 0xa0;
 
-/// Seconds since 1970 in UTC at which the first of the certificates and lists in a PEM text ends; `None` when there is
-/// none, or one that can't be read.
-#[must_use]
-pub fn first_end(pem: &[u8]) -> Option<i64> {
-    let certificates =
-        CertificateDer::pem_slice_iter(pem).map(|one| one.ok().and_then(|one| not_after(&one)));
-    let lists = CertificateRevocationListDer::pem_slice_iter(pem)
-        .map(|one| one.ok().and_then(|one| next_update(&one)));
-    certificates.chain(lists).collect::<Option<Vec<i64>>>()?.into_iter().min()
-}
-
-/// When a certificate ends.
+/// When a certificate ends, in seconds since 1970 in UTC; `None` when it can't be read.
 pub(crate) fn not_after(certificate: &[u8]) -> Option<i64> {
     let mut fields = Elements(Elements(certificate).next_of(SEQUENCE)?);
     let mut fields = Elements(fields.next_of(SEQUENCE)?);
@@ -39,7 +25,7 @@ pub(crate) fn not_after(certificate: &[u8]) -> Option<i64> {
     time(validity.next()?)
 }
 
-/// When the next list of revoked certificates is due.
+/// When the next list of revoked certificates is due, in seconds since 1970 in UTC; `None` when the list can't be read.
 pub(crate) fn next_update(list: &[u8]) -> Option<i64> {
     let mut fields = Elements(Elements(list).next_of(SEQUENCE)?);
     let mut fields = Elements(fields.next_of(SEQUENCE)?);
@@ -114,7 +100,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{days, first_end, not_after, time};
+    use super::{days, next_update, not_after, time};
     use rcgen::{
         BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa,
         KeyIdMethod, KeyPair, SerialNumber, date_time_ymd,
@@ -142,12 +128,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_several_to_end_counts_in_both_forms_of_time() {
+    fn certificates_and_lists_end_when_they_say_in_both_forms_of_time() {
         // 2050 and later are written with four digits.
         let (soon, late) = (ending(2031), ending(2055));
-        let both = soon.pem() + &late.pem();
-        assert_eq!(first_end(both.as_bytes()), Some(1_930_089_600));
-        assert_eq!(first_end(late.pem().as_bytes()), Some(2_687_472_000));
+        assert_eq!(not_after(soon.der()), Some(1_930_089_600));
+        assert_eq!(not_after(late.der()), Some(2_687_472_000));
         let list = CertificateRevocationListParams {
             this_update: date_time_ymd(2026, 1, 1),
             next_update: date_time_ymd(2027, 1, 1),
@@ -156,14 +141,13 @@ mod tests {
             revoked_certs: vec![],
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        let list = list.signed_by(&soon).unwrap().pem().unwrap();
-        assert_eq!(first_end((soon.pem() + &list).as_bytes()), Some(1_798_761_600));
+        let list = list.signed_by(&soon).unwrap();
+        assert_eq!(next_update(list.der()), Some(1_798_761_600));
     }
 
     #[test]
     fn what_can_t_be_read_has_no_end_and_breaks_nothing() {
-        assert_eq!(first_end(b""), None);
-        assert_eq!(first_end(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), None);
+        assert_eq!((not_after(b""), next_update(b"")), (None, None));
         let whole = ending(2031);
         let der: &[u8] = whole.der();
         for cut in 0..der.len().min(200) {
