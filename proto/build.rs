@@ -12,36 +12,55 @@ use std::{env, fs};
 const FOLDERS: [&str; 2] = ["api/v1", "log/v1"];
 /// Where the definitions of the KurrentDB protocol stand.
 const KURRENT: [&str; 2] = ["kurrent/v1", "kurrent/v2"];
+/// Fields that are handed over as the bytes of their message, with its package and the message that they are in: a watched
+/// decision, of which one encoding serves every watcher, and records, which are written from the log's own memory and read
+/// into it.
+const ENCODED: [(&str, &str, &str); 4] = [
+    ("stele.api.v1", "WatchDecisionsResponse", "decision"),
+    ("stele.log.v1", "FollowResponse", "page"),
+    ("stele.log.v1", "ReadAllResponse", "page"),
+    ("stele.log.v1", "ReadStreamResponse", "records"),
+];
+/// The same for an event that is told over the KurrentDB protocol.
+const KURRENT_ENCODED: (&str, &str, &str) = ("event_store.client.streams", "ReadResp", "event");
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo says where the crate is")?);
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo says where to write")?);
     let mut descriptors = protox::compile(protos(&root, &FOLDERS)?, [&root])?;
     fs::write(out.join("stele.bin"), descriptors.encode_to_vec())?;
-    encoded_once(&mut descriptors)?;
-    tonic_prost_build::configure()
-        .btree_map(".")
-        .bytes(".stele.api.v1.WatchDecisionsResponse")
-        .emit_rerun_if_changed(false)
-        .compile_fds(descriptors)?;
+    let mut ours = tonic_prost_build::configure();
+    for (package, message, field) in ENCODED {
+        encoded(&mut descriptors, package, message, field)?;
+        ours = ours.bytes(format!(".{package}.{message}"));
+    }
+    ours.btree_map(".").emit_rerun_if_changed(false).compile_fds(descriptors)?;
+    let mut theirs = protox::compile(protos(&root, &KURRENT)?, [&root])?;
+    let (package, message, field) = KURRENT_ENCODED;
+    encoded(&mut theirs, package, message, field)?;
     tonic_prost_build::configure()
         .btree_map(".")
         .bytes(".")
         .emit_rerun_if_changed(false)
-        .compile_fds(protox::compile(protos(&root, &KURRENT)?, [&root])?)?;
+        .compile_fds(theirs)?;
     Ok(())
 }
 
-/// In Rust a watched decision is the bytes that it is on the wire: one encoding serves every watcher. A message and its
-/// bytes are the same there, so nobody else notices.
-fn encoded_once(descriptors: &mut FileDescriptorSet) -> Result<(), Box<dyn Error>> {
-    let mut messages = descriptors.file.iter_mut().flat_map(|file| &mut file.message_type);
-    let told = messages.find(|message| message.name() == "WatchDecisionsResponse");
-    let told = told.ok_or("there is no WatchDecisionsResponse")?;
-    let decision = told.field.iter_mut().find(|field| field.name() == "decision");
-    let decision = decision.ok_or("WatchDecisionsResponse has no decision")?;
-    decision.set_type(Type::Bytes);
-    decision.type_name = None;
+/// Makes a field the bytes that its message is on the wire, in Rust. A message and its bytes are the same there, so nobody
+/// else notices.
+fn encoded(
+    descriptors: &mut FileDescriptorSet,
+    package: &str,
+    message: &str,
+    field: &str,
+) -> Result<(), Box<dyn Error>> {
+    let files = descriptors.file.iter_mut().filter(|file| file.package() == package);
+    let told = files.flat_map(|file| &mut file.message_type).find(|told| told.name() == message);
+    let told = told.ok_or_else(|| format!("there is no {package}.{message}"))?;
+    let field = told.field.iter_mut().find(|told| told.name() == field);
+    let field = field.ok_or_else(|| format!("{package}.{message} has not the field that is named"))?;
+    field.set_type(Type::Bytes);
+    field.type_name = None;
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 mod key_text;
 mod keys;
 
-pub use key_text::{KeyText, PREFIX, Pepper};
+pub use key_text::{KeyText, PEPPER_FILE_BYTES, PREFIX, Pepper, WrongPepper};
 pub use keys::{Created, KeyInfo, Keys, NewKey, Revocation};
 
 use crate::envelope::Failure;

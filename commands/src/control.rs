@@ -6,7 +6,7 @@ mod effect;
 mod kill;
 mod wish;
 
-pub use wish::{Approval, Done, KillProof, Refused, Rule, Wish};
+pub use wish::{Approval, Done, Fault, KillProof, Refused, Rule, Wish};
 
 use kill::{KILL, Kill};
 
@@ -16,7 +16,7 @@ use crate::ledger::Ledger;
 use crate::observe;
 use crate::service::Board;
 use crate::streams;
-use crate::wishes::{What, Wishes, chain};
+use crate::wishes::{What, Wishes};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stele_domain::access::Action;
@@ -96,7 +96,7 @@ impl Control {
         self.wishes.permitted(&wish, what(Action::Arm, "arm"))?;
         let in_force = self.limits().await?;
         let strategy_start = self.board.starts(Service::Strategy).await;
-        let strategy_start = strategy_start.map_err(|failure| Refused::Unavailable(chain(&failure)))?;
+        let strategy_start = strategy_start.map_err(|failure| Refused::of(&failure))?;
         let asker = Asker {
             by: wish.caller.actor.clone(),
             request_id: id,
@@ -140,7 +140,7 @@ impl Control {
             }))
         };
         let approval = self.account.look_at(request).await;
-        let approval = approval.map_err(|failure| Refused::Unavailable(chain(&failure)))?;
+        let approval = approval.map_err(|failure| Refused::of(&failure))?;
         Ok(approval.unwrap_or(done))
     }
 
@@ -163,16 +163,16 @@ impl Control {
     /// Everybody who had a hand in the key that a person came with.
     async fn makers(&self, wish: &Wish) -> Result<BTreeSet<Actor>, Refused> {
         let Some(key_id) = &wish.caller.origin.key_id else { return Ok(BTreeSet::new()) };
-        let name = |error: InvalidStream| Refused::Unavailable(chain(&error));
+        let name = |error: InvalidStream| Refused::unnamed(&error);
         let keys: Ledger<Keyring> = Ledger::new(Arc::clone(&self.log), streams::keys().map_err(name)?);
         let makers = keys.look(|ring| ring.makers(key_id)).await;
-        makers.map_err(|failure| Refused::Unavailable(chain(&failure)))
+        makers.map_err(|failure| Refused::of(&failure))
     }
 
     /// The requests to arm that are remembered, oldest first.
     pub async fn arm_requests(&self) -> Result<Vec<account::state::Request>, Refused> {
         let requests = self.account.look(|state| state.requests().cloned().collect()).await;
-        requests.map_err(|failure| Refused::Unavailable(chain(&failure)))
+        requests.map_err(|failure| Refused::of(&failure))
     }
 
     /// Disarms. What waits for approval is called off. A killed account is stood down, which takes somebody who may
@@ -207,14 +207,14 @@ impl Control {
                 position: place,
             })
         });
-        let waiting = waiting.await.map_err(|failure| Refused::Unavailable(chain(&failure)))?;
+        let waiting = waiting.await.map_err(|failure| Refused::of(&failure))?;
         Ok(waiting.map_or(done, Done::ApprovalNeeded))
     }
 
     /// Clears an alert that waits for a person. Whoever runs the services may, and says what they found.
     pub async fn clear_alert(&self, wish: Wish, kind: Kind) -> Result<Done, Refused> {
         let (reason, at) = (wish.reason.clone(), self.clock.now());
-        let name = |error: InvalidStream| Refused::Unavailable(chain(&error));
+        let name = |error: InvalidStream| Refused::unnamed(&error);
         let ledger: Ledger<Alert> = Ledger::new(Arc::clone(&self.log), streams::alert(kind).map_err(name)?);
         let command = alert::Command::Dismiss { kind, reason, at };
         self.wishes.act(&ledger, what(Action::Steer, "clear_alert"), wish, command).await
@@ -230,7 +230,7 @@ impl Control {
         let (done, fenced_here) = answered.await.map_err(ended)??;
         let fenced = self.took_effect(fenced_here).await;
         let open = self.account.look(stele_domain::trading::account::State::open_signatures).await;
-        let open = open.map_err(|failure| Refused::Unavailable(failure.to_string()))?;
+        let open = open.map_err(|failure| Refused::of(&failure))?;
         observe::killed(open.len(), fenced, began.elapsed());
         Ok(KillProof { done, fenced, open })
     }
@@ -323,19 +323,19 @@ impl Control {
     pub async fn limits(&self) -> Result<Option<Arc<account::event::LimitsSet>>, Refused> {
         let at = self.clock.now();
         let limits = self.account.look(|state| state.limits_at(at).cloned()).await;
-        limits.map_err(|failure| Refused::Unavailable(chain(&failure)))
+        limits.map_err(|failure| Refused::of(&failure))
     }
 
     /// The whole account, as it stands.
     pub async fn account(&self) -> Result<account::State, Refused> {
         let state = self.account.look(account::State::clone).await;
-        state.map_err(|failure| Refused::Unavailable(chain(&failure)))
+        state.map_err(|failure| Refused::of(&failure))
     }
 
     /// The pair filter, as it stands.
     pub async fn filter(&self) -> Result<filter::State, Refused> {
         let state = self.filter.look(filter::State::clone).await;
-        state.map_err(|failure| Refused::Unavailable(chain(&failure)))
+        state.map_err(|failure| Refused::of(&failure))
     }
 }
 

@@ -116,5 +116,17 @@ pub enum Failure<R> {
     },
 }
 
+impl<R> Failure<R> {
+    /// Whether the same command, unchanged, may be carried out later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Contended(_) => true,
+            Self::Log(error) => error.is_transient(),
+            Self::Rejected(_) | Self::IdReused(_) | Self::Codec(_) | Self::Foreign { .. } => false,
+        }
+    }
+}
+
 /// How often a command is decided anew when others write first.
 pub const ATTEMPTS_MAX: usize = 16;

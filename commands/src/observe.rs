@@ -5,6 +5,7 @@ mod announce;
 pub use announce::announce;
 
 use crate::access::RATE_LIMITED;
+use crate::control::Fault;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use stele_domain::ids::{Actor, CommandId, CorrelationId};
@@ -327,6 +328,11 @@ pub(crate) fn controlled(action: &'static str, actor: &Actor, reason: &str) {
 pub(crate) fn refused(action: &'static str, code: &str, actor: &Actor) {
     metrics::counter!("commands_total", "type" => action, "outcome" => "refused").increment(1);
     tracing::warn!(event = "control.refused", action, code, %actor, "command refused");
+}
+
+/// A person's wish came to nothing for a reason that does not pass by itself: somebody has to mend it.
+pub(crate) fn wish_failed(action: &'static str, fault: Fault, why: &str) {
+    tracing::error!(event = "control.failed", action, ?fault, why, "the desk can't do what it was asked");
 }
 
 /// A refusal could not be recorded.

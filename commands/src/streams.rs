@@ -1,5 +1,6 @@
 //! Which stream holds what. The names are part of the storage format.
 
+use std::collections::BTreeSet;
 use stele_domain::ids::{AccountId, PairId};
 use stele_domain::operations::alert::event::Kind;
 use stele_domain::operations::service::event::Service;
@@ -98,6 +99,37 @@ pub fn keys() -> Result<StreamId, InvalidStream> {
     named(ACCESS, "keys")
 }
 
+/// Every stream that a desk with this account and these pairs writes facts to, whatever process of it does: the names follow
+/// from the configuration. States that are written down beside streams are not among them: the log's owner alone does that.
+///
+/// # Errors
+///
+/// [`InvalidStream`] when an account or a pair can't stand in a name.
+pub fn all<'p>(
+    account_id: &AccountId,
+    pairs: impl IntoIterator<Item = &'p PairId>,
+) -> Result<BTreeSet<StreamId>, InvalidStream> {
+    let mut all = BTreeSet::from([
+        account(account_id)?,
+        inventory(account_id)?,
+        relay()?,
+        filter()?,
+        refused_commands()?,
+        attempts()?,
+        keys()?,
+    ]);
+    for pair in pairs {
+        all.extend([quote(pair)?, price(pair)?, strategy(pair)?]);
+    }
+    for one in Service::ALL {
+        all.insert(service(one)?);
+    }
+    for kind in Kind::ALL {
+        all.insert(alert(kind)?);
+    }
+    Ok(all)
+}
+
 /// What was written down of a stream.
 pub fn snapshot(of: &StreamId) -> Result<StreamId, InvalidStream> {
     named(SNAPSHOT, of.as_str())
@@ -107,4 +139,26 @@ fn named(category: &str, id: &str) -> Result<StreamId, InvalidStream> {
     // Who keeps others out of the desk's categories relies on the list.
     assert!(CATEGORIES.contains(&category), "{category} is not among the desk's categories");
     StreamId::new(&format!("{category}-{id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CATEGORIES, SNAPSHOT, all};
+    use std::collections::BTreeSet;
+    use stele_domain::ids::{AccountId, PairId};
+    use stele_domain::port::event_log::StreamId;
+
+    #[test]
+    fn a_desk_has_streams_of_every_category_but_snapshots_and_none_of_another_account_or_pair() {
+        let account = AccountId::try_from("desk.near".to_owned()).unwrap();
+        let pair = PairId::try_from("btc-eure".to_owned()).unwrap();
+        let streams = all(&account, [&pair]).unwrap();
+        let categories: BTreeSet<&str> = streams.iter().map(StreamId::category).collect();
+        let expected: BTreeSet<&str> = CATEGORIES.into_iter().filter(|name| *name != SNAPSHOT).collect();
+        assert_eq!(categories, expected);
+        let of = |category: &str| -> Vec<&str> {
+            streams.iter().filter(|s| s.category() == category).map(StreamId::as_str).collect()
+        };
+        assert_eq!((of("account"), of("price")), (vec!["account-desk.near"], vec!["price-btc-eure"]));
+    }
 }

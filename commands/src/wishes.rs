@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stele_domain::access::Action;
 use stele_domain::access::attempt::Outcome as Came;
+use stele_domain::causes::with_causes;
 use stele_domain::codec;
 use stele_domain::event::{CommandMark, Event, Meta};
 use stele_domain::ids::{CorrelationId, EventId};
@@ -27,7 +28,6 @@ use stele_domain::port::event_log::{
 };
 
 pub use answers::ANSWERS_MAX;
-pub(crate) use stele_domain::causes::with_causes as chain;
 
 /// The categories in which persons' commands leave their marks.
 const CATEGORIES: [&str; 6] =
@@ -239,8 +239,17 @@ impl Wishes {
                 Err(Refused::Rule { code: code.into(), message })
             }
             Err(Failure::IdReused(_)) => Err(self.reused(&wish, what).await),
-            Err(failure) => Err(Refused::Unavailable(chain(&failure))),
+            Err(failure) => Err(Self::missed(what, &failure)),
         }
+    }
+
+    /// Nothing is remembered of it: whether it was done the log knows, and the same wish is decided when it comes again.
+    fn missed<R: Rule>(what: What, failure: &Failure<R>) -> Refused {
+        let refused = Refused::of(failure);
+        if let Refused::Failed { fault, .. } = &refused {
+            observe::wish_failed(what.word, *fault, &with_causes(failure));
+        }
+        refused
     }
 
     fn done<E>(&self, wish: &Wish, what: What, outcome: &Outcome<E>) -> Done {

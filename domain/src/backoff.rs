@@ -1,8 +1,16 @@
 //! How long to wait before the next attempt: twice as long each time, up to a limit, and never in step with others.
 //!
-//! It is told its jitter; nothing here is random.
+//! It is told its jitter, and chance is the caller's: nothing here is random.
 
+use std::hash::{BuildHasher, Hasher as _};
 use std::time::Duration;
+
+/// A fresh jitter from the caller's chance. A hasher that is seeded anew each time is all that is asked of it, as those of
+/// the standard library's maps are.
+#[must_use]
+pub fn jitter(chance: &impl BuildHasher) -> u32 {
+    u32::try_from(chance.build_hasher().finish() >> 32).unwrap_or(0)
+}
 
 /// Waits that double from `min` to `max`; each is shortened by up to half, and never below `min`.
 #[derive(Debug)]
@@ -38,7 +46,9 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
-    use super::Backoff;
+    use super::{Backoff, jitter};
+    use std::collections::BTreeSet;
+    use std::hash::{BuildHasherDefault, DefaultHasher, RandomState};
     use std::time::Duration;
 
     fn seconds(seconds: u64) -> Duration {
@@ -59,6 +69,14 @@ mod tests {
         let mut backoff = Backoff::new(seconds(1), seconds(60));
         let waits: Vec<Duration> = (0..4).map(|_| backoff.wait(u32::MAX)).collect();
         assert_eq!(waits, [seconds(1), seconds(1), seconds(2), seconds(4)]);
+    }
+
+    #[test]
+    fn a_jitter_follows_from_the_chance_that_is_brought() {
+        let fixed = BuildHasherDefault::<DefaultHasher>::default();
+        assert_eq!(jitter(&fixed), jitter(&fixed));
+        let fresh: BTreeSet<u32> = (0..8).map(|_| jitter(&RandomState::new())).collect();
+        assert!(fresh.len() > 1, "{fresh:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Ports are used as trait objects (`Arc<dyn EventLog>`): which engine stands behind one is
 //! configuration, and a boxed future per call is nothing beside a disk or a socket.
 
+pub mod blob_store;
 pub mod clock;
 pub mod event_log;
 pub mod feeds;

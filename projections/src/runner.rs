@@ -15,11 +15,11 @@ pub use state::{ProjectionStatus, State, Status};
 use crate::fold::{self, FoldError, Item};
 use crate::observe;
 use crate::projection::Registered;
-use error::chain;
 use handle::Wish;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use stele_domain::causes::with_causes;
 use stele_domain::ids::EventId;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, Filter, Follow, LogError, Page, Position};
@@ -153,7 +153,7 @@ impl Runner {
             }
             Err(error) => {
                 observe::faulted(error);
-                self.publish(State::Faulted { why: chain(error) });
+                self.publish(State::Faulted { why: with_causes(error) });
             }
         }
         outcome
@@ -167,7 +167,7 @@ impl Runner {
             }
             // The store may be away when the process starts, and the desk goes on without its tables.
             observe::not_taken_up(&error, millis(wait));
-            self.publish(State::Blocked { why: chain(&error) });
+            self.publish(State::Blocked { why: with_causes(&error) });
             if self.pause_for(&mut wait).await == Waiting::ToldToStop {
                 return Ok(());
             }
@@ -220,7 +220,7 @@ impl Runner {
                     }
                     Err(error) if error.is_transient() => {
                         observe::log_unavailable(&error, millis(wait));
-                        self.publish(State::Blocked { why: chain(&error) });
+                        self.publish(State::Blocked { why: with_causes(&error) });
                         if self.pause_for(&mut wait).await == Waiting::ToldToStop {
                             return Ok(());
                         }
@@ -355,7 +355,7 @@ impl Runner {
                 }
                 Err(error) if error.is_transient() => {
                     observe::store_unavailable(&error, millis(wait));
-                    self.publish(State::Blocked { why: chain(&error) });
+                    self.publish(State::Blocked { why: with_causes(&error) });
                     if self.pause_for(&mut wait).await == Waiting::ToldToStop {
                         return Ok(Waiting::ToldToStop);
                     }
@@ -423,7 +423,7 @@ impl Runner {
             match self.take_up().await {
                 Ok(()) => break,
                 Err(passing) if passing.is_transient() => {
-                    self.publish(State::Blocked { why: chain(&passing) });
+                    self.publish(State::Blocked { why: with_causes(&passing) });
                     if self.pause_for(&mut wait).await == Waiting::ToldToStop {
                         return Ok(Waiting::ToldToStop);
                     }

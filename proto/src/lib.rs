@@ -24,7 +24,6 @@ pub mod kurrent {
         tonic::include_proto!("event_store.client");
 
         /// Reading, following, appending, deleting.
-        #[expect(clippy::large_enum_variant, reason = "what is read is nearly always an event")]
         pub mod streams {
             tonic::include_proto!("event_store.client.streams");
         }

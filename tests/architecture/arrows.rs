@@ -10,6 +10,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
     let domain = vec!["stele-domain"];
     BTreeMap::from([
         ("stele-domain", vec![]),
+        ("stele-blob-store", domain.clone()),
         ("stele-commands", domain.clone()),
         ("stele-projections", domain.clone()),
         ("stele-event-log", domain.clone()),
@@ -21,6 +22,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("stele-proto", domain),
         ("stele-kurrent", vec!["stele-domain", "stele-proto"]),
         ("stele-remote-log", vec!["stele-domain", "stele-proto"]),
+        ("stele-bench-drive", vec!["stele-domain", "stele-event-log"]),
         ("stele-api", vec!["stele-domain", "stele-commands", "stele-projections", "stele-proto"]),
     ])
 }

@@ -137,6 +137,7 @@ async fn a_backup_by_the_guide_can_be_restored_and_serves() {
     let restore = section("Restore");
     let (made, served) = restore.split_at(1);
     here(made);
+    here(&section("The archive"));
     here(&section("Move to another disk"));
     here(&section("Export and import"));
 

@@ -135,6 +135,7 @@ async fn on_postgresql() -> BTreeMap<String, Metric> {
         .with("desk.data_dir", data.to_string_lossy().into_owned())
         .with("kurrent.listen", kurrent.clone())
         .with("kurrent.categories", vec!["*".to_owned()])
+        .with("log.witness", place.path().join("witness").to_string_lossy().into_owned())
         .with("api.listen", listen.clone());
     let scene = Scene::started(setup).await;
     a_client_of_others(&scene, &kurrent).await;
@@ -148,6 +149,8 @@ async fn on_postgresql() -> BTreeMap<String, Metric> {
     };
     assert!((value("postgres_up", "") - 1.0).abs() < f64::EPSILON, "PostgreSQL answers");
     assert!(value("postgres_query_seconds", "") > 0.0, "statements are timed");
+    assert!(value("log_witness_commits", "") > 0.0, "the witness was told");
+    assert!(value("log_witness_failing", "") + value("log_witness_contradicted", "") < 1.0, "and agrees");
     assert!(
         (value("auth_refusals_total", "no-credential") - 2.0).abs() < f64::EPSILON,
         "the strangers at both doors are counted"
@@ -157,7 +160,7 @@ async fn on_postgresql() -> BTreeMap<String, Metric> {
 
 /// A standby executor works on another process's log; it is asked as Prometheus asks it, without a key.
 async fn in_several_processes() -> BTreeMap<String, Metric> {
-    let mut fleet = Fleet::armed(Setup::default()).await;
+    let mut fleet = Fleet::armed_under_tls(Setup::default()).await;
     fleet.start(Member::Standby);
     let probes = fleet.probes.clone();
     let mut shown = fleet
@@ -174,9 +177,21 @@ async fn in_several_processes() -> BTreeMap<String, Metric> {
         blocked.is_some_and(|(_, value)| *value < 1.0),
         "standing by is what a standby is for: {blocked:?}"
     );
+    ends_in_the_future(&shown, "log.ca_file");
     let owner = Client::unix(fleet.scene.file("owner.s"));
-    shown.extend(read(&owner.metrics().await.expect("the owner's metrics")));
+    let owners = read(&owner.metrics().await.expect("the owner's metrics"));
+    ends_in_the_future(&owners, "api.tls_certificate_file");
+    shown.extend(owners);
     shown
+}
+
+/// The end of the certificate that this setting names.
+fn ends_in_the_future(shown: &BTreeMap<String, Metric>, setting: &str) {
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time").as_secs_f64();
+    let ends = &shown["certificate_expiry_timestamp_seconds"].samples;
+    let end = ends.iter().find(|(labels, _)| labels.contains(setting));
+    assert!(end.is_some_and(|(_, end)| *end > now), "{setting}: {ends:?}");
 }
 
 /// A process that works on the log of another by the client of KurrentDB.

@@ -110,6 +110,25 @@ async fn a_checkpoint_from_a_process_without_the_log_shows_later_that_nothing_wa
     let id = fleet.scene.asks(selling(Outcome::DeskWins));
     fleet.scene.becomes(&id, "settled").await;
 
+    // It goes on from there, says the process without the log, and anybody with the key sees it.
+    let (old, key) = (kept.to_string_lossy().into_owned(), auditors_key(&fleet));
+    let key = key.to_string_lossy().into_owned();
+    let front = config(&fleet, Member::Front);
+    let proved = run_to_end(&["log", "prove", "--consistency", &old, "--json", "--config", &front]).await;
+    assert!(proved.status.success(), "{}", said(&proved));
+    let proof = fleet.scene.file("consistency.json");
+    std::fs::write(&proof, &proved.stdout).expect("a file");
+    let proof = proof.to_string_lossy().into_owned();
+    let believed = run_to_end(&["log", "check", &proof, "--key", &key]).await;
+    assert!(believed.status.success() && said(&believed).contains("goes on from"), "{}", said(&believed));
+    // It tells the owner's rates, too.
+    let stat = fleet.scene.client.log_stat().await.expect("numbers");
+    let spans: Vec<u64> = stat.growth.iter().map(|growth| growth.asked_ms).collect();
+    assert_eq!(spans, [60_000, 300_000, 0], "{stat:?}");
+    let since_open = stat.growth.last().expect("a rate");
+    assert!(since_open.events > 0 && since_open.events_per_second_milli > 0, "{since_open:?}");
+    assert_eq!(since_open.categories.values().sum::<u64>(), since_open.events, "{since_open:?}");
+
     // Without the owner there is no proof, and the process says so and goes on.
     fleet.owner.kill().await;
     let none = fleet.scene.client.checkpoint().await.expect_err("a checkpoint of a log that is away");

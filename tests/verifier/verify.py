@@ -1,10 +1,14 @@
 """A verifier of Stele's event log that shares nothing with Stele: written from gateways/event-log/FORMAT.md, with Python's
 standard library and a package for Ed25519 signatures.
 
-    python verify.py [--key FILE] [--against FILE] DIRECTORY...
+    python verify.py [--key FILE] [--against FILE] [--archive DIRECTORY] DIRECTORY...
+    python verify.py [--key FILE] [--against FILE] [--archive DIRECTORY] --each
 
+Segments that are in an archive are read where the log says that they were put, when that is a directory, or below the one that
+--archive names: copy the objects of a store there, under their names.
+With --each it takes the names of directories from its input, one in a line, and answers each before it takes the next.
 Prints one line of JSON for each directory, and ends with 0 when all of them are what was written, with 8 when one is not,
-and with 2 when there is no log in one. It reads and changes nothing. Made to be read, not to be fast: a checksum of
+with 14 when the archive of one is not what was put there, and with 2 when there is no log in one. It reads and changes nothing. Made to be read, not to be fast: a checksum of
 Python's takes a minute for 200 MB. The numbers in brackets are the sections of FORMAT.md.
 """
 
@@ -17,9 +21,10 @@ import sys
 import uuid
 from pathlib import Path
 from struct import pack, unpack_from
+from urllib.parse import unquote
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 SECTOR = 512
 HEADER = 4096
@@ -45,6 +50,14 @@ class NoLog(Exception):
 
 class Contradicted(Exception):
     """The log is whole, and not the one that was signed."""
+
+
+class ArchiveDamage(Exception):
+    """An archived segment is not to be had, or is not what was archived."""
+
+    def __init__(self, entry, what):
+        super().__init__(f"{entry.object}: {what}")
+        self.object, self.what = entry.object, what
 
 
 # Checksums and hashes.
@@ -401,14 +414,86 @@ def compare_index(name, found, right):
         raise Damage(name, at, "the index is not that of its segment")
 
 
+# The archive (§12).
+
+
+class Entry:
+    """One line of the file that says what is in the archive."""
+
+    def __init__(self, line, log):
+        fields = line.split(" ")
+        if len(fields) != 10 or fields[9] != "":
+            raise ValueError("the line has another number of fields")
+        self.name, _, self.sha, _, _, _, self.url, self.object, head, _ = fields
+        self.length, self.first_commit, self.commits, self.records = (number(fields[n]) for n in (1, 3, 4, 5))
+        digits = self.name[:-4]
+        if not self.name.endswith(".seg") or len(digits) != 20 or not digits.isdigit() or int(digits) == 0:
+            raise ValueError("the name is none of a segment")
+        head = decoded(head)
+        if head is None or len(head) < 80 or len(head) != 80 + 32 * unpack_from("<Q", head, 72)[0]:
+            raise ValueError("the header can't be read")
+        first, commits = unpack_from("<QQ", head, 32)
+        if not head.startswith(b"SteleLog") or head[16:32] != log or first != int(digits) or commits != self.first_commit:
+            raise ValueError("the header is that of another segment")
+        head = head.ljust(HEADER - 4, b"\0")
+        self.header = head + pack("<I", crc(head))
+
+    def read(self, place):
+        """The object's bytes, when they are those that were archived."""
+        if place is None and not self.url.startswith("file://"):
+            raise ArchiveDamage(self, f"it is in {self.url}: name a directory with the objects by --archive")
+        place = place or Path(unquote(self.url[len("file://") :]))
+        try:
+            data = (place / self.object).read_bytes()
+        except FileNotFoundError:
+            raise ArchiveDamage(self, f"it is not in {place}") from None
+        if len(data) != self.length or hashlib.sha256(data).hexdigest() != self.sha or data[:HEADER] != self.header:
+            raise ArchiveDamage(self, "it is not what was archived")
+        return data
+
+
+def number(text):
+    if str(int(text)) != text or not 0 <= int(text) < 2**63:
+        raise ValueError("a number is not written as it should be")
+    return int(text)
+
+
+def archive_in(data, log):
+    """The archived segments by their names."""
+    found, offset, count = {}, 0, None
+    for line in data.splitlines(keepends=True):
+        try:
+            text = line.decode("ascii")
+            text, told = text[:-9], text[-9:]
+            if told != f"{crc(text.encode()):08x}\n":
+                raise ValueError("the checksum of the line is wrong")
+            if count is None:
+                title, told_log, count = text[:-1].rsplit(" ", 2)
+                if not text.endswith(" ") or title != "stele.archive 1" or told_log != str(uuid.UUID(bytes=log)):
+                    raise ValueError("the first line is another one")
+                count = number(count)
+            else:
+                entry = Entry(text, log)
+                if found and max(found) >= entry.name:
+                    raise ValueError("the segments are not in order")
+                found[entry.name] = entry
+        except ValueError as error:
+            raise Damage("archive", offset, str(error)) from None
+        offset += len(line)
+    if count != len(found):
+        raise Damage("archive", offset, "lines are missing")
+    return found
+
+
 # The whole log (§8).
 
 
 class Log:
     """One walk through a log from its first byte."""
 
-    def __init__(self, directory, key):
-        self.directory, self.key = directory, key
+    def __init__(self, directory, key, place=None):
+        self.directory, self.key, self.place = directory, key, place
+        self.archived = {}
         self.tree, self.revisions, self.sizes = Tree(), {}, {0: sha(b"")}
         self.position, self.recorded = 1, 0
         self.last, self.unfinished = (0, 0), 0
@@ -418,7 +503,7 @@ class Log:
         try:
             return (self.directory / name).read_bytes()
         except FileNotFoundError:
-            return None
+            return self.archived[name].read(self.place) if name in self.archived else None
 
     def is_owned(self):
         try:
@@ -436,7 +521,10 @@ class Log:
         self.signed = checkpoints(stored or b"", self.key, self.owned)
         self.known = self.signed[-1][1] if self.signed else 0
         self.compare_signed()
-        names = sorted(path.name for path in self.directory.iterdir() if path.name.endswith(".seg"))
+        names = {path.name for path in self.directory.iterdir() if path.name.endswith(".seg")}
+        archive = self.read("archive")
+        self.archived = archive_in(archive, self.key.log) if archive is not None else {}
+        names = sorted(names | self.archived.keys())
         for name in names:
             digits = name[:-4]
             if len(digits) != 20 or not digits.isdigit() or int(digits) == 0:
@@ -571,6 +659,22 @@ def key_in(directory):
         raise Damage("key.pub", 0, str(error)) from None
 
 
+def private_key(directory, key):
+    """Whether the private key is the one that belongs to the public one (§5), where it is there and may be read."""
+    try:
+        text = (directory / "key").read_bytes().decode()
+    except (FileNotFoundError, PermissionError):
+        return
+    except UnicodeDecodeError:
+        raise Damage("key", 0, "the private key is no text") from None
+    data = decoded(text.rstrip("\n").split("+", 4)[-1])
+    if data is None or len(data) != 33 or data[0] != 1:
+        raise Damage("key", 0, "this is no private key of a signed note")
+    public = Ed25519PrivateKey.from_private_bytes(data[1:]).public_key().public_bytes_raw()
+    if public != key.public or text != f"PRIVATE+KEY+{key.name}+{key.hash.hex()}+{base64.b64encode(data).decode()}\n":
+        raise Damage("key", 0, "this is not the private part of the log's key, or is not written like it")
+
+
 def against(log, notes):
     """Holds a log against checkpoints that were kept outside."""
     for note in notes:
@@ -584,14 +688,20 @@ def against(log, notes):
             raise Contradicted(f"the log was rewritten: its first {size} commits are others than were signed")
 
 
-def verdict(directory, key, notes):
+def verdict(directory, key, notes, place=None):
     log = None
     try:
-        log = Log(directory, key or key_in(directory))
+        stored = key_in(directory)
+        if key is not None and (stored.name, stored.public) != (key.name, key.public):
+            raise Damage("key.pub", 0, "this is not the key that was given")
+        log = Log(directory, stored, place)
+        private_key(directory, log.key)
         log.verify()
         against(log, notes)
     except Damage as damage:
         return {"verdict": "damaged", "file": damage.file, "offset": damage.offset, "what": damage.what}
+    except ArchiveDamage as lost:
+        return {"verdict": "archive", "object": lost.object, "what": lost.what}
     except Contradicted as contradicted:
         return {"verdict": "contradicted", "what": str(contradicted)}
     except NoLog as nothing:
@@ -613,15 +723,19 @@ def main():
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--key", type=Path, help="the key to believe [default: key.pub in the directory]")
     asked.add_argument("--against", type=Path, help="checkpoints that were kept outside", action="append", default=[])
-    asked.add_argument("directory", type=Path, nargs="+")
+    asked.add_argument("--archive", type=Path, help="where archived segments are [default: where they were put]")
+    asked.add_argument("--each", action="store_true", help="take the directories from the input, line by line")
+    asked.add_argument("directory", type=Path, nargs="*")
     asked = asked.parse_args()
+    if asked.each == bool(asked.directory):
+        sys.exit("verify.py: name directories, or take them from the input with --each")
     key = Key(asked.key.read_text().rstrip("\n")) if asked.key else None
     notes = [note for path in asked.against for note in notes_in(path.read_text())]
     worst = 0
-    for directory in asked.directory:
-        told = verdict(directory, key, notes)
+    for directory in (Path(line.rstrip("\n")) for line in sys.stdin) if asked.each else asked.directory:
+        told = verdict(directory, key, notes, asked.archive)
         print(json.dumps({"directory": str(directory), **told}), flush=True)
-        worst = max(worst, {"verified": 0, "no log": 2}.get(told["verdict"], 8))
+        worst = max(worst, {"verified": 0, "no log": 2, "archive": 14}.get(told["verdict"], 8))
     sys.exit(worst)
 
 

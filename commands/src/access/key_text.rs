@@ -16,6 +16,8 @@ const ID_CHARS: usize = 12;
 const CHECK_CHARS: usize = 8;
 /// The longest text that is looked at, in bytes.
 const TEXT_BYTES_MAX: usize = 128;
+/// Length of a pepper's file: 32 bytes of the secret, and 4 of a checksum over them.
+pub const PEPPER_FILE_BYTES: usize = 36;
 
 /// What the secrets are hashed with: who reads the log without it can't test guesses, nor use what they read.
 pub struct Pepper(SecretBox<[u8; 32]>);
@@ -26,10 +28,51 @@ impl Pepper {
         Self(SecretBox::new(Box::new(bytes)))
     }
 
+    /// The file that keeps a secret of 32 bytes: they and their CRC-32C, which tells a disk that changed it from a pepper
+    /// that is another one.
+    #[must_use]
+    pub fn file_of(secret: &[u8; 32]) -> [u8; PEPPER_FILE_BYTES] {
+        let mut file = [0; PEPPER_FILE_BYTES];
+        let (kept, check) = file.split_at_mut(secret.len());
+        kept.copy_from_slice(secret);
+        check.copy_from_slice(&crc32c::crc32c(secret).to_le_bytes());
+        file
+    }
+
+    /// Reads such a file, or one of 32 bytes, as they were made at first, which nothing can be said of.
+    ///
+    /// # Errors
+    ///
+    /// [`WrongPepper`]; it shows nothing of the secret.
+    pub fn of_file(file: &[u8]) -> Result<Self, WrongPepper> {
+        let length = || WrongPepper::Length { bytes: file.len() };
+        let (secret, check) = file.split_first_chunk::<32>().ok_or_else(length)?;
+        match check {
+            [] => Ok(Self::new(*secret)),
+            check if check.len() != PEPPER_FILE_BYTES - 32 => Err(length()),
+            check if check == crc32c::crc32c(secret).to_le_bytes() => Ok(Self::new(*secret)),
+            _ => Err(WrongPepper::Changed),
+        }
+    }
+
     /// The keyed hash of a secret. Comparing two takes the same time wherever they differ.
     pub(super) fn hash(&self, secret: &[u8; 32]) -> blake3::Hash {
         blake3::keyed_hash(self.0.expose_secret(), secret)
     }
+}
+
+/// Why a file is no pepper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WrongPepper {
+    /// It is too short or too long.
+    #[error("it has {bytes} bytes, and a pepper has {PEPPER_FILE_BYTES}")]
+    Length {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// It is not what was written.
+    #[error("at byte 0: its checksum is wrong, so it is not what was written")]
+    Changed,
 }
 
 impl std::fmt::Debug for Pepper {
@@ -91,7 +134,7 @@ pub(super) fn id_of(command: CommandId) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ID_CHARS, KeyText, Pepper, id_of, presented};
+    use super::{ID_CHARS, KeyText, Pepper, WrongPepper, id_of, presented};
     use quickcheck::quickcheck;
     use secrecy::ExposeSecret;
     use stele_domain::ids::CommandId;
@@ -132,6 +175,24 @@ mod tests {
         {
             assert!(presented(text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_pepper_that_a_disk_changed_is_none_and_an_old_one_is_taken_as_it_is() {
+        let file = Pepper::file_of(&secret(1));
+        let hash = |pepper: Pepper| pepper.hash(&secret(9));
+        assert_eq!(hash(Pepper::of_file(&file).unwrap()), hash(Pepper::new(secret(1))));
+        for bit in 0..file.len() * 8 {
+            let mut changed = file;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Pepper::of_file(&changed).err(), Some(WrongPepper::Changed), "bit {bit}");
+        }
+        assert!(Pepper::of_file(&file[..32]).is_ok());
+        for bytes in [0, 31, 33, 35] {
+            assert_eq!(Pepper::of_file(&file[..bytes]).err(), Some(WrongPepper::Length { bytes }));
+        }
+        let long = [&file[..], &[0]].concat();
+        assert_eq!(Pepper::of_file(&long).err(), Some(WrongPepper::Length { bytes: 37 }));
     }
 
     #[test]

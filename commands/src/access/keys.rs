@@ -4,7 +4,7 @@ use super::Gatekeeper;
 use super::key_text::{KeyText, id_of};
 use crate::control::{Done, Refused, Rule, Wish};
 use crate::envelope::Failure;
-use crate::wishes::{What, Wishes, chain};
+use crate::wishes::{What, Wishes};
 use std::sync::Arc;
 use stele_domain::access::keyring::command::Create;
 use stele_domain::access::keyring::{Command, Key, Rejection, Standing, State};
@@ -159,20 +159,20 @@ impl Keys {
     ///
     /// # Errors
     ///
-    /// [`Refused::Unavailable`] when the keys can't be read.
+    /// [`Refused::Unavailable`] or [`Refused::Failed`] when the keys can't be read.
     pub async fn made_with(&self, key_id: &str) -> Result<Vec<KeyInfo>, Refused> {
         let made = |ring: &State| {
             ring.made_with(key_id).into_iter().filter_map(|id| ring.key(id)).map(info).collect()
         };
         let made = self.gatekeeper.ledger.look(made).await;
-        made.map_err(|failure| Refused::Unavailable(chain(&failure)))
+        made.map_err(|failure| Refused::of(&failure))
     }
 
     /// Every key there ever was, by id.
     pub async fn list(&self) -> Result<Vec<KeyInfo>, Refused> {
         let all = |state: &State| state.keys().values().map(info).collect();
         let keys = self.gatekeeper.ledger.look(all).await;
-        keys.map_err(|failure| Refused::Unavailable(chain(&failure)))
+        keys.map_err(|failure| Refused::of(&failure))
     }
 
     /// The doors of this process know at once; should it fail, they do when the follower gets there.

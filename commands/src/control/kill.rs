@@ -3,11 +3,11 @@
 //! It is a task of its own: whoever asked may hang up and the log may be full or away, and the fence stays closed all
 //! the same until the log has taken the kill.
 
-use super::{Control, Done, Refused, Wish, what};
+use super::{Control, Done, Fault, Refused, Wish, what};
 use crate::fence::{Closed, Fence};
 use crate::ledger::Ledger;
 use crate::observe;
-use crate::wishes::{What, Wishes, chain};
+use crate::wishes::{What, Wishes};
 use std::sync::Arc;
 use std::time::Duration;
 use stele_domain::access::Action;
@@ -59,9 +59,9 @@ impl Kill {
                 // Whoever asked may have hung up; the kill stands all the same.
                 drop(answer.send(Ok((done, fenced))));
             }
-            Err(why) => {
-                observe::kill_not_recorded(&why);
-                drop(answer.send(Err(Refused::Unavailable(not_recorded(closed.as_ref(), &why)))));
+            Err(missed) => {
+                observe::kill_not_recorded(&missed.why);
+                drop(answer.send(Err(missed.told(closed.as_ref()))));
                 self.keep_closed(&mut closed).await;
             }
         }
@@ -84,27 +84,21 @@ impl Kill {
     }
 
     /// Records the kill, once; why the log did not take it.
-    async fn attempt(&self) -> Result<Done, String> {
+    async fn attempt(&self) -> Result<Done, Missed> {
         match tokio::time::timeout(ATTEMPT_MAX, self.record()).await {
-            Ok(recorded) => recorded,
-            Err(_) => Err("the event log does not answer".to_owned()),
+            Ok(recorded) => recorded.map_err(Missed::from),
+            Err(_) => Err(Missed { fault: None, why: "the event log does not answer".to_owned() }),
         }
     }
 
-    async fn record(&self) -> Result<Done, String> {
-        let done = match self.act(self.wish.clone()).await {
+    async fn record(&self) -> Result<Done, Refused> {
+        match self.act(self.wish.clone()).await {
             // Somebody has stood down since. The first answer would be a lie: a kill that is asked for is done.
             Ok(Done::Repeated(_) | Done::AlreadySo) if !self.is_killed().await? => self.anew().await,
             // The id stands for something else, which is on record by now. Nothing is a reason not to stop.
             Err(Refused::IdReused(_) | Refused::Rule { .. }) => self.anew().await,
             other => other,
-        };
-        done.map_err(|refused| match refused {
-            Refused::Unavailable(why) => why,
-            Refused::Forbidden { .. } | Refused::Rule { .. } | Refused::IdReused(_) | Refused::NotHere(_) => {
-                refused.to_string()
-            }
-        })
+        }
     }
 
     async fn anew(&self) -> Result<Done, Refused> {
@@ -116,18 +110,50 @@ impl Kill {
         self.wishes.act(&self.account, KILL, wish, command).await
     }
 
-    async fn is_killed(&self) -> Result<bool, String> {
+    async fn is_killed(&self) -> Result<bool, Refused> {
         let killed = |state: &State| state.arming().is_killed();
-        self.account.look(killed).await.map_err(|failure| chain(&failure))
+        self.account.look(killed).await.map_err(|failure| Refused::of(&failure))
     }
 }
 
-fn not_recorded(closed: Option<&Closed>, why: &str) -> String {
-    let here = match closed {
-        Some(_) => "no frame leaves this process any more",
-        None => "a frame may be on its way out of this process, and none follows it",
-    };
-    format!(
-        "the kill is not on the log yet ({why}): {here}, and the log is asked again until it takes the kill; an executor in another process goes on until then"
-    )
+/// Why the log did not take a kill.
+struct Missed {
+    /// What must be mended before it can; none when it may take it later.
+    fault: Option<Fault>,
+    why: String,
+}
+
+impl From<Refused> for Missed {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Unavailable(why) => Self { fault: None, why },
+            Refused::Failed { fault, why } => Self { fault: Some(fault), why },
+            Refused::Forbidden { .. } | Refused::Rule { .. } | Refused::IdReused(_) | Refused::NotHere(_) => {
+                Self { fault: None, why: refused.to_string() }
+            }
+        }
+    }
+}
+
+impl Missed {
+    /// What the person is told: the fence holds, whatever the log does.
+    fn told(self, closed: Option<&Closed>) -> Refused {
+        let Self { fault, why } = self;
+        let here = match closed {
+            Some(_) => "no frame leaves this process any more",
+            None => "a frame may be on its way out of this process, and none follows it",
+        };
+        let asked = "the log is asked again until it takes the kill";
+        match fault {
+            None => Refused::Unavailable(format!(
+                "the kill is not on the log yet ({why}): {here}, and {asked}; an executor in another process goes on until then"
+            )),
+            Some(fault) => Refused::Failed {
+                fault,
+                why: format!(
+                    "the kill is not on the log ({why}): {here}, and {asked}; an executor in another process does not hear of it: stop that process now"
+                ),
+            },
+        }
+    }
 }

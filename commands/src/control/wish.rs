@@ -1,11 +1,14 @@
 //! A person's wish without its body, and what can come of it.
 
+use crate::envelope::Failure;
 use std::borrow::Cow;
 use stele_domain::access::{Action, Caller, Role};
+use stele_domain::causes::with_causes;
+use stele_domain::codec::CodecError;
 use stele_domain::ids::CommandId;
 use stele_domain::intents::filter;
 use stele_domain::operations::{alert, service};
-use stele_domain::port::event_log::Position;
+use stele_domain::port::event_log::{InvalidStream, LogError, Position};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account;
 use stele_domain::trading::account::event::OpenSignature;
@@ -89,9 +92,79 @@ pub enum Refused {
     /// There is no such thing in this process.
     #[error("{0} does not run in this process")]
     NotHere(&'static str),
-    /// We could not do it.
+    /// We could not do it now: the same may be asked again.
     #[error("the desk could not do it: {0}")]
     Unavailable(String),
+    /// We can't do it, and asking again changes nothing: what the desk stands on must be mended first.
+    #[error("the desk can't do it: {why}")]
+    Failed {
+        /// What must be mended.
+        fault: Fault,
+        /// The words.
+        why: String,
+    },
+}
+
+/// What does not pass by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// What the log holds is not what was written.
+    Damaged,
+    /// The log holds an event whole that this build can't read, or that does not belong where it is.
+    Unreadable,
+    /// The log's owner does not let this process.
+    Denied,
+    /// The log has stopped, or does not take what is ours to write.
+    Stopped,
+}
+
+impl Fault {
+    /// What keeps a log from ever answering; `None` when it may answer later.
+    #[must_use]
+    pub const fn of_log(error: &LogError) -> Option<Self> {
+        match error {
+            LogError::Unreachable(_) | LogError::Full => None,
+            LogError::Damaged { .. } => Some(Self::Damaged),
+            LogError::Denied(_) => Some(Self::Denied),
+            LogError::Conflict { .. }
+            | LogError::Invalid(_)
+            | LogError::Stopped(_)
+            | LogError::Owned { .. } => Some(Self::Stopped),
+        }
+    }
+}
+
+impl Refused {
+    /// What a failure of ours is to the person who asked: the one place that tells what may pass by itself from what
+    /// does not.
+    #[must_use]
+    pub fn of<R: Rule>(failure: &Failure<R>) -> Self {
+        let why = || with_causes(failure);
+        match failure {
+            Failure::Rejected(rule) => Self::Rule { code: rule.code().into(), message: rule.words() },
+            Failure::IdReused(id) => Self::IdReused(*id),
+            Failure::Contended(_) => Self::Unavailable(why()),
+            Failure::Log(error) => match Fault::of_log(error) {
+                None => Self::Unavailable(why()),
+                Some(fault) => Self::Failed { fault, why: why() },
+            },
+            Failure::Codec(CodecError::Unwritable { .. }) => {
+                Self::Failed { fault: Fault::Stopped, why: why() }
+            }
+            Failure::Codec(
+                CodecError::UnknownType { .. }
+                | CodecError::UnknownVersion { .. }
+                | CodecError::Unreadable { .. }
+                | CodecError::UnreadableMeta { .. },
+            )
+            | Failure::Foreign { .. } => Self::Failed { fault: Fault::Unreadable, why: why() },
+        }
+    }
+
+    /// A name that is no stream's: ours, and not to be mended by asking again.
+    pub(crate) fn unnamed(error: &InvalidStream) -> Self {
+        Self::Failed { fault: Fault::Stopped, why: with_causes(error) }
+    }
 }
 
 /// A rejection that can be told to a person.

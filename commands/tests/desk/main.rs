@@ -8,6 +8,7 @@ mod approval;
 mod desk;
 mod door;
 mod executor;
+mod faults;
 mod feed;
 mod idempotency;
 mod inventory;

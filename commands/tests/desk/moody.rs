@@ -26,6 +26,8 @@ pub struct Moody {
     /// The category of streams whose facts it does not keep now, and how often some were offered.
     shut: Mutex<Option<&'static str>>,
     shut_out: AtomicU64,
+    /// What it answers to every append and every reading of a stream, while it is broken.
+    broken: Mutex<Option<fn() -> LogError>>,
 }
 
 fn no_answer() -> LogError {
@@ -47,7 +49,17 @@ impl Moody {
             lost_read: AtomicU64::new(0),
             shut: Mutex::new(None),
             shut_out: AtomicU64::new(0),
+            broken: Mutex::new(None),
         }
+    }
+
+    /// Breaks it in this way, or mends it.
+    pub fn breaks(&self, how: Option<fn() -> LogError>) {
+        *self.broken.lock().unwrap() = how;
+    }
+
+    fn broken(&self) -> Option<LogError> {
+        (*self.broken.lock().unwrap()).map(|how| how())
     }
 
     /// Whether there is no room.
@@ -137,6 +149,9 @@ impl EventLog for Moody {
         expected: Expected,
         records: Vec<NewRecord>,
     ) -> PortFuture<'a, Result<Appended, LogError>> {
+        if let Some(error) = self.broken() {
+            return Box::pin(async { Err(error) });
+        }
         if self.full.load(Ordering::SeqCst) {
             self.refused.fetch_add(u64::from(stream.category() == "relay"), Ordering::SeqCst);
             return Box::pin(async { Err(LogError::Full) });
@@ -167,6 +182,9 @@ impl EventLog for Moody {
         direction: Direction,
         limit: usize,
     ) -> PortFuture<'a, Result<Vec<Record>, LogError>> {
+        if let Some(error) = self.broken() {
+            return Box::pin(async { Err(error) });
+        }
         if self.is_away() || self.loses_this_read() {
             return Box::pin(async { Err(no_answer()) });
         }

@@ -121,6 +121,9 @@ pub enum StoreError {
     /// A batch that breaks the contract; nothing of it was kept.
     #[error("the batch can't be kept: {0}")]
     Invalid(String),
+    /// The tables are another process's, and can't be asked for from this one, now or later; it says what to do.
+    #[error("{0}")]
+    Elsewhere(String),
     /// The store did not answer; whether a batch was kept is unknown, and the checkpoint tells.
     #[error("the read store did not answer")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -138,7 +141,8 @@ impl StoreError {
             | Self::UnknownTable(_)
             | Self::BadQuery { .. }
             | Self::Misfit(_)
-            | Self::Invalid(_) => false,
+            | Self::Invalid(_)
+            | Self::Elsewhere(_) => false,
         }
     }
 }

@@ -99,6 +99,35 @@ pub trait LogAdmin: Send + Sync {
         let _ = position;
         Box::pin(std::future::ready(Ok(None)))
     }
+
+    /// Proves that the log goes on from an earlier size, to a later one that is not smaller, or to everything that is
+    /// durable; `None` when this kind of log has no tree to prove by.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Invalid`] when the log has fewer commits; otherwise as the log.
+    fn prove_consistency(
+        &self,
+        old_size: u64,
+        new_size: Option<u64>,
+    ) -> PortFuture<'_, Result<Option<LogConsistency>, LogError>> {
+        let _ = (old_size, new_size);
+        Box::pin(std::future::ready(Ok(None)))
+    }
+}
+
+/// Shows that the tree of a later size begins with that of an earlier one, to anyone who has the log's public key and the
+/// earlier checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConsistency {
+    /// The earlier size, in commits.
+    pub old_size: u64,
+    /// The later size, in commits.
+    pub new_size: u64,
+    /// SHA-256 hashes as RFC 9162 §2.1.4 orders them.
+    pub path: Vec<[u8; 32]>,
+    /// The signed checkpoint of the later size, a C2SP `tlog-checkpoint` note.
+    pub checkpoint: String,
 }
 
 /// Shows that a commit is in the tree that a checkpoint signs, to anyone who has the log's public key.
@@ -134,6 +163,23 @@ pub struct LogStat {
     /// The last position.
     pub head: Position,
     /// Records per category.
+    pub categories: BTreeMap<String, u64>,
+    /// How fast it grows; nothing where nobody measures it.
+    pub growth: Vec<LogGrowth>,
+}
+
+/// What came into a log in a span of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogGrowth {
+    /// The span that is asked about, in milliseconds; `None` for all since the log was opened.
+    pub asked_ms: Option<u64>,
+    /// What was measured of it, in milliseconds.
+    pub measured_ms: u64,
+    /// Records.
+    pub events: u64,
+    /// Bytes of segments.
+    pub bytes: u64,
+    /// Records per category; those without any are left out.
     pub categories: BTreeMap<String, u64>,
 }
 

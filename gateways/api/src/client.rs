@@ -280,6 +280,25 @@ impl Client {
         self.read(&format!("/v1/log/events/{position}/proof"), &[]).await
     }
 
+    /// A proof that the log goes on from an earlier size, to a later one or to everything that is durable.
+    pub async fn prove_consistency(
+        &self,
+        old_commits: u64,
+        new_commits: Option<u64>,
+    ) -> Result<dto::ConsistencyProof, ClientError> {
+        let mut params = vec![("old_commits", old_commits.to_string())];
+        params.extend(new_commits.map(|commits| ("new_commits", commits.to_string())));
+        self.read("/v1/log/consistency", &params).await
+    }
+
+    /// Follows one stream of the log from a position on; from now on without one.
+    pub async fn follow_stream(&self, from: Option<u64>, stream: &str) -> Result<Follow, ClientError> {
+        let mut params = vec![("stream", stream.to_owned())];
+        params.extend(from.map(|from| ("from", from.to_string())));
+        let body = self.transport.stream(self.call(Method::GET, "/v1/log/follow", &params)).await?;
+        Ok(Follow::new(body))
+    }
+
     /// Follows the log from a position on; from now on without one.
     pub async fn follow(
         &self,

@@ -23,7 +23,9 @@ pub use account::{
 pub use filter::{Filter, FilterMode, SetFilter};
 pub use limits::{Limits, LimitsAnswer, LimitsVersion, SetLimits};
 pub use live::{LiveEvent, LiveFailure, LivePlace};
-pub use log::{CheckpointAnswer, Event, EventProof, EventsPage, FollowLine, LogStat};
+pub use log::{
+    CheckpointAnswer, ConsistencyProof, Event, EventProof, EventsPage, FollowLine, LogGrowth, LogStat,
+};
 pub use problem::{FieldError, Problem};
 pub use status::{
     Alert, AlertsAnswer, Balance, Check, Counters, FromTables, Health, Inventory, LogStatus, Price,

@@ -30,10 +30,11 @@ mod translate;
 
 mod observe;
 
-pub use api::{Api, Build, LogAdmin, LogProof, LogStat, RoleHealth, Visitor};
+pub use api::{Api, Build, LogAdmin, LogConsistency, LogGrowth, LogProof, LogStat, RoleHealth, Visitor};
 pub use door::{DoorError, TcpDoor, TcpOptions, TlsFiles, UnixDoor, serve_unix, this_user};
 pub use doors::{Doors, Pace, RateOptions};
 pub use grpc::beside::{Beside, BesideAnswer, BesideMethod};
 pub use observe::announce;
+pub use papers::{certificates_end, private_file};
 pub use probes::{Probes, probes};
 pub use router::{router, router_beside};

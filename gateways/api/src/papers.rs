@@ -19,16 +19,19 @@ pub(crate) const BYTES_MAX: usize = 4 * 1024 * 1024;
 const OTHERS: u32 = 0o077;
 
 /// Why a file is not used.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum Unread {
     /// The system said no.
+    #[error("can't be read: {0}")]
     Io(io::Error),
     /// Others can read or change it.
+    #[error("is open to others (mode {mode:o}): run `chmod 600` on it")]
     Open {
         /// Its permissions.
         mode: u32,
     },
     /// It is larger than any such file.
+    #[error("has more than {most} bytes")]
     TooLarge {
         /// The most bytes.
         most: usize,
@@ -51,6 +54,15 @@ pub(crate) fn private(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, Un
     whole(file, most)
 }
 
+/// What the file of a private key holds, by the rule of every door: it is read when it is its owner's alone. Blocks.
+///
+/// # Errors
+///
+/// The file can't be read, is open to others or larger than any such file: in words, without its name.
+pub fn private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
+    private(path, BYTES_MAX).map_err(|unread| unread.to_string())
+}
+
 fn whole(file: File, most: usize) -> Result<Zeroizing<Vec<u8>>, Unread> {
     // Room for everything from the start: a buffer that grows leaves copies behind that nobody wipes.
     let announced = file.metadata().map_err(Unread::Io)?.len();
@@ -60,6 +72,17 @@ fn whole(file: File, most: usize) -> Result<Zeroizing<Vec<u8>>, Unread> {
     let beyond = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
     file.take(beyond).read_to_end(&mut bytes).map_err(Unread::Io)?;
     if bytes.len() > most { Err(Unread::TooLarge { most }) } else { Ok(bytes) }
+}
+
+/// When the first of the certificates in a file (PEM) ends, in seconds since 1970 in UTC; `None` when no end can be read.
+/// Blocks.
+///
+/// # Errors
+///
+/// The file can't be read, or holds no certificates: in words, without its name.
+pub fn certificates_end(path: &Path) -> Result<Option<i64>, String> {
+    let text = public(path, BYTES_MAX).map_err(|unread| unread.to_string())?;
+    Ok(certificates(&text)?.iter().filter_map(|certificate| not_after(certificate)).min())
 }
 
 /// The certificates in a text; none is an error too.
@@ -89,6 +112,22 @@ mod tests {
         // Of some files the system does not say how long they are.
         assert!(matches!(public("/dev/zero".as_ref(), 1_000), Err(Unread::TooLarge { most: 1_000 })));
         assert!(matches!(public(&directory.path().join("none"), 1), Err(Unread::Io(_))));
+    }
+
+    #[test]
+    fn of_several_certificates_the_first_end_counts() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("chain.pem");
+        let ending = |year| {
+            let mut params = rcgen::CertificateParams::new(vec![]).unwrap();
+            params.not_after = rcgen::date_time_ymd(year, 3, 1);
+            params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+        };
+        std::fs::write(&path, ending(2055) + &ending(2031)).unwrap();
+        assert_eq!(super::certificates_end(&path), Ok(Some(1_930_089_600)));
+        std::fs::write(&path, "nothing").unwrap();
+        assert!(super::certificates_end(&path).is_err());
+        assert!(super::certificates_end(&directory.path().join("nowhere")).is_err());
     }
 
     #[test]

@@ -5,13 +5,17 @@
 use crate::dto;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use stele_commands::control::Refused;
+use stele_commands::control::{Fault, Refused};
+use stele_domain::causes::with_causes;
 use stele_domain::port::event_log::{LogError, Position};
 use stele_domain::port::read_store::StoreError;
 use uuid::Uuid;
 
 /// The media type of a problem.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// The code of a log that holds something else than was written.
+pub(crate) const LOG_DAMAGED: &str = "log-damaged";
 
 /// After how many seconds to ask again what could not be answered now.
 const RETRY_AFTER_S: u64 = 1;
@@ -175,24 +179,49 @@ impl Problem {
                 );
                 Self::unavailable("desk-unavailable", detail)
             }
+            Refused::Failed { fault, .. } => {
+                let detail = format!(
+                    "{refused}; this does not pass by itself, and whether it was done is not known: when it is \
+                     mended, ask again with the same Idempotency-Key"
+                );
+                Self::lasting(*fault, detail)
+            }
         };
         problem.of_command(command_id)
+    }
+
+    /// What was to be read of the desk itself, and was not.
+    pub(crate) fn unread(refused: &Refused) -> Self {
+        match refused {
+            Refused::Failed { fault, .. } => Self::lasting(*fault, refused.to_string()),
+            Refused::Unavailable(_)
+            | Refused::Forbidden { .. }
+            | Refused::Rule { .. }
+            | Refused::IdReused(_)
+            | Refused::NotHere(_) => Self::unavailable("desk-unavailable", refused.to_string()),
+        }
+    }
+
+    /// What somebody has to mend before it can be asked again: never a 503, and never with `Retry-After`.
+    pub(crate) fn lasting(fault: Fault, detail: impl Into<String>) -> Self {
+        let failed = |code, detail| Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, detail);
+        match fault {
+            Fault::Damaged => failed(LOG_DAMAGED, detail.into()),
+            Fault::Unreadable => failed("event-unreadable", detail.into()),
+            Fault::Stopped => failed("log-failed", detail.into()),
+            // It is this process that may not, whoever asks it: no credential of the caller's would help.
+            Fault::Denied => Self::conflict("log-denied", detail),
+        }
     }
 }
 
 /// Only what may pass by itself is to be asked for again.
 impl From<LogError> for Problem {
     fn from(error: LogError) -> Self {
-        let detail = chain(&error);
-        match error {
-            LogError::Unreachable(_) | LogError::Full => Self::unavailable("log-unavailable", detail),
-            // It is this process that may not, whoever asks it: no credential of the caller's would help.
-            LogError::Denied(_) => Self::conflict("log-denied", detail),
-            LogError::Conflict { .. }
-            | LogError::Invalid(_)
-            | LogError::Stopped(_)
-            | LogError::Damaged { .. }
-            | LogError::Owned { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "log-failed", detail),
+        let detail = with_causes(&error);
+        match Fault::of_log(&error) {
+            None => Self::unavailable("log-unavailable", detail),
+            Some(fault) => Self::lasting(fault, detail),
         }
     }
 }
@@ -205,28 +234,18 @@ impl From<StoreError> for Problem {
                 format!("there is no table {name:?}: GET /v1/tables lists them"),
             ),
             StoreError::BadQuery { column, why, .. } => Self::field(column, *why),
-            StoreError::Unavailable(_) => Self::unavailable("tables-unavailable", chain(&error)),
+            StoreError::Unavailable(_) => Self::unavailable("tables-unavailable", with_causes(&error)),
+            // As for a wish that another process decides: asked again, this one says the same.
+            StoreError::Elsewhere(_) => Self::conflict("not-here", with_causes(&error)),
             StoreError::Conflict { .. }
             | StoreError::OtherVersion { .. }
             | StoreError::UnknownProjection(_)
             | StoreError::Misfit(_)
             | StoreError::Invalid(_) => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "tables-failed", chain(&error))
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "tables-failed", with_causes(&error))
             }
         }
     }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    words
 }
 
 impl IntoResponse for Problem {
@@ -272,7 +291,7 @@ mod tests {
             (conflict, 500, "log-failed", Code::Internal),
             (LogError::Invalid("empty".to_owned()), 500, "log-failed", Code::Internal),
             (LogError::Stopped("fsync".to_owned()), 500, "log-failed", Code::Internal),
-            (damaged, 500, "log-failed", Code::Internal),
+            (damaged, 500, "log-damaged", Code::DataLoss),
             (owned, 500, "log-failed", Code::Internal),
         ]
     }
@@ -293,6 +312,7 @@ mod tests {
             (StoreError::UnknownProjection("orders".to_owned()), 500, "tables-failed"),
             (StoreError::Misfit(misfit), 500, "tables-failed"),
             (StoreError::Invalid("empty".to_owned()), 500, "tables-failed"),
+            (StoreError::Elsewhere("in another process".to_owned()), 409, "not-here"),
             (StoreError::UnknownTable("order".to_owned()), 404, "unknown-table"),
             (
                 StoreError::BadQuery { table: "orders", column: "id".to_owned(), why: "no" },

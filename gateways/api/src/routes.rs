@@ -83,7 +83,7 @@ const fn wish(
 }
 
 /// Every route. Names under `/v1` stay for ever.
-pub(crate) const ROUTES: [Route; 40] = [
+pub(crate) const ROUTES: [Route; 41] = [
     open("reference", "/", || get(reference::page)),
     open("openapi", "/openapi.json", || get(reference::document)),
     open("livez", "/livez", || get(health::livez)),
@@ -125,6 +125,7 @@ pub(crate) const ROUTES: [Route; 40] = [
     read("events", "/v1/log/events", Action::ReadLog, || get(log::events)),
     read("event", "/v1/log/events/{position}", Action::ReadLog, || get(log::event)),
     read("event_proof", "/v1/log/events/{position}/proof", Action::Prove, || get(log::prove)),
+    read("consistency", "/v1/log/consistency", Action::Prove, || get(log::consistency)),
     stream("follow", "/v1/log/follow", Action::ReadLog, || get(follow::follow)),
     wish("checkpoint", "POST", "/v1/log/checkpoint", Action::Prove, || post(log::checkpoint)),
     read("keys", "/v1/keys", Action::ManageKeys, || get(keys::list)),

@@ -2,17 +2,21 @@
 //! by hard links where that is possible, for nobody writes to them again; the last segment of the copy is a file of its
 //! own, because whoever opens the copy writes to it. The copy is verified before it is called one.
 
-use crate::beside::{Beside, BesideError, End};
+use crate::archive::{ArchiveStat, Entry, MANIFEST_FILE, Manifest, Reach, archive_stat};
+use crate::beside::{Beside, BesideError, End, Part};
 use crate::checkpoint::{Checkpoint, read_blocks, to_block};
 use crate::errors::storage as failed;
 use crate::format::{CHECKPOINTS_FILE, KEY_FILE, PUBLIC_KEY_FILE, SECTOR_BYTES, to_u64, to_usize};
 use crate::index;
 use crate::note::NoteError;
+use crate::storage::DirectoryStorage;
 use crate::verify::{VerifyError, VerifyOptions, VerifyReport, verify};
+use crate::window::{SCAN_CHUNK_BYTES, Window};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::sync::Arc;
 use stele_domain::port::event_log::Position;
 
 /// Longest checkpoints file that is copied: that of a million checkpoints, 512 MiB.
@@ -26,6 +30,8 @@ pub struct BackupOptions {
     pub durable: Option<String>,
     /// Copies sealed segments, too, and shares no file with the log.
     pub copy: bool,
+    /// Where archived segments are. Nothing is asked of it, unless the copy ends within an archived segment.
+    pub archive: Reach,
 }
 
 /// What became of a backup.
@@ -37,6 +43,8 @@ pub struct Backup {
     pub linked: u64,
     /// Bytes that were copied.
     pub copied_bytes: u64,
+    /// What is in the archive: it is a part of the copy, and was not looked at.
+    pub archived: ArchiveStat,
 }
 
 /// Why there is no backup.
@@ -66,13 +74,14 @@ pub enum BackupError {
 ///
 /// [`BackupError::Beside`] for whatever the disks refuse; the log itself is never changed.
 pub fn backup(source: &Path, target: &Path, options: &BackupOptions) -> Result<Backup, BackupError> {
-    let log = Beside::open(source)?;
+    let log = Beside::open(source, &options.archive)?;
     let signed = options.durable.as_deref().map(|note| Checkpoint::open(note, log.verifier()));
     let signed = signed.transpose().map_err(BackupError::Checkpoint)?;
     if signed.is_none() {
         // How the log ends is for whoever knows what damage is: here it would only be left out.
         let last = log.segments().last().map(|part| Position(part.header.first));
-        let end = verify(source, &VerifyOptions { from: last, ..VerifyOptions::default() })?;
+        let archive = options.archive.clone();
+        let end = verify(source, &VerifyOptions { from: last, archive, ..VerifyOptions::default() })?;
         if end.owned {
             return Err(BackupError::Owned);
         }
@@ -82,21 +91,29 @@ pub fn backup(source: &Path, target: &Path, options: &BackupOptions) -> Result<B
         return Err(BackupError::Exists(target.display().to_string()));
     }
     DirBuilder::new().mode(0o700).create(target).map_err(|error| refused("making", "", target, error))?;
-    let mut copying = Copying { source, target, links: !options.copy, linked: 0, copied_bytes: 0 };
+    let archived = Manifest::default();
+    let mut copying = Copying { source, target, links: !options.copy, linked: 0, copied_bytes: 0, archived };
     copying.files(&log, &end)?;
+    copying.manifest(&log)?;
     copying.checkpoints(&log, signed.as_ref(), options.durable.as_deref())?;
     for directory in [Some(target), target.parent().filter(|parent| !parent.as_os_str().is_empty())] {
         let Some(directory) = directory else { continue };
         let synced = File::open(directory).and_then(|directory| directory.sync_all());
         synced.map_err(|error| refused("syncing", "", directory, error))?;
     }
-    let against = VerifyOptions { against: options.durable.clone(), ..VerifyOptions::default() };
-    let verified = verify(target, &against)?;
-    if verified.stat.commits != end.commits {
+    let Copying { linked, copied_bytes, .. } = copying;
+    let archived = archive_stat(target).map_err(|error| refused("reading", MANIFEST_FILE, target, error))?;
+    // What is in the archive was verified before it was put there. The checkpoint from outside is among those of the copy.
+    let options = if archived.segments == 0 {
+        VerifyOptions { against: options.durable.clone(), ..VerifyOptions::default() }
+    } else {
+        VerifyOptions { from: Some(Position(archived.local_from)), ..VerifyOptions::default() }
+    };
+    let verified = verify(target, &options)?;
+    if verified.stat.head.0 != end.position {
         return Err(BesideError::Short { wanted: end.commits, found: verified.stat.commits }.into());
     }
-    let Copying { linked, copied_bytes, .. } = copying;
-    Ok(Backup { verified, linked, copied_bytes })
+    Ok(Backup { verified, linked, copied_bytes, archived })
 }
 
 /// A copy on its way.
@@ -107,6 +124,8 @@ struct Copying<'a> {
     links: bool,
     linked: u64,
     copied_bytes: u64,
+    /// Segments of the copy that are in the archive only.
+    archived: Manifest,
 }
 
 impl Copying<'_> {
@@ -118,7 +137,7 @@ impl Copying<'_> {
             // The last one also where it is sealed: whoever opens the copy goes on writing in it, and the log's own
             // segment must not change by that. An index of it may cover more than is copied.
             if nth == end.segment {
-                let copied = self.copy(&part.name, end.offset, 0o644)?;
+                let copied = self.copy_start(part, end.offset)?;
                 if copied != end.offset {
                     let what = format!("the segment should have {} bytes and has {copied}", end.offset);
                     let file = part.name.clone();
@@ -126,7 +145,8 @@ impl Copying<'_> {
                 }
                 continue;
             }
-            self.share(&part.name)?;
+            self.share_or_enter(part)?;
+            // Also of an archived segment, so that nothing is fetched to open the copy.
             let index = index::file_name(part.header.first);
             // It is made after its segment is sealed, and made again when it is lost.
             if self.source.join(&index).exists() {
@@ -134,6 +154,55 @@ impl Copying<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Takes a sealed segment over: its file, or else what says that it is in the archive, where it may have gone a moment
+    /// ago.
+    fn share_or_enter(&mut self, part: &Part) -> Result<(), BackupError> {
+        let gone = match self.shared(&part.name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => error,
+            shared => return shared.map_err(|error| refused("copying", &part.name, self.source, error)),
+        };
+        let unread = |error| refused("reading", MANIFEST_FILE, self.source, error);
+        let storage = DirectoryStorage::open(self.source).map_err(unread)?;
+        let manifest = Manifest::load(&storage).map_err(unread)?;
+        let Some(entry) = manifest.get(part.header.first) else {
+            // It came back a moment ago, or it is nowhere.
+            let shared = self.shared(&part.name);
+            return shared.map_err(|_| refused("reading", &part.name, self.source, gone));
+        };
+        self.archived.add(Entry::clone(entry));
+        Ok(())
+    }
+
+    /// What says which segments are in the archive, where some are.
+    fn manifest(&mut self, log: &Beside) -> Result<(), BackupError> {
+        if self.archived.is_empty() {
+            return Ok(());
+        }
+        let text = self.archived.encode(log.log());
+        self.written(MANIFEST_FILE, 0o644, |file| file.write_all(text.as_bytes()))?;
+        self.copied_bytes += to_u64(text.len());
+        Ok(())
+    }
+
+    /// Copies the first bytes of a segment from wherever they are; returns how many there were.
+    fn copy_start(&mut self, part: &Part, bytes: u64) -> Result<u64, BackupError> {
+        let mut window = Window::new(Arc::clone(part.file()), SCAN_CHUNK_BYTES);
+        let copied = self.written(&part.name, 0o644, |file| {
+            let mut at = 0;
+            while at < bytes {
+                let piece = window.slice(at, to_usize(bytes - at).min(SCAN_CHUNK_BYTES))?;
+                if piece.is_empty() {
+                    break;
+                }
+                file.write_all(piece)?;
+                at += to_u64(piece.len());
+            }
+            Ok(at)
+        })?;
+        self.copied_bytes += copied;
+        Ok(copied)
     }
 
     /// The checkpoints that the copy reaches, and last the one that says how far it goes.
@@ -176,15 +245,21 @@ impl Copying<'_> {
 
     /// Shares a file that nobody writes to any more, or copies it where files can't be shared.
     fn share(&mut self, name: &str) -> Result<(), BackupError> {
+        self.shared(name).map_err(|error| refused("copying", name, self.target, error))
+    }
+
+    /// The same, with what the operating system said.
+    fn shared(&mut self, name: &str) -> io::Result<()> {
         let (from, to) = (self.source.join(name), self.target.join(name));
         // Another file system, or one without links: whatever it is, a copy does as well.
         if self.links && std::fs::hard_link(&from, &to).is_ok() {
-            let synced = File::open(&to).and_then(|file| file.sync_all());
-            synced.map_err(|error| refused("syncing", name, self.target, error))?;
+            File::open(&to).and_then(|file| file.sync_all())?;
             self.linked += 1;
             return Ok(());
         }
-        self.copy(name, u64::MAX, 0o644).map(|_| ())
+        let mut from = File::open(from)?;
+        self.copied_bytes += self.created(name, 0o644, |file| io::copy(&mut from, file))?;
+        Ok(())
     }
 
     /// Copies at most `bytes_max` bytes of a file, durably; returns how many there were.
@@ -202,13 +277,21 @@ impl Copying<'_> {
         mode: u32,
         write: impl FnOnce(&mut File) -> io::Result<T>,
     ) -> Result<T, BackupError> {
+        self.created(name, mode, write).map_err(|error| refused("copying", name, self.target, error))
+    }
+
+    fn created<T>(
+        &self,
+        name: &str,
+        mode: u32,
+        write: impl FnOnce(&mut File) -> io::Result<T>,
+    ) -> io::Result<T> {
         let created = OpenOptions::new().write(true).create_new(true).mode(mode).open(self.target.join(name));
-        let written = created.and_then(|mut file| {
+        created.and_then(|mut file| {
             let written = write(&mut file)?;
             file.sync_all()?;
             Ok(written)
-        });
-        written.map_err(|error| refused("copying", name, self.target, error))
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 //! writes to it. Every checksum is verified on the way, and every segment must go on where the one before it ends; the
 //! tree and the signatures are for [`crate::verify`].
 
+use crate::archive::{self, Reach};
 use crate::checkpoint::log_of;
 use crate::errors::storage as failed;
 use crate::format::{PUBLIC_KEY_FILE, SEGMENT_HEADER_BYTES, frame_start, to_u64};
@@ -11,7 +12,7 @@ use crate::frame::payload::Payload;
 use crate::note::NoteVerifier;
 use crate::recovery::read_text;
 use crate::segment::{self, SegmentHeader};
-use crate::storage::{Access, DirectoryStorage, Storage, StorageFile};
+use crate::storage::{Access, Storage, StorageFile};
 use crate::window::{SCAN_CHUNK_BYTES, Window};
 use std::io;
 use std::path::Path;
@@ -77,6 +78,8 @@ pub struct Beside {
     log: Uuid,
     verifier: NoteVerifier,
     segments: Vec<Part>,
+    /// Whether somebody else wrote to it when it was opened.
+    being_written: bool,
 }
 
 /// A segment whose header follows the one before it.
@@ -117,6 +120,13 @@ pub struct Commit<'a> {
     pub payload: Payload<'a>,
 }
 
+impl Part {
+    /// Where its bytes are.
+    pub fn file(&self) -> &Arc<dyn StorageFile> {
+        &self.file
+    }
+}
+
 impl Commit<'_> {
     /// Damage of this commit.
     pub fn damaged(&self, what: &str) -> BesideError {
@@ -128,7 +138,7 @@ impl Commit<'_> {
 /// operator mends in another way than a disk that changed what it was given.
 #[must_use]
 pub fn diagnose(directory: &Path) -> Option<BesideError> {
-    match Beside::open(directory).err()? {
+    match Beside::open(directory, &Reach::default()).err()? {
         told @ (BesideError::Foreign { .. } | BesideError::Missing { .. }) => Some(told),
         BesideError::NotALog { .. }
         | BesideError::Damaged { .. }
@@ -139,12 +149,12 @@ pub fn diagnose(directory: &Path) -> Option<BesideError> {
 
 impl Beside {
     /// Reads the headers of all segments.
-    pub fn open(directory: &Path) -> Result<Self, BesideError> {
+    pub fn open(directory: &Path, archive: &Reach) -> Result<Self, BesideError> {
         let missing = || BesideError::NotALog {
             directory: directory.display().to_string(),
             file: "the directory".to_owned(),
         };
-        let storage = DirectoryStorage::open(directory).map_err(|error| {
+        let storage = archive::directory(directory, archive).map_err(|error| {
             if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
                 return missing();
             }
@@ -161,7 +171,10 @@ impl Beside {
         let log = log_of(verifier.name()).ok_or_else(not_named)?;
         let names = storage.list().map_err(|error| failed("listing", "the files", &directory, error))?;
         let names: Vec<String> = names.into_iter().filter(|name| segment::claims_to_be(name)).collect();
-        let mut beside = Self { directory, log, verifier, segments: vec![] };
+        let owned = storage.is_owned();
+        let being_written =
+            owned.map_err(|error| failed("asking for the owner of", "the log", &directory, error))?;
+        let mut beside = Self { directory, log, verifier, segments: vec![], being_written };
         for (nth, name) in names.iter().enumerate() {
             let last = nth + 1 == names.len();
             beside.add(storage, name, last)?;
@@ -184,7 +197,8 @@ impl Beside {
         &self.segments
     }
 
-    /// Where the log ends after this many commits; without a number, after the last whole commit.
+    /// Where the log ends after this many commits; without a number, after the last whole commit, and what follows that in a
+    /// log that is being written to is not judged.
     pub fn end(&self, commits: Option<u64>) -> Result<End, BesideError> {
         let wanted = commits.unwrap_or(u64::MAX);
         // The last segment that has one of them.
@@ -192,9 +206,13 @@ impl Beside {
             self.segments.partition_point(|part| part.header.tree.size() < wanted).saturating_sub(1);
         let mut walk = self.walk(segment);
         let mut end = walk.at;
-        while end.commits < wanted
-            && let Some(commit) = walk.within()?
-        {
+        while end.commits < wanted {
+            let commit = match walk.within() {
+                // A commit on its way: its owner has put a part of it there. In any other log it is what it looks like.
+                Err(BesideError::Damaged { .. }) if commits.is_none() && self.being_written => break,
+                found => found?,
+            };
+            let Some(commit) = commit else { break };
             end.offset = commit.end;
             end.commits = commit.number + 1;
             end.position = commit.first + commit.payload.count - 1;

@@ -103,7 +103,8 @@ impl Kept {
 
 /// What a record counts for.
 fn cost(record: &Record) -> usize {
-    record.data.len() + record.metadata.len() + record.event_type.len() + RECORD_OVERHEAD_BYTES
+    let names = record.event_type.len() + record.stream.as_str().len();
+    record.data.len() + record.metadata.len() + names + RECORD_OVERHEAD_BYTES
 }
 
 /// Bytes of a record that count towards the limit of a page: data and metadata, as for an append.
@@ -130,6 +131,15 @@ mod tests {
             metadata: [].into(),
             recorded_at: stele_domain::time::Timestamp::default(),
         }
+    }
+
+    #[test]
+    fn the_names_of_a_record_are_paid_for_like_its_data() {
+        let (short, mut long) = (record(1, 100), record(1, 100));
+        long.stream = StreamId::new(&format!("order-{}", "x".repeat(500))).unwrap();
+        assert_eq!(cost(&long) - cost(&short), long.stream.as_str().len() - short.stream.as_str().len());
+        long.event_type = "order.Placed.With.A.Long.Name".into();
+        assert_eq!(cost(&long) - cost(&short), 499 + 17);
     }
 
     #[test]

@@ -39,8 +39,8 @@ impl Checkpoint {
     /// Signs the state of a tree.
     #[must_use]
     pub fn sign(tree: &Frontier, signer: &NoteSigner) -> String {
-        let text = format!("{}\n{}\n{}\n", signer.name(), tree.size(), STANDARD.encode(tree.root()));
-        note::sign(&text, signer)
+        let (origin, size, root) = (signer.name().to_owned(), tree.size(), tree.root());
+        Self { origin, size, root }.note(signer)
     }
 
     /// Reads a signed note, which must be signed by `verifier` for its own origin.
@@ -51,6 +51,23 @@ impl Checkpoint {
         } else {
             Err(NoteError::Malformed("the checkpoint is of another origin than its key"))
         }
+    }
+
+    /// Reads a note whoever signed it: what it says is nobody's word.
+    pub fn unverified(text: &str) -> Result<Self, NoteError> {
+        Self::parse(note::unsigned(text)?)
+    }
+
+    /// The note that says this. One key makes one note of it.
+    ///
+    /// # Panics
+    ///
+    /// When the signer is another's than the origin.
+    #[must_use]
+    pub fn note(&self, signer: &NoteSigner) -> String {
+        assert!(self.origin == signer.name(), "{} can't sign for {}", signer.name(), self.origin);
+        let text = format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root));
+        note::sign(&text, signer)
     }
 
     /// Reads the text of a note. Lines after the third are extensions, which we don't use.
@@ -83,6 +100,20 @@ pub fn to_block(note: &str) -> Vec<u8> {
     block
 }
 
+/// The note of a block of the file, unverified: whatever it says is nobody's word.
+///
+/// # Errors
+///
+/// [`NoteError::Malformed`] when the block is not text, or doesn't end with newlines.
+pub fn note_in(block: &[u8]) -> Result<String, NoteError> {
+    let text = std::str::from_utf8(block).map_err(|_| NoteError::Malformed("it is not text"))?;
+    // What stands before the newlines is the note with all that it says: a checkpoint is shorter than its block.
+    match text.trim_end_matches('\n') {
+        note if note.len() < text.len() => Ok(format!("{note}\n")),
+        _ => Err(NoteError::Malformed("it doesn't end with newlines")),
+    }
+}
+
 /// What a checkpoints file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
@@ -113,13 +144,8 @@ pub fn read_blocks(file: &[u8], verifier: &NoteVerifier) -> Result<Stored, Fault
             break;
         }
         let fault = |what: String| Fault { offset, what };
-        let text = std::str::from_utf8(block).map_err(|_| fault("the checkpoint is not text".to_owned()))?;
-        let note = format!("{}\n", text.trim_end_matches('\n'));
-        let checkpoint = Checkpoint::open(&note, verifier).map_err(|error| fault(error.to_string()))?;
-        let padding = block.get(note.len()..).unwrap_or_default();
-        if !block.starts_with(note.as_bytes()) || padding.iter().any(|byte| *byte != b'\n') {
-            return Err(fault("the checkpoint doesn't end with newlines".to_owned()));
-        }
+        let opened = note_in(block).and_then(|note| Checkpoint::open(&note, verifier));
+        let checkpoint = opened.map_err(|error| fault(error.to_string()))?;
         if checkpoint.size < before {
             return Err(fault(format!("the checkpoint has size {}, after one of {before}", checkpoint.size)));
         }

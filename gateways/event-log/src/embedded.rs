@@ -3,33 +3,40 @@
 mod proofs;
 mod recorded;
 
+pub(crate) use proofs::root_at;
 pub use proofs::{ConsistencyProof, InclusionProof, InvalidProof};
 pub(crate) use recorded::Recorder;
 
 use crate::ahead::Ahead;
+use crate::archive::{ArchiveError, Archived, Brought, Gate, Keep, Keeper, Mover, View, tidy};
 use crate::checkpoint::Checkpoint;
 use crate::entries::Entries;
 use crate::errors::storage as failed;
 use crate::follow::{Follower, Pages};
 use crate::format::{to_u32, to_u64};
+use crate::leaves::Hashers;
 use crate::note::NoteVerifier;
 use crate::observe;
 use crate::options::{Options, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use crate::pace::{Grown, Pace};
 use crate::read;
 use crate::recovery::{self, OpenReport};
-use crate::shared::Shared;
+use crate::shared::{Shared, off_thread};
 use crate::stat::Stat;
 use crate::storage::{DirectoryStorage, Storage};
 use crate::validate;
 use crate::writer::{QUEUE_REQUESTS_MAX, Request, Space, Syncer, Writer};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Instant;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{
     Appended, Direction, EventLog, Expected, Filter, Follow, LogError, MultiStream, NewRecord, Page,
     Position, Record, Revision, StreamAppend, StreamId,
 };
+use stele_domain::time::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 /// Bytes that may wait for the writer, in units of [`ROOM_UNIT_BYTES`]: 64 MiB.
@@ -44,6 +51,10 @@ pub struct EmbeddedLog {
     queue: Option<mpsc::Sender<Request>>,
     room: Arc<Semaphore>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    pace: Mutex<Pace>,
+    /// Moves segments into the archive and back, where there is one.
+    mover: Option<Mover>,
+    gate: Arc<Gate>,
 }
 
 impl EmbeddedLog {
@@ -66,8 +77,13 @@ impl EmbeddedLog {
     ///
     /// As [`Self::open`].
     pub fn open_on(storage: Arc<dyn Storage>, options: Options) -> Result<(Self, OpenReport), LogError> {
+        // What is archived is read as if it were here; what is here is read where it is.
+        let here = storage;
+        let storage: Arc<dyn Storage> =
+            Arc::new(View::new(Arc::clone(&here), options.archive.archive().cloned()));
         let recovered = recovery::open(&*storage)?;
         let directory: Arc<str> = storage.describe().into();
+        tidy(&*here).map_err(|error| failed("tidying", "the directory", &directory, error))?;
         let segment_bytes = options.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
         let active = recovery::active_name(&recovered.index);
         let space =
@@ -82,18 +98,27 @@ impl EmbeddedLog {
             report.log,
         );
         let shared = Arc::new(shared);
+        let gate = Arc::new(Gate::default());
+        let mover = || {
+            let archive = Arc::clone(options.archive.archive()?);
+            let (shared, storage, gate) = (Arc::clone(&shared), Arc::clone(&here), Arc::clone(&gate));
+            Some(Mover { shared, storage, archive, gate })
+        };
+        let (kept, mover) = (options.keep.zip(mover()), mover());
         let writer = Writer {
             storage,
             shared: Arc::clone(&shared),
-            clock: options.clock,
+            clock: Arc::clone(&options.clock),
             segment_bytes,
             checkpoints: recovered.checkpoints,
-            ownership: recovered.ownership,
+            gate: Arc::clone(&gate),
             ahead: options.ahead,
             space,
             sealing: None,
             syncer: (options.ahead == Ahead::Beside).then(Syncer::start).flatten(),
+            hashers: Hashers::default(),
             buffer: vec![],
+            ownership: recovered.ownership,
         };
         let (queue, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
         let thread = std::thread::Builder::new()
@@ -101,7 +126,15 @@ impl EmbeddedLog {
             .spawn(move || writer.run(requests))
             .map_err(|error| failed("starting the writer of", "the log", &directory, error))?;
         let room = Arc::new(Semaphore::new(ROOM_UNITS));
-        Ok((Self { shared, queue: Some(queue), room, thread: Mutex::new(Some(thread)) }, report))
+        let pace = Mutex::new(Pace::begin(&stat_of(&shared), Instant::now()));
+        let thread = Mutex::new(Some(thread));
+        let log = Self { shared, queue: Some(queue), room, thread, pace, mover, gate };
+        // Not before there is a log that shuts the gate when it ends, however it ends.
+        if let Some((keep, mover)) = kept {
+            Keeper::start(mover, keep, options.clock)
+                .map_err(|error| failed("starting the keeper of", "the archive", &directory, error))?;
+        }
+        Ok((log, report))
     }
 
     /// Writes what has been offered, leaves a signed checkpoint and gives the directory up. Appends are refused
@@ -112,17 +145,39 @@ impl EmbeddedLog {
     /// [`LogError::Stopped`] when the log had stopped before or was closed already, [`LogError::Full`] when
     /// there was no room for the checkpoint.
     pub async fn close(&self) -> Result<(), LogError> {
+        // Nobody moves segments in a directory that is given up.
+        self.gate.shut();
         let (reply, answer) = oneshot::channel();
-        self.ask(Request::Close { reply }).await?;
-        let closed = answer.await.unwrap_or_else(|_| Err(self.gone()));
-        self.join();
+        let closed = match self.ask(Request::Close { reply }).await {
+            Ok(()) => answer.await.unwrap_or_else(|_| Err(self.gone())),
+            Err(gone) => Err(gone),
+        };
+        // A writer that has ended by itself may still wait for the disk before it gives the directory up.
+        let (thread, directory) = (self.take_thread(), Arc::clone(&self.shared.directory));
+        off_thread(move || {
+            join(thread, &directory);
+            Ok(())
+        })
+        .await?;
         closed
     }
 
     /// A signed note over the durable log, for someone outside to keep.
     #[must_use]
     pub fn checkpoint(&self) -> String {
-        Checkpoint::sign(&self.shared.tree().frontier(), &self.shared.signer)
+        // The writer waits for the tree: it is given back before a signature is made.
+        let tree = self.shared.tree().frontier();
+        Checkpoint::sign(&tree, &self.shared.signer)
+    }
+
+    /// What the parts of this crate share that work on an open log.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Lets in whoever writes in the directory, as long as it is this log's.
+    pub(crate) fn gate(&self) -> Arc<Gate> {
+        Arc::clone(&self.gate)
     }
 
     /// What checks the log's checkpoints. Its text form is what others need.
@@ -140,10 +195,61 @@ impl EmbeddedLog {
     /// Size and content in numbers.
     #[must_use]
     pub fn stat(&self) -> Stat {
-        // What has been entered and was not made durable is not there.
-        let (commits, events) = (self.shared.tree().size(), self.shared.head());
-        let head = Position(events);
-        Stat { events, commits, head, ..Stat::of(self.shared.log, &self.shared.index()) }
+        stat_of(&self.shared)
+    }
+
+    /// Takes note of how large the log is now. [`Self::growth`] is as exact as this is called often; every few seconds
+    /// will do.
+    pub fn measure(&self) {
+        let stat = self.stat();
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).sample(&stat, Instant::now());
+    }
+
+    /// What came in within the last minute, the last five, and since the log was opened.
+    #[must_use]
+    pub fn growth(&self) -> Vec<Grown> {
+        let stat = self.stat();
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner).grown(&stat, Instant::now())
+    }
+
+    /// Puts the sealed segments that need not stay into the archive, oldest first, and removes their files. Blocks; the log
+    /// goes on meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`ArchiveError`] of the first segment that can't be archived. Those before it are.
+    pub fn archive(&self, keep: &Keep, now: Timestamp) -> Result<Archived, ArchiveError> {
+        self.moving(|mover| {
+            let due = mover.due(keep, now)?;
+            let mut archived = Archived { held_by_events: due.held_by_events, ..Archived::default() };
+            for extent in &due.segments {
+                let Some(bytes) = mover.archive(extent)? else { continue };
+                archived.bytes += bytes;
+                archived.segments += 1;
+            }
+            Ok(archived)
+        })
+    }
+
+    /// Brings segments that hold any of these positions back from the archive into the directory. Blocks; the log goes on
+    /// meanwhile. What is in the archive stays there.
+    ///
+    /// # Errors
+    ///
+    /// [`ArchiveError`] of the first segment that can't be brought back. Those before it are.
+    pub fn bring_back(&self, positions: RangeInclusive<Position>) -> Result<Brought, ArchiveError> {
+        let positions = positions.start().0..=positions.end().0;
+        self.moving(|mover| mover.bring_back(&positions))
+    }
+
+    /// Moves segments on a thread of its own: whoever asks may stand on one that a runtime drives.
+    fn moving<T: Default + Send>(
+        &self,
+        work: impl FnOnce(&Mover) -> Result<T, ArchiveError> + Send,
+    ) -> Result<T, ArchiveError> {
+        let Some(mover) = &self.mover else { return Ok(T::default()) };
+        let done = std::thread::scope(|threads| threads.spawn(|| work(mover)).join());
+        done.unwrap_or_else(|_| Err(ArchiveError::Closed { segment: "of a thread that panicked".to_owned() }))
     }
 
     async fn offer(&self, appends: Vec<StreamAppend>, bytes: u64) -> Result<Vec<Appended>, LogError> {
@@ -170,15 +276,31 @@ impl EmbeddedLog {
     }
 
     fn join(&self) {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if thread.is_some_and(|thread| thread.join().is_err()) {
-            observe::stopped(&self.shared.directory, "the writer panicked");
-        }
+        join(self.take_thread(), &self.shared.directory);
     }
+
+    fn take_thread(&self) -> Option<JoinHandle<()>> {
+        self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Waits for the end of the writer.
+fn join(thread: Option<JoinHandle<()>>, directory: &str) {
+    if thread.is_some_and(|thread| thread.join().is_err()) {
+        observe::stopped(directory, "the writer panicked");
+    }
+}
+
+fn stat_of(shared: &Shared) -> Stat {
+    // What has been entered and was not made durable is not there.
+    let (commits, events) = (shared.tree().size(), shared.head());
+    let head = Position(events);
+    Stat { events, commits, head, ..Stat::of(shared.log, &shared.index()) }
 }
 
 impl Drop for EmbeddedLog {
     fn drop(&mut self) {
+        self.gate.shut();
         // Without a sender the writer drains the queue and ends.
         self.queue.take();
         self.join();

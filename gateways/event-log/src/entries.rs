@@ -2,7 +2,7 @@
 //! the buffer that they were read into. Every checksum is verified on the way.
 
 use crate::errors::{damaged, storage as failed};
-use crate::format::{FRAME_HEADER_BYTES, FRAME_TRAILER, frame_start, to_u64, to_usize};
+use crate::format::{FRAME_HEADER_BYTES, FRAME_TRAILER, frame_start, to_u32, to_u64, to_usize};
 use crate::frame::header::FrameHeader;
 use crate::frame::payload::{Payload, RawRecord, Records};
 use crate::frame::{Place, sectors};
@@ -18,6 +18,9 @@ use stele_domain::time::Timestamp;
 
 /// Bytes that are read at a time, but for a commit that is longer.
 const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Bytes that a commit is taken to have, where room is made for what is known of those of a chunk.
+const COMMIT_BYTES_EXPECTED: usize = 256;
 
 /// A reading of the log from some position to the head, chunk by chunk.
 pub struct Entries {
@@ -40,6 +43,8 @@ struct At {
 pub struct Chunk {
     buffer: Bytes,
     commits: Vec<Commit>,
+    /// The records of those commits that were masked, as they were before.
+    plain: Vec<Bytes>,
     file: Arc<str>,
     /// Records before this position were not asked for.
     from: u64,
@@ -47,7 +52,7 @@ pub struct Chunk {
     next: u64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Commit {
     /// Position of its first record.
     position: u64,
@@ -59,8 +64,8 @@ struct Commit {
     /// Where they lie in the buffer.
     begin: usize,
     end: usize,
-    /// The records as they were before masking, when they were masked.
-    plain: Option<Bytes>,
+    /// Which of the plain ones they are, when they were masked.
+    plain: Option<u32>,
 }
 
 /// A record, as it lies in a chunk.
@@ -135,8 +140,9 @@ impl Entries {
         let mut chunk = loop {
             let buffer = self.fill(&at, wanted)?;
             let whole = to_u64(buffer.len()) == at.located.end - at.offset;
+            let (commits, plain) = (Vec::with_capacity(buffer.len() / COMMIT_BYTES_EXPECTED), vec![]);
             let mut chunk =
-                Chunk { buffer, commits: vec![], file: Arc::clone(&file), from: self.from, next: 0 };
+                Chunk { buffer, commits, plain, file: Arc::clone(&file), from: self.from, next: 0 };
             match self.frames(&mut chunk, &mut at)? {
                 _ if !chunk.commits.is_empty() => break chunk,
                 needed if needed > wanted && !whole => wanted = needed,
@@ -221,7 +227,10 @@ impl Entries {
             at.position += count;
             at.offset = frame_start(header.end(offset));
             if at.position > self.from {
-                let plain = plain.map(|plain| plain.slice(records_at..));
+                let plain = plain.map(|plain| {
+                    chunk.plain.push(plain.slice(records_at..));
+                    to_u32(to_u64(chunk.plain.len() - 1))
+                });
                 let (begin, end) = (here + FRAME_HEADER_BYTES + records_at, here + len - 1);
                 chunk.commits.push(Commit { position, offset, recorded_at, count, begin, end, plain });
             }
@@ -234,7 +243,7 @@ impl Chunk {
     /// The records in order. One that can't be read is damage, and the last of its commit.
     #[must_use]
     pub fn entries(&self) -> ChunkEntries<'_> {
-        ChunkEntries { chunk: self, commits: self.commits.iter(), inside: None }
+        ChunkEntries { chunk: self, commits: self.commits.iter(), inside: None, event_type: "" }
     }
 
     /// The position after its last record.
@@ -249,6 +258,8 @@ pub struct ChunkEntries<'a> {
     chunk: &'a Chunk,
     commits: std::slice::Iter<'a, Commit>,
     inside: Option<Inside<'a>>,
+    /// That of the last record of the commit before.
+    event_type: &'a str,
 }
 
 /// The commit whose records come next.
@@ -264,9 +275,10 @@ impl<'a> ChunkEntries<'a> {
     fn begin(&self, commit: &'a Commit) -> Inside<'a> {
         let Commit { position, recorded_at, offset, .. } = *commit;
         let stored = self.chunk.buffer.get(commit.begin..commit.end).unwrap_or_default();
-        let (bytes, buffer) =
-            commit.plain.as_ref().map_or((stored, &self.chunk.buffer), |plain| (&plain[..], plain));
-        Inside { records: Records::of(bytes, commit.count), position, recorded_at, offset, buffer }
+        let plain = commit.plain.and_then(|nth| self.chunk.plain.get(to_usize(nth.into())));
+        let (bytes, buffer) = plain.map_or((stored, &self.chunk.buffer), |plain| (&plain[..], plain));
+        let records = Records::of(bytes, commit.count).after(self.event_type);
+        Inside { records, position, recorded_at, offset, buffer }
     }
 }
 
@@ -283,7 +295,10 @@ impl<'a> Iterator for ChunkEntries<'a> {
             };
             let (position, recorded_at, buffer) = (inside.position, inside.recorded_at, inside.buffer);
             match inside.records.next() {
-                None => self.inside = None,
+                None => {
+                    self.event_type = inside.records.event_type();
+                    self.inside = None;
+                }
                 Some(Err(what)) => return Some(Err(damaged(&self.chunk.file, inside.offset, what))),
                 Some(Ok(raw)) => {
                     inside.position += 1;

@@ -1,5 +1,6 @@
 //! Turns what went wrong underneath into the words of the port.
 
+use crate::archive::{ArchiveError, MANIFEST_FILE};
 use std::io;
 use stele_domain::port::event_log::LogError;
 
@@ -22,6 +23,10 @@ pub struct StorageFailure {
 pub fn storage(action: &'static str, file: &str, directory: &str, source: io::Error) -> LogError {
     if crate::storage::is_out_of_room(&source) {
         return LogError::Full;
+    }
+    // A manifest that is not what was written is damage like any other, with its place.
+    if let Some(ArchiveError::Manifest { offset, what }) = ArchiveError::behind(&source) {
+        return damaged(MANIFEST_FILE, *offset, what.clone());
     }
     let failure = StorageFailure { action, file: file.to_owned(), directory: directory.to_owned(), source };
     LogError::Unreachable(Box::new(failure))

@@ -1,6 +1,7 @@
 //! Tells a log, or a part of it, as lines of JSON, from the files of a directory and beside whoever owns it. Nothing is
 //! lost: every byte, id, position, revision and time can be read back. The log is verified before the first line.
 
+use crate::archive::Reach;
 use crate::beside::{Beside, BesideError, Commit, End};
 use crate::checkpoint::Checkpoint;
 use crate::ndjson::{Bytes, EXPORT_VERSION, Event, Header, Line, Trailer, hex};
@@ -23,6 +24,8 @@ pub struct ExportOptions {
     /// A checkpoint by the log's owner, who is running: only what it signs is durable for certain, and nothing else is
     /// exported.
     pub durable: Option<String>,
+    /// Where archived segments are.
+    pub archive: Reach,
 }
 
 /// What was exported.
@@ -76,12 +79,19 @@ pub enum ExportError {
 ///
 /// What is written by then has no trailer, so that nobody takes it for an export.
 pub fn export(directory: &Path, options: &ExportOptions, out: impl Write) -> Result<Exported, ExportError> {
-    let log = Beside::open(directory)?;
+    let log = Beside::open(directory, &options.archive)?;
     let signed = options.durable.as_deref().map(|note| Checkpoint::open(note, log.verifier()));
     let signed = signed.transpose().map_err(ExportError::Checkpoint)?;
     let verified = verify(
         directory,
-        &VerifyOptions { against: options.durable.clone(), from: options.from, to: options.to, key: None },
+        &VerifyOptions {
+            against: options.durable.clone(),
+            from: options.from,
+            // An export of nothing is an export, too: what it would begin with is verified.
+            to: options.to.max(options.from.filter(|_| options.to.is_some())),
+            key: None,
+            archive: options.archive.clone(),
+        },
     )?;
     if verified.owned && signed.is_none() {
         return Err(ExportError::Owned);

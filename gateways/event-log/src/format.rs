@@ -49,6 +49,12 @@ pub const PUBLIC_KEY_FILE: &str = "key.pub";
 /// Name of the file with the signed checkpoints.
 pub const CHECKPOINTS_FILE: &str = "checkpoints";
 
+/// Name of the file with the newest checkpoint that a witness has cosigned.
+pub const COSIGNED_FILE: &str = "cosigned";
+
+/// Name of the same while it is not whole yet.
+pub const COSIGNED_UNFINISHED_FILE: &str = "cosigned.tmp";
+
 /// Name of the file that will be the next segment: zeros.
 pub const PREPARED_FILE: &str = "next.tmp";
 

@@ -2,6 +2,9 @@
 //! takes any bytes, comes to an end without a panic and in memory bounded by their number, and asserts what holds of all
 //! that is taken. `tests/fuzzers/` runs them under libFuzzer; the tests of the house run them over its corpus and mutations of it.
 //!
+//! Each returns what of the bytes was taken, by name: an example that comes to nothing tells nobody anything, and a test sees
+//! to it that the examples come to everything.
+//!
 //! Everything on disk has checksums, which chance hardly ever gets right. So each function looks at the bytes twice: as
 //! they are, and with their checksums made right, as somebody would who means harm.
 
@@ -35,6 +38,8 @@ const LOG: Uuid = Uuid::from_u128(0x0193_b7e0_0000_7000_8000_0000_0000_00fe);
 const SEED: [u8; 32] = [0xfe; 32];
 /// Where a frame of [`frame`] begins.
 const FRAME_AT: u64 = SEGMENT_HEADER_BYTES as u64;
+/// Leaves of the largest tree that a path is held against as a whole.
+const PROVED_LEAVES_MAX: u64 = 64;
 /// Records that one reading asks for.
 const READ_RECORDS_MAX: usize = 1_000;
 
@@ -70,7 +75,8 @@ fn disk() -> SimulatedDisk {
 /// # Panics
 ///
 /// When the decoder breaks a promise of its own.
-pub fn frame(bytes: &[u8]) {
+pub fn frame(bytes: &[u8]) -> Vec<&'static str> {
+    let mut reached = vec![];
     let mut right = bytes.to_vec();
     repair::frame(&mut right, LOG, 1, FRAME_AT, 0);
     for bytes in [bytes, &right] {
@@ -79,7 +85,8 @@ pub fn frame(bytes: &[u8]) {
         let Ok(Found::Commit { payload: found, end, .. }) = inspect(&mut window, place) else { continue };
         assert!(end <= FRAME_AT + to_u64(bytes.len()), "a commit ends at {end}, behind its file");
         let found = found.to_vec();
-        payload(&found);
+        reached.push("commit");
+        reached.extend(payload(&found));
         let mut again = vec![];
         frame::append(&mut again, LOG, 1, FRAME_AT, &found);
         let same = window_on(&again).is_some_and(|mut window| {
@@ -88,6 +95,7 @@ pub fn frame(bytes: &[u8]) {
         });
         assert!(same, "a payload of {} bytes is written and not read again", found.len());
     }
+    reached
 }
 
 /// A file of which `bytes` begin where the segment's header ends.
@@ -102,9 +110,9 @@ fn window_on(bytes: &[u8]) -> Option<Window> {
 /// # Panics
 ///
 /// When the decoder breaks a promise of its own.
-pub fn payload(bytes: &[u8]) {
-    let Ok(payload) = Payload::read(bytes) else { return };
-    let Ok(records) = payload.records().collect::<Result<Vec<RawRecord<'_>>, _>>() else { return };
+pub fn payload(bytes: &[u8]) -> Vec<&'static str> {
+    let Ok(payload) = Payload::read(bytes) else { return vec![] };
+    let Ok(records) = payload.records().collect::<Result<Vec<RawRecord<'_>>, _>>() else { return vec![] };
     assert_eq!(to_u64(records.len()), payload.count, "another number of records than was said");
     let mut again = vec![];
     let mut encoder = Encoder::begin(&mut again, payload.recorded_at, payload.count);
@@ -123,6 +131,7 @@ pub fn payload(bytes: &[u8]) {
         read.recorded_at == payload.recorded_at && records_again.as_deref() == Ok(&records)
     });
     assert!(same, "{} records are written and not read again", records.len());
+    vec!["records"]
 }
 
 /// The header of a segment: one that is taken has one form.
@@ -130,14 +139,17 @@ pub fn payload(bytes: &[u8]) {
 /// # Panics
 ///
 /// When the decoder breaks a promise of its own.
-pub fn segment_header(bytes: &[u8]) {
+pub fn segment_header(bytes: &[u8]) -> Vec<&'static str> {
+    let mut reached = vec![];
     let mut right = bytes.to_vec();
     repair::segment_header(&mut right);
     for bytes in [bytes, &right] {
         let Ok(header) = SegmentHeader::decode(bytes) else { continue };
         assert_eq!(segment::compare(bytes, &header.encode()), HeaderState::Whole, "{header:?}");
         assert_eq!(segment::first_position(&segment::file_name(header.first)), Some(header.first));
+        reached.push("header");
     }
+    reached
 }
 
 /// A whole segment, verified as the only one there is or behind others. A log that is verified can be opened, and has as
@@ -146,7 +158,8 @@ pub fn segment_header(bytes: &[u8]) {
 /// # Panics
 ///
 /// When the decoder breaks a promise of its own.
-pub fn segment(bytes: &[u8]) {
+pub fn segment(bytes: &[u8]) -> Vec<&'static str> {
+    let mut reached = vec![];
     let mut right = bytes.to_vec();
     repair::segment(&mut right, LOG);
     for bytes in [bytes, &right] {
@@ -159,10 +172,13 @@ pub fn segment(bytes: &[u8]) {
             options.from = Some(Position(first));
         }
         let Ok(report) = verify_on(&disk, &options) else { continue };
+        reached.push(if first > 1 { "verified behind others" } else { "verified" });
         if first == 1 {
             opened(&disk, &report);
+            reached.extend((report.stat.commits > 0).then_some("opened"));
         }
     }
+    reached
 }
 
 /// Opens what was verified and reads all of it.
@@ -195,7 +211,8 @@ fn taken<T>(read: Result<Option<T>, LogError>) -> Option<T> {
 /// # Panics
 ///
 /// When the decoder breaks a promise of its own.
-pub fn index(bytes: &[u8]) {
+pub fn index(bytes: &[u8]) -> Vec<&'static str> {
+    let mut reached = vec![];
     let log = seeds::two_segments();
     let mut right = bytes.to_vec();
     repair::index(&mut right, LOG, 1);
@@ -203,24 +220,29 @@ pub fn index(bytes: &[u8]) {
         let disk = log.copy();
         disk.put(&index::file_name(1), bytes);
         // One that can't be opened is made anew from its segment, whatever was in it.
-        if looked_up(&disk)
+        let found = looked_up(&disk);
+        if !found.is_empty()
             && let Ok((log, _)) = EmbeddedLog::open_on(Arc::new(disk), options())
         {
             read_with(&log);
         }
+        reached.extend(found);
     }
+    reached
 }
 
-/// Asks an index file for everything that it can be asked; false when it can't be opened.
-fn looked_up(disk: &SimulatedDisk) -> bool {
+/// Asks an index file for everything that it can be asked; says what it answered, nothing when it can't be opened.
+fn looked_up(disk: &SimulatedDisk) -> Vec<&'static str> {
+    let mut reached = vec!["file"];
     let file = disk.open(&index::file_name(1), Access::Read);
-    let Some(Ok((file, _))) = file.ok().map(|file| IndexFile::open(file, LOG, 1)) else { return false };
+    let Some(Ok((file, _))) = file.ok().map(|file| IndexFile::open(file, LOG, 1)) else { return vec![] };
     for name in seeds::STREAMS {
         let Ok(stream) = StreamId::new(name) else { continue };
         if let Ok(Some(entry)) = file.find(index::hash_of(name), &stream) {
             let positions = file.positions(&entry, 0..u64::MAX).unwrap_or_default();
             assert!(positions.len() <= usize::try_from(entry.count).unwrap_or(usize::MAX));
             let _ = entry.next_revision();
+            reached.push("stream");
         }
     }
     for position in [0, 1, 5, u64::MAX] {
@@ -230,8 +252,9 @@ fn looked_up(disk: &SimulatedDisk) -> bool {
     if let Ok(part) = file.load() {
         part.streams().for_each(|(_, held)| assert!(held.next_revision() >= held.first_revision));
         let _ = part.categories();
+        reached.push("everything");
     }
-    true
+    reached
 }
 
 /// Reads every way that goes by the index. What it answers may be wrong where the index is; it answers.
@@ -261,48 +284,59 @@ fn read_with(log: &EmbeddedLog) {
 /// # Panics
 ///
 /// When the decoder breaks a promise of its own.
-pub fn note(bytes: &[u8]) {
+pub fn note(bytes: &[u8]) -> Vec<&'static str> {
+    let mut reached = vec![];
     let signer = signer();
     if let Ok(stored) = read_blocks(bytes, signer.verifier()) {
         assert!(stored.end <= to_u64(bytes.len()), "checkpoints end at {}", stored.end);
         let sizes = || stored.checkpoints.iter().map(|(_, checkpoint)| checkpoint.size);
         assert!(sizes().zip(sizes().skip(1)).all(|(one, next)| one <= next), "checkpoints shrink");
+        reached.extend((!stored.checkpoints.is_empty()).then_some("checkpoints"));
     }
     let text = String::from_utf8_lossy(bytes);
-    let _ = Checkpoint::open(&text, signer.verifier());
+    reached.extend(Checkpoint::open(&text, signer.verifier()).is_ok().then_some("checkpoint"));
     // As our own key would sign it: any text that is signed comes back, or is refused for what it is.
     let whole = note::sign(&format!("{}\n", text.trim_end_matches('\n')), &signer);
     if let Ok(opened) = note::open(&whole, signer.verifier()) {
         assert!(whole.starts_with(opened), "another text was signed");
+        reached.push("signed text");
     }
     if let Ok(checkpoint) = Checkpoint::open(&whole, signer.verifier()) {
         assert_eq!(log_of(&checkpoint.origin), Some(LOG));
+        reached.push("signed checkpoint");
     }
     if let Ok(verifier) = NoteVerifier::parse(&text) {
         assert_eq!(NoteVerifier::parse(&verifier.to_string()), Ok(verifier));
+        reached.push("key");
     }
     if let Ok(key) = NoteSigner::parse(&text) {
         let again = NoteSigner::parse(&key.to_secret_text()).map(|again| again.verifier().clone());
         assert_eq!(again.as_ref(), Ok(key.verifier()));
+        reached.push("private key");
     }
+    reached
 }
 
-/// A path through a tree: index or older size, size, and the hashes. It leads to a root or nowhere.
+/// A path through a tree: index or older size, size, and the hashes. Of trees of any size it is an end; of a small one it is
+/// believed exactly when it is the right one.
 ///
 /// # Panics
 ///
 /// When the decoder breaks a promise of its own.
-pub fn proof(bytes: &[u8]) {
+pub fn proof(bytes: &[u8]) -> Vec<&'static str> {
     let number = |at| crate::format::u64_at(bytes, at).unwrap_or_default();
-    let hashes: Vec<Hash> = bytes.get(16..).unwrap_or_default().as_chunks::<32>().0.to_vec();
-    let (path, root) = (hashes.get(1..).unwrap_or_default(), hashes.first().copied().unwrap_or_default());
-    for size in [number(8), number(8) % 64] {
-        let asked = number(0);
-        if tree::verify_inclusion(&root, asked, size, path, &root).is_ok() {
-            assert!(asked < size && path.len() <= 64, "leaf {asked} of {size} with {} hashes", path.len());
-        }
-        if tree::verify_consistency(asked, size, path, &root, &root).is_ok() {
-            assert!(asked <= size && path.len() <= 65, "{asked} of {size} with {} hashes", path.len());
-        }
-    }
+    let path: Vec<Hash> = bytes.get(16..).unwrap_or_default().as_chunks::<32>().0.to_vec();
+    let (asked, size) = (number(0), number(8));
+    let any = path.first().copied().unwrap_or_default();
+    let _ = tree::verify_inclusion(&any, asked, size, &path, &any);
+    let _ = tree::verify_consistency(asked, size, &path, &any, &any);
+    let small = 1 + size.wrapping_sub(1) % PROVED_LEAVES_MAX;
+    let (leaf, old) = (asked % small, asked % (small + 1));
+    let root = seeds::root_of(0..small);
+    let included = tree::verify_inclusion(&seeds::root_of(leaf..leaf + 1), leaf, small, &path, &root).is_ok();
+    assert_eq!(included, path == seeds::inclusion(leaf, small), "leaf {leaf} of {small}");
+    let continued = tree::verify_consistency(old, small, &path, &seeds::root_of(0..old), &root).is_ok();
+    assert_eq!(continued, path == seeds::consistency(old, small), "{old} leaves of {small}");
+    let reached = [(included, "inclusion"), (continued, "consistency")];
+    reached.into_iter().filter_map(|(taken, name)| taken.then_some(name)).collect()
 }

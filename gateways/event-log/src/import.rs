@@ -12,7 +12,8 @@ use std::io::{self, BufRead, Read as _};
 use std::path::Path;
 use stele_domain::ids::EventId;
 use stele_domain::port::event_log::{
-    APPEND_RECORDS_MAX, Expected, LogError, NewRecord, Position, Revision, StreamAppend, StreamId,
+    APPEND_BYTES_MAX, APPEND_RECORDS_MAX, Expected, LogError, NewRecord, Position, Revision, StreamAppend,
+    StreamId,
 };
 use stele_domain::time::Timestamp;
 use uuid::Uuid;
@@ -189,6 +190,8 @@ struct Commits<'log> {
     recorded_at: Timestamp,
     appends: Vec<StreamAppend>,
     records: usize,
+    /// Data and metadata of these.
+    bytes: usize,
     /// The next position.
     next: u64,
 }
@@ -196,7 +199,7 @@ struct Commits<'log> {
 impl<'log> Commits<'log> {
     fn new(recorder: Recorder<'log>) -> Self {
         let recorded_at = Timestamp::default();
-        Self { recorder, commit: 0, first: 1, recorded_at, appends: vec![], records: 0, next: 1 }
+        Self { recorder, commit: 0, first: 1, recorded_at, appends: vec![], records: 0, bytes: 0, next: 1 }
     }
 
     fn add(&mut self, line: u64, event: Event<'_>) -> Result<(), ImportError> {
@@ -222,6 +225,12 @@ impl<'log> Commits<'log> {
             data: bytes(event.data.into_bytes())?.into(),
             metadata: bytes(event.metadata.into_bytes())?.into(),
         };
+        // Before the next line is read: a file that is not ours must not cost more memory than one commit.
+        self.bytes = self.bytes.saturating_add(record.data.len()).saturating_add(record.metadata.len());
+        if self.bytes > APPEND_BYTES_MAX {
+            let what = format!("a commit has at most {APPEND_BYTES_MAX} bytes of data and metadata");
+            return Err(malformed(line, what));
+        }
         self.put(line, stream, event.revision, record)?;
         self.next += 1;
         self.records += 1;
@@ -251,10 +260,10 @@ impl<'log> Commits<'log> {
     ) -> Result<(), ImportError> {
         if let Some(append) = self.appends.last_mut().filter(|append| append.stream == stream) {
             let before = match append.expected {
-                Expected::Exactly(before) => before.0 + 1,
+                Expected::Exactly(before) => before.0.saturating_add(1),
                 Expected::NoStream | Expected::Any | Expected::Exists => 0,
             };
-            let wanted = before + to_u64(append.records.len());
+            let wanted = before.saturating_add(to_u64(append.records.len()));
             if revision != wanted {
                 return Err(gap(line, "revision", wanted, revision));
             }
@@ -271,7 +280,7 @@ impl<'log> Commits<'log> {
     fn offer(&mut self) -> Result<(), ImportError> {
         if self.records > 0 {
             let appends = std::mem::take(&mut self.appends);
-            self.records = 0;
+            (self.records, self.bytes) = (0, 0);
             self.recorder.commit(Position(self.first), appends, self.recorded_at)?;
         }
         Ok(())
@@ -297,4 +306,62 @@ impl<'log> Commits<'log> {
 
 fn gap(line: u64, what: &str, wanted: u64, found: u64) -> ImportError {
     ImportError::Gap { line, wanted: format!("{what} {wanted}"), found: format!("{what} {found}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ImportError, import};
+    use crate::ndjson::{Bytes, EXPORT_VERSION, Event, Header, Line};
+    use crate::options::Options;
+    use std::sync::Arc;
+    use stele_domain::port::clock::Clock;
+    use stele_domain::port::event_log::APPEND_BYTES_MAX;
+    use stele_domain::time::Timestamp;
+    use uuid::Uuid;
+
+    struct Noon;
+
+    impl Clock for Noon {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_790_000_000_000)
+        }
+    }
+
+    /// What is said of an export of one commit, without its trailer, whose events have these revisions and this data.
+    fn refused(events: &[(u64, &str)]) -> ImportError {
+        let to = u64::try_from(events.len()).unwrap();
+        let mut lines = vec![Line::Export(Header { version: EXPORT_VERSION, log: Uuid::nil(), from: 1, to })];
+        lines.extend((1..).zip(events).map(|(position, (revision, data))| {
+            Line::Event(Event {
+                position,
+                commit: 0,
+                stream: "order-1".into(),
+                revision: *revision,
+                id: Uuid::from_u128(u128::from(position)),
+                kind: "order.Placed".into(),
+                recorded_at_us: 0,
+                data: Bytes::of(data.as_bytes()),
+                metadata: Bytes::of(b""),
+            })
+        }));
+        let text = lines.iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect::<String>();
+        let place = tempfile::tempdir().unwrap();
+        let options = Options::new(Arc::new(Noon));
+        import(text.as_bytes(), &place.path().join("log"), options).unwrap_err()
+    }
+
+    #[test]
+    fn a_commit_that_no_log_takes_is_refused_before_more_of_it_is_read() {
+        let half = "x".repeat(APPEND_BYTES_MAX / 2 + 1);
+        let error = refused(&[(0, &half), (1, &half), (2, "x")]);
+        assert!(matches!(error, ImportError::Malformed { line: 3, .. }), "{error}");
+        assert!(error.to_string().contains(&APPEND_BYTES_MAX.to_string()), "{error}");
+    }
+
+    #[test]
+    fn revisions_beyond_all_numbers_are_an_error_and_no_panic() {
+        let last = u64::MAX;
+        let error = refused(&[(last, "x"), (last, "x"), (last, "x")]);
+        assert!(matches!(error, ImportError::Gap { .. } | ImportError::Cut { .. }), "{error}");
+    }
 }

@@ -54,6 +54,19 @@ impl Segment {
         Self { known, ..self }
     }
 
+    fn add_categories(&self, sums: &mut BTreeMap<String, u64>) {
+        let mut add = |categories: &BTreeMap<String, u64>| {
+            for (category, count) in categories {
+                *sums.entry(category.clone()).or_default() += count;
+            }
+        };
+        match &self.known {
+            Known::Open(part) => add(&part.categories()),
+            Known::Sealed(part) => add(&part.categories()),
+            Known::File(file) => add(file.categories()),
+        }
+    }
+
     /// What it covers.
     #[must_use]
     pub fn extent(&self) -> Extent {
@@ -185,6 +198,8 @@ pub struct Index {
     log: Uuid,
     recent: RecentIds,
     segments: Vec<Segment>,
+    /// How many records each category has in all segments but the last.
+    categories: BTreeMap<String, u64>,
     /// The header of the first segment, where it is not the first of the log.
     base: Option<SegmentHeader>,
 }
@@ -193,7 +208,8 @@ impl Index {
     /// The index of a log without segments.
     #[must_use]
     pub fn new(log: Uuid) -> Self {
-        Self { log, recent: RecentIds::default(), segments: vec![], base: None }
+        let (segments, categories) = (vec![], BTreeMap::new());
+        Self { log, recent: RecentIds::default(), segments, categories, base: None }
     }
 
     /// The index of a log whose first segments are left out, up to the one with this header.
@@ -224,6 +240,7 @@ impl Index {
         let segment = Segment { file, known };
         assert_eq!(segment.extent().first, self.head() + 1, "a segment does not follow the one before it");
         if let Some(before) = self.segments.pop() {
+            before.add_categories(&mut self.categories);
             self.segments.push(before.sealed());
         }
         self.segments.push(segment);
@@ -263,6 +280,14 @@ impl Index {
         let sealed = self.segments.iter_mut().find(|segment| segment.extent().first == first);
         if let Some(segment) = sealed {
             segment.known = Known::File(Arc::new(file));
+        }
+    }
+
+    /// The bytes of a sealed segment are in another file now.
+    pub fn moved(&mut self, first: u64, file: Arc<dyn StorageFile>) {
+        let sealed = self.segments.iter_mut().find(|segment| segment.extent().first == first);
+        if let Some(segment) = sealed {
+            segment.file = file;
         }
     }
 
@@ -325,21 +350,13 @@ impl Index {
         self.segments.iter().map(|segment| segment.extent().begun).sum()
     }
 
-    /// How many records each category has. Goes through all streams of the last segment.
+    /// How many records each category has. Takes as long as there are categories, however many streams and segments there
+    /// are.
     #[must_use]
     pub fn categories(&self) -> BTreeMap<String, u64> {
-        let mut sums = BTreeMap::new();
-        let mut add = |categories: &BTreeMap<String, u64>| {
-            for (category, count) in categories {
-                *sums.entry(category.clone()).or_default() += count;
-            }
-        };
-        for segment in &self.segments {
-            match &segment.known {
-                Known::Open(part) => add(&part.categories()),
-                Known::Sealed(part) => add(&part.categories()),
-                Known::File(file) => add(file.categories()),
-            }
+        let mut sums = self.categories.clone();
+        if let Some(last) = self.segments.last() {
+            last.add_categories(&mut sums);
         }
         sums
     }

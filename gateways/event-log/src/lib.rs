@@ -8,6 +8,7 @@
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("the event log counts bytes in 64 bits");
 
+mod archive;
 mod backup;
 mod beside;
 mod embedded;
@@ -17,9 +18,11 @@ mod import;
 mod memory;
 mod ndjson;
 mod options;
+mod pace;
 mod recovery;
 mod stat;
 mod verify;
+mod witness;
 
 pub mod checkpoint;
 pub mod fuzzing;
@@ -33,6 +36,7 @@ mod validate;
 
 mod ahead;
 mod hash;
+mod leaves;
 
 mod follow;
 mod read;
@@ -53,6 +57,10 @@ mod frame;
 mod observe;
 mod segment;
 
+pub use archive::{
+    ARCHIVE_CACHE_BYTES_DEFAULT, Archive, ArchiveError, ArchiveOptions, ArchiveStat, Archived, Brought, Keep,
+    Reach, archive_stat,
+};
 pub use backup::{Backup, BackupError, BackupOptions, backup};
 pub use beside::{BesideError, diagnose};
 pub use embedded::{ConsistencyProof, EmbeddedLog, InclusionProof, InvalidProof};
@@ -64,9 +72,13 @@ pub use observe::announce;
 pub use options::{
     CACHE_BYTES_DEFAULT, Options, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
 };
+pub use pace::Grown;
 pub use recovery::{CutTail, OpenReport};
 pub use stat::{Growth, Rates, Stat, rates};
 pub use verify::{
     SignedConsistency, VerifyError, VerifyOptions, VerifyReport, prove_consistency, prove_consistency_on,
-    verify, verify_on,
+    verify, verify_on, verify_watched,
+};
+pub use witness::{
+    COSIGNED_FILE, Contradiction, Witness, WitnessAt, WitnessError, WitnessOptions, cosigned_in,
 };

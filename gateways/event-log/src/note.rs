@@ -2,7 +2,7 @@
 
 mod key;
 
-pub use key::{KeyError, NoteSigner, NoteVerifier};
+pub use key::{KeyError, NoteSigner, NoteVerifier, WitnessKey};
 
 /// What begins a signature line: an em dash and a space.
 const SIGNATURE_PREFIX: &str = "\u{2014} ";
@@ -43,6 +43,66 @@ pub fn sign(text: &str, signer: &NoteSigner) -> String {
 
 /// Returns the text of a note that `verifier` vouches for. Signatures by others are not looked at.
 pub fn open<'note>(note: &'note str, verifier: &NoteVerifier) -> Result<&'note str, NoteError> {
+    let (text, signatures) = parts(note)?;
+    let mut verdict = None;
+    for line in signatures {
+        verdict = verdict.or(verifier.check(line.signer, text, line.signature));
+    }
+    let name = verifier.name().to_owned();
+    match verdict {
+        Some(true) => Ok(text),
+        Some(false) => Err(NoteError::WrongSignature { name }),
+        None => Err(NoteError::Unsigned { name }),
+    }
+}
+
+/// Returns the text of a note, whoever signed it: what it says is nobody's word.
+pub fn unsigned(note: &str) -> Result<&str, NoteError> {
+    parts(note).map(|(text, _)| text)
+}
+
+/// What a witness says of a checkpoint (C2SP `tlog-cosignature`, v1): at this time it was the largest that the witness
+/// had seen of the log, and continued all that it had seen before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cosignature {
+    /// Name of the witness.
+    pub witness: String,
+    /// When, in seconds since 1970 in UTC: the witness's word.
+    pub time_s: u64,
+    /// The line of the note, with its end.
+    pub line: String,
+}
+
+/// The cosignatures of a note by these witnesses, in the order of its lines. Other signatures are not looked at; one by
+/// a key that is asked for and wrong is an error.
+pub fn cosignatures(note: &str, witnesses: &[WitnessKey]) -> Result<Vec<Cosignature>, NoteError> {
+    let (text, signatures) = parts(note)?;
+    let mut found = vec![];
+    for line in signatures {
+        let by = |witness: &WitnessKey| {
+            Some((witness.name().to_owned(), witness.check(line.signer, text, line.signature)?))
+        };
+        match witnesses.iter().find_map(by) {
+            Some((witness, Ok(time_s))) => {
+                let line = format!("{SIGNATURE_PREFIX}{} {}\n", line.signer, line.signature);
+                found.push(Cosignature { witness, time_s, line });
+            }
+            Some((name, Err(()))) => return Err(NoteError::WrongSignature { name }),
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+/// A signature line.
+#[derive(Debug, Clone, Copy)]
+struct Line<'note> {
+    signer: &'note str,
+    signature: &'note str,
+}
+
+/// The text of a note, and its signature lines.
+fn parts(note: &str) -> Result<(&str, Vec<Line<'_>>), NoteError> {
     if note.len() > NOTE_BYTES_MAX {
         return Err(NoteError::Malformed("it is too long"));
     }
@@ -55,19 +115,14 @@ pub fn open<'note>(note: &'note str, verifier: &NoteVerifier) -> Result<&'note s
     if !signatures.ends_with('\n') {
         return Err(NoteError::Malformed("the last signature line has no end"));
     }
-    let mut verdict = None;
-    for line in signatures.lines() {
-        let malformed = NoteError::Malformed("a signature line doesn't look like one");
-        let rest = line.strip_prefix(SIGNATURE_PREFIX).ok_or(malformed.clone())?;
-        let (signer, signature) = rest.split_once(' ').ok_or(malformed)?;
-        verdict = verdict.or(verifier.check(signer, text, signature));
-    }
-    let name = verifier.name().to_owned();
-    match verdict {
-        Some(true) => Ok(text),
-        Some(false) => Err(NoteError::WrongSignature { name }),
-        None => Err(NoteError::Unsigned { name }),
-    }
+    let line =
+        |line| signature_line(line).ok_or(NoteError::Malformed("a signature line doesn't look like one"));
+    Ok((text, signatures.lines().map(line).collect::<Result<_, _>>()?))
+}
+
+fn signature_line(line: &str) -> Option<Line<'_>> {
+    let (signer, signature) = line.strip_prefix(SIGNATURE_PREFIX)?.split_once(' ')?;
+    Some(Line { signer, signature })
 }
 
 /// The notes that a file holds one after the other, with empty lines between them or without. What is no note is told

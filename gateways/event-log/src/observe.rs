@@ -1,9 +1,15 @@
 //! Everything this crate says out loud.
 
+use crate::archive::ArchiveError;
 use crate::recovery::OpenReport;
+use crate::witness::WitnessError;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, histogram};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use stele_domain::causes::with_causes;
 use stele_domain::port::event_log::LogError;
+
+/// What becomes of a fetch.
+const FETCHED: [&str; 5] = ["ok", "missing", "other", "unreachable", "cache"];
 
 /// Shows every metric of this crate from the start, and says what it means. A counter that appears with its first
 /// event has no increase that an alert could see.
@@ -18,6 +24,47 @@ pub fn announce() {
     describe_counter!("log_segments_sealed_total", "Segments that were sealed.");
     describe_counter!("log_full_total", "Groups of appends that were refused for lack of room.");
     describe_counter!("log_stopped_total", "Times the writer stopped for good.");
+    describe_gauge!("log_witness_commits", "Commits under the newest checkpoint that the witness has.");
+    describe_gauge!(
+        "log_witness_timestamp_seconds",
+        "When the witness was last found to have everything, as Unix time."
+    );
+    describe_gauge!("log_witness_failing", "1 while checkpoints can't be handed to the witness.");
+    describe_gauge!(
+        "log_witness_contradicted",
+        "1 when the witness holds a checkpoint that this log does not bear out."
+    );
+    describe_counter!(
+        "log_witness_failures_total",
+        "Times that a checkpoint could not be handed to the witness."
+    );
+    describe_gauge!(
+        "log_archive_segments",
+        "Sealed segments that are in the archive and not in the directory."
+    );
+    describe_gauge!(
+        "log_archive_waiting_segments",
+        "Sealed segments that should be in the archive and are not yet."
+    );
+    describe_gauge!("log_archive_cache_bytes", "Bytes of archived segments that were fetched and are kept.");
+    describe_counter!("log_archived_bytes_total", "Bytes of segments that were archived.");
+    describe_counter!("log_archived_segments_total", "Segments that were archived.");
+    describe_counter!("log_archive_failures_total", "Times that a segment could not be archived.");
+    describe_counter!(
+        "log_archive_fetches_total",
+        "Archived segments that were fetched, or were not to be had."
+    );
+    describe_histogram!(
+        "log_archive_fetch_seconds",
+        "Time to fetch an archived segment, whatever came of it."
+    );
+    for name in ["log_archive_segments", "log_archive_waiting_segments", "log_archive_cache_bytes"] {
+        metrics::gauge!(name).set(0.0);
+    }
+    for outcome in FETCHED {
+        counter!("log_archive_fetches_total", "outcome" => outcome).increment(0);
+    }
+    let _ = histogram!("log_archive_fetch_seconds");
     for name in ["log_append_seconds", "log_fsync_seconds", "log_group_records"] {
         let _ = histogram!(name);
     }
@@ -27,6 +74,10 @@ pub fn announce() {
         "log_segments_sealed_total",
         "log_full_total",
         "log_stopped_total",
+        "log_archived_bytes_total",
+        "log_archived_segments_total",
+        "log_archive_failures_total",
+        "log_witness_failures_total",
     ] {
         counter!(name).increment(0);
     }
@@ -80,6 +131,11 @@ pub fn not_tidied(directory: &str, error: &std::io::Error) {
     tracing::warn!(event = "log.not_tidied", directory, %error, "segment sealed without its index file");
 }
 
+/// A segment was begun without the room that was to be prepared for it, which costs time and nothing else.
+pub fn not_prepared(directory: &str, error: &std::io::Error) {
+    tracing::warn!(event = "log.not_prepared", directory, %error, "room for the next segment not prepared");
+}
+
 /// There was no room for a group; nothing of it was kept.
 pub fn full(directory: &str) {
     metrics::counter!("log_full_total").increment(1);
@@ -99,7 +155,166 @@ pub fn ended_without_checkpoint(directory: &str, error: &LogError) {
     tracing::error!(event = "log.ended_without_checkpoint", directory, %error, "event log closed without a checkpoint");
 }
 
+/// The witness has everything that is durable: by this export, or since an earlier one.
+pub fn witnessed(witness: &str, commits: u64, anew: bool) {
+    metrics::gauge!("log_witness_commits").set(as_metric(commits));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    metrics::gauge!("log_witness_timestamp_seconds").set(now.as_secs_f64());
+    metrics::gauge!("log_witness_failing").set(0.0);
+    metrics::gauge!("log_witness_contradicted").set(0.0);
+    if anew {
+        tracing::debug!(event = "log.witnessed", witness, commits, "checkpoint handed to the witness");
+    }
+}
+
+/// The witness does not have what is durable.
+pub fn not_witnessed(witness: &str, error: &WitnessError) {
+    metrics::counter!("log_witness_failures_total").increment(1);
+    metrics::gauge!("log_witness_failing").set(1.0);
+    let words = with_causes(error);
+    if error.contradicts() {
+        metrics::gauge!("log_witness_contradicted").set(1.0);
+        tracing::error!(
+            event = "log.contradicted",
+            witness,
+            error = words,
+            "the witness contradicts the log"
+        );
+    } else {
+        // A contradiction stands until the witness has taken a checkpoint: one that is away takes nothing back.
+        tracing::warn!(
+            event = "log.not_witnessed",
+            witness,
+            error = words,
+            "checkpoint not handed to the witness"
+        );
+    }
+}
+
+/// What the witness cosigned last can't be read; it is asked itself.
+pub fn cosigned_unreadable(directory: &str, error: &std::io::Error) {
+    let words = with_causes(error);
+    tracing::warn!(
+        event = "log.cosigned_unreadable",
+        directory,
+        error = words,
+        "cosigned checkpoint beside the log not readable, the witness is asked"
+    );
+}
+
+/// A segment is in the archive, and not in the directory any more.
+pub fn archived(directory: &str, first: u64, bytes: u64) {
+    metrics::counter!("log_archived_segments_total").increment(1);
+    metrics::counter!("log_archived_bytes_total").increment(bytes);
+    tracing::info!(event = "log.archived", directory, first, bytes, "segment archived");
+}
+
+/// How many segments wait to be archived.
+pub fn archive_waiting(segments: u64) {
+    metrics::gauge!("log_archive_waiting_segments").set(as_metric(segments));
+}
+
+/// How many segments are in the archive only.
+pub fn archive_holds(segments: u64) {
+    metrics::gauge!("log_archive_segments").set(as_metric(segments));
+}
+
+/// A segment was not archived. It stays where it is, and is tried again.
+pub fn not_archived(directory: &str, error: &ArchiveError) {
+    metrics::counter!("log_archive_failures_total").increment(1);
+    let words = with_causes(error);
+    tracing::warn!(
+        event = "log.not_archived",
+        directory,
+        error = words,
+        "segment not archived, it is tried again"
+    );
+}
+
+/// The thread that archives has panicked. It goes on.
+pub fn keeper_panicked(directory: &str) {
+    metrics::counter!("log_archive_failures_total").increment(1);
+    tracing::error!(
+        event = "log.keeper_panicked",
+        directory,
+        "archiving panicked, which is a defect; it is tried again"
+    );
+}
+
+/// A segment was asked of the archive.
+pub fn segment_fetched(outcome: &'static str, took: Duration) {
+    metrics::counter!("log_archive_fetches_total", "outcome" => outcome).increment(1);
+    metrics::histogram!("log_archive_fetch_seconds").record(took);
+}
+
+/// An archived segment is not to be had.
+pub fn segment_not_fetched(error: &ArchiveError) {
+    let words = with_causes(error);
+    if error.is_loss() {
+        tracing::error!(
+            event = "log.archive_lost",
+            error = words,
+            "archived segment is not what was archived"
+        );
+    } else {
+        tracing::warn!(event = "log.not_fetched", error = words, "archived segment not fetched");
+    }
+}
+
+/// Bytes of fetched segments that are kept.
+pub fn fetched_bytes(bytes: u64) {
+    metrics::gauge!("log_archive_cache_bytes").set(as_metric(bytes));
+}
+
 #[expect(clippy::cast_precision_loss, reason = "metrics are floating point; exact up to 2^53")]
 fn as_metric(number: u64) -> f64 {
     number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{not_witnessed, witnessed};
+    use crate::witness::{Contradiction, WitnessError};
+    use metrics::{
+        Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
+    };
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// One gauge.
+    #[derive(Default)]
+    struct Contradicted(Arc<AtomicU64>);
+
+    impl Recorder for Contradicted {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::noop()
+        }
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            match key.name() {
+                "log_witness_contradicted" => Gauge::from_arc(Arc::clone(&self.0)),
+                _ => Gauge::noop(),
+            }
+        }
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[test]
+    fn a_contradiction_stands_until_the_witness_takes_a_checkpoint() {
+        let contradicted = Contradicted::default();
+        with_local_recorder(&contradicted, || {
+            let stands = || f64::from_bits(contradicted.0.load(Ordering::SeqCst)) > 0.0;
+            let kind = Contradiction::Rewritten { signed: 7 };
+            not_witnessed("w", &WitnessError::Contradicted { by: "w".to_owned(), kind });
+            assert!(stands());
+            not_witnessed("w", &WitnessError::Away("nobody listens".to_owned()));
+            assert!(stands(), "a witness that is away takes nothing back");
+            witnessed("w", 8, true);
+            assert!(!stands());
+        });
+    }
 }

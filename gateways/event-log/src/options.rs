@@ -1,6 +1,7 @@
 //! How a log is opened.
 
 use crate::ahead::Ahead;
+use crate::archive::{Keep, Reach};
 use std::sync::Arc;
 use stele_domain::port::clock::Clock;
 
@@ -26,6 +27,10 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Memory for the last records, in bytes.
     pub cache_bytes: usize,
+    /// Where sealed segments may be that are not in the directory.
+    pub archive: Reach,
+    /// What stays in the directory, where segments are archived while the log is written to.
+    pub keep: Option<Keep>,
     pub(crate) ahead: Ahead,
 }
 
@@ -37,6 +42,8 @@ impl Options {
             clock,
             segment_bytes: SEGMENT_BYTES_DEFAULT,
             cache_bytes: CACHE_BYTES_DEFAULT,
+            archive: Reach::default(),
+            keep: None,
             ahead: Ahead::Beside,
         }
     }
@@ -52,6 +59,18 @@ impl Options {
     #[must_use]
     pub fn in_line(self) -> Self {
         Self { ahead: Ahead::InLine, ..self }
+    }
+
+    /// With the archive that sealed segments are in, or go to.
+    #[must_use]
+    pub fn with_archive(self, archive: Reach) -> Self {
+        Self { archive, ..self }
+    }
+
+    /// With segments archived while the log is written to, but for what is to stay. Needs an archive.
+    #[must_use]
+    pub fn archiving_all_but(self, keep: Keep) -> Self {
+        Self { keep: Some(keep), ..self }
     }
 
     /// With a cache of this many bytes.

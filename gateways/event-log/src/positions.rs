@@ -10,8 +10,22 @@ use std::ops::Range;
 const BLOCK_RECORDS: usize = 128;
 
 /// The positions of a stream's records, by revision.
+///
+/// Of a million streams most have a single record in a segment: that one takes no memory of its own.
 #[derive(Debug, Default)]
-pub struct Positions {
+pub struct Positions(Kept);
+
+#[derive(Debug, Default)]
+enum Kept {
+    #[default]
+    None,
+    One(u64),
+    Many(Box<Many>),
+}
+
+/// Two positions or more.
+#[derive(Debug)]
+struct Many {
     full: Vec<Block>,
     /// The records after the last full block.
     open: Vec<u64>,
@@ -29,53 +43,75 @@ impl Positions {
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> u64 {
-        to_u64(self.full.len() * BLOCK_RECORDS + self.open.len())
+        let (full, open) = self.kept();
+        to_u64(full.len() * BLOCK_RECORDS + open.len())
     }
 
     /// Adds the next one, which is past all others.
     pub fn push(&mut self, position: u64) {
-        self.open.push(position);
-        if self.open.len() == BLOCK_RECORDS {
-            self.full.push(Block::of(&self.open));
-            self.open.clear();
+        match &mut self.0 {
+            Kept::None => self.0 = Kept::One(position),
+            Kept::One(first) => {
+                self.0 = Kept::Many(Box::new(Many { full: vec![], open: vec![*first, position] }));
+            }
+            Kept::Many(many) => {
+                many.open.push(position);
+                if many.open.len() == BLOCK_RECORDS {
+                    many.full.push(Block::of(&many.open));
+                    many.open.clear();
+                }
+            }
         }
     }
 
     /// The position of a revision.
     #[must_use]
     pub fn get(&self, revision: u64) -> Option<u64> {
+        let (full, open) = self.kept();
         let nth = to_usize(revision);
-        match self.full.get(nth / BLOCK_RECORDS) {
+        match full.get(nth / BLOCK_RECORDS) {
             Some(block) => block.positions().nth(nth % BLOCK_RECORDS),
-            None => self.open.get(nth - self.full.len() * BLOCK_RECORDS).copied(),
+            None => open.get(nth - full.len() * BLOCK_RECORDS).copied(),
         }
     }
 
     /// The positions of these revisions, as far as they exist.
     #[must_use]
     pub fn range(&self, revisions: Range<u64>) -> Vec<u64> {
+        let (full, open) = self.kept();
         let (start, end) = (to_usize(revisions.start), to_usize(revisions.end.min(self.len())));
-        let skipped = (start / BLOCK_RECORDS).min(self.full.len());
-        let blocks = self.full.get(skipped..).unwrap_or_default().iter().flat_map(Block::positions);
-        let all = blocks.chain(self.open.iter().copied());
+        let skipped = (start / BLOCK_RECORDS).min(full.len());
+        let blocks = full.get(skipped..).unwrap_or_default().iter().flat_map(Block::positions);
+        let all = blocks.chain(open.iter().copied());
         all.skip(start - skipped * BLOCK_RECORDS).take(end.saturating_sub(start)).collect()
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = u64> {
-        self.full.iter().flat_map(Block::positions).chain(self.open.iter().copied())
+        let (full, open) = self.kept();
+        full.iter().flat_map(Block::positions).chain(open.iter().copied())
     }
 
     /// How many of them are at `head` or before it.
     #[must_use]
     pub fn count_to(&self, head: u64) -> u64 {
-        let begun = self.full.partition_point(|block| block.first <= head);
-        let last = begun.checked_sub(1).and_then(|last| self.full.get(last));
+        let (full, open) = self.kept();
+        let begun = full.partition_point(|block| block.first <= head);
+        let last = begun.checked_sub(1).and_then(|last| full.get(last));
         let within = last.map_or(0, |block| block.positions().take_while(|at| *at <= head).count());
         let before = begun.saturating_sub(1) * BLOCK_RECORDS;
         // Whatever is not in a block is past all blocks, and so past `head` when one of those is.
-        let after = self.open.partition_point(|at| *at <= head);
+        let after = open.partition_point(|at| *at <= head);
         to_u64(before + within + after)
+    }
+
+    /// The full blocks, and what comes after them.
+    fn kept(&self) -> (&[Block], &[u64]) {
+        match &self.0 {
+            Kept::None => (&[], &[]),
+            Kept::One(only) => (&[], std::slice::from_ref(only)),
+            Kept::Many(many) => (&many.full, &many.open),
+        }
     }
 }
 
@@ -142,10 +178,18 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_of_one_record_takes_no_memory_of_its_own() {
+        assert!(size_of::<Positions>() <= 16, "{} bytes", size_of::<Positions>());
+        let mut packed = Positions::default();
+        packed.push(7);
+        assert!(matches!(packed.0, super::Kept::One(7)));
+    }
+
+    #[test]
     fn a_record_among_a_few_busy_streams_costs_about_a_byte() {
         let mut packed = Positions::default();
         (0..1_280_000).for_each(|nth| packed.push(nth * 5 + 1));
-        let bytes: usize = packed.full.iter().map(|block| size_of_val(block) + block.gaps.len()).sum();
+        let bytes: usize = packed.kept().0.iter().map(|block| size_of_val(block) + block.gaps.len()).sum();
         assert!(bytes < 1_280_000 * 5 / 4, "{bytes} bytes");
         assert_eq!(packed.get(1_279_999), Some(1_279_999 * 5 + 1));
     }

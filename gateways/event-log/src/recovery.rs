@@ -4,12 +4,12 @@
 mod create;
 mod tail;
 
-pub use create::read_text;
+pub use create::{from_prepared as name_segment, read_text, segment as create_segment};
 
 use crate::checkpoint::{Checkpoint, log_of, to_block};
 use crate::errors::{damaged, storage as failed};
 use crate::format::{CHECKPOINTS_FILE, to_u64};
-use crate::index::Index;
+use crate::index::{Index, Known, Part};
 use crate::note::NoteSigner;
 use crate::observe;
 use crate::scan::{Indexes, Scan, Scanned, Tail};
@@ -98,13 +98,16 @@ pub fn open(storage: &dyn Storage) -> Result<Recovered, LogError> {
         at_size: None,
         indexes: Indexes::Used,
         positions: 0..=u64::MAX,
+        aids: crate::scan::Aids::default(),
     };
     let mut scanned = scan.run()?;
     refuse_lost_checkpoints(&scanned)?;
     let cut = tail::mend(storage, &scanned)?;
     scanned.index.reopen()?;
     if scanned.index.segments().is_empty() {
-        create::segment(storage, &mut scanned.index, &scanned.tree.frontier())?;
+        let header = scanned.index.next_segment(&scanned.tree.frontier());
+        let file = create::segment(storage, &header)?;
+        scanned.index.add_segment(file, Known::Open(Box::new(Part::begin(&header))));
     }
     tail::make_durable(storage, &scanned)?;
     let mut checkpoints = CheckpointsFile::open(storage, &scanned)?;
@@ -175,21 +178,6 @@ impl CheckpointsFile {
         self.last_size = Some(tree.size());
         Ok(())
     }
-}
-
-/// Creates the next segment, durably, and enters it.
-pub fn add_segment(storage: &dyn Storage, index: &mut Index, tree: &Frontier) -> Result<(), LogError> {
-    create::segment(storage, index, tree)
-}
-
-/// Makes a file of zeros the next segment, durably, and enters it.
-pub fn name_segment(
-    storage: &dyn Storage,
-    index: &mut Index,
-    tree: &Frontier,
-    file: Arc<dyn StorageFile>,
-) -> Result<(), LogError> {
-    create::from_prepared(storage, index, tree, file)
 }
 
 /// The name of the last segment, for messages.

@@ -6,14 +6,16 @@ mod evidence;
 mod frames;
 mod headers;
 mod indexed;
+mod streams;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use crate::checkpoint::{self, Checkpoint, Stored};
 use crate::errors::{damaged, storage as failed};
 use crate::format::{CHECKPOINTS_FILE, SECTOR_BYTES, SEGMENT_HEADER_BYTES, to_u64, to_usize};
-use crate::hash::Table;
 use crate::index::{self, Index, Known, Part, TreePart};
+use crate::leaves::Hashers;
 use crate::note::NoteVerifier;
 use crate::segment::{self, SegmentHeader};
 use crate::storage::{Access, Storage, read_all};
@@ -22,12 +24,14 @@ use crate::window::Window;
 use frames::{Content, ScannedSegment};
 use headers::HeaderFound;
 pub use indexed::Indexes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use stele_domain::port::event_log::{LogError, StreamId};
+use stele_domain::port::event_log::LogError;
+use streams::{Prints, Streams};
 use uuid::Uuid;
+pub use watch::Watch;
 
 /// Longest checkpoints file that is read: a million checkpoints, 512 MiB.
 const CHECKPOINTS_BYTES_MAX: u64 = 512 * 1024 * 1024;
@@ -50,6 +54,24 @@ pub struct Scan<'a> {
     pub indexes: Indexes,
     /// Segments that hold none of these positions are left out.
     pub positions: RangeInclusive<u64>,
+    /// What it works with.
+    pub aids: Aids<'a>,
+}
+
+/// What a scan works with.
+#[derive(Default)]
+pub struct Aids<'a> {
+    hashers: Hashers,
+    prints: Prints,
+    watch: Option<Watch<'a>>,
+}
+
+impl<'a> Aids<'a> {
+    /// With somebody who is told how far it is.
+    #[must_use]
+    pub fn watched(watch: Watch<'a>) -> Self {
+        Self { watch: Some(watch), ..Self::default() }
+    }
 }
 
 /// What a scan found.
@@ -68,6 +90,10 @@ pub struct Scanned {
     pub durable: u64,
     /// Root of the tree over the number of commits that was asked for, when there are so many.
     pub root_at_size: Option<Hash>,
+    /// The position that the first segment which was looked at begins with.
+    pub first: u64,
+    /// Whether there are segments that were not looked at.
+    pub partial: bool,
 }
 
 /// How a log ends.
@@ -122,6 +148,9 @@ impl Scan<'_> {
         let known = checkpoints.last().map_or(0, |(_, checkpoint)| checkpoint.size);
         let all = self.segment_names()?;
         let (names, following) = self.of_interest(&all);
+        if let Some(watch) = &self.aids.watch {
+            watch.begin(self.storage, names);
+        }
         let mut joined = self.begin(names, names.first() != all.first(), checkpoints)?;
         if all.is_empty() {
             Roots::after(checkpoints, 0, self.at_size).compare(&joined.tree)?;
@@ -137,6 +166,11 @@ impl Scan<'_> {
             }
             Ok(())
         })?;
+        if let Some(next) = following {
+            // What follows says where this part must have ended. Without a header yet, nothing was sealed after it.
+            let tree = joined.tree.frontier();
+            headers::check(self, &joined.index, &tree, next, Some(next) == all.last(), known)?;
+        }
         let Joined { index, categories, tree, tail, durable, root_at_size, index_too_long, .. } = joined;
         if index.commits() < known && following.is_none() {
             let (name, end) = last_of(&index, names);
@@ -145,7 +179,10 @@ impl Scan<'_> {
             return Err(damaged(&name, end, what));
         }
         // A segment that lost something has been named before.
-        let scanned = Scanned { index, categories, tree, tail, stored, durable, root_at_size };
+        let first = names.first().and_then(|name| segment::first_position(name)).unwrap_or(1);
+        let partial = names.len() < all.len();
+        let scanned =
+            Scanned { index, categories, tree, tail, stored, durable, root_at_size, first, partial };
         index_too_long.map_or(Ok(scanned), Err)
     }
 
@@ -167,7 +204,19 @@ impl Scan<'_> {
             return Some(indexed);
         }
         let (roots, last) = (roots(), next.is_none());
-        Some(frames::scan(self, roots, &frames::Segment { name, file, header: &header, last, known }))
+        Some(self.scanned(roots, &frames::Segment { name, file, header: &header, last, known }))
+    }
+
+    /// A segment that was read, and of it what is of interest later.
+    fn scanned(&self, roots: Roots<'_>, segment: &frames::Segment<'_>) -> Result<ScannedSegment, LogError> {
+        let scanned = frames::scan(self, roots, segment)?;
+        let content = match (self.indexes, scanned.content) {
+            (Indexes::Checked, Content::Part(part)) => {
+                Content::Runs(streams::Runs::of(&part, &self.aids.prints))
+            }
+            (Indexes::Checked | Indexes::Used, content) => content,
+        };
+        Ok(ScannedSegment { content, ..scanned })
     }
 
     /// Joins a segment to those before it; false when it was being created.
@@ -191,15 +240,20 @@ impl Scan<'_> {
         } else {
             let roots = Roots::after(checkpoints, header.tree.size(), self.at_size);
             let file = Arc::clone(&file);
-            frames::scan(self, roots, &frames::Segment { name, file, header: &header, last, known })?
+            self.scanned(roots, &frames::Segment { name, file, header: &header, last, known })?
         };
         joined.tail = tail_of(name, &scanned);
         joined.durable = scanned.durable;
         joined.root_at_size = joined.root_at_size.or(scanned.root_at_size);
-        if let (Indexes::Checked, Content::Part(part)) = (self.indexes, &scanned.content) {
-            joined.continue_streams(name, part)?;
-            for (category, count) in part.categories() {
-                *joined.categories.entry(category).or_default() += count;
+        if let Content::Runs(runs) = &scanned.content {
+            let wrong = joined.streams.go_on(runs, joined.partial);
+            if !wrong.is_empty() {
+                let file = Arc::clone(&file);
+                return Err(self
+                    .wrong_revision(&wrong, &frames::Segment { name, file, header: &header, last, known }));
+            }
+            for (category, count) in &runs.categories {
+                *joined.categories.entry(category.clone()).or_default() += count;
             }
         }
         joined.index_too_long = joined.index_too_long.take().or(scanned.index_too_long);
@@ -208,14 +262,30 @@ impl Scan<'_> {
         let known = match scanned.content {
             Content::File(index) => Known::File(index),
             // Whoever verifies a log looks up nothing in it.
-            Content::Part(part) if self.indexes == Indexes::Checked => {
-                Known::Sealed(Arc::new(Part::resume(part.extent())))
-            }
+            Content::Runs(runs) => Known::Sealed(Arc::new(Part::resume(runs.extent))),
             Content::Part(part) if last => Known::Open(part),
             Content::Part(part) => self.known(*part, &scanned_tree),
         };
         joined.index.add_segment(file, known);
         Ok(true)
+    }
+
+    /// Names the first record of these streams in a segment, none of which goes on where the log before it ends. The
+    /// segment is read once more: of a log that is not damaged nobody asks for a name.
+    fn wrong_revision(&self, wrong: &BTreeSet<streams::Print>, segment: &frames::Segment<'_>) -> LogError {
+        let roots = Roots::after(&[], segment.header.tree.size(), None);
+        let scanned = match frames::scan(self, roots, segment) {
+            Ok(scanned) => scanned,
+            Err(error) => return error,
+        };
+        let found = match &scanned.content {
+            Content::Part(part) => streams::first_of(part, &self.aids.prints, wrong).map(|(first, what)| {
+                let mark = part.mark(|mark| mark.position <= first);
+                damaged(segment.name, mark.map_or(0, |mark| mark.offset), what)
+            }),
+            Content::File(_) | Content::Runs(_) => None,
+        };
+        found.unwrap_or_else(|| damaged(segment.name, 0, "a stream does not go on where it ended"))
     }
 
     /// The index of a sealed segment that had none, or had a wrong one.
@@ -278,8 +348,8 @@ impl Scan<'_> {
 struct Joined {
     index: Index,
     tree: SubtreeStore,
-    /// The next revision of each stream.
-    revisions: Table<StreamId, u64>,
+    /// The next revision of each stream, of a log that is verified.
+    streams: Streams,
     /// How many records each category has in segments whose index was not kept.
     categories: BTreeMap<String, u64>,
     tail: Tail,
@@ -296,7 +366,7 @@ impl Joined {
         Self {
             index: Index::new(log),
             tree: SubtreeStore::default(),
-            revisions: Table::default(),
+            streams: Streams::default(),
             categories: BTreeMap::new(),
             tail: Tail::Clean,
             durable: 0,
@@ -304,23 +374,6 @@ impl Joined {
             partial: false,
             index_too_long: None,
         }
-    }
-
-    /// Streams go on where the segments before left them.
-    fn continue_streams(&mut self, name: &str, part: &Part) -> Result<(), LogError> {
-        for (stream, held) in part.streams() {
-            let known = self.revisions.get(stream).copied();
-            // Nobody has looked at where a stream was before the first segment of interest.
-            let any = self.partial && known.is_none();
-            if !any && held.first_revision != known.unwrap_or_default() {
-                let first = held.positions.get(0).unwrap_or_default();
-                let offset = part.mark(|mark| mark.position <= first).map_or(0, |mark| mark.offset);
-                let what = format!("revision {} is not the next of stream {stream}", held.first_revision);
-                return Err(damaged(name, offset, what));
-            }
-            self.revisions.insert(stream.clone(), held.next_revision());
-        }
-        Ok(())
     }
 }
 

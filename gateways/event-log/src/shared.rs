@@ -25,6 +25,7 @@ pub struct Shared {
     tree: Mutex<SubtreeStore>,
     head: AtomicU64,
     bell: watch::Sender<u64>,
+    seals: watch::Sender<()>,
     stopped: OnceLock<String>,
 }
 
@@ -49,6 +50,7 @@ impl Shared {
             tree: Mutex::new(tree),
             head,
             bell,
+            seals: watch::Sender::new(()),
             stopped: OnceLock::new(),
         }
     }
@@ -99,9 +101,24 @@ impl Shared {
         self.head.store(head, Ordering::Release);
     }
 
-    /// Wakes whoever waits for the head to move. Those who wait for an answer are woken first.
+    /// How many watch the head.
+    pub fn followers(&self) -> usize {
+        self.bell.receiver_count()
+    }
+
+    /// Wakes whoever waits for the head to move.
     pub fn ring(&self) {
         self.bell.send_replace(self.head());
+    }
+
+    /// Wakes whenever a segment was sealed.
+    pub fn watch_seals(&self) -> watch::Receiver<()> {
+        self.seals.subscribe()
+    }
+
+    /// Wakes whoever waits for a segment to be sealed.
+    pub fn ring_sealed(&self) {
+        self.seals.send_replace(());
     }
 
     /// Ends appends for good; the first reason stays.

@@ -5,22 +5,25 @@
 
 mod contents;
 mod faults;
+mod machine;
 
 pub use faults::{Fault, Operation};
+pub use machine::Held;
 
 use crate::format::{to_u64, to_usize};
 use crate::storage::{Access, OwnError, Ownership, Secrecy, Storage, StorageFile};
 use contents::{Contents, Dice};
 use faults::Faults;
+use machine::{Machine, Which};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 /// A disk in memory. Clones are the same disk.
 #[derive(Clone)]
 pub struct SimulatedDisk {
-    disk: Arc<Mutex<Disk>>,
+    machine: Arc<Machine>,
 }
 
 /// The state of the disk.
@@ -34,6 +37,8 @@ struct Disk {
     capacity_bytes: Option<u64>,
     /// Files whose names end so are never synced, though the disk says they are.
     ignores_sync_of: Option<&'static str>,
+    /// Neither are names.
+    ignores_sync_of_names: bool,
     owned: bool,
     /// Handles of an earlier life of the machine or the process are dead.
     life: u64,
@@ -67,12 +72,18 @@ impl SimulatedDisk {
         Self::of(Disk { ignores_sync_of: Some(suffix), ..Disk::default() })
     }
 
+    /// The same of names: a directory that is synced, and is not.
+    #[must_use]
+    pub fn that_ignores_sync_of_names() -> Self {
+        Self::of(Disk { ignores_sync_of_names: true, ..Disk::default() })
+    }
+
     fn of(disk: Disk) -> Self {
-        Self { disk: Arc::new(Mutex::new(disk)) }
+        Self { machine: Arc::new(Machine::of(disk)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Disk> {
-        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+        self.machine.lock()
     }
 
     /// Makes the `nth` of these operations from now on fail; 1 is the next.
@@ -85,6 +96,28 @@ impl SimulatedDisk {
         self.lock().faults.cut_power_at(nth);
     }
 
+    /// From now on making a file durable comes to no end, and nothing is known of it, until what is returned is dropped:
+    /// a disk that is slow, or busy with somebody else. Everything but syncs goes on.
+    pub fn hold_syncs(&self) -> Held {
+        self.hold_syncs_of("")
+    }
+
+    /// The same of files whose names end with `suffix` only.
+    pub fn hold_syncs_of(&self, suffix: &'static str) -> Held {
+        Held::begin(&self.machine, Which { operation: Operation::Sync, suffix })
+    }
+
+    /// The same of reading files whose names end with `suffix`.
+    pub fn hold_reads_of(&self, suffix: &'static str) -> Held {
+        Held::begin(&self.machine, Which { operation: Operation::Read, suffix })
+    }
+
+    /// Whether the power is on.
+    #[must_use]
+    pub fn has_power(&self) -> bool {
+        self.lock().faults.has_power()
+    }
+
     /// Limits the room for contents, in bytes.
     pub fn set_capacity(&self, bytes: Option<u64>) {
         self.lock().capacity_bytes = bytes;
@@ -94,6 +127,12 @@ impl SimulatedDisk {
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.lock().faults.changes()
+    }
+
+    /// After how many changes the last injected fault struck, when one has.
+    #[must_use]
+    pub fn struck_at(&self) -> Option<u64> {
+        self.lock().faults.struck_at()
     }
 
     /// How many of these operations were made so far.
@@ -121,6 +160,7 @@ impl SimulatedDisk {
             names,
             capacity_bytes: disk.capacity_bytes,
             ignores_sync_of: disk.ignores_sync_of,
+            ignores_sync_of_names: disk.ignores_sync_of_names,
             ..Disk::default()
         };
         Self::of(after)
@@ -228,7 +268,7 @@ impl Disk {
 
 /// Ownership of the disk in one life of the process.
 struct Owner {
-    disk: Arc<Mutex<Disk>>,
+    machine: Arc<Machine>,
     life: u64,
 }
 
@@ -236,7 +276,7 @@ impl Ownership for Owner {}
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut disk = self.machine.lock();
         if disk.life == self.life {
             disk.owned = false;
         }
@@ -253,7 +293,7 @@ impl Storage for SimulatedDisk {
         if std::mem::replace(&mut disk.owned, true) {
             return Err(OwnError::Owned("somebody".to_owned()));
         }
-        Ok(Box::new(Owner { disk: Arc::clone(&self.disk), life: disk.life }))
+        Ok(Box::new(Owner { machine: Arc::clone(&self.machine), life: disk.life }))
     }
 
     fn is_owned(&self) -> io::Result<bool> {
@@ -262,7 +302,11 @@ impl Storage for SimulatedDisk {
 
     fn list(&self) -> io::Result<Vec<String>> {
         let mut disk = self.lock();
-        disk.faults.begin(Operation::Read)?.end()?;
+        match disk.faults.begin(Operation::Read) {
+            // The operating system's own library begins a listing again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            begun => begun?.end()?,
+        }
         Ok(disk.names.keys().cloned().collect())
     }
 
@@ -271,7 +315,7 @@ impl Storage for SimulatedDisk {
         let file = disk.file_named(name)?;
         let told = AtomicU64::new(disk.files.get(file).map_or(0, Contents::failed_syncs));
         let writable = access == Access::Write;
-        Ok(Arc::new(OpenFile { disk: Arc::clone(&self.disk), file, life: disk.life, writable, told }))
+        Ok(Arc::new(OpenFile { machine: Arc::clone(&self.machine), file, life: disk.life, writable, told }))
     }
 
     fn create(&self, name: &str, _secrecy: Secrecy) -> io::Result<Arc<dyn StorageFile>> {
@@ -282,8 +326,8 @@ impl Storage for SimulatedDisk {
         disk.files.push(Contents::default());
         let file = disk.files.len() - 1;
         disk.change_name(Operation::Create, NameChange::Set { name: name.to_owned(), file })?;
-        let (disk, life, told) = (Arc::clone(&self.disk), disk.life, AtomicU64::new(0));
-        Ok(Arc::new(OpenFile { disk, file, life, writable: true, told }))
+        let (machine, life, told) = (Arc::clone(&self.machine), disk.life, AtomicU64::new(0));
+        Ok(Arc::new(OpenFile { machine, file, life, writable: true, told }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -304,15 +348,17 @@ impl Storage for SimulatedDisk {
     fn sync_directory(&self) -> io::Result<()> {
         let mut disk = self.lock();
         disk.faults.begin(Operation::SyncDirectory)?.end()?;
-        disk.durable_names = disk.names.clone();
-        disk.unsynced_names.clear();
+        if !disk.ignores_sync_of_names {
+            disk.durable_names = disk.names.clone();
+            disk.unsynced_names.clear();
+        }
         Ok(())
     }
 }
 
 /// A file that is open in one life of the process.
 struct OpenFile {
-    disk: Arc<Mutex<Disk>>,
+    machine: Arc<Machine>,
     file: usize,
     life: u64,
     writable: bool,
@@ -322,7 +368,7 @@ struct OpenFile {
 
 impl OpenFile {
     fn with<T>(&self, act: impl FnOnce(&mut Disk, usize) -> io::Result<T>) -> io::Result<T> {
-        let mut disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut disk = self.machine.lock();
         if disk.life != self.life {
             return Err(io::Error::other("the process that opened this file is dead"));
         }
@@ -349,12 +395,13 @@ impl StorageFile for OpenFile {
     }
 
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.machine.wait_for(Operation::Read, self.file);
         self.with(|disk, file| {
             let outcome = disk.faults.begin(Operation::Read)?;
             let from = disk.contents(file)?.live().get(to_usize(offset)..).unwrap_or_default();
             let count = outcome.shortened(from.len().min(into.len()));
-            for (place, byte) in into.iter_mut().zip(from.iter().take(count)) {
-                *place = *byte;
+            if let (Some(place), Some(there)) = (into.get_mut(..count), from.get(..count)) {
+                place.copy_from_slice(there);
             }
             outcome.end().map(|()| count)
         })
@@ -385,6 +432,7 @@ impl StorageFile for OpenFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.machine.wait_for(Operation::Sync, self.file);
         self.with(|disk, file| {
             let ignores = disk.ignores_sync_of.is_some_and(|suffix| disk.is_named(file, suffix));
             let begun = disk.faults.begin(Operation::Sync);

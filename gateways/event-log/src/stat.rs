@@ -1,5 +1,6 @@
 //! A log in numbers, and how fast it grows.
 
+use crate::archive::Reach;
 use crate::beside::{Beside, BesideError, End};
 use crate::format::to_u64;
 use crate::index::Index;
@@ -91,8 +92,8 @@ impl Growth {
 /// # Errors
 ///
 /// What keeps the directory from being read as a log.
-pub fn rates(directory: &Path, now: Timestamp) -> Result<Rates, BesideError> {
-    let log = Beside::open(directory)?;
+pub fn rates(directory: &Path, now: Timestamp, archive: &Reach) -> Result<Rates, BesideError> {
+    let log = Beside::open(directory, archive)?;
     let end = log.end(None)?;
     let since = |millis: i64| -> Result<Growth, BesideError> {
         let begin = begin(&log, &end, now, millis)?;

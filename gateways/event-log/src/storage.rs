@@ -87,6 +87,12 @@ pub trait StorageFile: Send + Sync {
     /// Reads at an offset; may read less than there is room for, and nothing only at the end.
     fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize>;
 
+    /// The file that what is behind a segment's header is read from, where it is another one that has to be found first:
+    /// whoever reads on and on finds it once.
+    fn content(&self) -> io::Result<Option<Arc<dyn StorageFile>>> {
+        Ok(None)
+    }
+
     /// Writes at an offset, growing the file with zeros where there is a hole; may write less.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
 
@@ -131,6 +137,14 @@ pub fn read_all(file: &dyn StorageFile, bytes_max: u64) -> io::Result<Vec<u8>> {
     }
     bytes.truncate(filled);
     Ok(bytes)
+}
+
+/// Removes a file, if it is there.
+pub fn remove_if_there(storage: &dyn Storage, name: &str) -> io::Result<()> {
+    match storage.remove(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 /// Whether a write failed for want of room.

@@ -16,9 +16,12 @@ pub fn append(appends: &[StreamAppend]) -> Result<u64, LogError> {
             appends.len()
         ));
     }
-    let mut seen = HashSet::with_capacity(appends.len());
-    if let Some(twice) = appends.iter().find(|append| !seen.insert(&append.stream)) {
-        return invalid(format!("it names stream {} twice", twice.stream));
+    // Most appends name one stream.
+    if appends.len() > 1 {
+        let mut seen = HashSet::with_capacity(appends.len());
+        if let Some(twice) = appends.iter().find(|append| !seen.insert(&append.stream)) {
+            return invalid(format!("it names stream {} twice", twice.stream));
+        }
     }
     let mut records = appends.iter().flat_map(|append| &append.records).peekable();
     // Checks alone keep nothing.

@@ -1,20 +1,24 @@
 //! Checks a log without owning it: every checksum, every chain, every signature. Changes nothing and cuts nothing.
 
 mod consistency;
+mod secret;
 
 pub use consistency::{SignedConsistency, prove_consistency, prove_consistency_on};
 
+use crate::archive::{MANIFEST_FILE, Manifest, Reach, View};
 use crate::checkpoint::{Checkpoint, log_of};
 use crate::format::{CHECKPOINTS_FILE, PUBLIC_KEY_FILE, to_u64};
+use crate::index::{Extent, Segment};
 use crate::note::{self, NoteError, NoteVerifier};
 use crate::recovery::read_text;
-use crate::scan::{Indexes, Scan, Scanned, Tail};
+use crate::scan::{Aids, Indexes, Scan, Scanned, Tail, Watch};
 use crate::stat::Stat;
 use crate::storage::{Access, DirectoryStorage, Storage};
 use crate::tree::Hash;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Arc;
 use stele_domain::port::event_log::{LogError, Position};
 use uuid::Uuid;
 
@@ -23,13 +27,15 @@ use uuid::Uuid;
 pub struct VerifyOptions {
     /// Checkpoints that were kept outside, one after the other: the log must still begin with what each of them signs.
     pub against: Option<String>,
-    /// The key to believe, when it is not to be taken from the directory.
+    /// The key to believe. The one in the directory must be the same; without one here it is the one that is believed.
     pub key: Option<NoteVerifier>,
     /// The first position of interest: segments that end before it are left out. What they hold is then believed as the
     /// header of the segment after them says, which checkpoints between them and the end are compared with.
     pub from: Option<Position>,
     /// The last position of interest: segments that begin after it are left out.
     pub to: Option<Position>,
+    /// Where archived segments are.
+    pub archive: Reach,
 }
 
 impl VerifyOptions {
@@ -57,6 +63,12 @@ pub struct VerifyReport {
     pub unfinished_bytes: u64,
     /// Whether somebody was writing to the log meanwhile.
     pub owned: bool,
+    /// The positions that were looked at, when it was not the whole log: all of the segments that hold what was asked for.
+    /// What is before them is counted as the header of the first one says.
+    pub part: Option<RangeInclusive<Position>>,
+    /// Whether a stored checkpoint is over exactly the commits that were looked at and those before them. It is one of
+    /// those that were checked.
+    pub signed_at_end: bool,
 }
 
 /// Why a log is not verified.
@@ -109,6 +121,14 @@ pub enum VerifyError {
         /// Commits under the other one.
         new: u64,
     },
+    /// No position was asked for.
+    #[error("there are no positions from {from} to {to}")]
+    Nowhere {
+        /// The first position that was asked for.
+        from: u64,
+        /// The last one.
+        to: u64,
+    },
     /// A file can't be read.
     #[error("the log can't be read")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -116,12 +136,48 @@ pub enum VerifyError {
 
 /// Verifies the log in a directory, whether or not somebody owns it.
 pub fn verify(directory: &Path, options: &VerifyOptions) -> Result<VerifyReport, VerifyError> {
-    verify_on(&storage_in(directory)?, options)
+    examined(directory, options, Aids::default())
+}
+
+/// As [`verify`], with somebody who waits for its end: `tell` is told how many bytes of segments are done with, and how
+/// many there are, from any thread and never long after the time before.
+pub fn verify_watched(
+    directory: &Path,
+    options: &VerifyOptions,
+    tell: &(dyn Fn(u64, u64) + Sync),
+) -> Result<VerifyReport, VerifyError> {
+    examined(directory, options, Aids::watched(Watch::new(tell)))
+}
+
+/// Verifies a directory with its archive. What is wrong with an object is told of the object.
+fn examined(directory: &Path, options: &VerifyOptions, aids: Aids<'_>) -> Result<VerifyReport, VerifyError> {
+    let (view, examined) =
+        View::examining(Arc::new(storage_in(directory)?), options.archive.archive().cloned());
+    let verified = verified(&view, options, aids);
+    let found = match &verified {
+        Err(VerifyError::Damaged { file, offset, what }) => examined.error(Some((file, *offset, what))),
+        Ok(_) => examined.error(None),
+        Err(_) => None,
+    };
+    found.map_or(verified, |error| Err(VerifyError::Unreadable(Box::new(error))))
 }
 
 /// Verifies the log on any storage.
 pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<VerifyReport, VerifyError> {
-    let verifier = options.key.clone().map_or_else(|| stored_key(storage), Ok)?;
+    verified(storage, options, Aids::default())
+}
+
+fn verified(
+    storage: &dyn Storage,
+    options: &VerifyOptions,
+    aids: Aids<'_>,
+) -> Result<VerifyReport, VerifyError> {
+    // Also where another key is to be believed: without it, or with another one, the log can't be opened any more.
+    let verifier = stored_key(storage)?;
+    if options.key.as_ref().is_some_and(|given| *given != verifier) {
+        return Err(damaged_key("this is not the key that the log was to be verified with"));
+    }
+    secret::belongs_to(storage, &verifier)?;
     let notes = options.against.as_deref().map(note::split).unwrap_or_default();
     let against: Vec<_> = notes
         .iter()
@@ -130,13 +186,15 @@ pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<Verif
         .map_err(VerifyError::Checkpoint)?;
     let largest = against.iter().max_by_key(|checkpoint| checkpoint.size);
     let at_size = largest.map(|largest| largest.size);
-    let (scanned, owned) = scanned(storage, &verifier, at_size, options.positions())?;
+    let (scanned, owned) = scanned_with(aids, storage, &verifier, at_size, options.positions())?;
     if let Some(largest) = largest {
         begins_with(&scanned, largest)?;
         consistency::begins_with_all(storage, log_in(&verifier)?, &scanned, &against)?;
     }
     let log = log_in(&verifier)?;
+    entered(storage, log, &scanned)?;
     let stored = scanned.stored.map(|stored| stored.checkpoints).unwrap_or_default();
+    let commits = scanned.index.commits();
     Ok(VerifyReport {
         stat: Stat { categories: scanned.categories, ..Stat::of(log, &scanned.index) },
         root: scanned.tree.frontier().root(),
@@ -147,6 +205,18 @@ pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<Verif
             Tail::Clean | Tail::Unborn { .. } => 0,
         },
         owned,
+        signed_at_end: stored.iter().any(|(_, checkpoint)| checkpoint.size == commits),
+        part: scanned.partial.then(|| Position(scanned.first)..=Position(scanned.index.head())),
+    })
+}
+
+/// Compares what is told of archived segments with what they were found to be.
+fn entered(storage: &dyn Storage, log: Uuid, scanned: &Scanned) -> Result<(), VerifyError> {
+    let manifest = Manifest::load(storage).map_err(|error| VerifyError::Unreadable(Box::new(error)))?;
+    let found: Vec<Extent> = scanned.index.segments().iter().map(Segment::extent).collect();
+    let differs = manifest.differs(log, &found);
+    differs.map_or(Ok(()), |(offset, what)| {
+        Err(VerifyError::Damaged { file: MANIFEST_FILE.to_owned(), offset, what })
     })
 }
 
@@ -171,8 +241,22 @@ fn scanned(
     at_size: Option<u64>,
     positions: RangeInclusive<u64>,
 ) -> Result<(Scanned, bool), VerifyError> {
-    let owned = storage.is_owned().map_err(|error| VerifyError::Unreadable(Box::new(error)))?;
-    let scan = Scan {
+    scanned_with(Aids::default(), storage, verifier, at_size, positions)
+}
+
+fn scanned_with(
+    aids: Aids<'_>,
+    storage: &dyn Storage,
+    verifier: &NoteVerifier,
+    at_size: Option<u64>,
+    positions: RangeInclusive<u64>,
+) -> Result<(Scanned, bool), VerifyError> {
+    if positions.is_empty() {
+        return Err(VerifyError::Nowhere { from: *positions.start(), to: *positions.end() });
+    }
+    let is_owned = || storage.is_owned().map_err(|error| VerifyError::Unreadable(Box::new(error)));
+    let owned = is_owned()?;
+    let mut scan = Scan {
         storage,
         access: Access::Read,
         log: log_in(verifier)?,
@@ -181,8 +265,16 @@ fn scanned(
         at_size,
         indexes: Indexes::Checked,
         positions,
+        aids,
     };
-    let scanned = scan.run().map_err(of_scan)?;
+    let mut scanned = scan.run();
+    // Whoever became the owner meanwhile may have been in the middle of a write.
+    let owned = owned || is_owned()?;
+    if owned && !scan.being_written {
+        scan.being_written = true;
+        scanned = scan.run();
+    }
+    let scanned = scanned.map_err(of_scan)?;
     let signed = scanned.stored.as_ref().is_some_and(|stored| !stored.checkpoints.is_empty());
     if scanned.index.commits() > 0 && !signed {
         // The first one is durable before the first commit is written. Without any, a log that was cut looks whole.

@@ -1,6 +1,6 @@
 //! Reads a file through a buffer: a scan touches the disk once per chunk, and a frame is one slice.
 
-use crate::format::{to_u64, to_usize};
+use crate::format::{SEGMENT_HEADER_BYTES, to_u64, to_usize};
 use crate::frame::sectors::apply_mask;
 use crate::storage::StorageFile;
 use std::io;
@@ -15,6 +15,8 @@ pub const LOOK_CHUNK_BYTES: usize = 5 * 1024;
 /// A buffered view of one file.
 pub struct Window {
     file: Arc<dyn StorageFile>,
+    /// Where what is behind the header is read, when it was found to be another file.
+    content: Option<Arc<dyn StorageFile>>,
     chunk_bytes: usize,
     start: u64,
     bytes: Vec<u8>,
@@ -25,7 +27,7 @@ pub struct Window {
 impl Window {
     /// A view that reads `chunk_bytes` at a time, or more when asked for more.
     pub fn new(file: Arc<dyn StorageFile>, chunk_bytes: usize) -> Self {
-        Self { file, chunk_bytes, start: 0, bytes: vec![], reached_end: false, plain: vec![] }
+        Self { file, content: None, chunk_bytes, start: 0, bytes: vec![], reached_end: false, plain: vec![] }
     }
 
     /// The `wanted` bytes at `offset`; fewer only where the file ends.
@@ -90,13 +92,15 @@ impl Window {
         let left = self.file.len()?.saturating_sub(offset);
         let wanted = wanted.min(to_usize(left));
         self.reached_end = to_u64(wanted) == left;
-        self.bytes.clear();
+        // What is there will be read over.
         self.bytes.resize(wanted, 0);
         self.start = offset;
         let mut filled = 0;
         while filled < wanted {
+            let at = offset + to_u64(filled);
             let space = self.bytes.get_mut(filled..).unwrap_or_default();
-            match self.file.read_at(space, offset + to_u64(filled)) {
+            let read = source(&self.file, &mut self.content, at).and_then(|file| file.read_at(space, at));
+            match read {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -110,4 +114,20 @@ impl Window {
         self.bytes.truncate(filled);
         Ok(())
     }
+}
+
+/// The file that is read at an offset. One that is fetched is found once, and stays open: it may make room for others
+/// meanwhile, and would be fetched again.
+fn source<'f>(
+    file: &'f Arc<dyn StorageFile>,
+    content: &'f mut Option<Arc<dyn StorageFile>>,
+    at: u64,
+) -> io::Result<&'f Arc<dyn StorageFile>> {
+    if at < to_u64(SEGMENT_HEADER_BYTES) {
+        return Ok(file);
+    }
+    if content.is_none() {
+        *content = file.content()?;
+    }
+    Ok(content.as_ref().unwrap_or(file))
 }

@@ -9,8 +9,10 @@ pub use space::Space;
 pub use syncer::Syncer;
 
 use crate::ahead::{Ahead, Ticket};
+use crate::archive::Gate;
 use crate::format::to_u64;
 use crate::index::IndexFile;
+use crate::leaves::{Hashers, OnTheWay};
 use crate::observe;
 use crate::plan::{Plan, plan};
 use crate::read;
@@ -19,6 +21,8 @@ use crate::shared::Shared;
 use crate::storage::{Ownership, Storage};
 use active::Failure;
 use group::{Answer, Group, View};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 use stele_domain::port::clock::Clock;
@@ -35,8 +39,14 @@ const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a group from which on it is entered while it is made durable: with less, waking a thread takes longer.
 const GROUP_BYTES_MEANWHILE: usize = 16 * 1024;
 
+/// Bytes of a group from which on another thread hashes it.
+const GROUP_BYTES_HASHED_BESIDE: usize = 64 * 1024;
+
 /// Records of one group, after which no further append joins it.
 const GROUP_RECORDS_MAX: usize = 65_536;
+
+/// Followers that are woken before those who wait for an answer; more of them are woken after.
+const FOLLOWERS_FIRST_MAX: usize = 8;
 
 /// How the writer answers.
 pub type Reply = oneshot::Sender<Result<Vec<Appended>, LogError>>;
@@ -74,8 +84,8 @@ pub struct Writer {
     pub segment_bytes: u64,
     /// The checkpoints file.
     pub checkpoints: CheckpointsFile,
-    /// Given up when the writer ends.
-    pub ownership: Box<dyn Ownership>,
+    /// Lets segments be moved; shut when the writer ends.
+    pub gate: Arc<Gate>,
     /// Where work is done that nobody waits for.
     pub ahead: Ahead,
     /// Room that is prepared.
@@ -84,13 +94,45 @@ pub struct Writer {
     pub sealing: Option<Ticket<IndexFile>>,
     /// Makes large groups durable while they are entered.
     pub syncer: Option<Syncer>,
+    /// Hash large groups.
+    pub hashers: Hashers,
     /// What is written next; kept for its capacity.
     pub buffer: Vec<u8>,
+    /// Given up when the writer ends. The last of its fields: those before it wait, when they are dropped, for whoever
+    /// still writes in the directory.
+    pub ownership: Box<dyn Ownership>,
 }
 
 impl Writer {
-    /// Works until it is closed or nobody can ask any more.
+    /// Works until it is closed or nobody can ask any more. A panic stops the log like a disk that fails: what it left half
+    /// done lies behind the head, where nobody looks.
     pub fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+        crate::archive::never_wait_here();
+        let mut closing = None;
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            closing = self.work(&mut queue);
+            self.end()
+        }));
+        let ended = ended.unwrap_or_else(|panic| Err(self.panicked(&*panic)));
+        // Whoever asks from here on finds the queue closed, and the reason.
+        self.shared.stop("it was closed".to_owned());
+        let directory = Arc::clone(&self.shared.directory);
+        drop(queue);
+        // From here on the directory may be somebody else's: nobody moves segments in it, and nobody writes zeros or an
+        // index.
+        self.gate.shut();
+        drop((self.space, self.sealing));
+        drop(self.ownership);
+        match (closing, ended) {
+            // Nobody may be waiting any more.
+            (Some(reply), ended) => drop(reply.send(ended)),
+            (None, Err(error)) => observe::ended_without_checkpoint(&directory, &error),
+            (None, Ok(())) => {}
+        }
+    }
+
+    /// Takes what is in the queue, group after group; returns where to say that the log is closed.
+    fn work(&mut self, queue: &mut mpsc::Receiver<Request>) -> Option<oneshot::Sender<Result<(), LogError>>> {
         let (mut closing, mut done) = (None, Group::default());
         self.prepare();
         while closing.is_none() {
@@ -109,18 +151,16 @@ impl Writer {
             self.settle(&mut group);
             done = group;
         }
-        let ended = self.end();
-        // Whoever asks from here on finds the queue closed, and the reason.
-        self.shared.stop("it was closed".to_owned());
-        let directory = Arc::clone(&self.shared.directory);
-        drop(queue);
-        drop(self.ownership);
-        match (closing, ended) {
-            // Nobody may be waiting any more.
-            (Some(reply), ended) => drop(reply.send(ended)),
-            (None, Err(error)) => observe::ended_without_checkpoint(&directory, &error),
-            (None, Ok(())) => {}
-        }
+        closing
+    }
+
+    /// Stops the log for good, with the words of the panic.
+    fn panicked(&self, panic: &(dyn Any + Send)) -> LogError {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
+        let failure = Failure::Stopped(format!("its writer panicked: {words}"));
+        self.failed(&failure);
+        failure.into_error()
     }
 
     /// The time of the next group: never before the last one.
@@ -159,8 +199,11 @@ impl Writer {
     /// Looks up the recent ids that another process wrote, when an append depends on them for the first time.
     fn remember_recent(&self, appends: &[StreamAppend]) -> Result<(), LogError> {
         let asks = |append: &StreamAppend| matches!(append.expected, Expected::Any | Expected::Exists);
+        if !appends.iter().any(asks) {
+            return Ok(());
+        }
         let missing = self.shared.index().not_remembered();
-        if missing.is_empty() || !appends.iter().any(asks) {
+        if missing.is_empty() {
             return Ok(());
         }
         let records = read::ids(&self.shared, missing.clone())?;
@@ -192,27 +235,43 @@ impl Writer {
         let shared = Arc::clone(&self.shared);
         let written = self.write(group.commits())?;
         let first = shared.head() + 1;
-        let mut leaves = vec![];
+        // A large group is worth waking another thread, to hash it while it is made durable.
+        let syncer = self.syncer.as_ref().filter(|_| group.bytes() >= GROUP_BYTES_MEANWHILE);
+        let hashing = syncer.is_some() && group.bytes() >= GROUP_BYTES_HASHED_BESIDE;
+        let hashing = hashing.then(|| self.hashers.begin(group.take_leaves(first)));
         // What is entered before it is durable lies behind the head, where nobody looks. When it does not become
         // durable, the head never moves again.
-        let syncer = self.syncer.as_ref().filter(|_| group.bytes() >= GROUP_BYTES_MEANWHILE);
+        let mut hashed = None;
         Self::make_durable(&written, syncer, || {
             group.enter(&shared, &written);
-            if syncer.is_some() {
-                leaves.extend(group.leaves(first));
+            if syncer.is_some() && hashing.is_none() {
+                let mut leaves = group.take_leaves(first);
+                leaves.hash();
+                hashed = Some(leaves);
             }
         })?;
         // Nobody who has the tree sees less than what was acknowledged.
         let mut tree = shared.tree();
         shared.publish(first + to_u64(group.records()) - 1);
+        // To wake a few followers costs less than they would lose by coming last; who waits for an answer does not wait
+        // for a crowd.
+        let few = shared.followers() <= FOLLOWERS_FIRST_MAX;
+        if few {
+            shared.ring();
+        }
         group.answer(None);
-        shared.ring();
-        if leaves.is_empty() {
-            leaves.extend(group.leaves(first));
+        if !few {
+            shared.ring();
         }
-        for leaf in leaves {
-            tree.push(leaf);
+        let leaves = hashed.or_else(|| hashing.map(OnTheWay::finish)).unwrap_or_else(|| {
+            let mut leaves = group.take_leaves(first);
+            leaves.hash();
+            leaves
+        });
+        for leaf in leaves.hashes() {
+            tree.push(*leaf);
         }
+        group.give_back(leaves);
         Ok(written.bytes)
     }
 

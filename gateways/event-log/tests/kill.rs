@@ -21,9 +21,10 @@ use uuid::Uuid;
 /// Names the directory that the writer writes to.
 const WRITER: &str = "STELE_TEST_WRITER";
 
-/// How often the writer is killed; `ops/test --long` does it ten times as often.
+/// How often the writer is killed; `ops/test --long` does it ten times as often, and `KILLS` says another number.
 fn kills() -> u64 {
-    if std::env::var_os("STELE_LONG").is_some() { 2_000 } else { 200 }
+    let usual = if std::env::var_os("STELE_LONG").is_some() { 2_000 } else { 200 };
+    std::env::var("KILLS").map_or(usual, |kills| kills.parse().unwrap())
 }
 
 /// Tasks that append at once, each to its own stream.

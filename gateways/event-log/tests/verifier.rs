@@ -14,12 +14,16 @@ use stele_event_log::checkpoint::Checkpoint;
 use stele_event_log::note::NoteSigner;
 use stele_event_log::simulated_disk::SimulatedDisk;
 use stele_event_log::tree::Frontier;
-use stele_event_log::{EmbeddedLog, Options, VerifyError, VerifyOptions, VerifyReport, verify};
+use stele_event_log::{EmbeddedLog, Options, VerifyError, VerifyOptions, VerifyReport, verify, verify_on};
 use tempfile::TempDir;
 use uuid::Uuid;
 
 /// Bits that are flipped, one in each copy of a log.
-const FLIPS: u64 = 250;
+const FLIPS: usize = 300;
+/// The same with `ops/test --long`.
+const FLIPS_LONG: usize = 10_000;
+/// Copies that are looked at by one run of the other verifier.
+const COPIES: usize = 250;
 
 /// A clock that goes on by a millisecond whenever it is looked at.
 #[derive(Default)]
@@ -78,6 +82,17 @@ async fn ended() -> SimulatedDisk {
     let log = open(&disk);
     fill(&log, 1..110).await;
     log.close().await.unwrap();
+    disk
+}
+
+/// A small one, whose process died with room prepared behind its last commit and for the next segment.
+async fn prepared() -> SimulatedDisk {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    fill(&log, 1..30).await;
+    disk.kill_process();
+    drop(log);
+    assert!(disk.names().contains(&"next.tmp".to_owned()), "{:?}", disk.names());
     disk
 }
 
@@ -170,9 +185,9 @@ fn said(verified: &Result<VerifyReport, VerifyError>) -> String {
             report.unfinished_bytes,
         ),
         Err(VerifyError::Damaged { file, offset, .. }) => damaged(file, *offset),
-        Err(VerifyError::Truncated { .. } | VerifyError::Rewritten { .. } | VerifyError::Checkpoint(_)) => {
-            "contradicted".to_owned()
-        }
+        Err(VerifyError::Truncated { signed, found }) => format!("cut: {signed} signed, {found} there"),
+        Err(VerifyError::Rewritten { signed }) => format!("rewritten: {signed} signed"),
+        Err(VerifyError::Checkpoint(_)) => "no checkpoint of this log".to_owned(),
         Err(VerifyError::NotALog { .. }) => "no log".to_owned(),
         Err(other) => panic!("{other}"),
     }
@@ -196,6 +211,16 @@ fn heard(line: &str) -> String {
             field("unfinished_bytes"),
         ),
         "damaged" => damaged(&field("file"), field("offset").parse().unwrap()),
+        "contradicted" => {
+            let what = line.split_once("\"what\": \"").map_or("", |(_, rest)| rest);
+            let numbers: Vec<&str> =
+                what.split(|c: char| !c.is_ascii_digit()).filter(|n| !n.is_empty()).collect();
+            match (what.split(':').next(), &numbers[..]) {
+                (Some("the log was cut"), [signed, found]) => format!("cut: {signed} signed, {found} there"),
+                (Some("the log was rewritten"), [signed]) => format!("rewritten: {signed} signed"),
+                _ => "no checkpoint of this log".to_owned(),
+            }
+        }
         other => other.to_owned(),
     }
 }
@@ -238,27 +263,47 @@ async fn whole_logs_are_whole_to_both() {
     assert_eq!(nothing.agreed(None), [("nothing".to_owned(), "no log".to_owned())]);
 }
 
+/// How many bits are flipped: `FLIPS` in the environment says another number.
+fn flips() -> usize {
+    let usual = if std::env::var_os("STELE_LONG").is_some() { FLIPS_LONG } else { FLIPS };
+    std::env::var("FLIPS").map_or(usual, |flips| flips.parse().unwrap())
+}
+
 #[tokio::test]
 async fn flipped_bits_are_named_alike() {
-    let disk = ended().await;
-    let mut ground = Ground::new();
-    let names: Vec<_> = disk.names().into_iter().filter(|name| name != "key" && name != "LOCK").collect();
+    let small = SimulatedDisk::new();
+    let log = open(&small);
+    fill(&log, 1..40).await;
+    log.close().await.unwrap();
+    drop(log);
     // The same bits in every run: Knuth's constants for numbers that look like chance.
     let mut chance = 20_261_121_u64;
     let mut next = |below: usize| {
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(chance >> 33).unwrap() % below
     };
-    for nth in 0..FLIPS {
-        let name = &names[usize::try_from(nth).unwrap() % names.len()];
-        let mut bytes = disk.contents(name).unwrap();
-        let bit = next(bytes.len() * 8);
-        bytes[bit / 8] ^= 1 << (bit % 8);
-        ground.changed(&format!("{nth} bit {bit} of {name}"), &disk, name, Some(bytes));
+    let (mut named, mut harmless) = (0, 0);
+    let disks = [small, prepared().await];
+    for begin in (0..flips()).step_by(COPIES) {
+        let mut ground = Ground::new();
+        for nth in begin..flips().min(begin + COPIES) {
+            let disk = &disks[nth % 2];
+            let files = disk.names();
+            let name = &files[nth / 2 % files.len()];
+            let bit = next(disk.contents(name).unwrap().len() * 8);
+            let damaged = disk.copy();
+            damaged.flip_bit(name, bit);
+            ground.put(&format!("{nth} bit {bit} of {name}"), &damaged);
+        }
+        for (name, told) in ground.agreed(None) {
+            let died =
+                name.ends_with("next.tmp") || told.contains(" unfinished") && !told.contains(" 0 unfinished");
+            assert!(told.starts_with("damaged") != died, "{name}: {told}");
+            *if died { &mut harmless } else { &mut named } += 1;
+        }
     }
-    for (name, told) in ground.agreed(None) {
-        assert!(told.starts_with("damaged"), "{name}: {told}");
-    }
+    println!("{} flips, {named} of them named and {harmless} harmless, to both verifiers", named + harmless);
+    assert!(named > flips() / 2 && harmless > flips() / 40, "{named} named, {harmless} harmless");
 }
 
 #[tokio::test]
@@ -379,8 +424,72 @@ async fn a_checkpoint_that_was_kept_outside_contradicts_a_cut_and_a_rewritten_lo
     }
     let told: Vec<_> = ground.agreed(Some(&kept)).into_iter().map(|(_, told)| told).collect();
     assert!(told[0].starts_with("verified"), "{told:?}");
-    assert_eq!(told[1..], ["contradicted", "contradicted"]);
+    assert_eq!(told[1..], ["cut: 39 signed, 19 there", "rewritten: 39 signed"]);
     assert!(ground.agreed(Some(&early)).iter().all(|(_, told)| told.starts_with("verified")));
     let told = ground.agreed(Some("no checkpoint"));
-    assert!(told.iter().all(|(_, told)| told == "contradicted"), "{told:?}");
+    assert!(told.iter().all(|(_, told)| told == "no checkpoint of this log"), "{told:?}");
+}
+
+/// A log without its last commits, as somebody would leave it who knows the format: `segments` of it are kept, the last one
+/// up to its commit number `commits` if it has so many, and every checkpoint over more is gone.
+fn truncated(disk: &SimulatedDisk, segments: usize, commits: usize) -> SimulatedDisk {
+    let cut = disk.copy();
+    let names = of_kind(disk, ".seg");
+    for name in &names[segments..] {
+        cut.take(name);
+        cut.take(&name.replace(".seg", ".idx"));
+    }
+    let last = &names[segments - 1];
+    let bytes = disk.contents(last).unwrap();
+    let marks = bytes.windows(2).enumerate().filter(|(at, two)| *at >= 4_100 && *two == [0xd7, 1]);
+    let ends: Vec<usize> = marks.map(|(at, _)| at - 4).collect();
+    cut.put(last, &bytes[..ends.get(commits).copied().unwrap_or(bytes.len())]);
+    cut.take(&last.replace(".seg", ".idx"));
+    // As many stored checkpoints as there may be over what is left.
+    let stored = disk.contents("checkpoints").unwrap();
+    for blocks in (1..=stored.len() / 512).rev() {
+        cut.put("checkpoints", &stored[..blocks * 512]);
+        if verify_on(&cut, &VerifyOptions::default()).is_ok() {
+            return cut;
+        }
+    }
+    panic!("{segments} segments, {commits} commits: nothing that verifies is left");
+}
+
+#[tokio::test]
+async fn every_way_to_cut_a_log_behind_an_exported_checkpoint_is_named_by_both() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    fill(&log, 1..25).await;
+    let early = disk.copy();
+    fill(&log, 25..60).await;
+    let exported = log.checkpoint();
+    log.close().await.unwrap();
+    open(&early).close().await.unwrap();
+    let mut ground = Ground::new();
+    ground.put("an older copy was put back", &early);
+    let count = of_kind(&disk, ".seg").len();
+    for segments in 1..count {
+        ground
+            .put(&format!("{} segments were removed", count - segments), &truncated(&disk, segments, 1_000));
+    }
+    for segments in [1, count / 2, count] {
+        for commits in [1, 2, 4] {
+            let name = format!("segment {segments} was cut behind commit {commits}, and none follows");
+            let cut = truncated(&disk, segments, commits);
+            // The last segment may have no more commits than that.
+            if verify_on(&cut, &VerifyOptions::default()).unwrap().stat.commits < 59 {
+                ground.put(&name, &cut);
+            }
+        }
+    }
+    // By itself each of them is whole.
+    for (name, told) in ground.agreed(None) {
+        assert!(told.starts_with("verified"), "{name}: {told}");
+    }
+    let told = ground.agreed(Some(&exported));
+    assert!(count > 4 && told.len() > count + 6, "{told:?}");
+    for (name, told) in told {
+        assert!(told.starts_with("cut: 59 signed, "), "{name}: {told}");
+    }
 }

@@ -29,7 +29,7 @@ pub fn failed(error: Error) -> LogError {
         Error::Grpc { code, message } => match Code::from(i32::from(code)) {
             Code::InvalidArgument | Code::OutOfRange => LogError::Invalid(message),
             Code::PermissionDenied | Code::Unauthenticated | Code::NotFound => LogError::Denied(message),
-            Code::ResourceExhausted => LogError::Full,
+            Code::ResourceExhausted => exhausted(&message),
             Code::DataLoss => {
                 LogError::Damaged { file: "the KurrentDB server".to_owned(), offset: 0, what: message }
             }
@@ -59,6 +59,22 @@ pub fn failed(error: Error) -> LogError {
     }
 }
 
+/// Servers, and the crates on the way to them, say it of a disk without room, of messages beyond a limit, and of whatever
+/// else has one: only the words tell which.
+fn exhausted(message: &str) -> LogError {
+    let words = message.to_lowercase();
+    let has = |any: &[&str]| any.iter().any(|word| words.contains(word));
+    if has(&["disk", "space", "storage"]) {
+        return LogError::Full;
+    }
+    if words.contains("message") && has(&["larger", "exceeds", "too large", "size"]) {
+        return LogError::Invalid(format!(
+            "the KurrentDB server, or the way to it, refuses the size: {message}"
+        ));
+    }
+    unreachable(format!("the KurrentDB server is at a limit of its own: {message}"))
+}
+
 /// Whether the client would go on answering this without ever trying again.
 pub fn lasting(error: &Error) -> bool {
     matches!(
@@ -74,4 +90,25 @@ pub fn lasting(error: &Error) -> bool {
 /// Whether the connection, and not the request, may be to blame.
 pub fn of_the_way(error: &Error) -> bool {
     lasting(error) || matches!(error, Error::ServerError(_) | Error::DeadlineExceeded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::failed;
+    use eventstore::Error;
+    use stele_domain::port::event_log::LogError;
+
+    #[test]
+    fn only_a_disk_without_room_is_a_full_log() {
+        let exhausted = |words: &str| failed(Error::Grpc { code: 8.into(), message: words.to_owned() });
+        assert!(matches!(exhausted("There is not enough space on the disk."), LogError::Full));
+        let large = exhausted("Received message exceeds the maximum configured message size.");
+        assert!(
+            matches!(&large, LogError::Invalid(what) if what.contains("maximum configured")),
+            "{large:?}"
+        );
+        let busy = exhausted("too many requests of this user");
+        assert!(matches!(busy, LogError::Unreachable(_)) && busy.is_transient(), "{busy:?}");
+        assert!(stele_domain::causes::with_causes(&busy).contains("too many requests"), "{busy:?}");
+    }
 }

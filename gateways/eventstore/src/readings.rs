@@ -10,11 +10,11 @@ use crate::observe;
 use crate::read::{after, head, narrowed};
 use crate::record::{position, recorded};
 use eventstore::{SubscribeToAllOptions, Subscription, SubscriptionEvent};
-use std::hash::{BuildHasher as _, RandomState};
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use stele_domain::backoff::Backoff;
+use stele_domain::backoff::{Backoff, jitter};
 use stele_domain::port::event_log::{Filter, LogError, Position, Record};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -124,11 +124,9 @@ impl Reading {
     /// Reads until the reader is gone. Each interruption is told once; it ends none.
     async fn run(mut self, told: mpsc::Sender<Result<Told, LogError>>) {
         let mut backoff = Backoff::new(WAIT_MIN, WAIT_MAX);
-        let random = RandomState::new();
         loop {
             let Err(error) = self.read_on(&told, &mut backoff).await else { return };
-            let jitter = u32::try_from(random.hash_one(self.from.0) >> 32).unwrap_or(0);
-            let wait = backoff.wait(jitter);
+            let wait = backoff.wait(jitter(&RandomState::new()));
             observe::interrupted(self.from, &error, wait);
             if told.send(Err(error)).await.is_err() {
                 return;

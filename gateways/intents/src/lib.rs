@@ -15,7 +15,6 @@ pub mod verifier;
 
 pub mod fuzzing;
 
-mod jitter;
 mod observe;
 
 pub use observe::announce;

@@ -31,6 +31,8 @@ type Authenticate = dyn Fn(&str, &str) -> Result<Caller, String> + Send + Sync;
 type Stranger = dyn Fn(&str) + Send + Sync;
 /// Whether the key that a caller came with is still taken.
 type Stands = dyn Fn(&Caller) -> Result<(), String> + Send + Sync;
+/// Whether a process of the desk records a fact of this type there.
+type DeskWrites = dyn Fn(&Caller, &StreamId, &str) -> bool + Send + Sync;
 /// A known caller asked for what they may not do.
 type Denied = dyn Fn(&Caller, Action, &str) + Send + Sync;
 
@@ -66,14 +68,23 @@ pub enum Outside {
 }
 
 /// What callers may write. Reading is not limited here.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Writes {
-    /// Whether a process of the desk records a fact of this type there.
-    pub desk: fn(&Caller, &StreamId, &str) -> bool,
+    /// Whether a process of the desk records a fact of this type there. It must not block.
+    pub desk: Arc<DeskWrites>,
     /// Categories of the desk: nobody deletes or truncates a stream of theirs, whatever stands in the log.
     pub reserved: BTreeSet<String>,
     /// Categories for keys whose processes include `outside`.
     pub outside: Outside,
+}
+
+impl fmt::Debug for Writes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writes")
+            .field("reserved", &self.reserved)
+            .field("outside", &self.outside)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Writes {

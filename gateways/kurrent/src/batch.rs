@@ -8,13 +8,12 @@ use crate::name::Name;
 use crate::no::No;
 use crate::observe;
 use crate::seats::Room;
-use crate::streams::{LOOK_EVERY, Service, unreadable};
+use crate::streams::{LOOK_EVERY, PATIENCE, Service, unreadable};
 use futures_util::{Stream, stream};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Instant;
 use stele_domain::access::Caller;
 use stele_domain::port::event_log::Expected;
 use stele_proto::kurrent::client::streams::batch_append_req::options::ExpectedStreamPosition as Asked;
@@ -24,7 +23,9 @@ use stele_proto::kurrent::client::streams::batch_append_resp::success::{
 use stele_proto::kurrent::client::streams::batch_append_resp::{self, ExpectedStreamPosition, Success};
 use stele_proto::kurrent::client::streams::{BatchAppendReq, BatchAppendResp, batch_append_req};
 use stele_proto::kurrent::client::{AllStreamPosition, Empty, StreamIdentifier, Uuid as WireUuid};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tonic::{Status, Streaming};
 use uuid::Uuid;
 
@@ -99,7 +100,7 @@ fn success(kept: Kept) -> Success {
 }
 
 /// The first part of an append, without its events.
-fn begin(answer: Answer, options: Option<batch_append_req::Options>) -> Result<Part, No> {
+fn begin(answer: Answer, room: Room, options: Option<batch_append_req::Options>) -> Result<Part, No> {
     let missing = || No::Malformed("the first part of an append has its options".to_owned());
     let options = options.ok_or_else(missing)?;
     Ok(Part {
@@ -107,9 +108,18 @@ fn begin(answer: Answer, options: Option<batch_append_req::Options>) -> Result<P
         stream: inward::stream(options.stream_identifier)?,
         expected: inward::expected_of_batch(options.expected_stream_position)?,
         offer: Offer::default(),
-        room: Room::default(),
+        room,
         began: Instant::now(),
     })
+}
+
+/// Adds what came to an append.
+fn add(part: &mut Part, messages: Vec<batch_append_req::ProposedMessage>) -> Result<(), No> {
+    let before = part.offer.bytes();
+    for message in messages {
+        part.offer.push(Proposed::from(message).into_record()?)?;
+    }
+    part.room.more(part.offer.bytes() - before)
 }
 
 /// One call.
@@ -119,39 +129,99 @@ struct Batch {
     incoming: Streaming<BatchAppendReq>,
     open: BTreeMap<Uuid, Open>,
     running: JoinSet<BatchAppendResp>,
+    /// Answers to appends of which the rest did not come.
+    late: VecDeque<BatchAppendResp>,
+    stop: watch::Receiver<bool>,
+    /// When it is looked again whether the caller is still let in, though nothing is said.
+    look: Interval,
     complete: bool,
-    ended: bool,
 }
 
-/// Answers a call until it ends.
+/// Answers a call until it ends. A task makes the answers, so that what is held for it is let go of in time by whoever
+/// takes none of them, too.
 pub fn answers(
     service: Service,
     caller: Caller,
     incoming: Streaming<BatchAppendReq>,
 ) -> impl Stream<Item = Result<BatchAppendResp, Status>> + Send {
+    let mut look = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (access, whose) = (service.access.clone(), Arc::new(caller.clone()));
     let batch = Batch {
+        stop: service.stop.clone(),
+        look,
         service,
         caller,
         incoming,
         open: BTreeMap::new(),
         running: JoinSet::new(),
+        late: VecDeque::new(),
         complete: false,
-        ended: false,
     };
-    stream::unfold(batch, async |mut batch| {
-        if batch.ended {
-            return None;
+    let (teller, told) = mpsc::channel(1);
+    tokio::spawn(batch.run(teller));
+    stream::unfold((told, false), move |(mut told, ended)| {
+        let (access, whose) = (access.clone(), Arc::clone(&whose));
+        async move {
+            if ended {
+                return None;
+            }
+            match told.recv().await {
+                Some(Ok(answer)) => Some((Ok(answer), (told, false))),
+                Some(Err(no)) => Some((Err(no.status()), (told, true))),
+                // The task ends without a word where its caller is let in no more.
+                None => access.still(&whose).err().map(|no| (Err(no.status()), (told, true))),
+            }
         }
-        let answer = batch.next().await?;
-        batch.ended = answer.is_err();
-        Some((answer.map_err(|no| no.status()), batch))
     })
 }
 
 impl Batch {
-    async fn next(&mut self) -> Option<Result<BatchAppendResp, No>> {
-        let mut stop = self.service.stop.clone();
+    async fn run(mut self, teller: mpsc::Sender<Result<BatchAppendResp, No>>) {
         loop {
+            let answer = tokio::select! {
+                biased;
+                () = teller.closed() => return,
+                answer = self.next() => answer,
+            };
+            let Some(answer) = answer else { return };
+            let place = loop {
+                tokio::select! {
+                    biased;
+                    place = teller.reserve() => break place,
+                    _ = self.look.tick() => if self.look_around().is_err() {
+                        return;
+                    },
+                }
+            };
+            let Ok(place) = place else { return };
+            let ended = answer.is_err();
+            place.send(answer);
+            if ended {
+                return;
+            }
+        }
+    }
+
+    /// Whether the caller is still let in; gives up appends of which the rest does not come.
+    fn look_around(&mut self) -> Result<(), No> {
+        self.service.access.still(&self.caller)?;
+        for open in self.open.values_mut() {
+            if matches!(open, Open::Whole(part) if part.began.elapsed() > PATIENCE)
+                && let Open::Whole(part) = std::mem::replace(open, Open::Refused)
+            {
+                let words = format!("the append was not complete within {} s", PATIENCE.as_secs());
+                self.late.push_back(part.answer.outcome(Err(No::Late(words))));
+            }
+        }
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Option<Result<BatchAppendResp, No>> {
+        loop {
+            if let Some(answer) = self.late.pop_front() {
+                return Some(Ok(answer));
+            }
             let room = !self.complete && self.running.len() < RUNNING_MAX;
             if self.complete && self.running.is_empty() {
                 return None;
@@ -162,9 +232,9 @@ impl Batch {
                     Ok(answer) => return Some(Ok(answer)),
                     Err(_) => return Some(Err(No::Closing)),
                 },
-                () = requested(&mut stop), if !self.complete => return Some(Err(No::Closing)),
+                () = requested(&mut self.stop), if !self.complete => return Some(Err(No::Closing)),
                 request = self.incoming.message(), if room => request,
-                () = tokio::time::sleep(LOOK_EVERY) => match self.service.access.still(&self.caller) {
+                _ = self.look.tick() => match self.look_around() {
                     Ok(()) => continue,
                     Err(no) => return Some(Err(no)),
                 },
@@ -205,7 +275,7 @@ impl Batch {
                     stream_identifier: options.as_ref().and_then(|options| options.stream_identifier.clone()),
                     expected: options.as_ref().and_then(|options| options.expected_stream_position),
                 };
-                match begin(answer.clone(), options) {
+                match begin(answer.clone(), self.service.seats.room(&self.caller), options) {
                     Ok(part) => Open::Whole(Box::new(part)),
                     Err(no) => return Ok(Some(self.refuse(id, is_final, answer, no))),
                 }
@@ -217,7 +287,7 @@ impl Batch {
             }
             return Ok(None);
         };
-        if let Err(no) = self.add(&mut part, proposed_messages) {
+        if let Err(no) = add(&mut part, proposed_messages) {
             return Ok(Some(self.refuse(id, is_final, part.answer, no)));
         }
         if is_final {
@@ -225,14 +295,6 @@ impl Batch {
         }
         self.open.insert(id, Open::Whole(part));
         Ok(None)
-    }
-
-    fn add(&self, part: &mut Part, messages: Vec<batch_append_req::ProposedMessage>) -> Result<(), No> {
-        let before = part.offer.bytes();
-        for message in messages {
-            part.offer.push(Proposed::from(message).into_record()?)?;
-        }
-        self.service.seats.more(&mut part.room, part.offer.bytes() - before)
     }
 
     fn refuse(&mut self, id: Uuid, is_final: bool, answer: Answer, no: No) -> BatchAppendResp {

@@ -7,9 +7,9 @@ use crate::strangers::Strangers;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,6 +23,7 @@ use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
+use zeroize::Zeroizing;
 
 /// Most connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;
@@ -41,13 +42,19 @@ const STALL: Duration = Duration::from_mins(1);
 /// Connections that are ready and not taken up yet.
 const READY: usize = 64;
 
-/// Where the certificates are. Both files are PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
+/// What TLS is spoken with, in PEM. Whoever wires the door reads the files, by the rule that holds for every private key.
+#[derive(Clone)]
+pub struct Tls {
     /// The certificate, then those that vouch for it.
-    pub chain: PathBuf,
+    pub chain: Vec<u8>,
     /// Its private key.
-    pub key: PathBuf,
+    pub key: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls(..)")
+    }
 }
 
 /// Why the door can't be opened.
@@ -62,14 +69,12 @@ pub enum CannotOpen {
         #[source]
         source: io::Error,
     },
-    /// The certificates can't be used.
-    #[error("TLS with {path}: {what}")]
-    Tls {
-        /// The file that is wrong.
-        path: PathBuf,
-        /// What is wrong with it.
-        what: String,
-    },
+    /// The certificate can't be used.
+    #[error("TLS can't be spoken with this certificate: {0}")]
+    Certificate(String),
+    /// Its private key can't be used.
+    #[error("TLS can't be spoken with this private key: {0}")]
+    PrivateKey(String),
 }
 
 /// Listens.
@@ -85,36 +90,25 @@ pub fn listen(address: SocketAddr) -> Result<(SocketAddr, TcpListener), CannotOp
     bound().map_err(|source| CannotOpen::Address { address, source })
 }
 
-/// Reads the certificates.
-pub async fn acceptor(files: TlsFiles) -> Result<TlsAcceptor, CannotOpen> {
-    let path = files.chain.clone();
-    let read = tokio::task::spawn_blocking(move || config(&files)).await;
-    let config = read.unwrap_or_else(|error| Err(wrong(&path, format!("can't be read: {error}"))))?;
-    Ok(TlsAcceptor::from(Arc::new(config)))
-}
-
-fn config(files: &TlsFiles) -> Result<ServerConfig, CannotOpen> {
+/// Makes of the certificates what shows them.
+pub fn acceptor(tls: &Tls) -> Result<TlsAcceptor, CannotOpen> {
     // Named, because a process may well have two of them.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let chain = CertificateDer::pem_file_iter(&files.chain).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let chain = chain.map_err(|error| wrong(&files.chain, format!("no certificates in PEM: {error}")))?;
+    let chain = CertificateDer::pem_slice_iter(&tls.chain).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(|error| CannotOpen::Certificate(format!("no certificates in PEM: {error}")))?;
     if chain.is_empty() {
-        return Err(wrong(&files.chain, "no certificate in it".to_owned()));
+        return Err(CannotOpen::Certificate("no certificate in it".to_owned()));
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| wrong(&files.key, format!("no private key in PEM: {error}")))?;
+    let key = PrivateKeyDer::from_pem_slice(&tls.key)
+        .map_err(|error| CannotOpen::PrivateKey(format!("no private key in PEM: {error}")))?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| wrong(&files.chain, error.to_string()))?
+        .map_err(|error| CannotOpen::Certificate(error.to_string()))?
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .map_err(|error| wrong(&files.key, format!("does not fit {}: {error}", files.chain.display())))?;
+        .map_err(|error| CannotOpen::PrivateKey(format!("it does not fit the certificate: {error}")))?;
     config.alpn_protocols = vec![b"h2".to_vec()];
-    Ok(config)
-}
-
-fn wrong(path: &Path, what: String) -> CannotOpen {
-    CannotOpen::Tls { path: path.to_owned(), what }
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
 /// Waits for the wish to end. A sender that is gone is the wish too.

@@ -19,6 +19,8 @@ const PROGRAM_MAX: usize = 10_000;
 /// Most prefixes, and most bytes of all of them.
 const PREFIXES_MAX: usize = 256;
 const PREFIX_BYTES_MAX: usize = 16 * 1024;
+/// Records that an expression is asked about before others have their turn.
+const TURN: u64 = 32;
 /// Events that are looked at before a checkpoint, when nothing is said.
 const WINDOW_DEFAULT: u64 = 32;
 
@@ -44,6 +46,8 @@ pub struct Matcher {
     rule: Rule,
     /// How many events are looked at before a checkpoint.
     pub checkpoint_every: u64,
+    /// How many records an expression was asked about.
+    asked: u64,
 }
 
 impl Matcher {
@@ -59,7 +63,23 @@ impl Matcher {
             Some(Window::Count(_)) | None => WINDOW_DEFAULT,
         };
         let multiplier = u64::from(options.checkpoint_interval_multiplier.max(1));
-        Ok(Self { part, rule: rule(expression)?, checkpoint_every: window.saturating_mul(multiplier) })
+        let checkpoint_every = window.saturating_mul(multiplier);
+        Ok(Self { part, rule: rule(expression)?, checkpoint_every, asked: 0 })
+    }
+
+    /// Whether a record is wanted. An expression may take long for each of a page, so others have their turn meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Matcher::wants`].
+    pub async fn wants_in_turn(&mut self, record: &Record) -> Result<bool, No> {
+        if matches!(self.rule, Rule::Expression(_)) {
+            self.asked = self.asked.wrapping_add(1);
+            if self.asked.is_multiple_of(TURN) {
+                tokio::task::yield_now().await;
+            }
+        }
+        self.wants(record)
     }
 
     /// Whether a record is wanted.

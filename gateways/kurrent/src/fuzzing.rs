@@ -1,5 +1,6 @@
 //! What fuzzers call: a client's messages from bytes that anybody may have sent, up to where they reach the log. Each
-//! function takes any bytes, comes to an end without a panic and asserts what holds of all that is taken.
+//! function takes any bytes, comes to an end without a panic and asserts what holds of all that is taken. It returns what of
+//! the bytes was taken, by name: a test sees to it that the examples come to everything.
 
 use crate::envelope::{self, Beside};
 use crate::filter::Matcher;
@@ -16,7 +17,8 @@ use stele_domain::port::event_log::{
 use stele_domain::time::Timestamp;
 use stele_proto::kurrent::client::streams::read_req::options as reading;
 use stele_proto::kurrent::client::streams::{
-    AppendReq, BatchAppendReq, DeleteReq, ReadReq, TombstoneReq, append_req, read_req,
+    AppendReq, BatchAppendReq, DeleteReq, ReadReq, TombstoneReq, append_req, batch_append_req, delete_req,
+    read_req, tombstone_req,
 };
 use stele_proto::kurrent::client::{Empty, StreamIdentifier, Uuid as WireUuid, uuid as wire};
 use stele_proto::kurrent::v2::{AppendRecord, AppendRecordsRequest, SchemaInfo};
@@ -28,44 +30,51 @@ use uuid::Uuid;
 /// # Panics
 ///
 /// When the decoder breaks a promise of its own.
-pub fn message(bytes: &[u8]) {
+pub fn message(bytes: &[u8]) -> Vec<&'static str> {
+    let mut reached = vec![];
     if let Ok(request) = ReadReq::decode(bytes) {
-        read(request);
+        reached.extend(read(request));
     }
     if let Ok(request) = AppendReq::decode(bytes) {
         match request.content {
             Some(append_req::Content::Options(options)) => {
-                named(options.stream_identifier);
-                let _ = inward::expected_of_append(options.expected_stream_revision);
+                let expected = inward::expected_of_append(options.expected_stream_revision);
+                let taken = named(options.stream_identifier) && expected.is_ok();
+                reached.extend(taken.then_some("append"));
             }
-            Some(append_req::Content::ProposedMessage(message)) => offered([message.into()]),
+            Some(append_req::Content::ProposedMessage(message)) => {
+                reached.extend(offered([message.into()]).then_some("event"));
+            }
             None => {}
         }
     }
     if let Ok(request) = BatchAppendReq::decode(bytes) {
-        let _ = inward::id(request.correlation_id);
+        let known = inward::id(request.correlation_id).is_ok();
         if let Some(options) = request.options {
-            named(options.stream_identifier);
-            let _ = inward::expected_of_batch(options.expected_stream_position);
+            let expected = inward::expected_of_batch(options.expected_stream_position);
+            let taken = named(options.stream_identifier) && expected.is_ok();
+            reached.extend((taken && known).then_some("batch"));
         }
-        offered(request.proposed_messages.into_iter().map(Proposed::from));
+        let taken = offered(request.proposed_messages.into_iter().map(Proposed::from));
+        reached.extend((taken && known).then_some("events of a batch"));
     }
     if let Some(options) = DeleteReq::decode(bytes).ok().and_then(|request| request.options) {
-        named(options.stream_identifier);
-        let _ = inward::expected_of_delete(options.expected_stream_revision);
+        let expected = inward::expected_of_delete(options.expected_stream_revision);
+        reached.extend((named(options.stream_identifier) && expected.is_ok()).then_some("delete"));
     }
     if let Some(options) = TombstoneReq::decode(bytes).ok().and_then(|request| request.options) {
-        named(options.stream_identifier);
-        let _ = inward::expected_of_tombstone(options.expected_stream_revision);
+        let expected = inward::expected_of_tombstone(options.expected_stream_revision);
+        reached.extend((named(options.stream_identifier) && expected.is_ok()).then_some("tombstone"));
     }
     if let Ok(request) = AppendRecordsRequest::decode(bytes) {
         let mut offer = Offer::default();
         for record in request.records.into_iter().filter_map(|record| second::offered(record).ok()) {
             kept(&record);
-            let _ = offer.push(record);
+            reached.extend(offer.push(record).is_ok().then_some("record"));
         }
         bounded(&offer);
     }
+    reached
 }
 
 /// The name of a stream, and metadata as the log has them.
@@ -73,18 +82,24 @@ pub fn message(bytes: &[u8]) {
 /// # Panics
 ///
 /// When the decoder breaks a promise of its own.
-pub fn text(bytes: &[u8]) {
-    named(Some(StreamIdentifier { stream_name: bytes.to_vec().into() }));
+pub fn text(bytes: &[u8]) -> Vec<&'static str> {
+    let taken = named(Some(StreamIdentifier { stream_name: bytes.to_vec().into() }));
+    let mut reached: Vec<&str> = taken.then_some("name").into_iter().collect();
     if let Some(stream) = std::str::from_utf8(bytes).ok().and_then(|text| StreamId::new(text).ok())
         && let Some(text) = name::outside(&stream)
     {
         let back = Name::new(&text);
         assert!(back.is_ok_and(|name| *name.stream() == stream), "{text:?} leads to another stream");
+        reached.push("stream of the log");
     }
-    let _ = envelope::unwrapped(bytes);
+    match envelope::unwrapped(bytes) {
+        Beside::Json => {}
+        Beside::Other { .. } => reached.push("envelope"),
+    }
     for content_type in [envelope::JSON, envelope::BYTES, "text/plain"] {
         enveloped(content_type, bytes);
     }
+    reached
 }
 
 fn enveloped(content_type: &str, metadata: &[u8]) {
@@ -96,11 +111,12 @@ fn enveloped(content_type: &str, metadata: &[u8]) {
     }
 }
 
-fn read(request: ReadReq) {
-    let Ok(asked) = ask(request) else { return };
-    let What::All { filter: Some(matcher), .. } = asked.what else { return };
+fn read(request: ReadReq) -> Vec<&'static str> {
+    let Ok(asked) = ask(request) else { return vec![] };
+    let What::All { filter: Some(matcher), .. } = asked.what else { return vec!["read"] };
     assert!(matcher.checkpoint_every > 0, "a filter without end between two checkpoints");
     wanted(&matcher);
+    vec!["read", "filter"]
 }
 
 /// A filter decides on any record, or says that it can't.
@@ -121,23 +137,26 @@ fn wanted(matcher: &Matcher) {
     }
 }
 
-/// A name that is taken comes back, and fits the log.
-fn named(identifier: Option<StreamIdentifier>) {
-    let Ok(name) = inward::stream(identifier) else { return };
+/// A name that is taken comes back, and fits the log. False when it is not taken.
+fn named(identifier: Option<StreamIdentifier>) -> bool {
+    let Ok(name) = inward::stream(identifier) else { return false };
     assert!(name.stream().as_str().len() <= STREAM_ID_BYTES_MAX, "{name} is too long for the log");
     assert_eq!(name::outside(name.stream()).as_deref(), Some(name.as_str()));
     if let Some(described) = name.described() {
         assert_eq!(described.describing().ok(), Some(name));
     }
+    true
 }
 
-fn offered(messages: impl IntoIterator<Item = Proposed>) {
+/// False when nothing of it is taken.
+fn offered(messages: impl IntoIterator<Item = Proposed>) -> bool {
     let mut offer = Offer::default();
     for record in messages.into_iter().filter_map(|message| message.into_record().ok()) {
         kept(&record);
         let _ = offer.push(record);
     }
     bounded(&offer);
+    !offer.records.is_empty()
 }
 
 /// What the log is offered of a record can be read again from what it keeps.
@@ -152,13 +171,8 @@ fn bounded(offer: &Offer) {
     assert!(bytes <= APPEND_BYTES_MAX, "{bytes} bytes");
 }
 
-/// What fuzzing begins with: an example of each message, by the function that it is for.
-#[must_use]
-pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
-    let stream = || Some(StreamIdentifier { stream_name: b"orders-1".to_vec().into() });
-    let id = || Some(WireUuid { value: Some(wire::Value::String(Uuid::from_u128(7).to_string())) });
-    let words = [("type", "Placed"), ("content-type", "application/octet-stream")];
-    let metadata = || words.map(|(key, word)| (key.to_owned(), word.to_owned())).into();
+/// A reading of all streams by an expression on their names.
+fn reading_filtered() -> ReadReq {
     let expression =
         reading::filter_options::Expression { regex: "^(?!sys)[a-z]+-\\d".to_owned(), prefix: vec![] };
     let filter = reading::FilterOptions {
@@ -173,14 +187,51 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         filter_option: Some(reading::FilterOption::Filter(filter)),
         ..read_req::Options::default()
     };
+    ReadReq { options: Some(options) }
+}
+
+/// What fuzzing begins with: an example of each message, by the function that it is for.
+#[must_use]
+pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let stream = || Some(StreamIdentifier { stream_name: b"orders-1".to_vec().into() });
+    let id = || Some(WireUuid { value: Some(wire::Value::String(Uuid::from_u128(7).to_string())) });
+    let words = [("type", "Placed"), ("content-type", "application/octet-stream")];
+    let metadata = || words.map(|(key, word)| (key.to_owned(), word.to_owned())).into();
     let event = append_req::ProposedMessage {
         id: id(),
         metadata: metadata(),
         custom_metadata: b"{\"a\":1}".to_vec().into(),
         data: b"data".to_vec().into(),
     };
-    let begin = append_req::Options { stream_identifier: stream(), ..append_req::Options::default() };
-    let batch = BatchAppendReq { correlation_id: id(), is_final: true, ..BatchAppendReq::default() };
+    let begin = append_req::Options {
+        stream_identifier: stream(),
+        expected_stream_revision: Some(append_req::options::ExpectedStreamRevision::Revision(4)),
+    };
+    let begin_batch = batch_append_req::Options {
+        stream_identifier: stream(),
+        expected_stream_position: Some(batch_append_req::options::ExpectedStreamPosition::Any(Empty {})),
+        ..batch_append_req::Options::default()
+    };
+    let proposed = batch_append_req::ProposedMessage {
+        id: id(),
+        metadata: metadata(),
+        custom_metadata: vec![].into(),
+        data: b"data".to_vec().into(),
+    };
+    let batch = BatchAppendReq {
+        correlation_id: id(),
+        options: Some(begin_batch),
+        proposed_messages: vec![proposed],
+        is_final: true,
+    };
+    let delete = delete_req::Options {
+        stream_identifier: stream(),
+        expected_stream_revision: Some(delete_req::options::ExpectedStreamRevision::Any(Empty {})),
+    };
+    let tombstone = tombstone_req::Options {
+        stream_identifier: stream(),
+        expected_stream_revision: Some(tombstone_req::options::ExpectedStreamRevision::Any(Empty {})),
+    };
     let record = AppendRecord {
         stream: Some("orders-1".to_owned()),
         schema: Some(SchemaInfo { format: 1, name: "Placed".to_owned(), id: None }),
@@ -188,10 +239,12 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     };
     let append = |content| AppendReq { content: Some(content) }.encode_to_vec();
     vec![
-        ("kurrent_message", "read", ReadReq { options: Some(options) }.encode_to_vec()),
+        ("kurrent_message", "read", reading_filtered().encode_to_vec()),
         ("kurrent_message", "append-options", append(append_req::Content::Options(begin))),
         ("kurrent_message", "append-event", append(append_req::Content::ProposedMessage(event))),
         ("kurrent_message", "batch", batch.encode_to_vec()),
+        ("kurrent_message", "delete", DeleteReq { options: Some(delete) }.encode_to_vec()),
+        ("kurrent_message", "tombstone", TombstoneReq { options: Some(tombstone) }.encode_to_vec()),
         (
             "kurrent_message",
             "records",
@@ -199,6 +252,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ),
         ("kurrent_text", "name", b"$$orders".to_vec()),
         ("kurrent_text", "escaped", b"~-a%00%25b".to_vec()),
+        ("kurrent_text", "own", b"account-desk".to_vec()),
         ("kurrent_text", "wrapped", envelope::wrapped("text/plain", b"\x00\xff")),
     ]
 }

@@ -2,7 +2,9 @@
 //! long it may take until an answer begins.
 
 use crate::access::Access;
+use crate::intake::{Intake, MESSAGE_BYTES_MAX, QUESTION_BYTES_MAX};
 use crate::no::No;
+use crate::seats::Seats;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -23,35 +25,49 @@ const OPEN_ANSWER_MAX: Duration = Duration::from_secs(5);
 pub struct Gate<S> {
     service: S,
     /// None for what is for everybody.
-    access: Option<Access>,
+    guarded: Option<Guarded>,
+}
+
+#[derive(Clone, Debug)]
+struct Guarded {
+    access: Access,
+    seats: Seats,
 }
 
 impl<S> Gate<S> {
     /// For those who may, as the service before it has found out who asks.
-    pub fn before(service: S, access: Access) -> Self {
-        Self { service, access: Some(access) }
+    pub fn before(service: S, access: Access, seats: Seats) -> Self {
+        Self { service, guarded: Some(Guarded { access, seats }) }
     }
 
     /// For everybody.
     pub fn open(service: S) -> Self {
-        Self { service, access: None }
+        Self { service, guarded: None }
     }
 
     /// How long the answer may take to begin; for ever where the question comes in parts, which have a time of their own.
     fn longest(&self, method: &str) -> Option<Duration> {
-        match (&self.access, method) {
+        match (&self.guarded, method) {
             (None, _) => Some(OPEN_ANSWER_MAX),
             (Some(_), "Append" | "BatchAppend" | "AppendSession") => None,
             (Some(_), _) => Some(ANSWER_MAX),
         }
     }
 
-    fn admits(&self, request: &Request<Body>, method: &str) -> Result<(), No> {
-        let Some((access, caller)) = self.access.as_ref().zip(request.extensions().get::<Caller>()) else {
-            return Ok(());
+    /// The request, where whoever asks may ask it; what it brings comes in only where there is room.
+    fn admitted(&self, request: Request<Body>, method: &str) -> Result<Request<Body>, No> {
+        let Some((guarded, caller)) = self.guarded.as_ref().zip(request.extensions().get::<Caller>()) else {
+            return Ok(request);
         };
         // Everything else is an append, or no method at all.
-        access.admit(caller, if method == "Read" { Action::ReadLog } else { Action::AppendLog })
+        let action = if method == "Read" { Action::ReadLog } else { Action::AppendLog };
+        guarded.access.admit(caller, action)?;
+        let longest = match method {
+            "Read" | "Delete" | "Tombstone" => QUESTION_BYTES_MAX,
+            _ => MESSAGE_BYTES_MAX,
+        };
+        let room = guarded.seats.room(caller);
+        Ok(request.map(|body| Body::new(Intake::of(body, room, longest))))
     }
 }
 
@@ -73,12 +89,13 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let path = request.uri().path();
+        let path = request.uri().path().to_owned();
         let method = path.rsplit('/').next().unwrap_or_default();
-        if let Err(no) = self.admits(&request, method) {
-            return Box::pin(std::future::ready(Ok(no.status().into_http())));
-        }
         let longest = self.longest(method);
+        let request = match self.admitted(request, method) {
+            Ok(request) => request,
+            Err(no) => return Box::pin(std::future::ready(Ok(no.status().into_http()))),
+        };
         let answered = self.service.call(request);
         Box::pin(async move {
             let Some(longest) = longest else { return answered.await };

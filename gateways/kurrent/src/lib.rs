@@ -11,6 +11,7 @@ pub mod fuzzing;
 mod access;
 mod door;
 mod gate;
+mod intake;
 mod observe;
 mod server;
 mod strangers;
@@ -26,6 +27,7 @@ mod filter;
 mod read;
 mod subscription;
 
+mod event;
 mod inward;
 mod no;
 mod outward;
@@ -38,6 +40,6 @@ mod standing;
 mod store;
 
 pub use access::{Access, Outside, Writes};
-pub use door::{CannotOpen, TlsFiles};
+pub use door::{CannotOpen, Tls};
 pub use observe::announce;
 pub use server::{Options, Server};

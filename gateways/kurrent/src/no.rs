@@ -198,7 +198,7 @@ impl No {
                 let stream_identifier = Some(identifier(stream));
                 (Code::NotFound, any(FIRST, "StreamDeleted", &client::StreamDeleted { stream_identifier }))
             }
-            Self::Stranger(_) | Self::Denied(_) => {
+            Self::Stranger(_) | Self::Denied(_) | Self::Log(LogError::Denied(_)) => {
                 (Code::PermissionDenied, any(FIRST, "AccessDenied", &client::AccessDenied {}))
             }
             Self::TooLarge => {
@@ -213,7 +213,16 @@ impl No {
             Self::Late(_) | Self::Log(LogError::Unreachable(_)) => {
                 (Code::DeadlineExceeded, any(FIRST, "Timeout", &client::Timeout {}))
             }
-            Self::Violations(_) | Self::Twice(_) | Self::Busy(_) | Self::Closing | Self::Log(_) => {
+            // The protocol has no word for these, so the code says it: clients hand it on, and who repeats an append in vain
+            // is told what it is up against.
+            Self::Log(
+                LogError::Full
+                | LogError::Stopped(_)
+                | LogError::Damaged { .. }
+                | LogError::Owned { .. }
+                | LogError::Conflict { .. },
+            ) => (self.code(), any(FIRST, "Unknown", &client::Unknown {})),
+            Self::Violations(_) | Self::Twice(_) | Self::Busy(_) | Self::Closing => {
                 (Code::Unknown, any(FIRST, "Unknown", &client::Unknown {}))
             }
         };

@@ -5,6 +5,7 @@ pub mod ask;
 mod links;
 mod pages;
 
+use crate::event::{Told, read_event};
 use crate::filter::Matcher;
 use crate::no::No;
 use crate::outward;
@@ -169,8 +170,8 @@ impl Reading {
             if self.left == 0 {
                 break;
             }
-            if let Some(matcher) = &self.matcher
-                && !matcher.wants(&record)?
+            if let Some(matcher) = &mut self.matcher
+                && !matcher.wants_in_turn(&record).await?
             {
                 continue;
             }
@@ -192,12 +193,12 @@ pub async fn told(
     form: outward::IdForm,
     links: bool,
 ) -> Result<Option<Content>, No> {
-    let Some(recorded) = outward::recorded(record, form) else { return Ok(None) };
+    let Some(recorded) = Told::of(record, form) else { return Ok(None) };
     if links && let Some(target) = resolved(store, record).await? {
-        let event = target.as_ref().and_then(|target| outward::recorded(target, form));
-        return Ok(Some(outward::event(event, Some(recorded), record.position)));
+        let event = target.as_ref().and_then(|target| Told::of(target, form));
+        return Ok(Some(Content::Event(read_event(event.as_ref(), Some(&recorded), record.position))));
     }
-    Ok(Some(outward::event(Some(recorded), None, record.position)))
+    Ok(Some(Content::Event(read_event(Some(&recorded), None, record.position))))
 }
 
 /// Where a stream ends, as it is told.

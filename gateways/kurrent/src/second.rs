@@ -68,7 +68,8 @@ impl Second {
         let caller = caller(&request)?;
         self.0.access.admit(&caller, Action::AppendLog)?;
         let mut incoming = request.into_inner();
-        let (mut parts, mut room, mut whole) = (Vec::<Part>::new(), Room::default(), Offer::default());
+        let (mut parts, mut room, mut whole) =
+            (Vec::<Part>::new(), self.0.seats.room(&caller), Offer::default());
         loop {
             let Some(message) = self.0.part(&caller, &mut incoming).await? else { break };
             let stream = Name::new(&message.stream)?;
@@ -78,7 +79,7 @@ impl Second {
             let expected = message.expected_revision.map_or(Ok(Expected::Any), expected)?;
             let mut part = Part { stream, expected, records: vec![] };
             for record in message.records {
-                self.add(&mut whole, &mut room, &mut part, record)?;
+                Self::add(&mut whole, &mut room, &mut part, record)?;
             }
             parts.push(part);
         }
@@ -99,7 +100,8 @@ impl Second {
         if checks.len() > CHECKS_MAX {
             return Err(No::Malformed(format!("an append has at most {CHECKS_MAX} conditions")));
         }
-        let (mut parts, mut room, mut whole) = (Vec::<Part>::new(), Room::default(), Offer::default());
+        let (mut parts, mut room, mut whole) =
+            (Vec::<Part>::new(), self.0.seats.room(&caller), Offer::default());
         let mut places = BTreeMap::new();
         for record in records {
             let named = record.stream.as_deref();
@@ -110,7 +112,7 @@ impl Second {
                 parts.push(Part { stream, expected: Expected::Any, records: vec![] });
             }
             let Some(part) = parts.get_mut(place) else { continue };
-            self.add(&mut whole, &mut room, part, record)?;
+            Self::add(&mut whole, &mut room, part, record)?;
         }
         let checks = checks.into_iter().map(checked).collect::<Result<Vec<_>, No>>()?;
         let done = self.commit(&caller, parts, checks, whole).await?;
@@ -123,18 +125,12 @@ impl Second {
     }
 
     /// One more record of an append; all of them together have the limits of one.
-    fn add(
-        &self,
-        whole: &mut Offer,
-        room: &mut Room,
-        part: &mut Part,
-        record: AppendRecord,
-    ) -> Result<(), No> {
+    fn add(whole: &mut Offer, room: &mut Room, part: &mut Part, record: AppendRecord) -> Result<(), No> {
         let record = offered(record)?;
         let before = whole.bytes();
         part.records.push(record.clone());
         whole.push(record)?;
-        self.0.seats.more(room, whole.bytes() - before)
+        room.more(whole.bytes() - before)
     }
 
     async fn commit(

@@ -1,12 +1,13 @@
 //! The door put together: a listener, the services behind it, and its end.
 
 use crate::access::{Access, Guard, Writes};
-use crate::door::{self, CannotOpen, TlsFiles};
+use crate::door::{self, CannotOpen, Tls};
 use crate::features::Features;
 use crate::gate::Gate;
 use crate::gossip::Gossip;
+use crate::intake::MESSAGE_BYTES_MAX;
 use crate::observe;
-use crate::seats::Seats;
+use crate::seats::{READINGS_OF_ONE_MAX, Seats};
 use crate::second::Second;
 use crate::store::Store;
 use crate::streams::Service;
@@ -25,12 +26,11 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tonic::service::interceptor::InterceptedService;
 
-/// Most bytes of one message, as clients have it: 17 MiB.
-const MESSAGE_BYTES_MAX: usize = 17 * 1024 * 1024;
 /// Most bytes of a question that everybody may ask: it is empty.
 const OPEN_BYTES_MAX: usize = 1_024;
-/// Most calls at the same time on one connection.
-const CALLS_MAX: u32 = 512;
+/// Most calls at the same time on one connection, more wait at the client: all readings that one caller may have, which
+/// clients open on the one connection that they keep, and 32 beside them.
+const CALLS_MAX: usize = READINGS_OF_ONE_MAX + 32;
 /// Most bytes of the head of a request.
 const HEAD_BYTES_MAX: u32 = 64 * 1024;
 /// How much of one call, and of one connection, may be on its way here: enough for the bandwidth of a network.
@@ -42,14 +42,14 @@ const PING: Duration = Duration::from_secs(20);
 const GRACE: Duration = Duration::from_secs(5);
 
 /// How the door is opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Where to listen; port 0 for any free one.
     pub address: SocketAddr,
     /// The host and port that clients are told to use; those of the listener without it.
     pub advertise: Option<(String, u16)>,
     /// TLS; in the clear without it.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<Tls>,
     /// Most connections at the same time; more wait in the system's queue.
     pub connections_max: usize,
 }
@@ -81,18 +81,15 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Opens the door.
+    /// Opens the door. Must be called within a runtime.
     ///
     /// # Errors
     ///
-    /// [`CannotOpen::Address`] when the address is taken or not of this machine; [`CannotOpen::Tls`] when a file is
-    /// missing, is no PEM, or does not fit the other.
-    pub async fn open(options: Options) -> Result<Self, CannotOpen> {
+    /// [`CannotOpen::Address`] when the address is taken or not of this machine; the others when a certificate or its key
+    /// is no PEM, or does not fit the other.
+    pub fn open(options: Options) -> Result<Self, CannotOpen> {
         let Options { address, advertise, tls, connections_max } = options;
-        let tls = match tls {
-            Some(files) => Some(door::acceptor(files).await?),
-            None => None,
-        };
+        let tls = tls.as_ref().map(door::acceptor).transpose()?;
         let (address, listener) = door::listen(address)?;
         observe::listening(address, tls.is_some());
         if tls.is_none() && !address.ip().is_loopback() {
@@ -122,7 +119,8 @@ impl Server {
     ) {
         let Self { listener, address, tls, advertise, connections_max } = self;
         let store = Arc::new(Store::new(log, Arc::clone(&clock), writes));
-        let service = Service { store, access: access.clone(), seats: Seats::new(), stop: stop.clone() };
+        let seats = Seats::default();
+        let service = Service { store, access: access.clone(), seats: seats.clone(), stop: stop.clone() };
         let streams = StreamsServer::new(service.clone())
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -133,17 +131,17 @@ impl Server {
         let gossip =
             GossipServer::new(Gossip::new(advertise, clock)).max_decoding_message_size(OPEN_BYTES_MAX);
         let router = tonic::transport::Server::builder()
-            .max_concurrent_streams(CALLS_MAX)
+            .max_concurrent_streams(u32::try_from(CALLS_MAX).unwrap_or(u32::MAX))
             .initial_stream_window_size(CALL_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .http2_max_header_list_size(HEAD_BYTES_MAX)
             .http2_keepalive_interval(Some(PING))
             .http2_keepalive_timeout(Some(PING))
             .add_service(InterceptedService::new(
-                Gate::before(streams, access.clone()),
+                Gate::before(streams, access.clone(), seats.clone()),
                 Guard(access.clone()),
             ))
-            .add_service(InterceptedService::new(Gate::before(second, access.clone()), Guard(access)))
+            .add_service(InterceptedService::new(Gate::before(second, access.clone(), seats), Guard(access)))
             .add_service(Gate::open(features))
             .add_service(Gate::open(gossip));
         let (ready, taken) = door::handing_over();

@@ -8,7 +8,7 @@ use crate::name::Name;
 use crate::no::No;
 use crate::observe;
 use crate::read::{self, Answers, ask};
-use crate::seats::{Room, Seats};
+use crate::seats::Seats;
 use crate::store::Store;
 use crate::subscription;
 use futures_util::Stream;
@@ -29,8 +29,8 @@ use stele_proto::kurrent::client::streams::{
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
 
-/// How long an append may wait for its next event.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an append may wait for its next event, and how long the parts of one of a batch may take together.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a call that waits for its next part looks whether its caller is still let in.
 pub const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -116,14 +116,14 @@ impl Service {
         };
         let stream = inward::stream(options.stream_identifier)?;
         let expected = inward::expected_of_append(options.expected_stream_revision)?;
-        let (mut offer, mut room) = (Offer::default(), Room::default());
+        let (mut offer, mut room) = (Offer::default(), self.seats.room(&caller));
         while let Some(content) = self.next(&caller, &mut incoming).await? {
             let append_req::Content::ProposedMessage(message) = content else {
                 return Err(No::Malformed("an append has its options once".to_owned()));
             };
             let before = offer.bytes();
             offer.push(Proposed::from(message).into_record()?)?;
-            self.seats.more(&mut room, offer.bytes() - before)?;
+            room.more(offer.bytes() - before)?;
         }
         let types = offer.records.iter().map(|record| &*record.event_type);
         self.may_append(&caller, &stream, types)?;
@@ -146,6 +146,9 @@ impl Service {
 pub fn unreadable(status: &Status) -> No {
     match status.code() {
         tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => No::TooLarge,
+        // What comes in is held up by these where there is no room for it.
+        tonic::Code::Unavailable => No::Busy(status.message().to_owned()),
+        tonic::Code::Aborted => No::Late(status.message().to_owned()),
         tonic::Code::Ok
         | tonic::Code::Cancelled
         | tonic::Code::Unknown
@@ -155,10 +158,8 @@ pub fn unreadable(status: &Status) -> No {
         | tonic::Code::AlreadyExists
         | tonic::Code::PermissionDenied
         | tonic::Code::FailedPrecondition
-        | tonic::Code::Aborted
         | tonic::Code::Unimplemented
         | tonic::Code::Internal
-        | tonic::Code::Unavailable
         | tonic::Code::DataLoss
         | tonic::Code::Unauthenticated => {
             No::Malformed(format!("the request can't be read: {}", status.message()))

@@ -201,8 +201,8 @@ impl Subscription {
                 }
                 wanted
             }
-            Phase::All { .. } | Phase::History { .. } => match &self.matcher {
-                Some(matcher) => matcher.wants(record)?,
+            Phase::All { .. } | Phase::History { .. } => match &mut self.matcher {
+                Some(matcher) => matcher.wants_in_turn(record).await?,
                 None => true,
             },
         };

@@ -1,5 +1,5 @@
 //! What fuzzers call: the words of price sources, from bytes that they may have sent. Each function takes any bytes, comes
-//! to an end without a panic, and whatever is taken for a price is one.
+//! to an end without a panic, and whatever is taken for a price is one. It returns what of the bytes was taken, by name.
 
 use crate::coin_gecko::translate as coin_gecko;
 use crate::kraken::Book;
@@ -13,20 +13,24 @@ const REASON_CHARS_MAX: usize = 1_024;
 /// # Panics
 ///
 /// When the decoder breaks a promise of its own.
-pub fn kraken(bytes: &[u8]) {
+pub fn kraken(bytes: &[u8]) -> Vec<&'static str> {
+    let mut reached = vec![];
     if let Ok(text) = std::str::from_utf8(bytes) {
         match kraken::message(text, "BTC/EUR") {
-            Word::Ticker(read) => book(read),
-            Word::System(text) | Word::SystemUnknown(text) | Word::Refused(text) | Word::Unreadable(text) => {
+            Word::Ticker(read) => reached.extend(book(read).then_some("ticker")),
+            Word::System(text) | Word::SystemUnknown(text) | Word::Refused(text) => {
                 short(&text);
+                reached.push("word of the system");
             }
-            Word::Alive => {}
+            Word::Unreadable(text) => short(&text),
+            Word::Alive => reached.push("sign of life"),
         }
     }
     match kraken::rest(bytes) {
-        Ok(read) => book(read),
+        Ok(read) => reached.extend(book(read).then_some("answer")),
         Err(reason) => short(&reason),
     }
+    reached
 }
 
 /// An answer of CoinGecko's.
@@ -34,17 +38,29 @@ pub fn kraken(bytes: &[u8]) {
 /// # Panics
 ///
 /// When the decoder breaks a promise of its own.
-pub fn coin_gecko(bytes: &[u8]) {
+pub fn coin_gecko(bytes: &[u8]) -> Vec<&'static str> {
     match coin_gecko::price(bytes, "bitcoin", "eur") {
-        Ok(price) => assert!(price.bid == price.ask, "one price is {} and {}", price.bid, price.ask),
-        Err(reason) => short(&reason),
+        Ok(price) => {
+            assert!(price.bid == price.ask, "one price is {} and {}", price.bid, price.ask);
+            vec!["price"]
+        }
+        Err(reason) => {
+            short(&reason);
+            vec![]
+        }
     }
 }
 
-fn book(read: Result<Book, String>) {
+fn book(read: Result<Book, String>) -> bool {
     match read {
-        Ok(book) => assert!(book.bid <= book.ask, "bid {} above ask {}", book.bid, book.ask),
-        Err(reason) => short(&reason),
+        Ok(book) => {
+            assert!(book.bid <= book.ask, "bid {} above ask {}", book.bid, book.ask);
+            true
+        }
+        Err(reason) => {
+            short(&reason);
+            false
+        }
     }
 }
 

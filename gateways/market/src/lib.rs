@@ -13,7 +13,6 @@ mod coin_gecko;
 mod kraken;
 
 mod http;
-mod jitter;
 mod mailbox;
 mod number;
 mod observe;

@@ -2,14 +2,14 @@
 //! seldom while it fails. What its answer means is the source's own `translate`.
 
 use crate::http::{self, Failure};
-use crate::jitter::jitter;
 use crate::mailbox::Mailbox;
 use crate::observe;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Url};
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
-use stele_domain::backoff::Backoff;
+use stele_domain::backoff::{Backoff, jitter};
 use stele_domain::market::reference::event::{Link, PriceObserved, Source, SourceStateChanged};
 use stele_domain::money::Rate;
 use stele_domain::port::clock::Clock;
@@ -91,7 +91,7 @@ impl Poll {
                 }
                 Err(Trouble { link, reason, pause }) => {
                     self.tell(link, false, &reason);
-                    (self.question.backoff.wait(jitter()), pause)
+                    (self.question.backoff.wait(jitter(&RandomState::new())), pause)
                 }
             };
             // A pause that the source asked for is kept, whoever is in a hurry.

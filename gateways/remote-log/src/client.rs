@@ -15,10 +15,9 @@ pub use way::{CannotConnect, Options};
 
 use crate::failure::{error, garbled, unreachable};
 use crate::identity::Known;
-use crate::wire::{
-    appended_in, direction_out, expected_out, filter_out, limit_out, offer_out, page_in, records_in,
-};
-use crate::{MESSAGE_BYTES_MAX, Proof, SignedCheckpoint, Stat, observe};
+use crate::page::{page_in, records_in};
+use crate::wire::{appended_in, direction_out, expected_out, filter_out, limit_out, offer_out};
+use crate::{Consistency, MESSAGE_BYTES_MAX, Proof, SignedCheckpoint, Stat, observe};
 use follow::RemoteFollow;
 use papers::Papers;
 use renewal::Renewal;
@@ -27,8 +26,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{
-    APPEND_BYTES_MAX, APPEND_RECORDS_MAX, Appended, Direction, EventLog, Expected, Filter, Follow, LogError,
-    MultiStream, NewRecord, Page, Position, Record, Revision, StreamId,
+    Appended, Direction, EventLog, Expected, Filter, Follow, LogError, MultiStream, NewRecord, Page,
+    Position, Record, Revision, StreamId, keepable,
 };
 use stele_proto::log::v1 as proto;
 use stele_proto::log::v1::event_log_client::EventLogClient;
@@ -134,6 +133,24 @@ impl RemoteLog {
         Proof::try_from(told).map_err(|error| garbled(&error))
     }
 
+    /// Proves that the log goes on from an earlier size, to a later one or to everything that is durable. Nothing of it is
+    /// verified here.
+    ///
+    /// # Errors
+    ///
+    /// As the log; [`LogError::Invalid`] when it does not have as many commits, [`LogError::Denied`] when this process
+    /// answers no persons.
+    pub async fn prove_consistency(
+        &self,
+        old_size: u64,
+        new_size: Option<u64>,
+    ) -> Result<Consistency, LogError> {
+        let mut calls = self.calls();
+        let request = proto::ProveConsistencyRequest { old_commits: old_size, new_commits: new_size };
+        let told = self.answer("prove_consistency", calls.prove_consistency(request)).await?;
+        Consistency::try_from(told).map_err(|error| garbled(&error))
+    }
+
     /// Waits for an answer of the log that is meant, not for ever, and counts it.
     async fn answer<T>(
         &self,
@@ -156,7 +173,8 @@ impl RemoteLog {
         expected: Expected,
         records: Vec<NewRecord>,
     ) -> Result<Appended, LogError> {
-        small_enough(&records)?;
+        // What can't be kept is not sent: it would not fit a message either.
+        keepable(&records)?;
         let request = proto::AppendRequest {
             stream: stream.as_str().to_owned(),
             expected: Some(expected_out(expected)),
@@ -183,7 +201,7 @@ impl RemoteLog {
         };
         let mut calls = self.calls();
         let response = self.answer("read_stream", calls.read_stream(request)).await?;
-        records_in(response.records).map_err(|error| garbled(&error))
+        records_in(&response.records).map_err(|error| garbled(&error))
     }
 
     async fn log_page(&self, from: Position, filter: &Filter, limit: usize) -> Result<Page, LogError> {
@@ -191,26 +209,10 @@ impl RemoteLog {
         let request = proto::ReadAllRequest { from: from.0, filter, limit: limit_out(limit) };
         let mut calls = self.calls();
         let response = self.answer("read_all", calls.read_all(request)).await?;
-        let page = page_in(response.page).map_err(|error| garbled(&error))?;
+        let page = page_in(&response.page).map_err(|error| garbled(&error))?;
         self.known.saw(page.head);
         Ok(page)
     }
-}
-
-/// What can't be kept is not sent: it would not fit a message either.
-fn small_enough(records: &[NewRecord]) -> Result<(), LogError> {
-    let count = records.len();
-    if count > APPEND_RECORDS_MAX {
-        let what = format!("it has {count} records, at most {APPEND_RECORDS_MAX} are allowed");
-        return Err(LogError::Invalid(what));
-    }
-    let bytes = records.iter().map(|r| r.data.len().saturating_add(r.metadata.len()));
-    let bytes = bytes.fold(0, usize::saturating_add);
-    if bytes > APPEND_BYTES_MAX {
-        let what = format!("it has {bytes} bytes, at most {APPEND_BYTES_MAX} are allowed");
-        return Err(LogError::Invalid(what));
-    }
-    Ok(())
 }
 
 impl EventLog for RemoteLog {

@@ -1,9 +1,12 @@
 //! The write lists: which facts a process of the desk may append to another's log, by its roles. Pure.
 //!
 //! A role's list is what that role records and nothing else: the executor can't arm itself, the strategy can't touch
-//! the account, and nobody but a door speaks for a person. Reading is not limited here.
+//! the account, and nobody but a door speaks for a person. [`WriteLists`] are the lists of one desk: no process writes to a
+//! stream of an account or a pair that is not the desk's, whatever its roles. Reading is not limited here.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use stele_domain::port::event_log::StreamId;
 
 /// A role of a process.
@@ -190,7 +193,7 @@ impl Process {
         Self::ALL.into_iter().find(|process| process.name() == name)
     }
 
-    /// Whether the role records such facts there.
+    /// Whether the role records such facts there, if the desk has such a stream: [`WriteLists`] say which it has.
     #[must_use]
     pub fn may_append(self, stream: &StreamId, event_type: &str) -> bool {
         self.grants().iter().any(|grant| grant.covers(stream, event_type))
@@ -207,6 +210,26 @@ impl Process {
             Self::Projections => PROJECTIONS,
             Self::Api => API,
         }
+    }
+}
+
+/// The lists of one desk: those of the roles, for the streams that the desk has. Any other stream is on nobody's list.
+#[derive(Debug, Clone)]
+pub struct WriteLists {
+    streams: Arc<BTreeSet<StreamId>>,
+}
+
+impl WriteLists {
+    /// For a desk with these streams, whose names follow from its configuration.
+    #[must_use]
+    pub fn of(streams: BTreeSet<StreamId>) -> Self {
+        Self { streams: Arc::new(streams) }
+    }
+
+    /// Whether a process with this role records such facts there.
+    #[must_use]
+    pub fn may_append(&self, process: Process, stream: &StreamId, event_type: &str) -> bool {
+        self.streams.contains(stream) && process.may_append(stream, event_type)
     }
 }
 

@@ -12,19 +12,19 @@ pub mod grants;
 mod client;
 mod failure;
 mod identity;
-mod jitter;
 mod observe;
+mod page;
 mod proof;
 mod service;
 mod stat;
 mod wire;
 
 pub use client::{CannotConnect, Options, RemoteLog, Trust};
-pub use grants::Process;
+pub use grants::{Process, WriteLists};
 pub use observe::announce;
-pub use proof::{Proof, SignedCheckpoint};
-pub use service::{Denial, LogService, Method, Proven, WriteList};
-pub use stat::Stat;
+pub use proof::{Consistency, Proof, SignedCheckpoint};
+pub use service::{Consistent, Denial, LogService, Method, Proven};
+pub use stat::{Growth, Stat};
 
 /// Most bytes of one message: the largest append or page (16 MiB of data and metadata) with its names around it.
 pub const MESSAGE_BYTES_MAX: usize = 24 * 1024 * 1024;

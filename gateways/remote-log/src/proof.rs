@@ -32,6 +32,19 @@ pub struct Proof {
     pub signed: SignedCheckpoint,
 }
 
+/// Shows that the tree of one size begins with that of an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consistency {
+    /// The earlier size, in commits.
+    pub old_size: u64,
+    /// The later size, in commits.
+    pub new_size: u64,
+    /// SHA-256 hashes as RFC 9162 §2.1.4 orders them.
+    pub path: Vec<[u8; 32]>,
+    /// The checkpoint of the later size.
+    pub signed: SignedCheckpoint,
+}
+
 impl From<SignedCheckpoint> for proto::CheckpointResponse {
     fn from(signed: SignedCheckpoint) -> Self {
         Self { checkpoint: signed.checkpoint, public_key: signed.public_key }
@@ -61,30 +74,59 @@ impl TryFrom<proto::ProveResponse> for Proof {
     type Error = Malformed;
 
     fn try_from(told: proto::ProveResponse) -> Result<Self, Malformed> {
-        let hashes = told.path.len();
-        if hashes > PATH_HASHES_MAX {
-            let what =
-                format!("the path of the proof has {hashes} hashes, no tree has more than {PATH_HASHES_MAX}");
-            return Err(Malformed(what));
-        }
-        let hash = |bytes: Vec<u8>| {
-            let length = bytes.len();
-            let hash = <[u8; 32]>::try_from(bytes);
-            hash.map_err(|_| Malformed(format!("a hash of the proof has {length} bytes and not 32")))
-        };
         Ok(Self {
             first: Position(told.first_position),
             leaf_index: told.leaf_index,
             payload: told.payload,
-            path: told.path.into_iter().map(hash).collect::<Result<_, _>>()?,
+            path: path(told.path)?,
             signed: SignedCheckpoint { checkpoint: told.checkpoint, public_key: told.public_key },
         })
     }
 }
 
+impl From<Consistency> for proto::ProveConsistencyResponse {
+    fn from(proof: Consistency) -> Self {
+        Self {
+            old_commits: proof.old_size,
+            new_commits: proof.new_size,
+            path: proof.path.iter().map(|hash| hash.to_vec()).collect(),
+            checkpoint: proof.signed.checkpoint,
+            public_key: proof.signed.public_key,
+        }
+    }
+}
+
+impl TryFrom<proto::ProveConsistencyResponse> for Consistency {
+    type Error = Malformed;
+
+    fn try_from(told: proto::ProveConsistencyResponse) -> Result<Self, Malformed> {
+        Ok(Self {
+            old_size: told.old_commits,
+            new_size: told.new_commits,
+            path: path(told.path)?,
+            signed: SignedCheckpoint { checkpoint: told.checkpoint, public_key: told.public_key },
+        })
+    }
+}
+
+fn path(told: Vec<Vec<u8>>) -> Result<Vec<[u8; 32]>, Malformed> {
+    let hashes = told.len();
+    if hashes > PATH_HASHES_MAX {
+        let what =
+            format!("the path of the proof has {hashes} hashes, no tree has more than {PATH_HASHES_MAX}");
+        return Err(Malformed(what));
+    }
+    let hash = |bytes: Vec<u8>| {
+        let length = bytes.len();
+        let hash = <[u8; 32]>::try_from(bytes);
+        hash.map_err(|_| Malformed(format!("a hash of the proof has {length} bytes and not 32")))
+    };
+    told.into_iter().map(hash).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{PATH_HASHES_MAX, Proof, SignedCheckpoint};
+    use super::{Consistency, PATH_HASHES_MAX, Proof, SignedCheckpoint};
     use stele_domain::port::event_log::Position;
     use stele_proto::log::v1 as proto;
 
@@ -102,6 +144,12 @@ mod tests {
     fn what_one_side_says_the_other_hears() {
         assert_eq!(Proof::try_from(proto::ProveResponse::from(proof())), Ok(proof()));
         let signed = proof().signed;
+        let consistency =
+            Consistency { old_size: 3, new_size: 9, path: vec![[1; 32]], signed: signed.clone() };
+        let told = proto::ProveConsistencyResponse::from(consistency.clone());
+        assert_eq!(Consistency::try_from(told.clone()), Ok(consistency));
+        let short = proto::ProveConsistencyResponse { path: vec![vec![1; 31]], ..told };
+        assert!(Consistency::try_from(short).is_err());
         assert_eq!(SignedCheckpoint::from(proto::CheckpointResponse::from(signed.clone())), signed);
     }
 

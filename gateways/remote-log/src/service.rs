@@ -10,10 +10,9 @@ pub use method::Method;
 use crate::failure::{denied, malformed, status};
 use crate::grants::Process;
 use crate::identity::Own;
-use crate::wire::{
-    appended_out, direction_in, expected_in, filter_in, limit_in, offer_in, page_out, record_out, stream,
-};
-use crate::{MESSAGE_BYTES_MAX, Proof, SignedCheckpoint, Stat, observe};
+use crate::page::{page_out, record_out};
+use crate::wire::{appended_out, direction_in, expected_in, filter_in, limit_in, offer_in, stream};
+use crate::{Consistency, MESSAGE_BYTES_MAX, Proof, SignedCheckpoint, Stat, observe};
 use follow::Readings;
 use std::sync::Arc;
 use stele_domain::access::{Action, Caller, Role};
@@ -44,21 +43,28 @@ type Denials = Arc<dyn Fn(Denial) + Send + Sync>;
 /// Whether the credential that a caller came with is still taken; a no is in words. It must not block.
 type Stands = Arc<dyn Fn(&Caller) -> Result<(), String> + Send + Sync>;
 
-/// Whether a role may append a fact of this type there.
-pub type WriteList = fn(Process, &StreamId, &str) -> bool;
+/// Whether a role may append a fact of this type there. It must not block.
+type WriteList = Arc<dyn Fn(Process, &StreamId, &str) -> bool + Send + Sync>;
 
 /// Tells the log in numbers.
 type Telling = Arc<dyn Fn() -> Stat + Send + Sync>;
+
+/// Proves that the log of a size goes on from an older one; of the newest size when none is named.
+type Continuing = Arc<dyn Fn(u64, Option<u64>) -> Consistent + Send + Sync>;
 
 /// What only a log with a tree and a key of its own can do.
 #[derive(Clone)]
 struct Proving {
     sign: Arc<dyn Fn() -> SignedCheckpoint + Send + Sync>,
     prove: Arc<dyn Fn(Position) -> Proven + Send + Sync>,
+    consistency: Option<Continuing>,
 }
 
 /// A proof on its way.
 pub type Proven = PortFuture<'static, Result<Proof, LogError>>;
+
+/// A proof of consistency on its way.
+pub type Consistent = PortFuture<'static, Result<Consistency, LogError>>;
 
 /// Answers for a log. A door puts the [`Caller`] into the extensions of every request; without one nothing is
 /// answered.
@@ -74,23 +80,18 @@ pub struct LogService {
 }
 
 impl LogService {
-    /// A service over a log. Live readings end when `stop` becomes true or its sender is gone, and when `stands` says no
+    /// A service over a log, to which processes append what `list` lets their roles append. Live readings end when `stop` becomes true or its sender is gone, and when `stands` says no
     /// to who reads: it is asked before each page is handed over, and every two seconds while there is none.
     pub fn new(
         log: Arc<dyn EventLog>,
+        list: impl Fn(Process, &StreamId, &str) -> bool + Send + Sync + 'static,
         stands: impl Fn(&Caller) -> Result<(), String> + Send + Sync + 'static,
         denials: impl Fn(Denial) + Send + Sync + 'static,
         stop: watch::Receiver<bool>,
     ) -> Self {
         let readings = Readings::new(Arc::clone(&log), Arc::new(stands), stop);
-        let (list, denials) = (Process::may_append, Arc::new(denials));
+        let (list, denials) = (Arc::new(list), Arc::new(denials));
         Self { log, denials, list, stat: None, own: Own::default(), proving: None, readings }
-    }
-
-    /// The same under another list, for a log that is not a desk's.
-    #[must_use]
-    pub fn with_list(self, list: WriteList) -> Self {
-        Self { list, ..self }
     }
 
     /// The same, telling the log in numbers too, and by its identity, which is asked for once: whoever means another log
@@ -108,7 +109,19 @@ impl LogService {
         sign: impl Fn() -> SignedCheckpoint + Send + Sync + 'static,
         prove: impl Fn(Position) -> Proven + Send + Sync + 'static,
     ) -> Self {
-        Self { proving: Some(Proving { sign: Arc::new(sign), prove: Arc::new(prove) }), ..self }
+        let (sign, prove) = (Arc::new(sign), Arc::new(prove));
+        Self { proving: Some(Proving { sign, prove, consistency: None }), ..self }
+    }
+
+    /// The same, which has proofs, proving also that the log goes on from an earlier size: to a later one, or to everything
+    /// that is durable. `prove` is asked for sizes as they come in.
+    #[must_use]
+    pub fn with_consistency(
+        self,
+        prove: impl Fn(u64, Option<u64>) -> Consistent + Send + Sync + 'static,
+    ) -> Self {
+        let proving = self.proving.map(|proving| Proving { consistency: Some(Arc::new(prove)), ..proving });
+        Self { proving, ..self }
     }
 
     /// As something that a gRPC server takes.
@@ -131,7 +144,7 @@ impl LogService {
             Method::ReadStream | Method::ReadAll | Method::Head | Method::Stat | Method::Follow => {
                 self.reader(caller)
             }
-            Method::Checkpoint | Method::Prove => self.prover(caller),
+            Method::Checkpoint | Method::Prove | Method::ProveConsistency => self.prover(caller),
         }
     }
 
@@ -200,11 +213,14 @@ impl LogService {
         };
         let names: Vec<&str> = roles.iter().map(|role| role.name()).collect();
         let names = if names.is_empty() { "without any role".to_owned() } else { names.join(",") };
+        // The role is right, and the account, the pair or the service is another desk's.
+        let elsewhere = roles.iter().any(|role| role.may_append(stream, event_type));
         let what = format!(
-            "a process {names} may not append {} to category {} (stream {})",
+            "a process {names} may not append {} to category {} (stream {}){}",
             shown(event_type),
             shown(stream.category()),
-            shown(stream.as_str())
+            shown(stream.as_str()),
+            if elsewhere { ": it is no stream of this desk's account, pair and services" } else { "" }
         );
         observe::denied(caller.actor.as_str(), &what, &roles);
         Err(self.deny(caller, Action::AppendLog, what))
@@ -265,7 +281,7 @@ impl event_log_server::EventLog for LogService {
         let filter = filter_in(asked.filter);
         let page = self.log.read_all(Position(asked.from), &filter, limit_in(asked.limit)).await;
         let page = page.map_err(|error| status(&error))?;
-        Ok(self.answer(proto::ReadAllResponse { page: Some(page_out(&page)) }))
+        Ok(self.answer(proto::ReadAllResponse { page: page_out(&page) }))
     }
 
     async fn head(
@@ -300,6 +316,18 @@ impl event_log_server::EventLog for LogService {
     ) -> Result<Response<proto::ProveResponse>, Status> {
         self.admitted(&request, Method::Prove).await?;
         let proof = (self.proving()?.prove)(Position(request.get_ref().position)).await;
+        proof.map(|proof| self.answer(proof.into())).map_err(|error| status(&error))
+    }
+
+    async fn prove_consistency(
+        &self,
+        request: Request<proto::ProveConsistencyRequest>,
+    ) -> Result<Response<proto::ProveConsistencyResponse>, Status> {
+        self.admitted(&request, Method::ProveConsistency).await?;
+        let none = || Status::unimplemented("this log has no tree to prove by");
+        let prove = self.proving()?.consistency.as_ref().ok_or_else(none)?;
+        let asked = request.get_ref();
+        let proof = prove(asked.old_commits, asked.new_commits).await;
         proof.map(|proof| self.answer(proof.into())).map_err(|error| status(&error))
     }
 

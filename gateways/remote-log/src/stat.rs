@@ -25,6 +25,50 @@ pub struct Stat {
     pub head: Position,
     /// Records per category.
     pub categories: BTreeMap<String, u64>,
+    /// How fast it grows; nothing from an owner that does not measure it.
+    pub growth: Vec<Growth>,
+}
+
+/// What came into the log in a span of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Growth {
+    /// The span that is asked about; `None` for all since the log was opened.
+    pub asked_ms: Option<u64>,
+    /// What was measured of it.
+    pub measured_ms: u64,
+    /// Records.
+    pub events: u64,
+    /// Bytes of segments.
+    pub bytes: u64,
+    /// Records per category; those without any are left out.
+    pub categories: BTreeMap<String, u64>,
+}
+
+/// Most spans that are believed.
+const SPANS_MAX: usize = 16;
+
+impl From<Growth> for proto::Growth {
+    fn from(growth: Growth) -> Self {
+        Self {
+            asked_ms: growth.asked_ms.unwrap_or_default(),
+            measured_ms: growth.measured_ms,
+            events: growth.events,
+            bytes: growth.bytes,
+            categories: growth.categories,
+        }
+    }
+}
+
+impl From<proto::Growth> for Growth {
+    fn from(told: proto::Growth) -> Self {
+        Self {
+            asked_ms: Some(told.asked_ms).filter(|span| *span > 0),
+            measured_ms: told.measured_ms,
+            events: told.events,
+            bytes: told.bytes,
+            categories: told.categories,
+        }
+    }
 }
 
 impl From<Stat> for proto::StatResponse {
@@ -38,6 +82,7 @@ impl From<Stat> for proto::StatResponse {
             segments: stat.segments,
             head: stat.head.0,
             categories: stat.categories,
+            growth: stat.growth.into_iter().map(proto::Growth::from).collect(),
         }
     }
 }
@@ -56,6 +101,7 @@ impl TryFrom<proto::StatResponse> for Stat {
             segments: told.segments,
             head: Position(told.head),
             categories: told.categories,
+            growth: told.growth.into_iter().take(SPANS_MAX).map(Growth::from).collect(),
         })
     }
 }

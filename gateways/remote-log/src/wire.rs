@@ -1,10 +1,10 @@
-//! Between the port's words and the wire's. Pure, and without loss: what one side says, the other hears.
+//! Between the port's words and the wire's. Pure, and without loss: what one side says, the other hears. Records that are
+//! read cross it as `page.rs` has it.
 
 use stele_domain::ids::EventId;
 use stele_domain::port::event_log::{
-    Appended, Direction, Expected, Filter, NewRecord, Page, Position, Record, Revision, StreamId,
+    Appended, Direction, Expected, Filter, NewRecord, Position, Revision, StreamId,
 };
-use stele_domain::time::Timestamp;
 use stele_proto::log::v1 as proto;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ pub fn stream(text: &str) -> Result<StreamId, Malformed> {
     StreamId::new(text).map_err(|error| Malformed(error.to_string()))
 }
 
-fn event_id(bytes: &[u8]) -> Result<EventId, Malformed> {
+pub fn event_id(bytes: &[u8]) -> Result<EventId, Malformed> {
     let id = Uuid::from_slice(bytes);
     id.map(EventId).map_err(|_| Malformed(format!("an event id has 16 bytes, this one has {}", bytes.len())))
 }
@@ -64,50 +64,6 @@ pub fn offer_in(record: proto::NewRecord) -> Result<NewRecord, Malformed> {
         data: record.data.into(),
         metadata: record.metadata.into(),
     })
-}
-
-pub fn record_out(record: &Record) -> proto::Record {
-    proto::Record {
-        position: record.position.0,
-        stream: record.stream.as_str().to_owned(),
-        revision: record.revision.0,
-        event_id: record.event_id.0.as_bytes().to_vec(),
-        event_type: record.event_type.to_string(),
-        data: record.data.to_vec(),
-        metadata: record.metadata.to_vec(),
-        recorded_at_us: record.recorded_at.micros(),
-    }
-}
-
-fn record_in(record: proto::Record) -> Result<Record, Malformed> {
-    Ok(Record {
-        position: Position(record.position),
-        stream: stream(&record.stream)?,
-        revision: Revision(record.revision),
-        event_id: event_id(&record.event_id)?,
-        event_type: record.event_type.into(),
-        data: record.data.into(),
-        metadata: record.metadata.into(),
-        recorded_at: Timestamp::from_micros(record.recorded_at_us),
-    })
-}
-
-pub fn records_in(records: Vec<proto::Record>) -> Result<Vec<Record>, Malformed> {
-    records.into_iter().map(record_in).collect()
-}
-
-pub fn page_out(page: &Page) -> proto::Page {
-    proto::Page {
-        records: page.records.iter().map(record_out).collect(),
-        next: page.next.0,
-        head: page.head.0,
-    }
-}
-
-pub fn page_in(page: Option<proto::Page>) -> Result<Page, Malformed> {
-    let page = page.ok_or_else(|| Malformed("there is no page in the answer".to_owned()))?;
-    let records = records_in(page.records)?;
-    Ok(Page { records, next: Position(page.next), head: Position(page.head) })
 }
 
 pub fn filter_out(filter: &Filter) -> proto::Filter {

@@ -10,9 +10,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Blocking, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use stele_api::client::Client;
 use stele_api::dto::Status;
+use stele_bench_drive::SystemClock;
 use stele_domain::port::clock::Clock;
 use stele_domain::time::Timestamp;
 use stele_intents::key::{KeySource, SigningKey};
@@ -40,20 +41,9 @@ const COUNTED: [&str; 9] = [
     "relay_quotes_dropped_total",
 ];
 
-/// The operating system's clock.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        now()
-    }
-}
-
 /// Wall-clock time, as the simulator's journal and the desk's log have it.
 pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    SystemClock.now()
 }
 
 /// A directory for one run.
@@ -190,10 +180,7 @@ impl Desk {
 
     /// Ends the desk in good order. The simulator stays, for its journal.
     pub(crate) async fn end(mut self) -> anyhow::Result<Running> {
-        // `Child::kill` would leave no time for the last checkpoint.
-        Blocking::new("kill").arg("-TERM").arg(self.pid.to_string()).status()?;
-        let ended = timeout(WAIT_MAX, self.child.wait()).await.context("the desk does not end")??;
-        anyhow::ensure!(ended.success(), "the desk ended with {ended}");
+        ended(&mut self.child).await?;
         Ok(self.simulator)
     }
 }
@@ -215,13 +202,23 @@ impl Ground {
     }
 }
 
+/// Ends a process in good order.
+pub(crate) async fn ended(child: &mut Child) -> anyhow::Result<()> {
+    let pid = child.id().context("the desk has ended before")?;
+    // `Child::kill` would leave no time for the last checkpoint.
+    Blocking::new("kill").arg("-TERM").arg(pid.to_string()).status()?;
+    let ended = timeout(WAIT_MAX, child.wait()).await.context("the desk does not end")??;
+    anyhow::ensure!(ended.success(), "the desk ended with {ended}");
+    Ok(())
+}
+
 /// An address that was free a moment ago.
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub(crate) fn free_address() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// A command of the desk's binary that sees nothing of the caller's own configuration.
-fn bare(binary: &Path) -> Command {
+pub(crate) fn bare(binary: &Path) -> Command {
     let mut command = Command::new(binary);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("STELE") {
@@ -232,7 +229,7 @@ fn bare(binary: &Path) -> Command {
     command
 }
 
-fn stele(place: &Place) -> anyhow::Result<PathBuf> {
+pub(crate) fn stele(place: &Place) -> anyhow::Result<PathBuf> {
     let beside = || Some(std::env::current_exe().ok()?.with_file_name("stele"));
     let path = place.stele.clone().or_else(beside).context("where is `stele`? Say it with --stele")?;
     anyhow::ensure!(path.is_file(), "{} is not there: cargo build --release -p stele", path.display());

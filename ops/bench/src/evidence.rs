@@ -1,12 +1,12 @@
 //! What happened in a run, from the two accounts that can't be wrong: the simulator's journal of frames, and the
 //! desk's own log. Both stamp with the clock of this machine.
 
-use crate::desk::SystemClock;
 use anyhow::Context;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use stele_bench_drive::SystemClock;
 use stele_domain::codec;
 use stele_domain::event::Event;
 use stele_domain::intents::{self, intake};

@@ -4,12 +4,12 @@
 
 use crate::Place;
 use crate::figures::{Micros, millis};
-use crate::log::SystemClock;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
+use stele_bench_drive::SystemClock;
 use stele_commands::ledger::Ledger;
 use stele_commands::snapshots::SNAPSHOT_EVERY;
 use stele_commands::streams;

@@ -1,33 +1,24 @@
 //! The event log in process against the limit of the machine: the same framed bytes, written by the simplest group
 //! commit into a zeroed, preallocated file, in turns with the log, so that both see the same machine.
 
-mod drive;
-mod raw;
+pub(crate) mod doors;
 pub(crate) mod reads;
+pub(crate) mod scale;
 pub(crate) mod verify;
 
 use crate::Place;
 use crate::figures::{median, ratio};
-use anyhow::Context;
-use drive::{Load, Run, Subject};
-use raw::Raw;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use stele_domain::port::clock::Clock;
-use stele_domain::time::Timestamp;
+use stele_bench_drive::load::{self, Load, PAYLOAD_BYTES, ROWS, Run};
+use stele_bench_drive::raw::{self, Raw};
+use stele_bench_drive::{SystemClock, directory_bytes};
 use stele_event_log::{EmbeddedLog, Options};
 
-/// The table's rows: writers, records per append, and the share of raw that the log should reach.
-const ROWS: [(Load, f64); 6] = [
-    (Load { writers: 1, batch: 1 }, 0.9),
-    (Load { writers: 16, batch: 1 }, 0.8),
-    (Load { writers: 64, batch: 1 }, 0.7),
-    (Load { writers: 256, batch: 1 }, 0.6),
-    (Load { writers: 1, batch: 100 }, 0.8),
-    (Load { writers: 1, batch: 1_000 }, 0.8),
-];
+/// The share of raw that the log should reach in each row of the table.
+const SHARES: [f64; ROWS.len()] = [0.9, 0.8, 0.7, 0.6, 0.8, 0.8];
 /// How many times raw's 99th percentile the log's may be.
 const P99_TARGET: f64 = 2.0;
 
@@ -42,28 +33,19 @@ pub(crate) struct Plan {
     pub(crate) row: Option<usize>,
 }
 
-/// The machine's clock.
-pub(crate) struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        crate::desk::now()
-    }
-}
-
 /// Appends, row by row.
 pub(crate) fn appends(place: &Place, plan: Plan) -> anyhow::Result<Value> {
     std::fs::create_dir_all(&place.disk)?;
     let ground = tempfile::Builder::new().prefix("bench-log-").tempdir_in(&place.disk)?;
     let mut rows = vec![];
-    for (nth, (load, target)) in ROWS.into_iter().enumerate() {
+    for (nth, (load, target)) in ROWS.into_iter().zip(SHARES).enumerate() {
         if plan.row.is_none_or(|row| row == nth) {
             rows.push(row(ground.path(), plan, load, target)?);
         }
     }
     Ok(json!({
         "benchmark": "log",
-        "payload_bytes": drive::PAYLOAD_BYTES,
+        "payload_bytes": PAYLOAD_BYTES,
         "seconds": plan.seconds,
         "rounds": plan.rounds,
         "rows": rows,
@@ -73,18 +55,19 @@ pub(crate) fn appends(place: &Place, plan: Plan) -> anyhow::Result<Value> {
 
 fn row(ground: &Path, plan: Plan, load: Load, target: f64) -> anyhow::Result<Value> {
     let span = Duration::from_secs(plan.seconds);
-    let frame = frame_of(&ground.join("sample"), load.batch)?;
+    let runtime = crate::runtime()?;
+    let frame = runtime.block_on(raw::frame_of(&ground.join("sample"), load.batch))?;
     let frame_bytes = frame.len();
     let (mut raws, mut logs, mut bytes) = (vec![], vec![], vec![]);
     for round in 0..plan.rounds {
-        let raw = Subject::Raw(Arc::new(Raw::start(&ground.join("raw"), frame.clone())?));
-        raws.push(drive::run(&raw, load, span)?);
+        let raw = Arc::new(Raw::start(&ground.join("raw"), frame.clone())?);
+        raws.push(load::run(&runtime, &raw, load, span)?);
         std::fs::remove_file(ground.join("raw"))?;
         let directory = ground.join(format!("log-{round}"));
         let (log, _) = EmbeddedLog::open(&directory, Options::new(Arc::new(SystemClock)))?;
         let log = Arc::new(log);
-        logs.push(drive::run(&Subject::Log(Arc::clone(&log)), load, span)?);
-        crate::runtime()?.block_on(log.close())?;
+        logs.push(load::run(&runtime, &log, load, span)?);
+        runtime.block_on(log.close())?;
         let events = log.stat().events;
         drop(log);
         bytes.push(per_event(directory_bytes(&directory)?, events));
@@ -105,30 +88,6 @@ fn row(ground: &Path, plan: Plan, load: Load, target: f64) -> anyhow::Result<Val
         "p99_target": P99_TARGET,
         "disk_bytes_per_event": median(bytes),
     }))
-}
-
-/// The bytes of one append as the log frames it.
-fn frame_of(directory: &Path, batch: usize) -> anyhow::Result<Arc<[u8]>> {
-    let (log, _) = EmbeddedLog::open(directory, Options::new(Arc::new(SystemClock)))?;
-    let log = Arc::new(log);
-    let runtime = crate::runtime()?;
-    runtime.block_on(drive::append_once(&log, batch))?;
-    runtime.block_on(log.close())?;
-    let segment = std::fs::read(directory.join("00000000000000000001.seg"))?;
-    std::fs::remove_dir_all(directory)?;
-    let frame = segment.get(4_096..).context("the segment has no frame")?;
-    let end = frame.iter().rposition(|byte| *byte != 0).context("the frame is empty")?;
-    Ok(frame.get(..=end).unwrap_or_default().into())
-}
-
-/// Bytes of all files in a directory, as the file system counts them.
-pub(crate) fn directory_bytes(directory: &Path) -> anyhow::Result<u64> {
-    use std::os::unix::fs::MetadataExt as _;
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(directory)? {
-        bytes += entry?.metadata()?.blocks() * 512;
-    }
-    Ok(bytes)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]

@@ -9,10 +9,10 @@ mod disk;
 mod door;
 mod doors;
 mod evidence;
-mod figures;
 mod load;
 mod loading;
 mod log;
+mod owner;
 mod respond;
 mod settings;
 mod tables;
@@ -21,6 +21,11 @@ mod watchers;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
+use stele_bench_drive::{figures, runtime};
+
+/// The allocator that is shipped, so that memory and time are those of the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Parser)]
 #[command(name = "stele-bench", about = "Measures Stele")]
@@ -83,6 +88,11 @@ enum What {
         #[command(flatten)]
         place: Place,
     },
+    /// The log over sockets: the KurrentDB protocol and the wire between processes, keys and write lists included
+    LogDoors {
+        #[command(flatten)]
+        place: Place,
+    },
     /// How long a start reads the account's stream, with and without a snapshot
     Loading {
         #[command(flatten)]
@@ -98,6 +108,29 @@ enum What {
         /// How many turns
         #[arg(long, default_value_t = 5)]
         rounds: u32,
+    },
+    /// A large log: writing, opening, reading and verifying it, in time and in memory
+    LogScale {
+        #[command(flatten)]
+        place: Place,
+        /// Events, one to a commit
+        #[arg(long, default_value_t = 10_000_000)]
+        events: u64,
+        /// Streams
+        #[arg(long, default_value_t = 1_000_000)]
+        streams: u64,
+    },
+    /// One phase of log-scale, in a process of its own
+    #[command(hide = true)]
+    LogScalePhase {
+        #[arg(long)]
+        directory: PathBuf,
+        #[arg(long, value_enum)]
+        phase: log::scale::Phase,
+        #[arg(long)]
+        events: u64,
+        #[arg(long)]
+        streams: u64,
     },
     /// Reads, commands and watchers at the doors of a desk that trades
     Doors {
@@ -137,16 +170,19 @@ fn main() -> anyhow::Result<()> {
             log::appends(&place, log::Plan { seconds, rounds, row })?
         }
         What::LogReads { place } => log::reads::run(&place)?,
+        What::LogDoors { place } => runtime()?.block_on(log::doors::run(&place))?,
         What::Loading { place, events } => runtime()?.block_on(loading::run(&place, events))?,
         What::LogVerify { place, rounds } => log::verify::run(&place, rounds)?,
+        What::LogScale { place, events, streams } => {
+            log::scale::run(&place, log::scale::Size { events, streams })?
+        }
+        What::LogScalePhase { directory, phase, events, streams } => {
+            log::scale::phase(phase, &directory, log::scale::Size { events, streams })?
+        }
         What::Doors { place } => runtime()?.block_on(doors::run(&place))?,
     };
     println!("{}", serde_json::to_string_pretty(&said)?);
     Ok(())
-}
-
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }
 
 /// The path as text, which configuration files need.

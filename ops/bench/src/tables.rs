@@ -1,7 +1,7 @@
 //! How fast the tables in PostgreSQL follow the log: all of it as fast as they can, and how far behind they are at an
 //! even pace.
 
-use crate::desk::{Desk, Ground, SystemClock};
+use crate::desk::{Desk, Ground};
 use crate::disk::Disk;
 use crate::figures::Micros;
 use crate::{Place, settings, traffic};
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use stele_bench_drive::SystemClock;
 use stele_domain::port::event_log::{EventLog, Expected, Filter, NewRecord, Position, Record};
 use stele_event_log::{EmbeddedLog, MemoryLog};
 use stele_projections::models;

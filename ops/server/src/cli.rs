@@ -18,7 +18,7 @@ mod tail;
 mod verify;
 mod watch;
 
-pub(crate) use log::{of_error, on_opening};
+pub(crate) use log::{archive_failure, of_disk, of_error, on_opening};
 
 #[cfg(test)]
 pub(crate) use limits::configured as limits_of;

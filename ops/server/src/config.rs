@@ -2,6 +2,7 @@
 //!
 //! A configuration that loads is one that can be run: every value has been turned into what the parts want.
 
+mod archive;
 mod check;
 mod layers;
 mod limits;
@@ -10,11 +11,12 @@ mod print;
 mod problem;
 mod raw;
 
+pub(crate) use archive::Archive;
 pub(crate) use limits::{FIELDS as LIMIT_FIELDS, Field as LimitField};
 pub(crate) use log::{EventStoreAt, LogElsewhere, RemoteLogAt};
 pub(crate) use problem::Problem;
 
-use layers::Layers;
+use layers::{Layers, Origin};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -29,12 +31,15 @@ use stele_domain::money::Decimals;
 use stele_domain::pair::Pair;
 use stele_domain::trading::limits::Limits;
 use stele_domain::trading::pricing::PricingPolicy;
+use stele_event_log::WitnessOptions;
 use stele_intents::key::KeySource;
 use stele_kurrent::Outside;
 use toml::Value;
 
 /// The variable that names a configuration file.
 const FILE_VARIABLE: &str = "STELE_CONFIG";
+/// What the socket is called in the data directory, where it has no place of its own.
+const SOCKET_FILE: &str = "stele.sock";
 /// The file that is read when none is named.
 const FILE_DEFAULT: &str = "stele.toml";
 
@@ -200,6 +205,10 @@ pub(crate) struct Config {
     pub database: Database,
     pub segment_bytes: u64,
     pub cache_bytes: usize,
+    /// Where its sealed segments go.
+    pub archive: Archive,
+    /// Who is told of the log's checkpoints.
+    pub witness: Option<WitnessOptions>,
     pub batch_records_max: usize,
     pub telemetry: crate::telemetry::Options,
     layers: Layers,
@@ -258,6 +267,16 @@ impl Config {
     /// The directory of the event log.
     pub(crate) fn log_dir(&self) -> PathBuf {
         self.data_dir.join("log")
+    }
+
+    /// Whether the log of the desk that is talked to is in this configuration's directory. It is not when that desk is
+    /// behind a port, or behind a socket that only the command line names, and not when the log is another process's.
+    pub(crate) fn has_the_log(&self) -> bool {
+        let by_flag = |key| matches!(self.layers.origin(key), Origin::Flag(_));
+        let anothers = by_flag("desk.socket")
+            && !by_flag("desk.data_dir")
+            && self.socket != self.data_dir.join(SOCKET_FILE);
+        self.client.server.is_none() && self.remote_log.is_none() && !anothers
     }
 
     /// Every key with its value, as text that is a configuration file again. Values that are no defaults say where

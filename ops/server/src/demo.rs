@@ -4,12 +4,15 @@
 mod desk;
 mod ending;
 mod feed;
+mod follow;
 mod journal;
 mod operator;
 pub(crate) mod place;
 mod proof;
 mod report;
 mod script;
+mod second;
+mod seen;
 mod settings;
 mod stage;
 mod story;
@@ -43,9 +46,10 @@ pub(crate) fn run(args: &DemoArgs, global: &Global) -> ExitCode {
 fn act(args: &DemoArgs, global: &Global) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::error(&error))?;
-    let outcome = match &args.compare {
-        Some(tables) => runtime.block_on(ending::compare_only(&log_of(global)?, tables, global.json)),
-        None => runtime.block_on(demo(args, global)),
+    let outcome = match (&args.compare, &args.follow) {
+        (Some(tables), _) => runtime.block_on(ending::compare_only(&log_of(global)?, tables, global.json)),
+        (None, Some(url)) => runtime.block_on(follow::run(url, key_of(global)?)),
+        (None, None) => runtime.block_on(demo(args, global)),
     };
     runtime.shutdown_background();
     outcome
@@ -59,6 +63,10 @@ fn log_of(global: &Global) -> Result<PathBuf, Failure> {
     Ok(data.join("log"))
 }
 
+fn key_of(global: &Global) -> Result<&Path, Failure> {
+    global.key_file.as_deref().ok_or_else(|| Failure::usage("--follow needs --key-file, a key for the log"))
+}
+
 async fn demo(args: &DemoArgs, global: &Global) -> Outcome {
     let planned = Duration::from_millis(args.for_ms);
     allowed(planned, global)?;
@@ -67,9 +75,11 @@ async fn demo(args: &DemoArgs, global: &Global) -> Outcome {
     let place = Place::make(global.data.as_deref(), mode)?;
     let world = World::start(args.seed, &place).await?;
     let store = if args.postgres { Store::PrivatePostgres } else { Store::Memory };
-    place::write(&place.config_file(), settings::text(&place, &world.endpoints(), store).as_bytes())?;
+    let door = second::free_address()?;
+    let config = settings::text(&place, &world.endpoints(), store, door);
+    place::write(&place.config_file(), config.as_bytes())?;
     let desk = Desk::new(&place)?;
-    let mut stage = Stage::new(place, world, desk, View::new(global.json), planned)?;
+    let mut stage = Stage::new(place, world, desk, door, View::new(global.json), planned)?;
     let outcome = play(&mut stage, args.seed, store).await;
     stage.view.close();
     let outcome = match outcome {

@@ -7,44 +7,72 @@ use crate::cli::on_opening;
 use crate::cli::progress::Progress;
 use crate::config::Config;
 use crate::exit::Failure;
-use crate::wiring::{SystemClock, log_failure};
+use crate::wiring::{SystemClock, log_failure, reading_archive};
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use stele_domain::port::event_log::{EventLog, Position};
-use stele_event_log::{EmbeddedLog, Options};
+use stele_event_log::{CutTail, EmbeddedLog, Options};
 use stele_projections::compare::fold_to;
 use stele_projections::models;
 use stele_read_store::MemoryStore;
 
-/// Whether the log of the configured desk can be looked at without the desk: only on the desk's own machine.
+/// Whether the log of the desk that is talked to can be looked at without the desk: only on the desk's own machine.
 pub(crate) fn possible(config: &Config) -> bool {
-    config.client.server.is_none() && holds_something(&config.log_dir())
+    config.has_the_log() && holds_a_log(&config.log_dir())
 }
 
 /// Opens the log in a directory, works with it, and gives it up again.
 pub(crate) async fn with<T, F>(
+    config: &Config,
     directory: &Path,
     work: impl FnOnce(Arc<EmbeddedLog>) -> F,
 ) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    if !holds_something(directory) {
+    if !holds_a_log(directory) {
         return Err(Failure::usage(format!("there is no log in {}", directory.display())));
     }
-    open(directory, work).await
+    open(Some(config), directory, work).await
 }
 
-/// The same; a log that is not there is begun.
-async fn open<T, F>(directory: &Path, work: impl FnOnce(Arc<EmbeddedLog>) -> F) -> Result<T, Failure>
+/// The same by the shipped defaults, for a log with no configuration of its own.
+pub(crate) async fn alone<T, F>(
+    directory: &Path,
+    work: impl FnOnce(Arc<EmbeddedLog>) -> F,
+) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    let (path, options) = (directory.to_owned(), Options::new(Arc::new(SystemClock)));
+    if !holds_a_log(directory) {
+        return Err(Failure::usage(format!("there is no log in {}", directory.display())));
+    }
+    open(None, directory, work).await
+}
+
+/// The same; a log that is not there is begun.
+async fn open<T, F>(
+    config: Option<&Config>,
+    directory: &Path,
+    work: impl FnOnce(Arc<EmbeddedLog>) -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let archive = config.map(|config| reading_archive(config, directory)).transpose()?.unwrap_or_default();
+    let options = Options::new(Arc::new(SystemClock)).with_archive(archive.reach());
+    let path = directory.to_owned();
     let opened = tokio::task::spawn_blocking(move || EmbeddedLog::open(&path, options)).await;
     let opened = opened.map_err(|error| Failure::error(&error))?;
-    let (log, _) = opened.map_err(|error| on_opening(&error, directory))?;
+    let (log, report) = opened.map_err(|error| on_opening(&error, directory))?;
+    if let Some(CutTail { file, offset, bytes, quarantine }) = &report.cut {
+        // Whoever only looks has changed something by it, after a crash that they may want to examine.
+        eprintln!(
+            "the log ended with a write that had not finished, as after a crash: {bytes} bytes of {file} at byte {offset} \
+             are in {quarantine} now, beside it; it was never acknowledged"
+        );
+    }
     let log = Arc::new(log);
     let worked = work(Arc::clone(&log)).await;
     let closed = log.close().await;
@@ -55,13 +83,17 @@ where
 
 /// The tables as they follow from the log in a directory, up to a position or to its end.
 pub(crate) async fn folded(
+    config: Option<&Config>,
     directory: &Path,
     to: Option<Position>,
     progress: &Progress,
 ) -> Result<(MemoryStore, Position), Failure> {
     let store =
         MemoryStore::new(&stele_projections::schemas(models::ALL)).map_err(|error| Failure::error(&error))?;
-    let head = with(directory, |log| fold(log, &store, to, progress)).await?;
+    if !holds_a_log(directory) {
+        return Err(Failure::usage(format!("there is no log in {}", directory.display())));
+    }
+    let head = open(config, directory, |log| fold(log, &store, to, progress)).await?;
     Ok((store, head))
 }
 
@@ -79,7 +111,14 @@ async fn fold(
     Ok(head)
 }
 
-/// A directory that is empty, or not there, would become a new log by being opened.
-fn holds_something(directory: &Path) -> bool {
-    std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some())
+/// Whether somebody began a log there. A directory without one would become a new log by being opened, whatever else is
+/// in it: what a file system or a backup puts there is none.
+fn holds_a_log(directory: &Path) -> bool {
+    let of_a_log = |name: &Path| {
+        name == Path::new("key")
+            || name == Path::new("checkpoints")
+            || name.extension().is_some_and(|end| end == "seg")
+    };
+    std::fs::read_dir(directory)
+        .is_ok_and(|entries| entries.flatten().any(|entry| of_a_log(Path::new(&entry.file_name()))))
 }

@@ -1,11 +1,13 @@
 //! What the process says: log lines on stderr, metrics for whoever asks, traces for a collector that is named.
 //! Standard output is for answers only.
 
+mod certificates;
 mod json;
 mod process;
 mod traces;
 mod vitals;
 
+pub(crate) use certificates::of as certificates_of;
 pub(crate) use traces::{Tracing, trace};
 pub(crate) use vitals::{Subject, Vitals};
 

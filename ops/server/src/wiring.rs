@@ -1,5 +1,6 @@
 //! Puts the desk together, waits, and takes it apart again. It chooses and connects; it decides nothing.
 
+mod archive;
 mod belief;
 mod clock;
 mod core;
@@ -21,18 +22,21 @@ mod services;
 mod strict;
 mod tables;
 mod telling;
+mod witness;
 
+pub(crate) use archive::{Within, beside as archive_beside, reading as reading_archive};
 pub(crate) use clock::SystemClock;
 pub(crate) use core::{log_failure, own_directory};
 pub(crate) use health::Health;
-pub(crate) use pepper::load as load_pepper;
+pub(crate) use pepper::{check as check_pepper, load as load_pepper};
 pub(crate) use roles::{Role, Roles};
 pub(crate) use tables::database_url;
+pub(crate) use witness::refused as unwitnessed;
 
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome};
 use crate::observe;
-use core::Core;
+use core::{Core, Source};
 use metrics_exporter_prometheus::PrometheusHandle;
 use parts::Parts;
 use std::collections::BTreeSet;
@@ -144,6 +148,16 @@ async fn open(
 ) -> Result<Option<Handle>, Failure> {
     let health = parts.health();
     let store = Arc::clone(&tables.store);
+    if let Source::Owned(log) = &core.source {
+        core::measure(log, parts);
+    }
+    if let Some(witness) = &core.witness {
+        let (witness, mut stop) = (Arc::clone(witness), parts.stop());
+        parts.spawn("the witness", async move {
+            witness.run(stop.requested()).await;
+            Ok(())
+        });
+    }
     // Whoever decides and does not keep the tables looks at them by itself.
     let looked_at = (config.database.strict && roles.has(Role::Strategy) && !roles.has(Role::Projections))
         .then(|| strict::by_the_store(core, &store, config.database.strict_age_max, &health, parts));

@@ -77,12 +77,30 @@ async function appends(client) {
   holds("keeps id, kind and when", told.id === large[0].id && !told.isJson && Math.abs(told.created - Date.now()) < 600_000);
 }
 
+async function batches(client) {
+  console.log("many appends at once");
+  const streams = Array.from({ length: 100 }, () => fresh("batch"));
+  // Every tenth believes in a stream that is not there.
+  const outcomes = await Promise.allSettled(streams.map((stream, number) =>
+    client.appendToStream(stream, events(3), { streamState: number % 10 === 0 ? 5n : NO_STREAM })));
+  const refused = outcomes.flatMap(({ reason }, number) => (reason instanceof kurrent.WrongExpectedVersionError ? [number] : []));
+  holds("those that are wrong are refused, and no other", same(refused, Array.from({ length: 10 }, (_, tenth) => tenth * 10))
+    && outcomes.filter(({ status }) => status === "fulfilled").length === 90);
+  const places = outcomes.flatMap(({ value }) => (value ? [value.position.commit] : []));
+  holds("each has a place of its own", new Set(places).size === 90);
+  const kept = await all(client.readStream(streams[1]));
+  holds("and all of its events next to each other", same(kept.map((event) => Number(event.revision)), [0, 1, 2])
+    && kept[2].position.commit === kept[0].position.commit + 2n && kept[2].position.commit === outcomes[1].value.position.commit);
+  await refuses("of one that was refused nothing is kept", "StreamNotFoundError", () => all(client.readStream(streams[0])));
+}
+
 async function reads(client) {
   console.log("read");
   const stream = fresh("reads");
   await client.appendToStream(stream, events(5));
   holds("forwards from a place", same(await revisions(client.readStream(stream, { fromRevision: 3n })), [3, 4]));
   holds("backwards", same(await revisions(client.readStream(stream, { direction: BACKWARDS, fromRevision: END })), [4, 3, 2, 1, 0]));
+  holds("backwards from a place", same(await revisions(client.readStream(stream, { direction: BACKWARDS, fromRevision: 1n })), [1, 0]));
   holds("so many", same(await revisions(client.readStream(stream, { maxCount: 2, direction: FORWARDS, fromRevision: START })), [0, 1]));
   await refuses("what is not there is not found", "StreamNotFoundError", () => all(client.readStream(fresh("none"))));
   const last = (await all(client.readStream(stream))).at(-1).position;
@@ -92,6 +110,8 @@ async function reads(client) {
   holds("the log backwards, without the place itself", before.position.commit < last.commit);
   const byName = client.readAll({ filter: streamNameFilter({ prefixes: [stream] }) });
   holds("by the beginning of a name", same(await revisions(byName), [0, 1, 2, 3, 4]));
+  const without = await all(client.readAll({ filter: eventTypeFilter({ regex: "^(?!Placed$).*" }), maxCount: 50 }));
+  holds("without a type", without.length > 0 && without.every((event) => event.type !== "Placed"));
   const byType = await all(client.readAll({ filter: eventTypeFilter({ regex: "^operations\\..*" }) }));
   holds("the desk's own events, which are JSON", byType.length > 0 && byType.every((event) => event.isJson && event.metadata.actor));
 }
@@ -104,6 +124,8 @@ async function metadata(client) {
   holds("say how much is shown", same(await revisions(client.readStream(stream)), [3, 4]));
   const told = await client.getStreamMetadata(stream);
   holds("come back", told.metadata.maxCount === 2 && told.metadata.mine === 7);
+  await refuses("have a revision too", "WrongExpectedVersionError", () =>
+    client.setStreamMetadata(stream, {}, { expectedRevision: 9n }));
   await client.setStreamMetadata(stream, { truncateBefore: 4 });
   holds("only the newest count", same(await revisions(client.readStream(stream)), [4]));
 }
@@ -111,6 +133,7 @@ async function metadata(client) {
 async function deletes(client) {
   console.log("delete and tombstone");
   const stream = fresh("deleted");
+  await refuses("what never was", "StreamNotFoundError", () => client.deleteStream(stream, { expectedRevision: ANY }));
   await client.appendToStream(stream, events(2), { streamState: NO_STREAM });
   await refuses("not with another revision", "WrongExpectedVersionError", () => client.deleteStream(stream, { expectedRevision: 0n }));
   await client.deleteStream(stream, { expectedRevision: 1n });
@@ -132,6 +155,14 @@ async function several(client) {
   ];
   const kept = await client.multiStreamAppend(both);
   holds("are kept together", kept.responses.length === 2 && (await revisions(client.readStream(other))).length === 2);
+  const again = await client.multiStreamAppend(both);
+  holds("and get the first answer again", again.position === kept.position);
+  const conflict = [
+    { streamName: third, expectedState: NO_STREAM, events: [event(0)] },
+    { streamName: one, expectedState: 5n, events: [event(9)] },
+  ];
+  await refuses("or not at all", "WrongExpectedVersionError", () => client.multiStreamAppend(conflict));
+  await refuses("of which nothing is kept", "StreamNotFoundError", () => all(client.readStream(third)));
   const result = await client.appendRecords(
     [{ streamName: one, record: event(1) }, { streamName: third, record: event(0) }],
     [{ type: STREAM_STATE, streamName: other, expectedState: 1n }]);
@@ -190,6 +221,7 @@ async function subscriptions(client) {
 
 let client = connected();
 await appends(client);
+await batches(client);
 await reads(client);
 await metadata(client);
 await deletes(client);

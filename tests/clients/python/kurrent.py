@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from kurrentdbclient import KurrentDBClient, NewEvent, StreamState
@@ -93,6 +94,31 @@ def appends(client):
         == (odd.data, odd.metadata, odd.content_type, odd.id),
     )
     holds("keeps when", told.recorded_at is not None and abs(told.recorded_at.timestamp() - time.time()) < 600)
+
+
+def batches(client):
+    print("many appends at once")
+    streams = [fresh("batch") for _ in range(100)]
+
+    def offer(number):
+        # Every tenth believes in a stream that is not there.
+        believed = 5 if number % 10 == 0 else StreamState.NO_STREAM
+        offered = [event(n) for n in range(3)]
+        try:
+            return client.append_to_stream(streams[number], current_version=believed, events=offered)
+        except WrongCurrentVersionError:
+            return None
+
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        places = list(pool.map(offer, range(len(streams))))
+    refused = [number for number, place in enumerate(places) if place is None]
+    holds("those that are wrong are refused, and no other", refused == list(range(0, 100, 10)))
+    kept = [place for place in places if place is not None]
+    holds("each has a place of its own", len(set(kept)) == 90)
+    holds("and all of its events next to each other", positions(client.get_stream(streams[1])) == [0, 1, 2])
+    first, *_, last = client.get_stream(streams[1])
+    holds("in the log too", (last.commit_position, first.commit_position) == (places[1], places[1] - 2))
+    refuses("of one that was refused nothing is kept", NotFoundError, lambda: client.get_stream(streams[0]))
 
 
 def reads(client):
@@ -260,6 +286,7 @@ def main():
 
     client = connected()
     appends(client)
+    batches(client)
     reads(client)
     metadata(client)
     deletes(client)

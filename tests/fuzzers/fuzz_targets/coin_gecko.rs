@@ -1,4 +1,6 @@
 //! CoinGecko's answers, under libFuzzer. What is asked of them stands in `stele_market::fuzzing::coin_gecko`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| stele_market::fuzzing::coin_gecko(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    stele_market::fuzzing::coin_gecko(bytes);
+});

@@ -1,4 +1,6 @@
 //! The index file of a segment, under libFuzzer. What is asked of them stands in `stele_event_log::fuzzing::index`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| stele_event_log::fuzzing::index(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    stele_event_log::fuzzing::index(bytes);
+});

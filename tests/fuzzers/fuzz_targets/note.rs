@@ -1,4 +1,6 @@
 //! Checkpoints, notes and keys, under libFuzzer. What is asked of them stands in `stele_event_log::fuzzing::note`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| stele_event_log::fuzzing::note(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    stele_event_log::fuzzing::note(bytes);
+});

@@ -1,4 +1,6 @@
 //! A whole segment, under libFuzzer. What is asked of them stands in `stele_event_log::fuzzing::segment`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| stele_event_log::fuzzing::segment(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    stele_event_log::fuzzing::segment(bytes);
+});

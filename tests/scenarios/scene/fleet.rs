@@ -66,6 +66,8 @@ pub struct Fleet {
     pub probes: String,
     /// Where the process that answers persons does so over TCP.
     pub front_port: String,
+    /// Where the owner of the log has its own service, and where it has the KurrentDB protocol, if it has.
+    pub wires: [String; 2],
     /// Whose certificates the wire between them is under; none in the clear.
     pub papers: Option<World>,
 }
@@ -94,6 +96,18 @@ enum Wire<'w> {
     Tls(&'w World),
     /// The KurrentDB protocol, at the owner's port for it.
     Kurrent(u16),
+    /// The same, and the log is nobody's of the desk.
+    Others(u16),
+}
+
+/// What a fleet's processes are to speak between them.
+enum Between {
+    /// Our own service of the log; with certificates under TLS.
+    Own(Option<Box<World>>),
+    /// The KurrentDB protocol.
+    Kurrent,
+    /// The same, with the log behind a port that is no process's of the desk.
+    Others(u16),
 }
 
 impl Ground<'_> {
@@ -109,11 +123,16 @@ impl Ground<'_> {
         if !member.roles().contains(&"executor") {
             own.push(("account.signing_key_file", "".into()));
         }
+        let others = matches!(self.wire, Wire::Others(_));
         if member == Member::Owner {
-            own.push(("api.listen", format!("127.0.0.1:{}", self.port).into()));
             own.push(("account.public_key", self.public_key.into()));
         } else {
-            own.push(("access.pepper_file", path("owner-data/keys.pepper")));
+            // Where nobody owns the log, the first who needs the pepper makes it.
+            let pepper = if others { "keys.pepper" } else { "owner-data/keys.pepper" };
+            own.push(("access.pepper_file", path(pepper)));
+        }
+        if member == Member::Owner && !others {
+            own.push(("api.listen", format!("127.0.0.1:{}", self.port).into()));
         }
         own.extend(self.wire(member));
         if member == Member::Front {
@@ -142,7 +161,9 @@ impl Ground<'_> {
             Wire::Kurrent(port) if member == Member::Owner => {
                 return vec![("kurrent.listen", format!("127.0.0.1:{port}").into())];
             }
-            Wire::Kurrent(port) => return by_key(format!("kurrentdb://127.0.0.1:{port}?tls=false")),
+            Wire::Kurrent(port) | Wire::Others(port) => {
+                return by_key(format!("kurrentdb://127.0.0.1:{port}?tls=false"));
+            }
             Wire::Tls(papers) => papers,
         };
         let issued = |name: &str| Value::from(papers.path(name).to_string_lossy().into_owned());
@@ -179,35 +200,41 @@ pub fn certified(member: Member) -> Vec<SanType> {
 impl Fleet {
     /// Configurations and keys for every process, of which none runs yet.
     pub async fn prepared(setup: Setup) -> Self {
-        Self::on(setup, None, false).await
+        Self::on(setup, Between::Own(None)).await
     }
 
     /// The same, with the KurrentDB protocol between the processes.
     pub async fn armed_over_kurrent(setup: Setup) -> Self {
-        Self::on(setup, None, true).await.arming().await
+        Self::on(setup, Between::Kurrent).await.arming().await
+    }
+
+    /// The same, with the log behind this port, which is no process's of the desk.
+    pub async fn armed_on_a_log_of_others(setup: Setup, port: u16) -> Self {
+        Self::on(setup, Between::Others(port)).await.arming().await
     }
 
     /// The same, with the wire between the processes under TLS.
     pub async fn prepared_under_tls(setup: Setup) -> Self {
         let papers = World::new();
         papers.issue(Member::Executor.name(), &papers.authority, certified(Member::Executor), Valid::Now);
-        Self::on(setup, Some(papers), false).await
+        Self::on(setup, Between::Own(Some(Box::new(papers)))).await
     }
 
-    async fn on(setup: Setup, papers: Option<World>, kurrent: bool) -> Self {
+    async fn on(setup: Setup, between: Between) -> Self {
         let folder = tempfile::Builder::new().prefix("st").tempdir().expect("a temporary folder");
         let public_key = setup::make_key(&folder.path().join("key"), setup.key);
         let simulator = Simulator::start(setup.peopled(&public_key)).await.expect("a simulator");
         let world = simulator.handle();
         world.act(Action::FixPrice { price_e8: Some(PRICE_E8) }).expect("a fixed price");
-        if let Some(papers) = &papers {
-            keep(&folder.path().join(OWNER_CA), &papers.authority.pem());
-        }
         let [port, probe_port, front_port, kurrent_port] = free_ports();
-        let wire = match &papers {
-            Some(papers) => Wire::Tls(papers),
-            None if kurrent => Wire::Kurrent(kurrent_port),
-            None => Wire::Own,
+        let wire = match &between {
+            Between::Own(Some(papers)) => {
+                keep(&folder.path().join(OWNER_CA), &papers.authority.pem());
+                Wire::Tls(papers)
+            }
+            Between::Own(None) => Wire::Own,
+            Between::Kurrent => Wire::Kurrent(kurrent_port),
+            Between::Others(port) => Wire::Others(*port),
         };
         let ground = Ground {
             setup: &setup,
@@ -227,7 +254,22 @@ impl Fleet {
         let scene = Scene { world, client, desk: front, limits, folder, public_key, _simulator: simulator };
         let probes = format!("127.0.0.1:{probe_port}");
         let front_port = format!("127.0.0.1:{front_port}");
-        let fleet = Self { scene, owner, strategy, executor, standby, probes, front_port, papers };
+        let wires =
+            [format!("http://127.0.0.1:{port}"), format!("kurrentdb://127.0.0.1:{kurrent_port}?tls=false")];
+        let others = matches!(between, Between::Others(_));
+        let papers = match between {
+            Between::Own(papers) => papers.map(|papers| *papers),
+            Between::Kurrent | Between::Others(_) => None,
+        };
+        let fleet = Self { scene, owner, strategy, executor, standby, probes, front_port, wires, papers };
+        if others {
+            // There, a key is the roles that it is for.
+            for member in Member::FOUR {
+                let file = fleet.scene.file(&format!("{}.key", member.name()));
+                private(&file, &member.roles().join(","));
+            }
+            return fleet;
+        }
         for member in [Member::Strategy, Member::Executor, Member::Standby, Member::Front] {
             fleet.make_key(member.name(), "service", member.roles()).await;
         }

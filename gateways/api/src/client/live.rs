@@ -32,7 +32,9 @@ pub enum Heard {
     },
     /// The log can't be read. Nothing comes after it.
     Failed {
-        /// Why.
+        /// Why, as a problem has it. Nothing where an older desk does not say.
+        code: String,
+        /// Why, in words.
         detail: String,
     },
 }
@@ -110,7 +112,10 @@ impl Message {
             "caught_up" => Heard::CaughtUp { position },
             "heartbeat" => Heard::Heartbeat { position },
             "closing" => Heard::Closing { position },
-            "failed" => Heard::Failed { detail: serde_json::from_str::<LiveFailure>(&self.data)?.detail },
+            "failed" => {
+                let LiveFailure { code, detail } = serde_json::from_str(&self.data)?;
+                Heard::Failed { code, detail }
+            }
             _ => Heard::Event { topic: self.name, event: serde_json::from_str(&self.data)? },
         })
     }
@@ -140,6 +145,6 @@ mod tests {
     #[test]
     fn data_of_several_lines_is_one_text() {
         let heard = message(&["event: failed", "data: {\"detail\":", "data: \"gone\"}"]).heard().unwrap();
-        assert!(matches!(&heard, Heard::Failed { detail } if detail == "gone"), "{heard:?}");
+        assert!(matches!(&heard, Heard::Failed { detail, .. } if detail == "gone"), "{heard:?}");
     }
 }

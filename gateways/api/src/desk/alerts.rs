@@ -4,7 +4,9 @@ use crate::api::Api;
 use crate::dto::{Alert, AlertsAnswer};
 use crate::problem::Problem;
 use futures_util::future::try_join_all;
+use stele_commands::control::Fault;
 use stele_commands::streams;
+use stele_domain::causes::with_causes;
 use stele_domain::event::Event;
 use stele_domain::operations::alert;
 use stele_domain::operations::alert::event::Kind;
@@ -32,7 +34,8 @@ async fn last_word(api: &Api, kind: Kind) -> Result<Option<Alert>, Problem> {
     let Some(record) = newest.first() else { return Ok(None) };
     let recorded = codec::recorded(record);
     let recorded = recorded.map_err(|error| {
-        Problem::internal(format!("event {} of {stream} can't be read: {error}", record.position))
+        let detail = format!("event {} of {stream} can't be read: {}", record.position, with_causes(&error));
+        Problem::lasting(Fault::Unreadable, detail)
     })?;
     let Event::Operations(Operations::Alert(said)) = recorded.event else { return Ok(None) };
     Ok(match said {

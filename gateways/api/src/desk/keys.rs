@@ -46,7 +46,7 @@ pub(crate) async fn list_in(
     // The head first: whatever is folded afterwards is at least that new.
     let head = log.head().await?.0;
     let keys = keys.list().await;
-    let keys = keys.map_err(|refused| Problem::unavailable("desk-unavailable", refused.to_string()))?;
+    let keys = keys.map_err(|refused| Problem::unread(&refused))?;
     let now = clock.now();
     Ok(dto::KeysAnswer { keys: keys.into_iter().map(|key| shown(key, now)).collect(), as_of: head, head })
 }

@@ -1,6 +1,6 @@
 //! The log: pages of events, one event, numbers, checkpoints.
 
-use crate::api::{Api, LogProof};
+use crate::api::{Api, LogConsistency, LogProof};
 use crate::dto::{CheckpointAnswer, Event, EventsPage, LogStat};
 use crate::problem::Problem;
 use crate::translate;
@@ -118,6 +118,24 @@ pub(crate) async fn prove(api: &Api, position: u64) -> Result<LogProof, Problem>
     })
 }
 
+/// Proves that the log goes on from an earlier size, to a later one or to everything that is durable.
+pub(crate) async fn consistency(api: &Api, old: u64, new: Option<u64>) -> Result<LogConsistency, Problem> {
+    if new.is_some_and(|new| new < old) {
+        return Err(Problem::field("new_commits", format!("must be {old} at least, which `old_commits` is")));
+    }
+    let proof = match api.log_admin.prove_consistency(old, new).await {
+        Err(LogError::Invalid(what)) => {
+            let detail = format!("{what}: it was cut, or the checkpoint is of another log");
+            return Err(Problem::conflict("size-beyond-log", detail));
+        }
+        answer => answer?,
+    };
+    proof.ok_or_else(|| {
+        let detail = "this log is not kept in files and has no tree to prove by";
+        Problem::conflict("no-checkpoints", detail)
+    })
+}
+
 pub(crate) async fn events(api: &Api, question: Question) -> Result<EventsPage, Problem> {
     events_in(&*api.log, question).await
 }
@@ -164,6 +182,21 @@ pub(crate) fn filter(categories: Vec<String>, types: Vec<String>) -> Result<Filt
         }
     }
     Ok(filter)
+}
+
+/// Which events are followed: by category and type, or one stream, which is looked for in its category.
+pub(crate) fn followed(
+    categories: Vec<String>,
+    types: Vec<String>,
+    stream: Option<&str>,
+) -> Result<(Filter, Option<StreamId>), Problem> {
+    let filter = filter(categories, types)?;
+    let Some(stream) = stream else { return Ok((filter, None)) };
+    let stream = StreamId::new(stream).map_err(|error| Problem::field("stream", error.to_string()))?;
+    if filter != Filter::all() {
+        return Err(Problem::field("stream", "one stream is read whole: ask without categories and types"));
+    }
+    Ok((Filter::categories(&[stream.category()]), Some(stream)))
 }
 
 async fn of_stream(log: &dyn EventLog, stream: &StreamId, question: &Checked) -> Result<Found, LogError> {

@@ -8,6 +8,7 @@ use crate::reading::Reading;
 use crate::translate;
 use crate::translate::status::{Seen, Tables, projections};
 use std::time::Duration;
+use stele_commands::control::Refused;
 use stele_domain::operations::service::event::Service;
 use stele_domain::operations::service::state::State as Lifecycle;
 use stele_domain::port::read_store::ScanQuery;
@@ -74,7 +75,7 @@ pub(crate) async fn status(api: &Api, reading: Reading) -> Result<Status, Proble
 async fn look(api: &Api) -> Result<Seen, Problem> {
     let now = api.clock.now();
     let state = api.control.account().await;
-    let state = state.map_err(|refused| Problem::unavailable("desk-unavailable", refused.to_string()))?;
+    let state = state.map_err(|refused| Problem::unread(&refused))?;
     let stream = api.control.account.stream().as_str();
     let account = translate::account::account(stream, &state, now);
     let limits = state.limits_at(now).map(|set| set.limits.clone());
@@ -118,7 +119,7 @@ async fn lifecycles(api: &Api) -> Result<Vec<(Service, Lifecycle)>, Problem> {
     for service in Service::ALL {
         let Some(switch) = api.control.board.switch(service) else { continue };
         let state = switch.look(Lifecycle::clone).await;
-        let state = state.map_err(|failure| Problem::unavailable("desk-unavailable", failure.to_string()))?;
+        let state = state.map_err(|failure| Problem::unread(&Refused::of(&failure)))?;
         services.push((service, state));
     }
     Ok(services)

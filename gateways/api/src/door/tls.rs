@@ -109,12 +109,7 @@ fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, DoorError> {
 }
 
 fn unusable(path: &Path, unread: &Unread) -> DoorError {
-    let what = match unread {
-        Unread::Io(error) => format!("can't be read: {error}"),
-        Unread::Open { mode } => format!("is open to others (mode {mode:o}): run `chmod 600` on it"),
-        Unread::TooLarge { most } => format!("has more than {most} bytes"),
-    };
-    wrong(path, what)
+    wrong(path, unread.to_string())
 }
 
 /// What receives callers with these papers.

@@ -33,9 +33,12 @@ pub struct LivePlace {
     pub head: u64,
 }
 
-/// The `data` of `failed`: the log could not be read, and the stream ends.
+/// The `data` of `failed`: the log could not be read, or the key is no longer taken, and the stream ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LiveFailure {
-    /// Why.
+    /// Why, as a problem has it. Nothing where an older desk does not say.
+    #[serde(default)]
+    pub code: String,
+    /// Why, in words.
     pub detail: String,
 }

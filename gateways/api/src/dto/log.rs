@@ -75,9 +75,12 @@ pub enum FollowLine {
         /// Go on from here.
         next: u64,
     },
-    /// The log could not be read; the stream ends.
+    /// The log could not be read, or the key is no longer taken; the stream ends.
     Failed {
-        /// Why.
+        /// Why, as a problem has it. Nothing where an older desk does not say.
+        #[serde(default)]
+        code: String,
+        /// Why, in words.
         detail: String,
         /// Go on from here.
         next: u64,
@@ -105,6 +108,29 @@ pub struct LogStat {
     pub as_of: u64,
     /// The last position of the log.
     pub head: u64,
+    /// How fast it grows: in the last minute, in the last five, and since its owner opened it. Nothing where nobody
+    /// measures it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub growth: Vec<LogGrowth>,
+}
+
+/// What came into the log in a span of time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogGrowth {
+    /// The span that is asked about, in milliseconds; 0 for all since the log was opened.
+    pub asked_ms: u64,
+    /// What was measured of it, in milliseconds: less while the log has not been open for as long.
+    pub measured_ms: u64,
+    /// Events.
+    pub events: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// Events a second, in thousandths, the rest dropped.
+    pub events_per_second_milli: u64,
+    /// Bytes a second, the rest dropped.
+    pub bytes_per_second: u64,
+    /// Events per category; those without any are left out.
+    pub categories: BTreeMap<String, u64>,
 }
 
 /// A signed checkpoint.
@@ -159,6 +185,28 @@ impl EventProof {
     pub fn parts(&self) -> Option<(Vec<u8>, Vec<[u8; 32]>)> {
         let path = self.path.iter().map(|text| unhex(text)).collect::<Option<Vec<_>>>()?;
         Some((STANDARD.decode(&self.payload).ok()?, path))
+    }
+}
+
+/// Shows that the log goes on from an earlier checkpoint, to anyone who has both checkpoints and the log's public key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConsistencyProof {
+    /// The earlier size, in commits.
+    pub old_commits: u64,
+    /// The later size, in commits.
+    pub new_commits: u64,
+    /// SHA-256 hashes in hex, in the order of RFC 9162 §2.1.4.
+    pub path: Vec<String>,
+    /// The signed checkpoint of the later size, a C2SP `tlog-checkpoint` note. One size has one note.
+    pub checkpoint: String,
+}
+
+impl ConsistencyProof {
+    /// A proof as it is told.
+    #[must_use]
+    pub fn new(old_commits: u64, new_commits: u64, path: &[[u8; 32]], checkpoint: &str) -> Self {
+        let checkpoint = checkpoint.to_owned();
+        Self { old_commits, new_commits, path: path.iter().map(hex).collect(), checkpoint }
     }
 }
 

@@ -62,4 +62,13 @@ impl LogService for Service {
         let position = request.into_inner().position;
         Ok(Response::new(told::proof(position, log::prove(&self.0, position).await?)))
     }
+
+    async fn prove_consistency(
+        &self,
+        request: Request<pb::ProveConsistencyRequest>,
+    ) -> Answer<pb::ProveConsistencyResponse> {
+        let asked = request.into_inner();
+        let proof = log::consistency(&self.0, asked.old_commits, asked.new_commits).await?;
+        Ok(Response::new(told::consistency(proof)))
+    }
 }

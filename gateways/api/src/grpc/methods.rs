@@ -40,7 +40,7 @@ const fn stream(name: &'static str, action: Action) -> Method {
 }
 
 /// Every method.
-pub(crate) const METHODS: [Method; 32] = [
+pub(crate) const METHODS: [Method; 33] = [
     wish("ControlService/Arm", Action::Arm),
     wish("ControlService/Approve", Action::Approve),
     stop("ControlService/Disarm", Action::Disarm, Room::Disarms),
@@ -73,6 +73,7 @@ pub(crate) const METHODS: [Method; 32] = [
     looking("LogService/Stat", Action::ReadLog),
     looking("LogService/Checkpoint", Action::Prove),
     looking("LogService/Prove", Action::Prove),
+    looking("LogService/ProveConsistency", Action::Prove),
 ];
 
 /// The method of a path.

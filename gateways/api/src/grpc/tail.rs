@@ -13,7 +13,6 @@ use futures_util::Stream;
 use futures_util::stream::{self, StreamExt};
 use std::pin::Pin;
 use std::sync::Arc;
-use stele_domain::port::event_log::{Filter, StreamId};
 use stele_proto::api::v1 as pb;
 use stele_proto::api::v1::tail_response::Item;
 use tonic::Status;
@@ -36,7 +35,8 @@ pub(super) async fn open(
     visitor: Visitor,
     deadline: Deadline,
 ) -> Result<Tailing, Problem> {
-    let (filter, stream) = wanted(request.categories, request.event_types, &request.stream)?;
+    let stream = Some(request.stream.as_str()).filter(|stream| !stream.is_empty());
+    let (filter, stream) = log::followed(request.categories, request.event_types, stream)?;
     let endless = request.follow;
     let follower = follow::follow(api, filter, stream, request.from_position, visitor).await?;
     let state = State { follower, endless, deadline, ended: false };
@@ -46,26 +46,6 @@ pub(super) async fn open(
     });
     let handed_over = handed_over(heard, None, || vec![Err(no::stalled().into())]);
     Ok(Box::pin(handed_over.flat_map(stream::iter)))
-}
-
-/// Which records are wanted. One stream is looked for in its category.
-fn wanted(
-    categories: Vec<String>,
-    event_types: Vec<String>,
-    stream: &str,
-) -> Result<(Filter, Option<StreamId>), Problem> {
-    let filter = log::filter(categories, event_types)?;
-    if stream.is_empty() {
-        return Ok((filter, None));
-    }
-    let stream = StreamId::new(stream).map_err(|error| Problem::field("stream", error.to_string()))?;
-    if filter != Filter::all() {
-        return Err(Problem::field(
-            "stream",
-            "one stream is read whole: ask without categories and event_types",
-        ));
-    }
-    Ok((Filter::categories(&[stream.category()]), Some(stream)))
 }
 
 impl State {

@@ -121,7 +121,7 @@ const TYPE: Param = often("type", "Only events of this type. At most 32.", word)
 pub(super) const ROWS_PARAMS: [Param; 3] = [query("order", "Which rows come first.", order), LIMIT, CURSOR];
 
 /// Every route, in the order of the page.
-pub(super) const ABOUT: [About; 40] = [
+pub(super) const ABOUT: [About; 41] = [
     About {
         waits: true,
         detail: "While the tables can't be read, what comes from them is null and `tables_unavailable` says why; the \
@@ -280,9 +280,34 @@ pub(super) const ABOUT: [About; 40] = [
         ..about("event_proof", LOG, "A proof that an event is in the log", Said::Json("EventProof"))
     },
     About {
+        detail: "Whoever has the older checkpoint, the newer one and the log's public key can check it. 409 \
+                 `size-beyond-log` when the log does not have as many commits: it was cut, or the checkpoint is of another \
+                 one.",
+        params: &[
+            query(
+                "old_commits",
+                "The earlier size, which the older checkpoint says; 0 without it.",
+                position,
+            ),
+            query("new_commits", "The later size; everything that is durable without it.", position),
+        ],
+        noes: &[409],
+        ..about(
+            "consistency",
+            LOG,
+            "A proof that the log goes on from a checkpoint",
+            Said::Json("ConsistencyProof"),
+        )
+    },
+    About {
         detail: "One JSON value per line: `event`, `caught_up`, `heartbeat` (every 5 s), `closing`, `failed`. From now on \
                  without `from`.",
-        params: &[query("from", "Begin with this position.", position), CATEGORY, TYPE],
+        params: &[
+            query("from", "Begin with this position.", position),
+            CATEGORY,
+            TYPE,
+            query("stream", "Only this stream; not together with `category` and `type`.", stream),
+        ],
         ..about("follow", LOG, "The log as it grows", Said::Lines("FollowLine"))
     },
     About {

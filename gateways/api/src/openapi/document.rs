@@ -313,8 +313,9 @@ fn meaning(status: StatusCode) -> (&'static str, &'static str) {
         }
         504 => ("Not answered in time; a wish may have been done.", "timeout"),
         _ => (
-            "A mistake of ours, or a log that is damaged or has stopped: asking again does not help.",
-            "internal",
+            "A mistake of ours (`internal`), or what somebody has to mend first: the log is damaged (`log-damaged`), has \
+             stopped (`log-failed`), or holds an event that this build can't read (`event-unreadable`).",
+            "log-damaged",
         ),
     }
 }

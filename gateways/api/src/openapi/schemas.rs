@@ -54,6 +54,7 @@ fn answers(named: &mut Vec<Named>) {
     message::<dto::FollowLine>(named);
     message::<dto::CheckpointAnswer>(named);
     message::<dto::EventProof>(named);
+    message::<dto::ConsistencyProof>(named);
     message::<dto::WhoAmI>(named);
     message::<dto::RolesAnswer>(named);
     message::<dto::KeysAnswer>(named);

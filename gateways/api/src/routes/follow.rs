@@ -2,12 +2,12 @@
 
 use crate::api::{Api, Visitor};
 use crate::desk::follow::{self, Follower, Heard};
+use crate::desk::log;
 use crate::dto::FollowLine;
 use crate::handover::{handed_over, in_pieces, stalled};
 use crate::observe;
 use crate::params::Params;
 use crate::problem::Problem;
-use crate::routes::log::filter;
 use crate::translate;
 use axum::Extension;
 use axum::body::Body;
@@ -26,10 +26,12 @@ pub(crate) async fn follow(
     Extension(visitor): Extension<Visitor>,
     mut params: Params,
 ) -> Result<Response, Problem> {
-    let filter = filter(&mut params)?;
+    let stream = params.take("stream")?;
+    let (categories, types) = (params.take_all("category"), params.take_all("type"));
+    let (filter, stream) = log::followed(categories, types, stream.as_deref())?;
     let from = params.parse("from", "a position")?;
     params.finish()?;
-    let follower = follow::follow(&api, filter, None, from, visitor).await?;
+    let follower = follow::follow(&api, filter, stream, from, visitor).await?;
     let lines = stream::unfold(follower, |mut follower: Follower| async move {
         let heard = follower.next().await?;
         Some((lines(&heard), follower))
@@ -51,10 +53,12 @@ fn lines(heard: &Heard) -> Bytes {
         Heard::Heartbeat { head } => line(&mut text, &FollowLine::Heartbeat { head: head.0 }),
         Heard::Closing { next } => line(&mut text, &FollowLine::Closing { next: next.0 }),
         Heard::ShutOut { denied, next } => {
-            line(&mut text, &FollowLine::Failed { detail: denied.message.clone(), next: next.0 });
+            let (code, detail) = (denied.code.to_owned(), denied.message.clone());
+            line(&mut text, &FollowLine::Failed { code, detail, next: next.0 });
         }
         Heard::Failed { problem, next } => {
-            line(&mut text, &FollowLine::Failed { detail: problem.detail().to_owned(), next: next.0 });
+            let (code, detail) = (problem.said().code.clone(), problem.detail().to_owned());
+            line(&mut text, &FollowLine::Failed { code, detail, next: next.0 });
         }
     }
     Bytes::from(text)

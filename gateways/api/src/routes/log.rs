@@ -4,12 +4,11 @@ use super::{Answer, json};
 use crate::api::Api;
 use crate::asked::{Asked, Empty};
 use crate::desk::log::{self, LIMIT_DEFAULT, LIMIT_MAX, Question};
-use crate::dto::EventProof;
+use crate::dto::{ConsistencyProof, EventProof};
 use crate::params::{Params, Segment};
 use crate::problem::Problem;
 use axum::extract::State;
 use std::sync::Arc;
-use stele_domain::port::event_log::Filter;
 
 pub(crate) async fn stat(State(api): State<Arc<Api>>, params: Params) -> Answer {
     params.finish()?;
@@ -37,6 +36,14 @@ pub(crate) async fn prove(State(api): State<Arc<Api>>, Segment(position): Segmen
     json(&told, None)
 }
 
+pub(crate) async fn consistency(State(api): State<Arc<Api>>, mut params: Params) -> Answer {
+    let old = params.parse("old_commits", "a number of commits")?.unwrap_or_default();
+    let new = params.parse("new_commits", "a number of commits")?;
+    params.finish()?;
+    let proof = log::consistency(&api, old, new).await?;
+    json(&ConsistencyProof::new(proof.old_size, proof.new_size, &proof.path, &proof.checkpoint), None)
+}
+
 fn place(position: &str) -> Result<u64, Problem> {
     position.parse().map_err(|_| Problem::field("position", "must be a log position, from 1 on"))
 }
@@ -53,9 +60,4 @@ pub(crate) async fn events(State(api): State<Arc<Api>>, mut params: Params) -> A
     params.finish()?;
     let page = log::events(&api, question).await?;
     json(&page, Some(page.as_of))
-}
-
-/// `category` and `type`, each as often as wanted.
-pub(crate) fn filter(params: &mut Params) -> Result<Filter, Problem> {
-    log::filter(params.take_all("category"), params.take_all("type"))
 }

@@ -91,9 +91,12 @@ async fn said(listener: &mut Listener) -> Option<Bytes> {
         Heard::FellBehind { position } => event(told, "fell_behind", &LivePlace { head: position.0 }),
         Heard::Heartbeat { head } => event(told, "heartbeat", &LivePlace { head: head.0 }),
         Heard::Closing => event(told, "closing", &LivePlace { head: told.0 }),
-        Heard::ShutOut(denied) => event(told, "failed", &LiveFailure { detail: denied.message }),
+        Heard::ShutOut(denied) => {
+            event(told, "failed", &LiveFailure { code: denied.code.to_owned(), detail: denied.message })
+        }
         Heard::Failed { problem } => {
-            event(told, "failed", &LiveFailure { detail: problem.detail().to_owned() })
+            let (code, detail) = (problem.said().code.clone(), problem.detail().to_owned());
+            event(told, "failed", &LiveFailure { code, detail })
         }
     })
 }

@@ -1,6 +1,6 @@
 //! Records of the log, as they are told.
 
-use crate::api::LogStat;
+use crate::api::{LogGrowth, LogStat};
 use crate::dto;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -44,5 +44,21 @@ pub(crate) fn stat(stat: LogStat) -> dto::LogStat {
         categories: stat.categories,
         as_of: stat.head.0,
         head: stat.head.0,
+        growth: stat.growth.into_iter().map(growth).collect(),
+    }
+}
+
+fn growth(growth: LogGrowth) -> dto::LogGrowth {
+    let LogGrowth { asked_ms, measured_ms, events, bytes, categories } = growth;
+    // By a span of nothing nothing has grown.
+    let by = |amount: u64, per: u64| amount.saturating_mul(per).checked_div(measured_ms).unwrap_or_default();
+    dto::LogGrowth {
+        asked_ms: asked_ms.unwrap_or_default(),
+        measured_ms,
+        events,
+        bytes,
+        events_per_second_milli: by(events, 1_000_000),
+        bytes_per_second: by(bytes, 1_000),
+        categories,
     }
 }

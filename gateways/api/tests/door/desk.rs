@@ -87,6 +87,7 @@ impl LogAdmin for Plain {
                 segments: 0,
                 head,
                 categories,
+                growth: vec![],
             })
         })
     }

@@ -1,6 +1,7 @@
 //! The log as it grows.
 
 use crate::desk::{Desk, PATIENCE, arm};
+use crate::raw::get;
 use std::time::Duration;
 use stele_api::client::{Follow, new_key};
 use stele_api::dto::FollowLine;
@@ -42,6 +43,34 @@ async fn without_a_position_only_what_happens_from_now_on_comes() {
     desk.client.arm(new_key(), &arm("opening the desk")).await.unwrap();
     desk.client.kill(new_key(), "something is wrong").await.unwrap();
     assert_eq!(event(&mut follow).await.event_type, "trading.Killed");
+}
+
+#[tokio::test]
+async fn one_stream_is_followed_without_the_others_of_its_category() {
+    let desk = Desk::ready().await;
+    let append = async |name: &str| {
+        let record = NewRecord {
+            event_id: EventId(new_key()),
+            event_type: "other.Happened".into(),
+            data: b"{}".as_slice().into(),
+            metadata: b"{}".as_slice().into(),
+        };
+        desk.log.append(&StreamId::new(name).unwrap(), Expected::Any, vec![record]).await.unwrap();
+    };
+    for name in ["other-one", "other-two", "other-one"] {
+        append(name).await;
+    }
+    let mut follow = desk.client.follow_stream(Some(1), "other-one").await.unwrap();
+    let seen = [event(&mut follow).await, event(&mut follow).await];
+    assert!(seen.iter().all(|event| event.stream == "other-one"), "{seen:?}");
+    assert!(matches!(next(&mut follow).await, FollowLine::CaughtUp { .. }));
+    append("other-two").await;
+    append("other-one").await;
+    assert_eq!(event(&mut follow).await.revision, 2);
+    let both = get(&desk.path, "/v1/log/follow?stream=other-one&category=other").await;
+    both.names(400, "stream");
+    let nameless = desk.client.follow_stream(None, "nameless").await.unwrap_err();
+    assert_eq!(nameless.problem().map(|problem| problem.status), Some(400));
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ mod control;
 #[cfg(test)]
 mod cross_site;
 #[cfg(test)]
+mod damaged;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod law;

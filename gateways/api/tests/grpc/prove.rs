@@ -2,19 +2,21 @@
 
 use crate::desk::{Desk, hand_clock};
 use crate::served::{Served, codes};
+use std::path::Path;
 use std::sync::Arc;
-use stele_api::{LogAdmin, LogProof, LogStat, RateOptions};
+use stele_api::{LogAdmin, LogConsistency, LogGrowth, LogProof, LogStat, RateOptions};
 use stele_domain::access::Role;
 use stele_domain::ids::EventId;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{EventLog, Expected, LogError, NewRecord, Position, StreamId};
-use stele_event_log::{EmbeddedLog, InclusionProof, Options};
+use stele_event_log::checkpoint::Checkpoint;
+use stele_event_log::{ConsistencyProof, EmbeddedLog, InclusionProof, Options};
 use stele_proto::api::v1 as pb;
 use tonic::Code;
 use uuid::Uuid;
 
 /// The log, and what it can tell of itself.
-struct Owner(Arc<EmbeddedLog>);
+pub struct Owner(pub Arc<EmbeddedLog>);
 
 impl LogAdmin for Owner {
     fn stat(&self) -> PortFuture<'_, Result<LogStat, LogError>> {
@@ -28,6 +30,13 @@ impl LogAdmin for Owner {
             segments: stat.segments,
             head: stat.head,
             categories: stat.categories,
+            growth: vec![LogGrowth {
+                asked_ms: Some(60_000),
+                measured_ms: 2_000,
+                events: 7,
+                bytes: 3_000,
+                categories: [("other".to_owned(), 7)].into(),
+            }],
         };
         Box::pin(std::future::ready(Ok(stat)))
     }
@@ -43,6 +52,18 @@ impl LogAdmin for Owner {
             Ok(Some(LogProof { first, leaf_index: index, payload, path, checkpoint }))
         })
     }
+
+    fn prove_consistency(
+        &self,
+        old_size: u64,
+        new_size: Option<u64>,
+    ) -> PortFuture<'_, Result<Option<LogConsistency>, LogError>> {
+        Box::pin(async move {
+            let (proof, checkpoint) = self.0.prove_consistency(old_size, new_size).await?;
+            let (old_size, new_size) = (proof.old_size, proof.new_size);
+            Ok(Some(LogConsistency { old_size, new_size, path: proof.path, checkpoint }))
+        })
+    }
 }
 
 /// What a stranger puts together from the message.
@@ -56,10 +77,9 @@ fn proof(told: pb::ProveResponse) -> InclusionProof {
     }
 }
 
-#[tokio::test]
-async fn every_event_is_proved_to_whoever_has_the_key_and_a_changed_byte_is_not() {
-    let dir = tempfile::tempdir().unwrap();
-    let log = Arc::new(EmbeddedLog::open(dir.path(), Options::new(hand_clock())).unwrap().0);
+/// A desk over a log of nine commits and its own.
+async fn served(dir: &Path) -> (Arc<EmbeddedLog>, Served) {
+    let log = Arc::new(EmbeddedLog::open(dir, Options::new(hand_clock())).unwrap().0);
     let stream = StreamId::new("other-one").unwrap();
     for number in 0..9_u8 {
         let record = NewRecord {
@@ -72,7 +92,67 @@ async fn every_event_is_proved_to_whoever_has_the_key_and_a_changed_byte_is_not(
     }
     let owner = Arc::new(Owner(log.clone()));
     let desk = Desk::over(RateOptions::default(), hand_clock(), log.clone(), owner).await;
-    let served = Served::of(desk).await;
+    (log, Served::of(desk).await)
+}
+
+#[tokio::test]
+async fn the_log_is_proved_to_go_on_from_every_checkpoint_over_both_doors() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, served) = served(dir.path()).await;
+    let mut client = served.log(Role::Auditor).await;
+    let at = async |size| Checkpoint::open(&log.checkpoint_at(size).await.unwrap(), log.verifier()).unwrap();
+    for old_commits in 0..=9 {
+        let asked = pb::ProveConsistencyRequest { old_commits, new_commits: Some(9) };
+        let told = client.prove_consistency(asked).await.unwrap().into_inner();
+        let rest = served.desk.client.prove_consistency(old_commits, Some(9)).await.unwrap();
+        assert_eq!(
+            (rest.old_commits, rest.new_commits, &rest.checkpoint),
+            (old_commits, 9, &told.checkpoint)
+        );
+        let path = told.path.into_iter().map(|hash| hash.try_into().unwrap()).collect();
+        let proof = ConsistencyProof { old_size: told.old_commits, new_size: told.new_commits, path };
+        let newer = Checkpoint::open(&told.checkpoint, log.verifier()).unwrap();
+        assert_eq!(proof.verify(&at(old_commits).await, &newer), Ok(()));
+        let other = Checkpoint { root: [7; 32], ..at(old_commits).await };
+        assert!(old_commits == 0 || proof.verify(&other, &newer).is_err());
+    }
+    // Without a later size it is everything that is durable.
+    let asked = pb::ProveConsistencyRequest { old_commits: 9, new_commits: None };
+    let told = client.prove_consistency(asked).await.unwrap().into_inner();
+    assert!(told.new_commits >= 9 && told.checkpoint.contains('\n'), "{told:?}");
+    let asked = pb::ProveConsistencyRequest { old_commits: 1_000_000, new_commits: None };
+    let beyond = client.prove_consistency(asked).await.unwrap_err();
+    assert_eq!(codes(&beyond), (Code::FailedPrecondition, "size-beyond-log".to_owned()));
+    assert!(beyond.message().contains("it was cut"), "{beyond:?}");
+    let beyond = served.desk.client.prove_consistency(1_000_000, None).await.unwrap_err();
+    assert_eq!(beyond.code(), Some("size-beyond-log"));
+    let asked = pb::ProveConsistencyRequest { old_commits: 4, new_commits: Some(3) };
+    assert_eq!(client.prove_consistency(asked).await.unwrap_err().code(), Code::InvalidArgument);
+    let mut viewer = served.log(Role::Viewer).await;
+    let asked = pb::ProveConsistencyRequest { old_commits: 1, new_commits: None };
+    assert_eq!(viewer.prove_consistency(asked).await.unwrap_err().code(), Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn rates_are_told_alike_over_both_doors() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_log, served) = served(dir.path()).await;
+    let rest = served.desk.client.log_stat().await.unwrap();
+    let [growth] = &rest.growth[..] else { panic!("{rest:?}") };
+    assert_eq!(
+        (growth.asked_ms, growth.events_per_second_milli, growth.bytes_per_second),
+        (60_000, 3_500, 1_500)
+    );
+    let told = served.log(Role::Auditor).await.stat(pb::StatRequest {}).await.unwrap().into_inner();
+    let [by_grpc] = &told.growth[..] else { panic!("{told:?}") };
+    assert_eq!((by_grpc.events_per_second_milli, by_grpc.bytes_per_second), (3_500, 1_500));
+    assert_eq!((&by_grpc.categories, by_grpc.events), (&growth.categories, 7));
+}
+
+#[tokio::test]
+async fn every_event_is_proved_to_whoever_has_the_key_and_a_changed_byte_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, served) = served(dir.path()).await;
     let mut client = served.log(Role::Auditor).await;
     let verifier = log.verifier();
     for position in 1..=9 {

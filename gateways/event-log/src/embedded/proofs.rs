@@ -114,22 +114,68 @@ impl EmbeddedLog {
         let shared = Arc::clone(&self.shared);
         off_thread(move || consistency(&shared, old_size, new_size)).await
     }
+
+    /// Proves that the log goes on from its first `old_size` commits, to `new_size` or to everything that is durable, and
+    /// signs what it leads to.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::consistency_proof`].
+    pub async fn prove_consistency(
+        &self,
+        old_size: u64,
+        new_size: Option<u64>,
+    ) -> Result<(ConsistencyProof, String), LogError> {
+        let shared = Arc::clone(&self.shared);
+        off_thread(move || {
+            let new_size = new_size.unwrap_or_else(|| shared.tree().size());
+            let proof = consistency(&shared, old_size, new_size)?;
+            let (origin, root) = (shared.signer.name().to_owned(), root_at(&shared, new_size)?);
+            Ok((proof, Checkpoint { origin, size: new_size, root }.note(&shared.signer)))
+        })
+        .await
+    }
+
+    /// The checkpoint over the first `size` commits, signed. One log has one note for each size.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Invalid`] when the log has fewer commits; otherwise as reading.
+    pub async fn checkpoint_at(&self, size: u64) -> Result<String, LogError> {
+        let shared = Arc::clone(&self.shared);
+        let root = off_thread(move || root_at(&shared, size)).await?;
+        let signer = &self.shared.signer;
+        Ok(Checkpoint { origin: signer.name().to_owned(), size, root }.note(signer))
+    }
+}
+
+/// Hash of the tree over the first `size` commits.
+pub(crate) fn root_at(shared: &Shared, size: u64) -> Result<Hash, LogError> {
+    let commits = shared.tree().size();
+    match size {
+        0 => Ok(tree::empty_root()),
+        size if size > commits => {
+            Err(LogError::Invalid(format!("the log has {commits} commits, fewer than {size}")))
+        }
+        size => root_of(shared, 0..size),
+    }
 }
 
 fn inclusion(shared: &Shared, position: Position) -> Result<InclusionProof, LogError> {
-    let tree = shared.tree();
-    let index = shared.index();
-    if position.0 == 0 || position.0 > shared.head() {
-        let what = format!("there is no position {position}: the log ends at {}", shared.head());
-        return Err(LogError::Invalid(what));
+    // Whoever has the tree sees every record up to the head under it. The writer waits for the tree and for the index, so
+    // neither is held while a signature is made.
+    let (head, frontier) = {
+        let tree = shared.tree();
+        (shared.head(), tree.frontier())
+    };
+    if position.0 == 0 || position.0 > head {
+        return Err(LogError::Invalid(format!("there is no position {position}: the log ends at {head}")));
     }
-    let size = tree.size();
-    let checkpoint = Checkpoint::sign(&tree.frontier(), &shared.signer);
-    drop(tree);
-    let Some(found) = index.locate(position.0) else {
+    let found = shared.index().locate(position.0);
+    let Some(found) = found else {
         return Err(damaged(&segment::file_name(position.0), 0, "the position is in no segment"));
     };
-    drop(index);
+    let (size, checkpoint) = (frontier.size(), Checkpoint::sign(&frontier, &shared.signer));
     let mark = found.mark_of(position.0)?;
     let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), &found, mark, LOOK_CHUNK_BYTES);
     walk.skip_to(position.0)?;

@@ -105,6 +105,9 @@ pub struct Records<'a> {
     rest: &'a [u8],
     left: u64,
     before: Option<(&'a str, u64)>,
+    /// The last event type that was read. Most records have the type of the one before, and to compare two texts takes
+    /// less than to look at one.
+    event_type: &'a str,
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -129,7 +132,19 @@ impl<'a> Records<'a> {
     /// The `count` records that `bytes` consist of.
     #[must_use]
     pub fn of(bytes: &'a [u8], count: u64) -> Self {
-        Self { rest: bytes, left: count, before: None }
+        Self { rest: bytes, left: count, before: None, event_type: "" }
+    }
+
+    /// The same, after a record with this event type.
+    #[must_use]
+    pub fn after(self, event_type: &'a str) -> Self {
+        Self { event_type, ..self }
+    }
+
+    /// The event type of the last record that was read, or of the one before them.
+    #[must_use]
+    pub fn event_type(&self) -> &'a str {
+        self.event_type
     }
 
     #[inline]
@@ -138,10 +153,11 @@ impl<'a> Records<'a> {
         self.rest = rest;
         let event_id = EventId(Uuid::from_bytes(*id));
         let (stream, revision) = self.take_place()?;
-        let event_type = self.take_text(EVENT_TYPE_BYTES_MAX).ok_or("a record's event type can't be read")?;
+        let event_type = self.take_type().ok_or("a record's event type can't be read")?;
         if event_type.is_empty() {
             return Err("a record has no event type");
         }
+        self.event_type = event_type;
         let lengths = self.take_length().zip(self.take_length());
         let (data_len, metadata_len) = lengths.ok_or("a record's lengths can't be read")?;
         let data = self.take_bytes(data_len).ok_or("a record's data is cut short")?;
@@ -165,6 +181,16 @@ impl<'a> Records<'a> {
     fn take_text(&mut self, bytes_max: usize) -> Option<&'a str> {
         let length = self.take_length().filter(|length| *length <= bytes_max)?;
         std::str::from_utf8(self.take_bytes(length)?).ok()
+    }
+
+    #[inline]
+    fn take_type(&mut self) -> Option<&'a str> {
+        let length = self.take_length().filter(|length| *length <= EVENT_TYPE_BYTES_MAX)?;
+        let bytes = self.take_bytes(length)?;
+        if bytes == self.event_type.as_bytes() {
+            return Some(self.event_type);
+        }
+        std::str::from_utf8(bytes).ok()
     }
 
     #[inline]

@@ -3,13 +3,15 @@
 use super::{LOG, Still, disk, options, signer};
 use crate::EmbeddedLog;
 use crate::checkpoint::Checkpoint;
-use crate::format::{CHECKPOINTS_FILE, SEGMENT_HEADER_BYTES, to_u64};
+use crate::format::{CHECKPOINTS_FILE, FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES, to_u64, to_usize, u32_at};
 use crate::frame;
 use crate::frame::payload::Encoder;
 use crate::index;
 use crate::segment;
 use crate::simulated_disk::SimulatedDisk;
-use crate::tree::{Frontier, leaf_hash};
+use crate::tree::{Frontier, Hash, consistency_path, inclusion_path, leaf_hash};
+use std::convert::Infallible;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use stele_domain::ids::EventId;
 use stele_domain::port::clock::Clock;
@@ -29,12 +31,18 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let second = names.get(1).map(|name| file(name)).unwrap_or_default();
     let after = |bytes: &[u8]| bytes.get(SEGMENT_HEADER_BYTES..).unwrap_or_default().to_vec();
     let header = |bytes: &[u8]| bytes.get(..SEGMENT_HEADER_BYTES).unwrap_or_default().to_vec();
-    let payload = |bytes: &[u8]| after(bytes).get(20..).unwrap_or_default().to_vec();
+    // Of the first frame, whose mask is 0: what lies between its header and its trailer.
+    let payload = |bytes: &[u8]| {
+        let frame = after(bytes);
+        let body =
+            u32_at(&frame, 8).and_then(|len| frame.get(FRAME_HEADER_BYTES..)?.get(..to_usize(len.into())));
+        body.and_then(|body| body.split_last()).map(|(_, payload)| payload.to_vec()).unwrap_or_default()
+    };
     let signer = signer();
     let mut tree = Frontier::default();
     (0..5_u8).for_each(|leaf| tree.push(leaf_hash(&[&[leaf]])));
-    let mut path = [2_u64.to_le_bytes(), 5_u64.to_le_bytes()].concat();
-    tree.peaks().iter().for_each(|hash| path.extend_from_slice(hash));
+    let checkpoint = Checkpoint::sign(&tree, &signer);
+    let unsigned = checkpoint.split("\n\n").next().unwrap_or_default().as_bytes().to_vec();
     vec![
         ("frame", "first", after(&first)),
         ("frame", "large", after(&second)),
@@ -48,11 +56,36 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("index", "first", file(&index::file_name(1))),
         ("index", "a-root-too-many", with_a_root_too_many(disk)),
         ("note", "checkpoints", file(CHECKPOINTS_FILE)),
-        ("note", "checkpoint", Checkpoint::sign(&tree, &signer).into_bytes()),
+        ("note", "checkpoint", checkpoint.into_bytes()),
+        ("note", "unsigned", unsigned),
         ("note", "key", signer.verifier().to_string().into_bytes()),
         ("note", "private-key", signer.to_secret_text().into_bytes()),
-        ("proof", "path", path),
+        ("proof", "inclusion", path(2, 5, &inclusion(2, 5))),
+        ("proof", "consistency", path(3, 61, &consistency(3, 61))),
     ]
+}
+
+fn path(asked: u64, size: u64, hashes: &[Hash]) -> Vec<u8> {
+    [&asked.to_le_bytes()[..], &size.to_le_bytes(), hashes.as_flattened()].concat()
+}
+
+/// Root over these leaves of the tree that proofs are about: each leaf is its number.
+pub fn root_of(leaves: Range<u64>) -> Hash {
+    let mut tree = Frontier::default();
+    leaves.for_each(|leaf| tree.push(leaf_hash(&[&leaf.to_le_bytes()])));
+    tree.root()
+}
+
+/// The right path from a leaf of that tree.
+pub fn inclusion(leaf: u64, size: u64) -> Vec<Hash> {
+    let path = inclusion_path(leaf, size, &mut |leaves| Ok::<_, Infallible>(root_of(leaves)));
+    path.unwrap_or_default()
+}
+
+/// The right path from the tree of its first leaves to it.
+pub fn consistency(old: u64, size: u64) -> Vec<Hash> {
+    let path = consistency_path(old, size, &mut |leaves| Ok::<_, Infallible>(root_of(leaves)));
+    path.unwrap_or_default()
 }
 
 /// A segment whose one commit says that it has `count` records, and has two; every checksum is right.

@@ -3,7 +3,7 @@
 use super::filter::{Filter, hash_of};
 use super::layout::{FENCE_EVERY, HEAD_BYTES, Layout, MARK_BYTES, POSITION_BYTES, Places, STREAM_BYTES};
 use super::layout::{StreamEntry, put_u32};
-use super::pages::{Owner, Unusable, file_len};
+use super::pages::{Owner, Pages, Unusable, file_len};
 use super::{Extent, Mark, Part};
 use crate::errors::{damaged, storage as failed};
 use crate::format::{to_u32, to_u64, to_usize, u32_at, u64_at};
@@ -36,35 +36,11 @@ pub fn encode(log: Uuid, part: &Part, tree: &TreePart) -> Vec<u8> {
     let mut streams: Vec<_> =
         part.streams().map(|(name, held)| (hash_of(name.as_str()), name, held)).collect();
     streams.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
-    let hashes: Vec<u64> = streams.iter().map(|(hash, ..)| *hash).collect();
-    let (filter, extent) = (Filter::of(&hashes), part.extent());
-    let (mut categories, mut names, mut positions, mut entries) = (vec![], vec![], vec![], vec![]);
+    let (filter, extent) = (Filter::of(streams.iter().map(|(hash, ..)| *hash)), part.extent());
+    let mut categories = vec![];
     for (category, count) in part.categories() {
         put_u32(&mut categories, &[count, to_u64(category.len())]);
         categories.extend_from_slice(category.as_bytes());
-    }
-    for (hash, name, held) in streams {
-        let entry = StreamEntry {
-            hash,
-            first_revision: held.first_revision,
-            name_at: to_u32(to_u64(names.len())),
-            name_len: to_u32(to_u64(name.as_str().len())),
-            positions_at: to_u32(to_u64(positions.len()) / POSITION_BYTES),
-            count: to_u32(held.positions.len()),
-        };
-        entry.encode(&mut entries);
-        names.extend_from_slice(name.as_str().as_bytes());
-        for position in held.positions.iter() {
-            put_u32(&mut positions, &[position - extent.first]);
-        }
-    }
-    let (mut marks, mut mark_fences) = (vec![], vec![]);
-    for (nth, mark) in (0_u64..).zip(part.marks()) {
-        let numbers = [mark.position - extent.first, mark.commit - extent.first_commit, mark.offset];
-        put_u32(&mut marks, &numbers);
-        if nth.is_multiple_of(FENCE_EVERY) {
-            put_u32(&mut mark_fences, &numbers);
-        }
     }
     let layout = Layout {
         extent,
@@ -72,21 +48,54 @@ pub fn encode(log: Uuid, part: &Part, tree: &TreePart) -> Vec<u8> {
         peaks: to_u64(tree.frontier.peaks().len()),
         category_bytes: to_u64(categories.len()),
         filter_blocks: filter.blocks(),
-        marks: to_u64(marks.len()) / MARK_BYTES,
-        name_bytes: to_u64(names.len()),
+        marks: to_u64(part.marks().len()),
+        name_bytes: streams.iter().map(|(_, name, _)| to_u64(name.as_str().len())).sum(),
     };
-    let mut content = layout.encode(log);
-    tree.frontier.peaks().iter().chain(&tree.roots).for_each(|hash| content.extend_from_slice(hash));
-    content.extend_from_slice(&categories);
-    for hash in hashes.iter().step_by(to_usize(FENCE_EVERY)) {
-        content.extend_from_slice(&hash.to_le_bytes());
+    let mut pages = Pages::with_room(Owner { log, first: extent.first }, layout.places().positions.end);
+    pages.put(&layout.encode(log));
+    tree.frontier.peaks().iter().chain(&tree.roots).for_each(|hash| pages.put(hash));
+    pages.put(&categories);
+    for (hash, ..) in streams.iter().step_by(to_usize(FENCE_EVERY)) {
+        pages.put(&hash.to_le_bytes());
     }
-    content.extend_from_slice(&mark_fences);
-    filter.encode(&mut content);
-    for section in [marks, entries, names, positions] {
-        content.extend_from_slice(&section);
+    let mut piece = vec![];
+    let numbers =
+        |mark: &Mark| [mark.position - extent.first, mark.commit - extent.first_commit, mark.offset];
+    for mark in part.marks().iter().step_by(to_usize(FENCE_EVERY)) {
+        put_piece(&mut pages, &mut piece, |piece| put_u32(piece, &numbers(mark)));
     }
-    Owner { log, first: extent.first }.pages(&content)
+    put_piece(&mut pages, &mut piece, |piece| filter.encode(piece));
+    for mark in part.marks() {
+        put_piece(&mut pages, &mut piece, |piece| put_u32(piece, &numbers(mark)));
+    }
+    let (mut name_at, mut positions_at) = (0, 0);
+    for (hash, name, held) in &streams {
+        let (name_len, count) = (to_u64(name.as_str().len()), held.positions.len());
+        let entry = StreamEntry {
+            hash: *hash,
+            first_revision: held.first_revision,
+            name_at: to_u32(name_at),
+            name_len: to_u32(name_len),
+            positions_at: to_u32(positions_at),
+            count: to_u32(count),
+        };
+        put_piece(&mut pages, &mut piece, |piece| entry.encode(piece));
+        (name_at, positions_at) = (name_at + name_len, positions_at + count);
+    }
+    for (_, name, _) in &streams {
+        pages.put(name.as_str().as_bytes());
+    }
+    for position in streams.iter().flat_map(|(.., held)| held.positions.iter()) {
+        put_piece(&mut pages, &mut piece, |piece| put_u32(piece, &[position - extent.first]));
+    }
+    pages.file()
+}
+
+/// Adds what `fill` makes of an empty `piece`.
+fn put_piece(pages: &mut Pages, piece: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>)) {
+    piece.clear();
+    fill(piece);
+    pages.put(piece);
 }
 
 /// The index file of a segment, open for look-ups.

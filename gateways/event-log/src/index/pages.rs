@@ -36,20 +36,6 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// The file that has `content`.
-    #[must_use]
-    pub fn pages(self, content: &[u8]) -> Vec<u8> {
-        let mut file = Vec::with_capacity(to_usize(file_len(to_u64(content.len()))));
-        for (page, content) in (0..).zip(content.chunks(CONTENT_BYTES)) {
-            let begin = file.len();
-            file.extend_from_slice(content);
-            file.resize(begin + CONTENT_BYTES, 0);
-            let crc = self.checksum(page, file.get(begin..).unwrap_or_default());
-            file.extend_from_slice(&crc.to_le_bytes());
-        }
-        file
-    }
-
     /// Makes the checksums of a file's whole pages right.
     pub fn seal(self, file: &mut [u8]) {
         for (page, bytes) in (0..).zip(file.chunks_exact_mut(PAGE_BYTES)) {
@@ -86,6 +72,53 @@ impl Owner {
         crc = crc32c::crc32c_append(crc, &self.first.to_le_bytes());
         crc = crc32c::crc32c_append(crc, &page.to_le_bytes());
         crc32c::crc32c_append(crc, content)
+    }
+}
+
+/// A file's pages, made from its content piece by piece: what is large is there once.
+pub struct Pages {
+    owner: Owner,
+    file: Vec<u8>,
+    /// Number of the page that is being filled, and how much of it is.
+    page: u64,
+    filled: usize,
+}
+
+impl Pages {
+    /// The pages of a file with `content` bytes of content.
+    #[must_use]
+    pub fn with_room(owner: Owner, content: u64) -> Self {
+        Self { owner, file: Vec::with_capacity(to_usize(file_len(content))), page: 0, filled: 0 }
+    }
+
+    /// Adds to the content.
+    pub fn put(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(CONTENT_BYTES - self.filled));
+            self.file.extend_from_slice(now);
+            self.filled += now.len();
+            if self.filled == CONTENT_BYTES {
+                self.end_page();
+            }
+            bytes = later;
+        }
+    }
+
+    /// The file; what is left of its last page is zero.
+    #[must_use]
+    pub fn file(mut self) -> Vec<u8> {
+        if self.filled > 0 {
+            self.file.resize(self.file.len() + CONTENT_BYTES - self.filled, 0);
+            self.end_page();
+        }
+        self.file
+    }
+
+    fn end_page(&mut self) {
+        let begin = self.file.len() - CONTENT_BYTES;
+        let crc = self.owner.checksum(self.page, self.file.get(begin..).unwrap_or_default());
+        self.file.extend_from_slice(&crc.to_le_bytes());
+        (self.page, self.filled) = (self.page + 1, 0);
     }
 }
 

@@ -5,7 +5,7 @@ use super::file::{IndexFile, TreePart, encode, file_name};
 use super::pages::Unusable;
 use super::part::Part;
 use crate::format::INDEX_UNFINISHED_FILE;
-use crate::storage::{Access, Secrecy, Storage, write_all_at};
+use crate::storage::{Access, Secrecy, Storage, remove_if_there, write_all_at};
 use std::io;
 use uuid::Uuid;
 
@@ -36,8 +36,5 @@ pub fn open(storage: &dyn Storage, log: Uuid, first: u64) -> Result<(IndexFile, 
 
 /// Removes what an earlier attempt left.
 pub fn remove_unfinished(storage: &dyn Storage) -> io::Result<()> {
-    match storage.remove(INDEX_UNFINISHED_FILE) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    remove_if_there(storage, INDEX_UNFINISHED_FILE)
 }

@@ -1,6 +1,10 @@
 //! The example of Go's `golang.org/x/mod/sumdb/note`, and notes of our own.
 
-use super::{KeyError, NoteError, NoteSigner, NoteVerifier, open, sign};
+use super::{KeyError, NoteError, NoteSigner, NoteVerifier, WitnessKey, cosignatures, open, sign, unsigned};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signer as _, SigningKey};
+use sha2::{Digest as _, Sha256};
 
 const GO_PRIVATE: &str = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
 const GO_PUBLIC: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
@@ -68,4 +72,76 @@ fn notes_that_follow_each_other_are_told_apart_and_what_is_none_is_left_as_it_is
         assert_eq!(super::split(none).len(), 1, "{none:?}");
     }
     assert_eq!(super::split(&format!("{one}rest")), [one, "rest"]);
+}
+
+/// A witness's key as text and a line of its own, made as the specification says it.
+fn witness(seed: u8, name: &str, text: &str, time: u64) -> (String, String) {
+    let key = SigningKey::from_bytes(&[seed; 32]);
+    let public = key.verifying_key();
+    let typed = [&[4], &public.as_bytes()[..]].concat();
+    let id: [u8; 32] = Sha256::digest([name.as_bytes(), b"\n", &typed].concat()).into();
+    let id_text = format!("{:08x}", u32::from_be_bytes(id[..4].try_into().unwrap()));
+    let signature = key.sign(format!("cosignature/v1\ntime {time}\n{text}").as_bytes());
+    let stamped = [&id[..4], &time.to_be_bytes(), &signature.to_bytes()].concat();
+    (
+        format!("{name}+{id_text}+{}", STANDARD.encode(typed)),
+        format!("\u{2014} {name} {}\n", STANDARD.encode(stamped)),
+    )
+}
+
+#[test]
+fn cosignatures_are_told_by_witness_and_time_and_others_are_passed_over() {
+    let text = "stele.log/x\n7\nAAAA\n";
+    let log = NoteSigner::from_seed("stele.log/x", &[9; 32]);
+    let (one_key, one) = witness(1, "witness.example/one", text, 1_679_315_147);
+    let (two_key, two) = witness(2, "witness.example/two", text, u64::MAX >> 1);
+    let (_, unknown) = witness(3, "witness.example/three", text, 1);
+    let note = format!("{}{one}{unknown}{two}", sign(text, &log));
+    let keys = [two_key, one_key].map(|key| WitnessKey::parse(&key).unwrap());
+    let found = cosignatures(&note, &keys).unwrap();
+    let told: Vec<_> = found.iter().map(|found| (found.witness.as_str(), found.time_s)).collect();
+    assert_eq!(told, [("witness.example/one", 1_679_315_147), ("witness.example/two", u64::MAX >> 1)]);
+    assert_eq!([&found[0].line, &found[1].line], [&one, &two]);
+    // The log's own signature stands beside them, and what it says is read without any key.
+    assert_eq!(open(&note, log.verifier()), Ok(text));
+    assert_eq!(unsigned(&note), Ok(text));
+    assert_eq!(cosignatures(&sign(text, &log), &keys), Ok(vec![]));
+}
+
+#[test]
+fn every_flipped_bit_of_a_cosignature_is_noticed() {
+    let text = "stele.log/x\n7\nAAAA\n";
+    let log = NoteSigner::from_seed("stele.log/x", &[9; 32]);
+    let (key, line) = witness(1, "witness.example/one", text, 1_679_315_147);
+    let keys = [WitnessKey::parse(&key).unwrap()];
+    let encoded = line.trim_end().rsplit(' ').next().unwrap();
+    let bytes = STANDARD.decode(encoded).unwrap();
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let line = line.replace(encoded, &STANDARD.encode(flipped));
+        let found = cosignatures(&format!("{}{line}", sign(text, &log)), &keys);
+        // With another key's id it is another's.
+        let expected = if bit < 32 {
+            Ok(vec![])
+        } else {
+            Err(NoteError::WrongSignature { name: "witness.example/one".to_owned() })
+        };
+        assert_eq!(found, expected, "bit {bit}");
+    }
+    let (_, late) = witness(1, "witness.example/one", text, (u64::MAX >> 1) + 1);
+    assert!(cosignatures(&format!("{}{late}", sign(text, &log)), &keys).is_err(), "no such time");
+    let other = sign("another\n", &log) + &line;
+    assert!(cosignatures(&other, &keys).is_err(), "a cosignature of something else");
+}
+
+#[test]
+fn a_key_is_one_of_a_log_or_of_a_witness_and_never_both() {
+    let (key, _) = witness(1, "witness.example/one", "text\n", 1);
+    assert_eq!(WitnessKey::parse(&key).unwrap().to_string(), key);
+    assert_eq!(NoteVerifier::parse(&key), Err(KeyError::OtherAlgorithm));
+    assert_eq!(WitnessKey::parse(GO_PUBLIC), Err(KeyError::NoWitness));
+    assert_eq!(WitnessKey::parse(&key.replacen('+', "+0", 1)), Err(KeyError::Malformed));
+    let renamed = key.replacen("one", "two", 1);
+    assert_eq!(WitnessKey::parse(&renamed), Err(KeyError::WrongHash));
 }

@@ -253,8 +253,8 @@ fn lost(segment: u64, position: u64) -> LogError {
 }
 
 /// The id of the record at a position, from the disk. For the writer, which may wait for it.
-pub fn id_at(shared: &Shared, index: &crate::index::Index, position: u64) -> Result<EventId, LogError> {
-    let found = located(index.locate(position), position)?;
+pub fn id_at(shared: &Shared, position: u64) -> Result<EventId, LogError> {
+    let found = located(shared.index().locate(position), position)?;
     let mark = found.mark_of(position)?;
     let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), &found, mark, LOOK_CHUNK_BYTES);
     walk.skip_to(position)?;

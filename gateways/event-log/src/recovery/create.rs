@@ -4,11 +4,9 @@
 use crate::checkpoint::origin_of;
 use crate::errors::{damaged, storage as failed};
 use crate::format::{CHECKPOINTS_FILE, KEY_FILE, PREPARED_FILE, PUBLIC_KEY_FILE};
-use crate::index::{Index, Known, Part};
 use crate::note::NoteSigner;
-use crate::segment;
+use crate::segment::{self, SegmentHeader};
 use crate::storage::{Access, Secrecy, Storage, StorageFile, read_all, write_all_at};
-use crate::tree::Frontier;
 use std::io;
 use std::sync::Arc;
 use stele_domain::port::event_log::LogError;
@@ -49,9 +47,9 @@ pub fn identity(storage: &dyn Storage) -> Result<Identity, LogError> {
     Ok(identity)
 }
 
-/// Creates the next segment and makes it durable before anything can be written to it.
-pub fn segment(storage: &dyn Storage, index: &mut Index, tree: &Frontier) -> Result<(), LogError> {
-    let header = index.next_segment(tree);
+/// Creates the segment that begins with `header` and makes it durable before anything can be written to it. Takes no
+/// index: readers don't wait for the disk.
+pub fn segment(storage: &dyn Storage, header: &SegmentHeader) -> Result<Arc<dyn StorageFile>, LogError> {
     let name = segment::file_name(header.first);
     let directory = storage.describe();
     let file = storage
@@ -60,27 +58,23 @@ pub fn segment(storage: &dyn Storage, index: &mut Index, tree: &Frontier) -> Res
     write_all_at(&*file, &header.encode(), 0).map_err(|error| failed("writing", &name, &directory, error))?;
     file.sync().map_err(|error| failed("syncing", &name, &directory, error))?;
     storage.sync_directory().map_err(|error| failed("syncing", "the directory", &directory, error))?;
-    index.add_segment(file, Known::Open(Box::new(Part::begin(&header))));
-    Ok(())
+    Ok(file)
 }
 
-/// Makes a file of zeros the next segment. Its header is durable before it has the name of a segment.
+/// Makes a file of zeros the segment that begins with `header`, which is durable before the file has the name of a
+/// segment.
 pub fn from_prepared(
     storage: &dyn Storage,
-    index: &mut Index,
-    tree: &Frontier,
-    file: Arc<dyn StorageFile>,
+    header: &SegmentHeader,
+    file: &dyn StorageFile,
 ) -> Result<(), LogError> {
-    let header = index.next_segment(tree);
     let name = segment::file_name(header.first);
     let directory = storage.describe();
     let failure = |action| move |error| failed(action, PREPARED_FILE, &storage.describe(), error);
-    write_all_at(&*file, &header.encode(), 0).map_err(failure("writing"))?;
+    write_all_at(file, &header.encode(), 0).map_err(failure("writing"))?;
     file.sync().map_err(failure("syncing"))?;
     storage.rename(PREPARED_FILE, &name).map_err(failure("renaming"))?;
-    storage.sync_directory().map_err(|error| failed("syncing", "the directory", &directory, error))?;
-    index.add_segment(file, Known::Open(Box::new(Part::begin(&header))));
-    Ok(())
+    storage.sync_directory().map_err(|error| failed("syncing", "the directory", &directory, error))
 }
 
 /// Reads a text that must be there; what is not text becomes something that no key contains.

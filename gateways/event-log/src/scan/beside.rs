@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::sync_channel;
 use std::sync::{Mutex, PoisonError};
 
@@ -9,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 const AHEAD_PER_THREAD: usize = 2;
 
 /// Does `work` for 0 to `count` on all processors, and hands each result to `next` in order. The first error of `next`
-/// ends it.
+/// ends it, and so does a panic of `work`, which goes on in the caller.
 pub fn in_order<T: Send, E>(
     count: usize,
     work: impl Fn(usize) -> T + Sync,
@@ -33,7 +34,10 @@ pub fn in_order<T: Send, E>(
                 loop {
                     let question = asked.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok(nth) = question else { break };
-                    if tell.send((nth, work(nth))).is_err() {
+                    // Whoever waits for this piece is told whatever becomes of it: the other threads live on, so that a
+                    // thread that ended without a word would be waited for for ever.
+                    let result = catch_unwind(AssertUnwindSafe(|| work(nth)));
+                    if tell.send((nth, result)).is_err() {
                         break;
                     }
                 }
@@ -48,15 +52,15 @@ pub fn in_order<T: Send, E>(
             }
             let result = loop {
                 if let Some(result) = waiting.remove(&nth) {
-                    break Some(result);
+                    break result;
                 }
                 match told.recv() {
                     Ok((other, result)) => waiting.insert(other, result),
-                    Err(_) => break None,
+                    // No thread is left, which does not come to pass while one may be asked.
+                    Err(_) => break Ok(work(nth)),
                 };
             };
-            // A thread that panicked told nothing: what it should have done is done here, and says why.
-            next(nth, result.unwrap_or_else(|| work(nth)))?;
+            next(nth, result.unwrap_or_else(|panic| resume_unwind(panic)))?;
         }
         Ok(())
     })
@@ -65,7 +69,10 @@ pub fn in_order<T: Send, E>(
 #[cfg(test)]
 mod tests {
     use super::in_order;
+    use std::panic::catch_unwind;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+    use std::time::Duration;
 
     #[test]
     fn results_come_in_order_and_few_are_begun_before_they_can_be_taken() {
@@ -90,5 +97,19 @@ mod tests {
     fn the_first_error_ends_it() {
         let done = in_order(1_000, |nth| nth, |nth, _| if nth == 3 { Err(nth) } else { Ok(()) });
         assert_eq!(done, Err(3));
+    }
+
+    #[test]
+    fn a_piece_that_panics_ends_it_with_its_words_and_nobody_waits_for_it_for_ever() {
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            let work = |nth| {
+                assert_ne!(nth, 3, "this piece can't be done");
+                nth
+            };
+            tell.send(catch_unwind(|| in_order(100, work, |_, _| Ok::<_, ()>(()))))
+        });
+        let panic = told.recv_timeout(Duration::from_mins(1)).unwrap().unwrap_err();
+        assert!(panic.downcast_ref::<String>().unwrap().contains("this piece can't be done"));
     }
 }

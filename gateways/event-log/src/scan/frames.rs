@@ -1,18 +1,21 @@
 //! The commits of one segment, and what follows them.
 
+use super::streams::Runs;
+use super::watch::Told;
 use super::{Roots, Scan, evidence};
 use crate::errors::{damaged, storage as failed};
 use crate::format::{frame_start, to_usize};
 use crate::frame::Place;
 use crate::frame::inspect::{Found, inspect};
-use crate::frame::payload::{Payload, leaf_of};
+use crate::frame::payload::Payload;
 use crate::index::{CommitEntry, Extent, IndexFile, Part};
+use crate::leaves::Leaves;
 use crate::segment::SegmentHeader;
 use crate::storage::StorageFile;
 use crate::tree::{Hash, SubtreeStore};
 use crate::window::{SCAN_CHUNK_BYTES, Window};
 use std::sync::Arc;
-use stele_domain::port::event_log::{LogError, Position};
+use stele_domain::port::event_log::LogError;
 
 /// A segment to be scanned by itself: everything that came before it is in its header.
 pub struct Segment<'a> {
@@ -48,6 +51,8 @@ pub struct ScannedSegment {
 pub enum Content {
     /// As they were read.
     Part(Box<Part>),
+    /// As they were read, when nothing will be looked up.
+    Runs(Runs),
     /// As an index file says.
     File(Arc<IndexFile>),
 }
@@ -57,6 +62,7 @@ impl ScannedSegment {
     pub fn extent(&self) -> Extent {
         match &self.content {
             Content::Part(part) => part.extent(),
+            Content::Runs(runs) => runs.extent,
             Content::File(file) => *file.extent(),
         }
     }
@@ -77,6 +83,7 @@ pub fn scan(
     segment: &Segment<'_>,
 ) -> Result<ScannedSegment, LogError> {
     let start = scan.start(segment.header)?;
+    let mut told = Told::new(scan.aids.watch.as_ref());
     let mut cursor = Cursor {
         place: Place { log: scan.log, segment: segment.header.first, offset: 0 },
         window: Window::new(Arc::clone(&segment.file), SCAN_CHUNK_BYTES),
@@ -84,33 +91,43 @@ pub fn scan(
         name: segment.name,
         durable: start.part.extent().end,
         part: start.part,
-        tree: start.tree,
+        leaves: Leaves::new(&scan.aids.hashers),
     };
-    roots.skip_to(&cursor.tree)?;
+    roots.skip_to(&start.tree)?;
+    let mut grown = Grown { tree: start.tree, roots };
     let mut expected = start.expected;
     let torn_bytes = loop {
         cursor.place.offset = frame_start(cursor.part.extent().end);
-        match cursor.step(segment.last && scan.being_written)? {
+        let step = cursor.step(segment.last && scan.being_written);
+        if step.is_err() {
+            // Of two things that are wrong the first one is named.
+            cursor.leaves.finish(|leaf| grown.push(leaf))?;
+        }
+        match step? {
             Step::Commit { durable } => {
                 cursor.durable = durable;
-                roots.compare(&cursor.tree)?;
-                if let Some(index) = &expected
-                    && index.compare(scan, &cursor.part, &cursor.tree)?
-                {
-                    expected = None;
+                cursor.leaves.settle(|leaf| grown.push(leaf))?;
+                told.up_to(cursor.part.extent().end);
+                if let Some(index) = expected.take_if(|index| index.ends_at(&cursor.part)) {
+                    cursor.leaves.finish(|leaf| grown.push(leaf))?;
+                    index.compare(scan, &cursor.part, &grown.tree)?;
                 }
             }
             Step::Stop => break 0,
             Step::InFlight => break cursor.torn_bytes()?,
             Step::Suspect(what) => {
+                cursor.leaves.finish(|leaf| grown.push(leaf))?;
                 cursor.rule_out_damage(segment, what)?;
                 break cursor.torn_bytes()?;
             }
         }
     };
-    let Cursor { part, tree, durable, .. } = cursor;
+    cursor.leaves.finish(|leaf| grown.push(leaf))?;
+    told.whole(&segment.file);
+    let Cursor { part, durable, .. } = cursor;
     let content = Content::Part(Box::new(part));
     let index_too_long = expected.map(|index| index.too_long());
+    let Grown { tree, roots } = grown;
     Ok(ScannedSegment {
         index_too_long,
         content,
@@ -121,13 +138,26 @@ pub fn scan(
     })
 }
 
+/// The tree as it grows, and the checkpoints that it has yet to reach.
+struct Grown<'a> {
+    tree: SubtreeStore,
+    roots: Roots<'a>,
+}
+
+impl Grown<'_> {
+    fn push(&mut self, leaf: Hash) -> Result<(), LogError> {
+        self.tree.push(leaf);
+        self.roots.compare(&self.tree)
+    }
+}
+
 struct Cursor<'a> {
     place: Place,
     window: Window,
     directory: String,
     name: &'a str,
     part: Part,
-    tree: SubtreeStore,
+    leaves: Leaves<'a>,
     durable: u64,
 }
 
@@ -146,7 +176,7 @@ impl Cursor<'_> {
                 if durable < self.durable || durable > before {
                     return Err(damaged(name, start, "the commit names a durable end that can't be"));
                 }
-                let entered = enter(&mut self.part, &mut self.tree, payload, start, end);
+                let entered = enter(&mut self.part, &mut self.leaves, payload, start, end);
                 entered.map_err(|what| damaged(name, start, what))?;
                 return Ok(Step::Commit { durable });
             }
@@ -199,7 +229,7 @@ impl Cursor<'_> {
 /// Enters a commit; says what is wrong with it otherwise.
 fn enter(
     part: &mut Part,
-    tree: &mut SubtreeStore,
+    leaves: &mut Leaves<'_>,
     bytes: &[u8],
     offset: u64,
     end: u64,
@@ -208,7 +238,7 @@ fn enter(
     if part.extent().next_commit() > 0 && payload.recorded_at < part.extent().recorded_at {
         return Err("the commit was recorded before the one before it".to_owned());
     }
-    tree.push(leaf_of(Position(part.extent().next_position()), bytes));
+    leaves.add(part.extent().next_position(), bytes);
     part.add_commit(CommitEntry { offset, end, recorded_at: payload.recorded_at });
     for record in payload.records() {
         let record = record?;

@@ -39,7 +39,7 @@ pub fn check(
     let directory = scan.storage.describe();
     let failure = |error| failed("reading", name, &directory, error);
     let file = scan.storage.open(name, scan.access).map_err(failure)?;
-    let mut window = Window::new(Arc::clone(&file), SCAN_CHUNK_BYTES);
+    let mut window = Window::new(Arc::clone(&file), SEGMENT_HEADER_BYTES);
     let read = window.slice(0, SEGMENT_HEADER_BYTES).map_err(failure)?.to_vec();
     let after = to_u64(SEGMENT_HEADER_BYTES);
     let state = segment::compare(&read, &expected.encode());
@@ -47,7 +47,8 @@ pub fn check(
         return Ok(HeaderFound::Whole(expected, file));
     }
     // A header is durable before the first commit is written behind it.
-    let alone = last && index.commits() >= known && window.is_blank_from(after).map_err(failure)?;
+    let mut rest = Window::new(Arc::clone(&file), SCAN_CHUNK_BYTES);
+    let alone = last && index.commits() >= known && rest.is_blank_from(after).map_err(failure)?;
     match state {
         HeaderState::Whole | HeaderState::Unfinished if alone => Ok(HeaderFound::Unborn),
         HeaderState::Differs(_) if alone && scan.being_written && read.len() < SEGMENT_HEADER_BYTES => {

@@ -6,15 +6,15 @@ use crate::errors::{damaged, storage as failed};
 use crate::format::{SEGMENT_HEADER_BYTES, to_u64};
 use crate::index::{self, Extent, IndexFile, Part, TreePart, Unusable};
 use crate::segment::SegmentHeader;
-use crate::storage::{Access, StorageFile, read_all};
+use crate::storage::{Access, StorageFile};
 use crate::tree::SubtreeStore;
 use crate::window::Window;
 use std::io;
 use std::sync::Arc;
 use stele_domain::port::event_log::LogError;
 
-/// Longest index file that is read as a whole: 2 GiB.
-const INDEX_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// What is compared of an index file at a time: 256 KiB.
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// What becomes of index files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,21 +39,31 @@ pub struct Start {
 pub struct Expected {
     name: String,
     end: u64,
-    bytes: Vec<u8>,
+    file: Arc<dyn StorageFile>,
 }
 
 impl Expected {
-    /// Compares the file with the index when it covers what the file says it does; true when it does.
-    pub fn compare(&self, scan: &Scan<'_>, part: &Part, tree: &SubtreeStore) -> Result<bool, LogError> {
-        if part.extent().end != self.end {
-            return Ok(false);
-        }
+    /// Whether the index covers what the file says it does.
+    pub fn ends_at(&self, part: &Part) -> bool {
+        part.extent().end == self.end
+    }
+
+    /// Compares the file with the index that covers as much.
+    pub fn compare(&self, scan: &Scan<'_>, part: &Part, tree: &SubtreeStore) -> Result<(), LogError> {
         let right = index::encode(scan.log, part, &tree.part());
-        let differs = right.iter().zip(&self.bytes).position(|(right, there)| right != there);
-        if differs.is_none() && right.len() == self.bytes.len() {
-            return Ok(true);
+        let directory = scan.storage.describe();
+        let unread = |error: io::Error| failed("reading", &self.name, &directory, error);
+        let mut window = Window::new(Arc::clone(&self.file), PIECE_BYTES);
+        let mut at = 0;
+        for piece in right.chunks(PIECE_BYTES) {
+            let there = window.slice(to_u64(at), piece.len()).map_err(unread)?;
+            if there != piece {
+                let same = there.iter().zip(piece).take_while(|(there, right)| there == right).count();
+                return Err(self.wrong(at + same));
+            }
+            at += piece.len();
         }
-        Err(self.wrong(differs.unwrap_or(right.len().min(self.bytes.len()))))
+        if self.file.len().map_err(unread)? == to_u64(at) { Ok(()) } else { Err(self.wrong(at)) }
     }
 
     /// The segment never came to where the file says that it covers it.
@@ -121,9 +131,8 @@ impl Scan<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unread(error)),
         };
-        let bytes = read_all(&*file, INDEX_BYTES_MAX).map_err(unread)?;
-        match IndexFile::open(file, self.log, header.first) {
-            Ok((index, _)) => Ok(Some(Expected { end: index.extent().end, name, bytes })),
+        match IndexFile::open(Arc::clone(&file), self.log, header.first) {
+            Ok((index, _)) => Ok(Some(Expected { end: index.extent().end, name, file })),
             Err(Unusable::Unread(error)) => Err(unread(error)),
             Err(Unusable::Wrong { offset, what }) => Err(damaged(&name, offset, what)),
         }

@@ -56,6 +56,7 @@ fn scan(disk: &SimulatedDisk, log: Uuid) -> Result<(u64, Tail), LogError> {
         at_size: None,
         indexes: crate::scan::Indexes::Used,
         positions: 0..=u64::MAX,
+        aids: crate::scan::Aids::default(),
     };
     scan.run().map(|scanned| (scanned.index.commits(), scanned.tail))
 }

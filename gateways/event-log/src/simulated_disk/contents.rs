@@ -1,17 +1,18 @@
 //! What a file holds, and what of it would outlast a loss of power.
 
 use crate::format::SECTOR_BYTES;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// A file's bytes as they read now, and as they are on the medium.
 #[derive(Clone, Default)]
 pub struct Contents {
     live: Vec<u8>,
     medium: Vec<u8>,
-    /// Sectors that are on their way to the medium.
-    dirty: BTreeSet<usize>,
-    /// Whether the length is on its way too.
-    len_dirty: bool,
+    /// Sectors that are on their way to the medium, each with what it held on the way there, oldest first: a sector that
+    /// was written twice may reach the medium as it was in between.
+    dirty: BTreeMap<usize, Vec<Vec<u8>>>,
+    /// Every length that the file had since it was last made durable, in order; empty when that did not change.
+    lens: Vec<usize>,
     failed_syncs: u64,
 }
 
@@ -30,20 +31,23 @@ impl Contents {
     pub fn write(&mut self, offset: usize, bytes: &[u8]) {
         let end = offset + bytes.len();
         if end > self.live.len() {
-            self.set_len(end);
+            self.resize(end);
         }
+        self.mark(offset, end);
         if let Some(place) = self.live.get_mut(offset..end) {
             place.copy_from_slice(bytes);
         }
-        self.mark(offset, end);
     }
 
     /// Cuts, or grows with zeros.
     pub fn set_len(&mut self, len: usize) {
-        let (from, to) = (self.live.len().min(len), self.live.len().max(len));
+        self.mark(self.live.len().min(len), self.live.len().max(len));
+        self.resize(len);
+    }
+
+    fn resize(&mut self, len: usize) {
         self.live.resize(len, 0);
-        self.len_dirty = true;
-        self.mark(from, to);
+        self.lens.push(len);
     }
 
     /// Flips a bit, here and on the medium.
@@ -57,17 +61,17 @@ impl Contents {
 
     /// Everything reaches the medium.
     pub fn sync(&mut self) {
-        for sector in std::mem::take(&mut self.dirty) {
-            copy_sector(sector, &self.live, &mut self.medium);
+        for sector in std::mem::take(&mut self.dirty).into_keys() {
+            put_sector(sector, sector_of(sector, &self.live), &mut self.medium);
         }
         self.medium.resize(self.live.len(), 0);
-        self.len_dirty = false;
+        self.lens.clear();
     }
 
     /// Nothing reaches the medium, and nothing is tried again.
     pub fn fail_sync(&mut self) {
         self.dirty.clear();
-        self.len_dirty = false;
+        self.lens.clear();
         self.failed_syncs += 1;
     }
 
@@ -76,33 +80,47 @@ impl Contents {
         self.failed_syncs
     }
 
-    /// The file after the power failed: each dirty sector as it was or as it should be, the length anywhere
-    /// between the old and the new.
+    /// The file after the power failed: each dirty sector as it was, as it should be or as it was in between, the length
+    /// anywhere between the shortest and the longest that it had on the way.
     pub fn after_power_loss(&self, dice: &mut Dice) -> Self {
         let mut bytes = self.medium.clone();
-        for sector in &self.dirty {
-            if dice.coin() {
-                copy_sector(*sector, &self.live, &mut bytes);
+        for (sector, between) in &self.dirty {
+            // The first is the one that stays as it was, the last the one that it should be.
+            match dice.below(between.len() + 2).checked_sub(1) {
+                None => {}
+                Some(nth) => {
+                    let there =
+                        between.get(nth).map_or_else(|| sector_of(*sector, &self.live), Vec::as_slice);
+                    put_sector(*sector, there, &mut bytes);
+                }
             }
         }
-        let len =
-            if self.len_dirty { dice.length(self.medium.len(), self.live.len()) } else { self.medium.len() };
+        let len = dice.length(self.medium.len(), &self.lens);
         bytes.resize(len, 0);
         Self::durable(&bytes)
     }
 
+    /// Sectors that are about to change.
     fn mark(&mut self, from: usize, to: usize) {
-        self.dirty.extend(from / SECTOR_BYTES..to.div_ceil(SECTOR_BYTES));
+        for sector in from / SECTOR_BYTES..to.div_ceil(SECTOR_BYTES) {
+            let now = sector_of(sector, &self.live);
+            self.dirty.entry(sector).and_modify(|between| between.push(now.to_vec())).or_default();
+        }
     }
 }
 
-fn copy_sector(sector: usize, from: &[u8], to: &mut Vec<u8>) {
+/// What of a sector is there.
+fn sector_of(sector: usize, bytes: &[u8]) -> &[u8] {
+    let (begin, end) = (sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES);
+    bytes.get(begin.min(bytes.len())..end.min(bytes.len())).unwrap_or_default()
+}
+
+fn put_sector(sector: usize, source: &[u8], to: &mut Vec<u8>) {
     let begin = sector * SECTOR_BYTES;
     let end = begin + SECTOR_BYTES;
     if to.len() < end {
         to.resize(end, 0);
     }
-    let source = from.get(begin.min(from.len())..end.min(from.len())).unwrap_or_default();
     if let Some(target) = to.get_mut(begin..end) {
         target.fill(0);
         if let Some(target) = target.get_mut(..source.len()) {
@@ -127,13 +145,18 @@ impl Dice {
         self.next() & 1 == 1
     }
 
-    /// One of the two lengths, or something between: at a sector's end or anywhere.
-    fn length(&mut self, old: usize, new: usize) -> usize {
-        let (low, high) = (old.min(new), old.max(new));
-        let between = low + crate::format::to_usize(self.next() % crate::format::to_u64(high - low + 1));
+    /// A number less than `count`.
+    fn below(&mut self, count: usize) -> usize {
+        crate::format::to_usize(self.next() % crate::format::to_u64(count.max(1)))
+    }
+
+    /// One of the lengths that there were, or something between: at a sector's end or anywhere.
+    fn length(&mut self, old: usize, lens: &[usize]) -> usize {
+        let (low, high) = lens.iter().fold((old, old), |(low, high), len| (low.min(*len), high.max(*len)));
+        let between = low + self.below(high - low + 1);
         match self.next() % 4 {
             0 => old,
-            1 => new,
+            1 => lens.last().copied().unwrap_or(old),
             2 => (between / SECTOR_BYTES * SECTOR_BYTES).max(low),
             _ => between,
         }

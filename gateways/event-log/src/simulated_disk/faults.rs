@@ -43,6 +43,8 @@ pub struct Faults {
     waiting: Vec<(Operation, u64, Fault)>,
     counts: BTreeMap<Operation, u64>,
     changes: u64,
+    /// The change in which the last fault struck, or the next one after it.
+    struck_at: Option<u64>,
     power_cut_at: Option<u64>,
     without_power: bool,
 }
@@ -71,9 +73,19 @@ impl Faults {
         self.power_cut_at = None;
     }
 
+    /// Whether the power is on.
+    pub fn has_power(&self) -> bool {
+        !self.without_power
+    }
+
     /// How many changes were made.
     pub fn changes(&self) -> u64 {
         self.changes
+    }
+
+    /// The change in which the last fault struck, when one has.
+    pub fn struck_at(&self) -> Option<u64> {
+        self.struck_at
     }
 
     /// How many of these operations were made.
@@ -95,6 +107,7 @@ impl Faults {
         }
         let due = self.waiting.iter().position(|(kind, at, _)| *kind == operation && *at == nth);
         let fault = due.map(|place| self.waiting.swap_remove(place).2);
+        self.struck_at = fault.map_or(self.struck_at, |_| Some(self.changes));
         match fault {
             Some(Fault::InputOutput) => Err(io::Error::other("input/output error")),
             Some(Fault::NoRoom) => Err(io::ErrorKind::StorageFull.into()),

@@ -7,9 +7,15 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Longest text of an owner that is believed, in bytes.
 const OWNER_BYTES_MAX: u64 = 256;
+
+/// How often the lock is tried for, and how long after each time: whoever only asks whether there is an owner holds it for a
+/// moment, and is none. 200 ms in all.
+const LOCK_TRIES: u32 = 20;
+const LOCK_RETRY: Duration = Duration::from_millis(10);
 
 /// Files in one directory of the machine.
 #[derive(Debug, Clone)]
@@ -52,6 +58,23 @@ impl DirectoryStorage {
     }
 }
 
+/// Takes the lock, from whoever holds it for a moment only.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a lock tells nobody when it is given back; whoever opens a log may block"
+)]
+fn lock(file: &File) -> Result<(), TryLockError> {
+    let mut tried = file.try_lock();
+    for _ in 1..LOCK_TRIES {
+        if !matches!(tried, Err(TryLockError::WouldBlock)) {
+            break;
+        }
+        std::thread::sleep(LOCK_RETRY);
+        tried = file.try_lock();
+    }
+    tried
+}
+
 /// The lock goes with the open file.
 struct Lock {
     _file: File,
@@ -66,7 +89,7 @@ impl Storage for DirectoryStorage {
 
     fn own(&self) -> Result<Box<dyn Ownership>, OwnError> {
         let file = self.lock_file()?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let text = super::read_all(&file, OWNER_BYTES_MAX).unwrap_or_default();
@@ -159,9 +182,12 @@ impl StorageFile for File {
 
 #[cfg(test)]
 mod tests {
-    use super::DirectoryStorage;
-    use std::fs::{self, Permissions};
+    use super::{DirectoryStorage, LOCK_RETRY};
+    use crate::format::LOCK_FILE;
+    use crate::storage::{OwnError, Storage as _};
+    use std::fs::{self, File, Permissions};
     use std::os::unix::fs::PermissionsExt as _;
+    use std::time::Instant;
 
     #[test]
     fn a_directory_that_was_made_is_its_owners_and_one_that_was_there_stays_as_it_was() {
@@ -174,5 +200,29 @@ mod tests {
         fs::set_permissions(&shared, Permissions::from_mode(0o750)).unwrap();
         DirectoryStorage::open_or_create(&shared).unwrap();
         assert_eq!(mode("shared"), 0o750);
+    }
+
+    #[test]
+    fn whoever_looks_for_an_owner_at_the_moment_of_a_start_keeps_nobody_from_owning() {
+        let place = tempfile::tempdir().unwrap();
+        let storage = DirectoryStorage::open(place.path()).unwrap();
+        drop(storage.own().unwrap());
+        let looking = File::open(place.path().join(LOCK_FILE)).unwrap();
+        looking.try_lock_shared().unwrap();
+        let (own, owner) = std::thread::scope(|threads| {
+            let own = threads.spawn(|| storage.own());
+            // Long enough for the lock to be tried for, and shorter than it is tried for.
+            let begun = Instant::now();
+            while begun.elapsed() < LOCK_RETRY * 5 && !own.is_finished() {
+                std::thread::yield_now();
+            }
+            drop(looking);
+            (own.join().unwrap(), storage.own().err())
+        });
+        assert!(own.is_ok());
+        assert!(
+            matches!(owner, Some(OwnError::Owned(who)) if who.starts_with("pid ")),
+            "a real owner stays one"
+        );
     }
 }

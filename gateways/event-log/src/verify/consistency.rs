@@ -2,6 +2,7 @@
 //! whole log is verified on the way: what a damaged log says proves nothing.
 
 use super::{VerifyError, begins_with, of_scan, scanned, storage_in, stored_key};
+use crate::archive::{Reach, View};
 use crate::checkpoint::Checkpoint;
 use crate::embedded::{ConsistencyProof, InvalidProof};
 use crate::errors::damaged;
@@ -54,10 +55,12 @@ impl SignedConsistency {
 /// that either signs; [`VerifyError::Order`] when `old` signs more commits than `new`.
 pub fn prove_consistency(
     directory: &Path,
+    archive: &Reach,
     old: &str,
     new: Option<&str>,
 ) -> Result<SignedConsistency, VerifyError> {
-    prove_consistency_on(&storage_in(directory)?, old, new)
+    let view = View::new(Arc::new(storage_in(directory)?), archive.archive().cloned());
+    prove_consistency_on(&view, old, new)
 }
 
 /// The same, of the log on any storage.

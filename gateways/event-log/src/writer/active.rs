@@ -4,11 +4,11 @@ use super::{Syncer, Writer};
 use crate::ahead::Ticket;
 use crate::format::{CHECKPOINTS_FILE, PREPARED_FILE, SEGMENT_HEADER_BYTES, to_u64};
 use crate::frame;
-use crate::index;
+use crate::index::{self, Known, Part};
 use crate::observe;
-use crate::recovery::{add_segment, name_segment};
+use crate::recovery::{create_segment, name_segment};
 use crate::segment;
-use crate::storage::{Access, StorageFile, is_out_of_room, write_all_at};
+use crate::storage::{Access, StorageFile, is_out_of_room, remove_if_there, write_all_at};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -150,22 +150,27 @@ impl Writer {
         self.add_checkpoint()?;
         let shared = Arc::clone(&self.shared);
         let tree = shared.tree().frontier();
-        let name = segment::file_name(shared.index().head() + 1);
+        // Only the writer adds segments: what is looked up here stays so while the disk works, and nobody who reads the
+        // index waits for it.
+        let header = shared.index().next_segment(&tree);
+        let name = segment::file_name(header.first);
         let prepared = self.space.take_next();
         let zeroed = if prepared.is_some() { self.segment_bytes } else { to_u64(SEGMENT_HEADER_BYTES) };
-        let added = match prepared {
-            Some(file) => name_segment(&*self.storage, &mut shared.index_mut(), &tree, file),
-            None => add_segment(&*self.storage, &mut shared.index_mut(), &tree),
+        let made = match prepared {
+            Some(file) => name_segment(&*self.storage, &header, &*file).map(|()| file),
+            None => create_segment(&*self.storage, &header),
         };
-        match added {
-            Ok(()) => {}
+        let file = match made {
+            Ok(file) => file,
             Err(LogError::Full) => {
                 self.remove_segment(&name)?;
                 return Err(Failure::Full);
             }
             Err(error) => return Err(Failure::Stopped(with_source(&error))),
-        }
+        };
+        shared.index_mut().add_segment(file, Known::Open(Box::new(Part::begin(&header))));
         observe::sealed(&shared.directory, &name);
+        shared.ring_sealed();
         let begun = self.space.begin_segment(name.clone(), zeroed, end_before);
         let spare = begun.map_err(|error| Failure::stopped("making room in", &name, &error))?;
         self.seal(spare, end_before);
@@ -202,10 +207,7 @@ impl Writer {
 
     /// Takes back a segment for which there was no room, under either of its names.
     fn remove_segment(&self, name: &str) -> Result<(), Failure> {
-        let remove = |name: &str| match self.storage.remove(name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        };
+        let remove = |name: &str| remove_if_there(&*self.storage, name);
         let removed = remove(name).and_then(|()| remove(PREPARED_FILE));
         let gone = removed.and_then(|()| self.storage.sync_directory());
         gone.map_err(|error| Failure::stopped("removing, after the disk was full,", name, &error))

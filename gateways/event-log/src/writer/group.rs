@@ -3,17 +3,17 @@
 
 use super::Reply;
 use super::active::{Failure, Written};
-use crate::format::to_u64;
-use crate::frame::payload::{Encoder, leaf_of};
+use crate::format::{to_u64, to_usize};
+use crate::frame::payload::Encoder;
 use crate::hash::Table;
-use crate::index::{CommitEntry, Index};
+use crate::index::{CommitEntry, Held, Trail};
+use crate::leaves::Batch;
 use crate::plan::{History, checked};
+use crate::positions::Positions;
 use crate::read;
 use crate::shared::Shared;
-use crate::tree::Hash;
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
-use std::sync::RwLockReadGuard;
 use stele_domain::ids::EventId;
 use stele_domain::port::event_log::{
     Appended, LogError, NewRecord, Position, Record, Revision, StreamAppend, StreamId,
@@ -33,9 +33,8 @@ pub struct Group {
     records: Vec<Record>,
     /// How many records it had when they were entered.
     entered: usize,
+    /// The streams that were looked up for it.
     streams: Table<StreamId, StagedStream>,
-    /// How many records streams had before the group.
-    counts: Table<StreamId, u64>,
     waiting: Vec<Waiting>,
 }
 
@@ -47,28 +46,45 @@ struct StagedCommit {
 }
 
 /// What the group adds to a stream.
-#[derive(Default)]
 struct StagedStream {
+    /// How many records it had before the group.
+    before: u64,
     /// Places in the group's records, by revision.
-    records: Vec<usize>,
+    records: Positions,
     /// The last revision of each id, as far as anybody has asked for one.
-    revisions: RefCell<Table<EventId, u64>>,
+    known: RefCell<Option<Box<KnownIds>>>,
+}
+
+/// The ids among the first records that the group adds to a stream.
+#[derive(Default)]
+struct KnownIds {
+    revisions: Table<EventId, u64>,
     /// How many of the records are in that table.
-    known: Cell<usize>,
+    count: u64,
 }
 
 impl StagedStream {
+    fn new(before: u64) -> Self {
+        Self { before, records: Positions::default(), known: RefCell::new(None) }
+    }
+
+    /// How many records it has with those of the group.
+    fn count(&self) -> u64 {
+        self.before + self.records.len()
+    }
+
     /// The revision of the last of its records with this id. Only appends at any revision ask, so the table is filled
     /// when it is asked for.
     fn revision(&self, id: EventId, records: &[Record]) -> Option<u64> {
-        let mut revisions = self.revisions.borrow_mut();
-        let known = self.known.replace(self.records.len());
-        for place in self.records.get(known..).unwrap_or_default() {
-            if let Some(record) = records.get(*place) {
-                revisions.insert(record.event_id, record.revision.0);
+        let mut known = self.known.borrow_mut();
+        let known = known.get_or_insert_default();
+        for place in self.records.range(known.count..self.records.len()) {
+            if let Some(record) = records.get(to_usize(place)) {
+                known.revisions.insert(record.event_id, record.revision.0);
             }
         }
-        revisions.get(&id).copied()
+        known.count = self.records.len();
+        known.revisions.get(&id).copied()
     }
 }
 
@@ -95,7 +111,7 @@ pub enum Answer {
 impl Group {
     /// A group whose commits are recorded at `recorded_at`, in the memory of one that is done.
     pub fn begin(recorded_at: Timestamp, done: Self) -> Self {
-        let Self { mut payloads, mut commits, mut records, mut streams, mut counts, mut waiting, .. } = done;
+        let Self { mut payloads, mut commits, mut records, mut streams, mut waiting, .. } = done;
         if payloads.capacity() > SPARE_BYTES_MAX {
             payloads = vec![];
         }
@@ -103,9 +119,8 @@ impl Group {
         commits.clear();
         records.clear();
         streams.clear();
-        counts.clear();
         waiting.clear();
-        Self { recorded_at, payloads, commits, records, entered: 0, streams, counts, waiting }
+        Self { recorded_at, payloads, commits, records, entered: 0, streams, waiting }
     }
 
     /// Bytes of its payloads.
@@ -131,13 +146,13 @@ impl Group {
     /// Looks up how many records each of these streams has. Whoever plans or stages appends to them does so first.
     pub fn look_up(&mut self, shared: &Shared, appends: &[StreamAppend]) -> Result<(), LogError> {
         for StreamAppend { stream, .. } in appends {
-            if !self.counts.contains_key(stream) {
-                let index = shared.index();
-                let count = match index.held(stream) {
-                    Some(held) => held.next_revision(),
-                    None => index.trail(stream).count(stream)?,
+            if !self.streams.contains_key(stream) {
+                let held = shared.index().held(stream).map(Held::next_revision);
+                let count = match held {
+                    Some(count) => count,
+                    None => trail(shared, stream).count(stream)?,
                 };
-                self.counts.insert(stream.clone(), count);
+                self.streams.insert(stream.clone(), StagedStream::new(count));
             }
         }
         Ok(())
@@ -160,16 +175,17 @@ impl Group {
         let mut answers = Vec::with_capacity(appends.len());
         for append in appends {
             if append.records.is_empty() {
-                answers.push(checked(Position(head), last_of(&self.counts, &self.streams, &append.stream)));
+                answers.push(checked(Position(head), last_of(&self.streams, &append.stream)));
                 continue;
             }
-            let before = self.counts.get(&append.stream).copied().unwrap_or_default();
-            let staged = self.streams.entry(append.stream.clone()).or_default();
+            let staged = self.streams.get_mut(&append.stream);
+            assert!(staged.is_some(), "stream {} is appended to and was not looked up", append.stream);
+            let Some(staged) = staged else { continue };
             let first = durable + to_u64(self.records.len()) + 1;
             for (nth, offer) in append.records.into_iter().enumerate() {
-                let revision = before + to_u64(staged.records.len());
+                let revision = staged.count();
                 encoder.record((nth == 0).then_some((append.stream.as_str(), revision)), &offer);
-                staged.records.push(self.records.len());
+                staged.records.push(to_u64(self.records.len()));
                 self.records.push(Record {
                     position: Position(durable + to_u64(self.records.len()) + 1),
                     stream: append.stream.clone(),
@@ -184,7 +200,7 @@ impl Group {
             answers.push(Appended {
                 first: Position(first),
                 last: Position(durable + to_u64(self.records.len())),
-                revision: Revision(before + to_u64(staged.records.len()) - 1),
+                revision: Revision(staged.count() - 1),
                 repeated: false,
             });
         }
@@ -216,12 +232,17 @@ impl Group {
         self.records.drain(..).for_each(|record| cache.push(record));
     }
 
-    /// The leaves of its commits, the first record being at `first`.
-    pub fn leaves(&self, first: u64) -> impl Iterator<Item = Hash> {
-        self.commits.iter().map(move |commit| {
-            let payload = self.payloads.get(commit.payload.clone()).unwrap_or_default();
-            leaf_of(Position(first + to_u64(commit.records.start)), payload)
-        })
+    /// The leaves of its commits, the first record being at `first`. The payloads go with them: they have been written.
+    pub fn take_leaves(&mut self, first: u64) -> Batch {
+        let leaves = self.commits.iter();
+        let leaves =
+            leaves.map(|commit| (first + to_u64(commit.records.start), commit.payload.end)).collect();
+        Batch::of(std::mem::take(&mut self.payloads), leaves)
+    }
+
+    /// Gives it back the memory of its payloads, for the next one.
+    pub fn give_back(&mut self, leaves: Batch) {
+        self.payloads = leaves.into_payloads();
     }
 
     /// Answers everyone: with what was decided, or with the failure where the answer rested on the group.
@@ -241,27 +262,26 @@ impl Group {
     }
 }
 
-fn last_of(
-    counts: &Table<StreamId, u64>,
-    streams: &Table<StreamId, StagedStream>,
-    stream: &StreamId,
-) -> Option<Revision> {
-    let staged = streams.get(stream).map_or(0, |staged| to_u64(staged.records.len()));
-    (counts.get(stream).copied().unwrap_or_default() + staged).checked_sub(1).map(Revision)
+fn last_of(streams: &Table<StreamId, StagedStream>, stream: &StreamId) -> Option<Revision> {
+    streams.get(stream)?.count().checked_sub(1).map(Revision)
 }
 
-/// The position of a stream's record. The writer may wait for the disk.
-fn position_of(index: &Index, stream: &StreamId, revision: u64) -> Result<Option<u64>, LogError> {
-    if let Some(held) = index.held(stream).filter(|held| held.first_revision <= revision) {
+/// Where a stream may be among the sealed segments: to be looked at when nobody holds the index.
+fn trail(shared: &Shared, stream: &StreamId) -> Trail {
+    shared.index().trail(stream)
+}
+
+/// The position of a stream's record. The writer may wait for the disk, and holds the index for no longer than a look.
+fn position_of(shared: &Shared, stream: &StreamId, revision: u64) -> Result<Option<u64>, LogError> {
+    if let Some(held) = shared.index().held(stream).filter(|held| held.first_revision <= revision) {
         return Ok(held.positions.get(revision - held.first_revision));
     }
-    Ok(index.trail(stream).positions(stream, &(revision..revision + 1))?.first().copied())
+    Ok(trail(shared, stream).positions(stream, &(revision..revision + 1))?.first().copied())
 }
 
 /// The log as it will be when the group is durable.
 pub struct View<'a> {
     shared: &'a Shared,
-    index: RwLockReadGuard<'a, Index>,
     group: &'a Group,
     looked: Cell<bool>,
 }
@@ -269,7 +289,7 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// The durable log with the group on top.
     pub fn new(shared: &'a Shared, group: &'a Group) -> Self {
-        Self { shared, index: shared.index(), group, looked: Cell::new(false) }
+        Self { shared, group, looked: Cell::new(false) }
     }
 
     /// Whether anything that was asked for lay in the group.
@@ -278,7 +298,7 @@ impl<'a> View<'a> {
     }
 
     fn staged(&self, stream: &StreamId) -> Option<&StagedStream> {
-        let staged = self.group.streams.get(stream);
+        let staged = self.group.streams.get(stream).filter(|staged| staged.records.len() > 0);
         if staged.is_some() {
             self.looked.set(true);
         }
@@ -286,22 +306,20 @@ impl<'a> View<'a> {
     }
 
     fn staged_record(&self, stream: &StreamId, revision: u64) -> Option<&Record> {
-        let durable = self.group.counts.get(stream).copied().unwrap_or_default();
-        let nth = usize::try_from(revision.checked_sub(durable)?).ok()?;
-        self.group.records.get(*self.staged(stream)?.records.get(nth)?)
+        let staged = self.staged(stream)?;
+        let place = staged.records.get(revision.checked_sub(staged.before)?)?;
+        self.group.records.get(to_usize(place))
     }
 
     fn id_at(&self, stream: &StreamId, revision: u64) -> Result<Option<EventId>, LogError> {
         if let Some(record) = self.staged_record(stream, revision) {
             return Ok(Some(record.event_id));
         }
-        let Some(position) = position_of(&self.index, stream, revision)? else {
+        let Some(position) = position_of(self.shared, stream, revision)? else {
             return Ok(None);
         };
-        match self.index.recent_id(Position(position)) {
-            Some(id) => Ok(Some(id)),
-            None => read::id_at(self.shared, &self.index, position).map(Some),
-        }
+        let recent = self.shared.index().recent_id(Position(position));
+        recent.map_or_else(|| read::id_at(self.shared, position), Ok).map(Some)
     }
 }
 
@@ -315,14 +333,14 @@ impl History for View<'_> {
 
     fn last(&self, stream: &StreamId) -> Option<Revision> {
         self.staged(stream);
-        last_of(&self.group.counts, &self.group.streams, stream)
+        last_of(&self.group.streams, stream)
     }
 
     fn position(&self, stream: &StreamId, revision: Revision) -> Result<Position, LogError> {
         if let Some(record) = self.staged_record(stream, revision.0) {
             return Ok(record.position);
         }
-        let position = position_of(&self.index, stream, revision.0)?;
+        let position = position_of(self.shared, stream, revision.0)?;
         assert!(position.is_some(), "revision {revision} of {stream} has no position");
         Ok(Position(position.unwrap_or_default()))
     }
@@ -338,6 +356,6 @@ impl History for View<'_> {
 
     fn recent(&self, stream: &StreamId, id: EventId) -> Option<Revision> {
         let staged = self.staged(stream).and_then(|staged| staged.revision(id, &self.group.records));
-        staged.map(Revision).or_else(|| self.index.recent(stream, id))
+        staged.map(Revision).or_else(|| self.shared.index().recent(stream, id))
     }
 }

@@ -6,9 +6,13 @@
 //! past it. They are written through a handle of their own, since the operating system tells a failed fsync once to
 //! each: the writer's own handle must not miss a failure that was told to somebody else.
 
+mod pace;
+
 use crate::ahead::{Ahead, Ticket};
-use crate::format::{PREPARED_FILE, to_u64, to_usize};
-use crate::storage::{Access, Secrecy, Storage, StorageFile, is_out_of_room, write_all_at};
+use crate::format::PREPARED_FILE;
+use crate::observe;
+use crate::storage::{Access, Secrecy, Storage, StorageFile, is_out_of_room, remove_if_there};
+use pace::Paced;
 use std::io;
 use std::sync::Arc;
 
@@ -18,12 +22,9 @@ const STEP_BYTES_MIN: u64 = 256 * 1024;
 /// Most zeros that are written at a time behind commits: 16 MiB.
 const STEP_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// Zeros of one write: 1 MiB.
-const CHUNK_BYTES: u64 = 1024 * 1024;
-
-/// Zeros after which they are made durable: 32 MiB. Each time the file system commits its journal, which groups wait
-/// for; with fewer zeros more groups do, with more zeros they wait longer behind them.
-const SYNC_EVERY_BYTES: u64 = 32 * 1024 * 1024;
+/// The part of a segment after which the next is prepared, an eighth: the zeros take as long as the rest is written. A
+/// small log has no use for them.
+const PREPARED_AFTER: u64 = 8;
 
 /// The room of the segment that is written to, and of the next.
 pub struct Space {
@@ -34,7 +35,8 @@ pub struct Space {
     name: String,
     /// From the end of the last commit to here the active segment is zero.
     zeroed: u64,
-    extending: Option<Ticket<u64>>,
+    /// Zeros on their way. Dropped, their pace ends them before their ticket waits for them.
+    extending: Option<(Paced, Ticket<u64>)>,
     next: Next,
     /// Where the last commit ended when there was no room for more zeros; it is tried again a little later.
     refused_at: Option<u64>,
@@ -43,7 +45,7 @@ pub struct Space {
 /// The file of the next segment.
 enum Next {
     Missing,
-    Preparing(Ticket<Arc<dyn StorageFile>>),
+    Preparing(Paced, Ticket<Arc<dyn StorageFile>>),
 }
 
 impl Space {
@@ -61,7 +63,13 @@ impl Space {
 
     /// Waits until nothing but the writer writes before `end`.
     pub fn clear_to(&mut self, end: u64) -> io::Result<()> {
-        if end > self.zeroed { self.extended() } else { Ok(()) }
+        if end <= self.zeroed {
+            return Ok(());
+        }
+        if let Some((paced, _)) = &self.extending {
+            paced.hurry();
+        }
+        self.extended()
     }
 
     /// What a group has been written past was no zeros.
@@ -71,8 +79,14 @@ impl Space {
 
     /// Sees to it that there is room behind `end` soon. Anything but a full disk is an error that ends the writer.
     pub fn look_ahead(&mut self, end: u64) -> io::Result<()> {
-        if self.extending.as_ref().is_some_and(Ticket::is_done) {
+        if self.extending.as_ref().is_some_and(|(_, ticket)| ticket.is_done()) {
             self.extended()?;
+        }
+        if let Some((paced, _)) = &self.extending {
+            paced.gone_on_to(end);
+        }
+        if let Next::Preparing(paced, _) = &self.next {
+            paced.gone_on_to(end);
         }
         let step = self.zeroed.clamp(STEP_BYTES_MIN, STEP_BYTES_MAX);
         let refused = self.refused_at.is_some_and(|at| end < at + STEP_BYTES_MIN);
@@ -81,10 +95,10 @@ impl Space {
         }
         let to = (self.zeroed + step).min(self.segment_bytes);
         if self.extending.is_none() && self.zeroed < to && self.zeroed - end < step / 2 {
-            self.extend(to)?;
+            self.extend(to, end)?;
         }
-        if matches!(self.next, Next::Missing) && end > self.segment_bytes / 2 {
-            self.prepare();
+        if matches!(self.next, Next::Missing) && end > self.segment_bytes / PREPARED_AFTER {
+            self.prepare(end);
         }
         Ok(())
     }
@@ -94,8 +108,24 @@ impl Space {
         match std::mem::replace(&mut self.next, Next::Missing) {
             Next::Missing => None,
             // Without it the segment begins in a file that grows.
-            Next::Preparing(ticket) => ticket.wait().ok(),
+            Next::Preparing(paced, ticket) => {
+                paced.hurry();
+                let prepared = ticket.wait();
+                prepared.inspect_err(|error| observe::not_prepared(&self.storage.describe(), error)).ok()
+            }
         }
+    }
+
+    /// Takes back the file for the next segment.
+    fn drop_next(&mut self) -> io::Result<()> {
+        if let Next::Preparing(paced, ticket) = std::mem::replace(&mut self.next, Next::Missing) {
+            paced.end();
+            // A part of a file has removed itself.
+            if ticket.wait().is_ok() {
+                self.storage.remove(PREPARED_FILE)?;
+            }
+        }
+        Ok(())
     }
 
     /// A segment has begun in a file that is zero from its header to `zeroed`. Returns the name of the one before it,
@@ -106,7 +136,7 @@ impl Space {
         zeroed: u64,
         end_before: u64,
     ) -> io::Result<Option<String>> {
-        self.extended()?;
+        self.end_extending()?;
         let before = std::mem::replace(&mut self.name, name);
         let spare = self.zeroed > end_before;
         (self.zeroed, self.refused_at) = (zeroed, None);
@@ -115,10 +145,8 @@ impl Space {
 
     /// Gives back all room that is not needed to keep what is there: the disk is full, or the log is closed.
     pub fn give_back(&mut self, file: &dyn StorageFile, end: u64) -> io::Result<()> {
-        drop(self.extended());
-        if self.take_next().is_some() {
-            self.storage.remove(PREPARED_FILE)?;
-        }
+        drop(self.end_extending());
+        self.drop_next()?;
         file.set_len(end)?;
         file.sync()?;
         (self.zeroed, self.refused_at) = (end, Some(end));
@@ -127,7 +155,7 @@ impl Space {
 
     /// Takes note of zeros that were on their way.
     fn extended(&mut self) -> io::Result<()> {
-        let Some(ticket) = self.extending.take() else {
+        let Some((_, ticket)) = self.extending.take() else {
             return Ok(());
         };
         match ticket.wait() {
@@ -138,50 +166,56 @@ impl Space {
         Ok(())
     }
 
-    fn extend(&mut self, to: u64) -> io::Result<()> {
+    /// Has no more zeros written than there are.
+    fn end_extending(&mut self) -> io::Result<()> {
+        if let Some((paced, _)) = &self.extending {
+            paced.end();
+        }
+        self.extended()
+    }
+
+    fn extend(&mut self, to: u64, end: u64) -> io::Result<()> {
         let (storage, name, from) = (Arc::clone(&self.storage), self.name.clone(), self.zeroed);
+        let paced = self.paced(from, end);
+        let pace = paced.pace();
         let ticket = self.ahead.start("stele-log-space", move || {
             let file = storage.open(&name, Access::Write)?;
-            let written = zero(&*file, from, to);
+            let written = pace.zero(&*file, from, to);
             if written.as_ref().is_err_and(is_out_of_room) {
                 // A part that is there takes the room that a commit may need.
                 file.set_len(from)?;
             }
-            written.map(|()| to)
+            written
         });
-        self.extending = Some(ticket);
+        self.extending = Some((paced, ticket));
         if self.ahead == Ahead::InLine { self.extended() } else { Ok(()) }
     }
 
-    fn prepare(&mut self) {
+    fn prepare(&mut self, end: u64) {
         let (storage, to) = (Arc::clone(&self.storage), self.segment_bytes);
+        let paced = self.paced(0, end);
+        let pace = paced.pace();
         let ticket = self.ahead.start("stele-log-next", move || {
+            // One that could not be removed when it was to be must not be in the way of every one after it.
+            remove_if_there(&*storage, PREPARED_FILE)?;
             let file = storage.create(PREPARED_FILE, Secrecy::Shared)?;
-            match zero(&*file, 0, to) {
-                Ok(()) => Ok(file),
-                Err(error) => {
-                    storage.remove(PREPARED_FILE)?;
-                    Err(error)
-                }
-            }
+            let unfinished = match pace.zero(&*file, 0, to) {
+                Ok(zeroed) if zeroed == to => return Ok(file),
+                Ok(_) => io::ErrorKind::Interrupted.into(),
+                Err(error) => error,
+            };
+            storage.remove(PREPARED_FILE)?;
+            Err(unfinished)
         });
-        self.next = Next::Preparing(ticket);
+        self.next = Next::Preparing(paced, ticket);
     }
-}
 
-/// Writes zeros, durably.
-fn zero(file: &dyn StorageFile, from: u64, to: u64) -> io::Result<()> {
-    let zeros = vec![0; to_usize(CHUNK_BYTES.min(to - from))];
-    let (mut at, mut unsynced) = (from, 0);
-    while at < to {
-        let chunk = zeros.get(..to_usize(to - at).min(zeros.len())).unwrap_or_default();
-        write_all_at(file, chunk, at)?;
-        at += to_u64(chunk.len());
-        unsynced += to_u64(chunk.len());
-        if unsynced >= SYNC_EVERY_BYTES || at == to {
-            file.sync()?;
-            unsynced = 0;
+    /// The pace of zeros that begin now. Where they are written in line they are all written at once.
+    fn paced(&self, from: u64, end: u64) -> Paced {
+        let paced = Paced::new(from, end);
+        if self.ahead == Ahead::InLine {
+            paced.hurry();
         }
+        paced
     }
-    Ok(())
 }

@@ -1,15 +1,15 @@
 //! A backup that was made while the log was written to verifies, is a prefix of it, and shares nothing that either writes.
 
 use crate::support::{clock, sized, stream};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use stele_domain::port::event_log::{EventLog, Expected, Filter, Position, Record};
 use stele_domain::time::Timestamp;
 use stele_event_log::{
-    Backup, BackupError, BackupOptions, BesideError, EmbeddedLog, Options, VerifyOptions, backup, diagnose,
-    rates, verify,
+    Backup, BackupError, BackupOptions, BesideError, EmbeddedLog, Options, Reach, VerifyOptions, backup,
+    diagnose, rates, verify,
 };
 
 /// Small segments, and room prepared beside the writer, as a desk does it.
@@ -77,7 +77,8 @@ async fn backups_under_load_verify_are_prefixes_and_go_on() {
         follow.next(1).await.unwrap();
         let durable = log.checkpoint();
         let (from, to) = (source.clone(), place.path().join(format!("backup-{nth}")));
-        let options = BackupOptions { durable: Some(durable), copy: nth % 3 == 2 };
+        let options =
+            BackupOptions { durable: Some(durable), copy: nth % 3 == 2, ..BackupOptions::default() };
         let done = tokio::task::spawn_blocking(move || backup(&from, &to, &options)).await.unwrap().unwrap();
         assert!(done.verified.stat.events >= wanted, "{done:?}");
         assert_eq!(done.linked == 0, nth % 3 == 2 || done.verified.stat.segments == 1, "{done:?}");
@@ -92,7 +93,7 @@ async fn backups_under_load_verify_are_prefixes_and_go_on() {
     for (directory, done) in &made {
         // What opens a backup writes to it; the others and the log must not notice.
         let restored = directory.with_extension("restored");
-        backup(directory, &restored, &BackupOptions { durable: None, copy: true }).unwrap();
+        backup(directory, &restored, &BackupOptions { copy: true, ..BackupOptions::default() }).unwrap();
         for served in [directory, &restored] {
             let (copy, _) = EmbeddedLog::open(served, options()).unwrap();
             let records = all(&copy).await;
@@ -128,7 +129,7 @@ async fn a_backup_that_ends_with_a_sealed_segment_does_not_share_it() {
         at_seal = log.checkpoint();
     }
     let copy = place.path().join("copy");
-    let options = BackupOptions { durable: Some(at_seal), copy: false };
+    let options = BackupOptions { durable: Some(at_seal), ..BackupOptions::default() };
     let done = backup(&source, &copy, &options).unwrap();
     let segment = "00000000000000000001.seg";
     let inode = |directory: &Path| std::fs::metadata(directory.join(segment)).unwrap().ino();
@@ -164,7 +165,7 @@ async fn no_backup_is_made_over_something_of_an_owned_log_without_its_word_or_of
     assert!(matches!(of_stopped(&source, &copy).unwrap_err(), BackupError::Owned));
     let foreign = place.path().join("foreign");
     let (other, _) = EmbeddedLog::open(&foreign, options()).unwrap();
-    let wrong = BackupOptions { durable: Some(other.checkpoint()), copy: false };
+    let wrong = BackupOptions { durable: Some(other.checkpoint()), ..BackupOptions::default() };
     assert!(matches!(backup(&source, &copy, &wrong).unwrap_err(), BackupError::Checkpoint(_)));
     log.close().await.unwrap();
     drop(log);
@@ -225,13 +226,35 @@ async fn rates_count_what_was_recorded_in_the_last_minute_and_hour() {
             log.append(&stream("order-1"), Expected::Any, vec![sized(number, 300)]).await.unwrap();
         }
     }
-    let told = rates(place.path(), now).unwrap();
+    let told = rates(place.path(), now, &Reach::default()).unwrap();
     assert_eq!((told.minute.events, told.hour.events), (17, 72));
     assert_eq!((told.minute.events_per_second_milli(), told.hour.seconds), (283, 3_600));
     let bytes = log.stat().bytes;
     assert!(told.minute.bytes > 17 * 300 && told.minute.bytes < told.hour.bytes && told.hour.bytes < bytes);
-    let later = rates(place.path(), now.plus_millis(86_400_000)).unwrap();
+    let later = rates(place.path(), now.plus_millis(86_400_000), &Reach::default()).unwrap();
     assert_eq!((later.hour.events, later.hour.bytes), (0, 0));
-    let young = rates(place.path(), Timestamp::from_micros(10_000_000)).unwrap();
+    let young = rates(place.path(), Timestamp::from_micros(10_000_000), &Reach::default()).unwrap();
     assert_eq!((young.hour.events, young.hour.bytes), (162, bytes - 4_096));
+}
+
+#[tokio::test]
+async fn rates_of_a_log_that_is_written_to_end_before_what_is_half_there() {
+    let place = tempfile::tempdir().unwrap();
+    let (log, _) = EmbeddedLog::open(place.path(), options()).unwrap();
+    for number in 0..3 {
+        log.append(&stream("order-1"), Expected::Any, vec![sized(number, 300)]).await.unwrap();
+    }
+    let (end, name) = (log.stat().bytes, "00000000000000000001.seg");
+    let half_a_frame = || {
+        let file = std::fs::File::options().write(true).open(place.path().join(name)).unwrap();
+        file.write_all_at(&[0x55; 1_200], end).unwrap();
+    };
+    half_a_frame();
+    let told = rates(place.path(), Timestamp::from_micros(1_000), &Reach::default()).unwrap();
+    assert_eq!((told.hour.events, told.hour.bytes), (3, end - 4_096));
+    log.close().await.unwrap();
+    drop(log);
+    half_a_frame();
+    let told = rates(place.path(), Timestamp::from_micros(1_000), &Reach::default());
+    assert!(matches!(&told, Err(BesideError::Damaged { file, .. }) if file == name), "{told:?}");
 }

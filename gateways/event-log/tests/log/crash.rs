@@ -1,7 +1,7 @@
 //! The power fails, or the process dies, in the middle of every single change of a recorded workload; then the
 //! log is opened again, on every one of many disks that the failure may have left behind.
 
-mod workload;
+pub mod workload;
 
 use crate::support::{options, record, settled, stream, try_open};
 use stele_domain::port::event_log::{EventLog, Expected};
@@ -20,7 +20,7 @@ fn seeds_again() -> u64 {
 }
 
 /// Opens the log on what a failure left, and holds it against the past.
-async fn check(disk: &SimulatedDisk, past: &Past) -> Result<(), String> {
+pub async fn check(disk: &SimulatedDisk, past: &Past) -> Result<(), String> {
     let before = verify_on(disk, &VerifyOptions::default());
     let (log, report) = try_open(disk).map_err(|error| format!("it doesn't open: {error}"))?;
     // A verification before recovery sees the same log, unless its creation had not got that far.
@@ -82,6 +82,10 @@ async fn a_power_failure_in_any_change_loses_nothing_acknowledged() {
     }
     assert!(disks > 1_000, "the workload has only {disks} failures");
     assert!(cuts > 50, "only {cuts} of {disks} failures left an unfinished write");
+    println!(
+        "{disks} power failures in every change, {} seeds each: {cuts} left an unfinished write",
+        seeds()
+    );
 }
 
 fn quarantined(disk: &SimulatedDisk) -> usize {
@@ -112,14 +116,16 @@ async fn fail_again(after: &SimulatedDisk, past: &Past, seeds: u64, first: &str)
 
 #[tokio::test]
 async fn a_second_power_failure_while_recovering_loses_nothing_acknowledged() {
+    let mut disks = 0;
     for nth in (5..).step_by(7) {
         let disk = SimulatedDisk::new();
         let Some(past) = fail_at(&disk, nth).await else {
             break;
         };
         let after = disk.after_power_loss(nth);
-        fail_again(&after, &past, seeds_again(), &format!("power failed in change {nth}")).await;
+        disks += fail_again(&after, &past, seeds_again(), &format!("power failed in change {nth}")).await;
     }
+    println!("{disks} second power failures while recovering");
 }
 
 /// Of the workload with several writers at once, every run has other groups. This one is always the same.
@@ -137,6 +143,7 @@ async fn a_second_power_failure_after_any_change_of_one_writer_loses_nothing_ack
         disks += fail_again(&after, &past, 1, &format!("power failed in change {nth}")).await;
     }
     assert!(disks > 500, "the workload has only {disks} pairs of failures");
+    println!("{disks} second power failures after any change of one writer");
 }
 
 #[tokio::test]
@@ -169,6 +176,7 @@ async fn a_checkpoint_that_was_not_finished_never_shows_through_the_next_one() {
 
 #[tokio::test]
 async fn a_process_that_dies_in_any_change_loses_nothing_acknowledged() {
+    let mut deaths = 0;
     for nth in 1.. {
         let disk = SimulatedDisk::new();
         let Some(past) = fail_at(&disk, nth).await else {
@@ -176,7 +184,9 @@ async fn a_process_that_dies_in_any_change_loses_nothing_acknowledged() {
         };
         disk.kill_process();
         assert_eq!(check(&disk, &past).await, Ok(()), "the process died in change {nth}");
+        deaths = nth;
     }
+    println!("{deaths} processes that died, one in every change");
 }
 
 #[tokio::test]
@@ -192,6 +202,35 @@ async fn the_suite_notices_when_fdatasync_is_taken_out() {
         }
     }
     assert!(noticed > 50, "only {noticed} failures were noticed");
+}
+
+/// Failures that are noticed when the disk does not sync what it says it has, of every fifth change.
+async fn noticed(disk: impl Fn() -> SimulatedDisk) -> u32 {
+    let mut noticed = 0;
+    for nth in (8..).step_by(5) {
+        let disk = disk();
+        disk.cut_power_at(nth);
+        let past = run_in_order(&disk).await;
+        if disk.changes() < nth {
+            break;
+        }
+        for seed in 0..4 {
+            noticed += u32::from(check(&disk.after_power_loss(seed), &past).await.is_err());
+        }
+    }
+    noticed
+}
+
+#[tokio::test]
+async fn the_suite_notices_when_any_sync_that_counts_is_taken_out() {
+    assert_eq!(noticed(SimulatedDisk::new).await, 0, "nothing is wrong where everything is synced");
+    // The zeros that are prepared are written again as a segment's, with its header: theirs alone does not count.
+    for suffix in [".seg", "checkpoints", "key.tmp", "index.tmp"] {
+        let found = noticed(|| SimulatedDisk::that_ignores_sync_of(suffix)).await;
+        assert!(found > 3, "{found} failures were noticed without syncs of {suffix}");
+    }
+    let found = noticed(SimulatedDisk::that_ignores_sync_of_names).await;
+    assert!(found > 3, "{found} failures were noticed without syncs of names");
 }
 
 #[tokio::test]

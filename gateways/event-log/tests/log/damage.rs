@@ -3,6 +3,7 @@
 use crate::support::{open, record, sized, stream, try_open};
 use std::collections::BTreeMap;
 use stele_domain::port::event_log::{EventLog, Expected, Filter, LogError, NewRecord, Position, Record};
+use stele_event_log::note::NoteVerifier;
 use stele_event_log::simulated_disk::SimulatedDisk;
 use stele_event_log::{EmbeddedLog, VerifyError, VerifyOptions, verify_on};
 
@@ -95,7 +96,6 @@ async fn content(log: &EmbeddedLog) -> Result<Vec<Record>, LogError> {
 #[tokio::test]
 async fn a_flipped_bit_anywhere_is_named_by_verify_and_refused_or_changes_nothing_that_is_read() {
     let disk = log_of_segments().await;
-    let whole = verify_on(&disk, &VerifyOptions::default()).unwrap();
     let records = content(&open(&disk.copy())).await.unwrap();
     let mut opened = 0;
     for name in disk.names() {
@@ -110,8 +110,7 @@ async fn a_flipped_bit_anywhere_is_named_by_verify_and_refused_or_changes_nothin
             };
             match verify_on(&damaged, &VerifyOptions::default()) {
                 Err(VerifyError::Damaged { file, offset, .. }) => named(&file, offset),
-                // The private key is not looked at.
-                Ok(report) => assert_eq!((name.as_str(), &report), ("key", &whole), "bit {bit}"),
+                Ok(report) => panic!("bit {bit} of {name}: {report:?}"),
                 Err(other) => panic!("bit {bit} of {name}: {other}"),
             }
             match try_open(&damaged) {
@@ -140,6 +139,7 @@ async fn a_part_of_the_log_is_verified_by_itself_and_damage_elsewhere_is_not_loo
     };
     let whole = verify_on(&disk, &VerifyOptions::default()).unwrap();
     assert_eq!(check(&disk, 0, u64::MAX).unwrap(), whole);
+    assert_eq!(whole.part, None);
     assert_eq!(check(&disk, first(names.len() - 1), 1_000).unwrap().root, whole.root);
     for nth in 0..names.len() {
         let (begin, end) = (first(nth), first(nth + 1));
@@ -148,6 +148,7 @@ async fn a_part_of_the_log_is_verified_by_itself_and_damage_elsewhere_is_not_loo
             (part.stat.segments, part.stat.events, part.stat.head),
             (1, end - begin, Position(end - 1))
         );
+        assert_eq!(part.part, Some(Position(begin)..=Position(end - 1)));
         for (other, name) in names.iter().enumerate() {
             let damaged = flipped(&disk, name, 8 * 4_300);
             match check(&damaged, begin, end - 1) {
@@ -157,6 +158,46 @@ async fn a_part_of_the_log_is_verified_by_itself_and_damage_elsewhere_is_not_loo
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_part_that_lost_something_is_named_by_what_follows_it() {
+    let disk = log_of_segments().await;
+    let names = segment_names(&disk);
+    assert!(names.len() > 3);
+    let first = |nth: usize| names[nth][..20].parse::<u64>().unwrap();
+    let check = |disk: &SimulatedDisk, from: u64, to: u64| {
+        let (from, to) = (Some(Position(from)), Some(Position(to)));
+        verify_on(disk, &VerifyOptions { from, to, ..VerifyOptions::default() })
+    };
+    // The last commit of a sealed segment is cut off, and the index file that would know of it is gone.
+    let cut = disk.copy();
+    cut.take(&names[0].replace(".seg", ".idx"));
+    let bytes = written(&cut, &names[0]);
+    let frame = (0..bytes.len() - 1).rev().find(|at| bytes[*at..].starts_with(&[0xd7, 1])).unwrap() - 4;
+    cut.put(&names[0], &bytes[..frame]);
+    match check(&cut, 1, 1) {
+        Err(VerifyError::Damaged { file, offset: 0, .. }) => assert_eq!(file, names[1]),
+        other => panic!("{other:?}"),
+    }
+    // A whole segment is missing: the first, and one in the middle.
+    for lost in [0, 1] {
+        let without = disk.copy();
+        without.take(&names[lost]);
+        match check(&without, first(lost), first(lost)) {
+            Err(VerifyError::Damaged { file, .. }) => assert_eq!(file, names[lost + 1]),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn to_verify_no_position_at_all_is_refused() {
+    let disk = log_of_segments().await;
+    let options =
+        VerifyOptions { from: Some(Position(9)), to: Some(Position(8)), ..VerifyOptions::default() };
+    let refused = verify_on(&disk, &options);
+    assert!(matches!(refused, Err(VerifyError::Nowhere { from: 9, to: 8 })), "{refused:?}");
 }
 
 #[tokio::test]
@@ -295,4 +336,26 @@ async fn damage_that_comes_while_the_log_is_open_is_refused_by_reads_and_the_res
     let last = log.read_stream(&stream("order-1"), Revision(u64::MAX), Direction::Backward, 5).await.unwrap();
     assert_eq!(last.len(), 5);
     log.append(&stream("order-1"), Expected::Any, vec![record(1_000)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_that_is_brought_along_does_not_make_up_for_the_one_of_the_log() {
+    let (disk, other) = (log_of_segments().await, log_of_segments().await);
+    let key = NoteVerifier::parse(&String::from_utf8(disk.contents("key.pub").unwrap()).unwrap()).unwrap();
+    let with_the_key = |disk: &SimulatedDisk| {
+        verify_on(disk, &VerifyOptions { key: Some(key.clone()), ..VerifyOptions::default() })
+    };
+    with_the_key(&disk).unwrap();
+    let copy = disk.copy();
+    copy.take("key.pub");
+    let told = with_the_key(&copy);
+    assert!(matches!(&told, Err(VerifyError::NotALog { file, .. }) if file == "key.pub"), "{told:?}");
+    for wrong in [other.contents("key.pub").unwrap(), b"no key\n".to_vec()] {
+        copy.put("key.pub", &wrong);
+        let told = with_the_key(&copy);
+        assert!(
+            matches!(&told, Err(VerifyError::Damaged { file, offset: 0, .. }) if file == "key.pub"),
+            "{told:?}"
+        );
+    }
 }

@@ -233,7 +233,7 @@ fn a_range_is_exported_exactly_and_one_that_is_not_there_is_refused() {
     let range = |from: u64, to: u64| ExportOptions {
         from: Some(Position(from)),
         to: Some(Position(to)),
-        durable: None,
+        ..ExportOptions::default()
     };
     for (from, to) in [(1, 1), (2, 9), (147, 153), (300, 300), (7, 6)] {
         let (lines, exported) = lines(&directory, &range(from, to)).unwrap();

@@ -323,3 +323,30 @@ async fn a_second_owner_is_refused_and_told_who_the_first_is() {
     drop(first);
     open(&disk);
 }
+
+#[tokio::test]
+async fn room_that_could_not_be_removed_is_not_in_the_way_of_the_room_that_is_prepared_next() {
+    let disk = SimulatedDisk::new();
+    let options = Options::new(clock()).with_segment_bytes(64 * 1024).in_line();
+    let (log, _) = EmbeddedLog::open_on(Arc::new(disk.clone()), options).unwrap();
+    put(&log, 1).await.unwrap();
+    settled(&log).await;
+    // There is room for a part of the next segment, and then that part can't be removed.
+    disk.set_capacity(Some(u64::try_from(used(&disk) + 10_000).unwrap()));
+    disk.inject(Operation::Remove, 1, Fault::InputOutput);
+    let prepared = || disk.contents("next.tmp").map(|zeros| zeros.len());
+    let mut number = 1;
+    while prepared().is_none() {
+        number += 1;
+        put(&log, number).await.unwrap();
+        settled(&log).await;
+    }
+    assert_eq!(prepared(), Some(10_000));
+    disk.set_capacity(None);
+    while log.stat().segments < 2 || log.stat().bytes < 64 * 1024 + 16 * 1024 {
+        number += 1;
+        put(&log, number).await.unwrap();
+    }
+    settled(&log).await;
+    assert_eq!((log.stat().segments, prepared()), (2, Some(64 * 1024)));
+}

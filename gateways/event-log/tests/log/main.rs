@@ -5,13 +5,17 @@
 mod suite;
 mod support;
 
+mod archive;
 mod backups;
 mod conformance;
 mod crash;
 mod damage;
 mod entries;
+mod everywhere;
 mod exports;
 mod faults;
+mod flips;
 mod golden;
 mod laws;
 mod proofs;
+mod slow;

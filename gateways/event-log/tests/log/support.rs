@@ -3,7 +3,7 @@
 pub use crate::suite::records::{record, sized, stream};
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, Expected, LogError, StreamAppend};
 use stele_domain::time::Timestamp;
@@ -26,6 +26,24 @@ impl Ticking {
 impl Clock for Ticking {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.micros.fetch_add(1_000, Ordering::SeqCst))
+    }
+}
+
+/// A clock that can break: whoever looks at it then panics.
+#[derive(Default)]
+pub struct Breaking(AtomicBool);
+
+impl Breaking {
+    /// Breaks it for good.
+    pub fn break_it(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Breaking {
+    fn now(&self) -> Timestamp {
+        assert!(!self.0.load(Ordering::SeqCst), "the clock is broken");
+        Timestamp::from_micros(1)
     }
 }
 

@@ -1,10 +1,13 @@
 //! A server that is not there, that goes and comes back, and that says no.
 
-use crate::server::Server;
+use crate::server::{Server, memory};
 use crate::suite::records::{record, stream};
+use std::sync::Arc;
 use std::time::Duration;
+use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{
-    Appended, EventLog, Expected, Filter, Follow, LogError, NewRecord, Position, Revision, StreamId,
+    Appended, Direction, EventLog, Expected, Filter, Follow, LogError, MultiStream, NewRecord, Page,
+    Position, Record, Revision, StreamId,
 };
 use stele_eventstore::EventStoreLog;
 
@@ -139,4 +142,77 @@ async fn a_refusal_in_one_append_takes_no_other_along() {
         }
     }
     assert_eq!(server.log.head().await.unwrap(), Position(40));
+}
+
+/// A log that takes nothing, for a reason.
+struct Refusing {
+    log: Arc<dyn EventLog>,
+    why: fn() -> LogError,
+}
+
+impl EventLog for Refusing {
+    fn append<'a>(
+        &'a self,
+        _: &'a StreamId,
+        _: Expected,
+        _: Vec<NewRecord>,
+    ) -> PortFuture<'a, Result<Appended, LogError>> {
+        Box::pin(std::future::ready(Err((self.why)())))
+    }
+
+    fn read_stream<'a>(
+        &'a self,
+        stream: &'a StreamId,
+        from: Revision,
+        direction: Direction,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Vec<Record>, LogError>> {
+        self.log.read_stream(stream, from, direction, limit)
+    }
+
+    fn read_all<'a>(
+        &'a self,
+        from: Position,
+        filter: &'a Filter,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Page, LogError>> {
+        self.log.read_all(from, filter, limit)
+    }
+
+    fn head(&self) -> PortFuture<'_, Result<Position, LogError>> {
+        self.log.head()
+    }
+
+    fn follow(&self, from: Position, filter: Filter) -> Box<dyn Follow> {
+        self.log.follow(from, filter)
+    }
+
+    fn multi_stream(&self) -> Option<&dyn MultiStream> {
+        None
+    }
+}
+
+/// How a log fails.
+type Way = fn() -> LogError;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_no_of_the_log_behind_the_door_arrives_as_what_it_is() {
+    let damaged = || LogError::Damaged { file: "1.seg".to_owned(), offset: 7, what: "torn".to_owned() };
+    // What the last word is when the process that owns the log has to end is not known to whoever asks over a socket.
+    let away = "unreachable";
+    let cases: [(Way, &str); 6] = [
+        (|| LogError::Full, "full"),
+        (damaged, "damaged"),
+        (|| LogError::Denied("not you".to_owned()), "denied"),
+        (|| LogError::Invalid("no type".to_owned()), "invalid"),
+        (|| LogError::Stopped("a write failed".to_owned()), away),
+        (|| LogError::Unreachable("its owner is away".into()), away),
+    ];
+    for (why, name) in cases {
+        let server = Server::over(Arc::new(Refusing { log: memory(), why }));
+        let error = server.client().append(&stream("order-1"), Expected::Any, vec![record(1)]).await;
+        let error = error.unwrap_err();
+        assert_eq!(error.name(), name, "{error:?}");
+        assert_eq!(error.is_transient(), ["full", away].contains(&name), "{error:?}");
+    }
 }

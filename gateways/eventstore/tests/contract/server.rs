@@ -32,7 +32,10 @@ pub struct Server {
 
 impl Server {
     pub fn open() -> Self {
-        let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new(Arc::new(Standing)));
+        Self::over(memory())
+    }
+
+    pub fn over(log: Arc<dyn EventLog>) -> Self {
         let mut server = Self { log, address: "127.0.0.1:0".parse().unwrap(), serving: None };
         server.serve();
         server
@@ -47,7 +50,7 @@ impl Server {
         let handle = runtime.handle().clone();
         let opening = std::thread::spawn(move || {
             handle.block_on(async move {
-                let door = Door::open(options).await.unwrap();
+                let door = Door::open(options).unwrap();
                 let address = door.address();
                 tokio::spawn(door.serve(log, Arc::new(Standing), access(), writes(), stop));
                 address
@@ -82,8 +85,17 @@ impl Drop for Server {
     }
 }
 
+/// An empty log.
+pub fn memory() -> Arc<dyn EventLog> {
+    Arc::new(MemoryLog::new(Arc::new(Standing)))
+}
+
 fn writes() -> Writes {
-    Writes { desk: |_, _, _| false, reserved: ["account".to_owned()].into(), outside: Outside::Everything }
+    Writes {
+        desk: Arc::new(|_, _, _| false),
+        reserved: ["account".to_owned()].into(),
+        outside: Outside::Everything,
+    }
 }
 
 fn access() -> Access {

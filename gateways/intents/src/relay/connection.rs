@@ -9,16 +9,16 @@ pub use sent::OfferName;
 use super::news::NewsQueue;
 use super::venue::Outgoing;
 use super::{Options, wire};
-use crate::jitter::jitter;
 use crate::observe;
 use sent::SentOffers;
 use session::{Lost, Session};
 use std::collections::VecDeque;
+use std::hash::RandomState;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use stele_domain::backoff::Backoff;
+use stele_domain::backoff::{Backoff, jitter};
 use stele_domain::ids::TokenId;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::feeds::RelayNews;
@@ -91,7 +91,7 @@ impl Connection {
             if was_connected && began.elapsed() >= STEADY {
                 backoff.reset();
             }
-            let wait = sleep(backoff.wait(jitter()));
+            let wait = sleep(backoff.wait(jitter(&RandomState::new())));
             not_sending(&mut self.offers, "not connected to the relay, waiting to reconnect", wait).await;
         }
     }

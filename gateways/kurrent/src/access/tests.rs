@@ -3,6 +3,7 @@
 use super::{Outside, Writes, is_called, presented};
 use crate::name::Name;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use stele_domain::access::{Action, Caller, Origin, Role, Scope};
 use stele_domain::ids::Actor;
 use stele_domain::port::event_log::StreamId;
@@ -22,7 +23,7 @@ fn writes(outside: Outside) -> Writes {
             && event_type == "trading.Decided"
     }
     let reserved = ["account", "strategy"].map(str::to_owned).into();
-    Writes { desk, reserved, outside }
+    Writes { desk: Arc::new(desk), reserved, outside }
 }
 
 fn name(text: &str) -> Name {

@@ -115,3 +115,25 @@ fn checkpoints_come_by_windows_and_no_number_overflows() {
     assert_eq!(read(Some(Window::Count(Empty {})), 1), 32);
     assert_eq!(read(Some(Window::Max(u32::MAX)), u32::MAX), u64::from(u32::MAX) * u64::from(u32::MAX));
 }
+
+#[tokio::test]
+async fn an_expression_leaves_others_their_turn_within_a_page() {
+    let prefix = Expression { regex: String::new(), prefix: vec!["P".to_owned()] };
+    for (expression, expected) in [(regex("^P(?=l)"), 16), (prefix, 0)] {
+        let mut matcher = of_type(expression).unwrap();
+        let page = vec![record("a-1", "Placed"); 512];
+        let mut asked = std::pin::pin!(async {
+            for record in &page {
+                assert!(matcher.wants_in_turn(record).await.unwrap());
+            }
+        });
+        let mut turns = 0;
+        std::future::poll_fn(|context| {
+            let polled = asked.as_mut().poll(context);
+            turns += usize::from(polled.is_pending());
+            polled
+        })
+        .await;
+        assert_eq!(turns, expected);
+    }
+}

@@ -1,12 +1,12 @@
 //! Batches of the official client: in order, many at once, and a no that is one append's alone.
 
 use crate::support::{Desk, event, events, plain, shown};
-use kurrentdb::{Error, StreamState};
+use eventstore::{Error, StreamState};
 use uuid::Uuid;
 
 #[tokio::test]
 async fn a_batch_keeps_what_it_is_given_stream_by_stream() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     let batch = client.batch_append(&plain()).await.unwrap();
     for number in 0..3 {
@@ -19,7 +19,7 @@ async fn a_batch_keeps_what_it_is_given_stream_by_stream() {
 
 #[tokio::test]
 async fn many_at_once_on_one_stream_are_all_kept_once() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     let batch = client.batch_append(&plain()).await.unwrap();
     let waiting = (0..500).map(|number| {
@@ -35,7 +35,7 @@ async fn many_at_once_on_one_stream_are_all_kept_once() {
 
 #[tokio::test]
 async fn a_no_is_told_by_its_number() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     client.append_to_stream("a", &plain(), events("x", 1)).await.unwrap();
     client.append_to_stream("gone", &plain(), events("x", 1)).await.unwrap();
@@ -52,7 +52,7 @@ async fn a_no_is_told_by_its_number() {
 
 #[tokio::test]
 async fn a_batch_that_comes_again_gets_the_first_answer() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     let batch = client.batch_append(&plain()).await.unwrap();
     let offered = vec![event("x", 1).id(Uuid::from_u128(1)), event("x", 2).id(Uuid::from_u128(2))];

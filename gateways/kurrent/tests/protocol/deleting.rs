@@ -1,7 +1,7 @@
 //! Deletions of the official client: until the next append, and for ever.
 
 use crate::support::{Desk, event, events, plain, shown};
-use kurrentdb::{
+use eventstore::{
     AppendToStreamOptions, Client, DeleteStreamOptions, Error, StreamMetadataBuilder, StreamState,
     TombstoneStreamOptions,
 };
@@ -13,11 +13,11 @@ fn at(state: StreamState) -> AppendToStreamOptions {
     AppendToStreamOptions::default().stream_state(state)
 }
 
-async fn delete(client: &Client, stream: &str, state: StreamState) -> kurrentdb::Result<()> {
+async fn delete(client: &Client, stream: &str, state: StreamState) -> eventstore::Result<()> {
     client.delete_stream(stream, &DeleteStreamOptions::default().stream_state(state)).await.map(drop)
 }
 
-async fn tombstone(client: &Client, stream: &str, state: StreamState) -> kurrentdb::Result<()> {
+async fn tombstone(client: &Client, stream: &str, state: StreamState) -> eventstore::Result<()> {
     client.tombstone_stream(stream, &TombstoneStreamOptions::default().stream_state(state)).await.map(drop)
 }
 
@@ -30,7 +30,7 @@ async fn deleted(client: &Client, stream: &str) {
 
 #[tokio::test]
 async fn a_deleted_stream_goes_on_counting_when_it_is_appended_to_again() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     for (stream, state) in
         [("a", StreamState::Any), ("b-1", StreamState::NoStream), ("c", StreamState::StreamRevision(1))]
@@ -46,7 +46,7 @@ async fn a_deleted_stream_goes_on_counting_when_it_is_appended_to_again() {
 
 #[tokio::test]
 async fn an_append_that_began_a_stream_anew_may_come_again() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     for (stream, state) in
         [("a", StreamState::NoStream), ("b", StreamState::Any), ("c", StreamState::StreamRevision(1))]
@@ -66,7 +66,7 @@ async fn an_append_that_began_a_stream_anew_may_come_again() {
 
 #[tokio::test]
 async fn a_deleted_stream_does_not_exist_and_keeps_its_last_revision() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     deleted(&client, "a").await;
     let refused = client.append_to_stream("a", &at(StreamState::StreamRevision(0)), events("x", 1)).await;
@@ -82,7 +82,7 @@ async fn a_deleted_stream_does_not_exist_and_keeps_its_last_revision() {
 
 #[tokio::test]
 async fn what_never_was_can_not_be_deleted() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     for state in
         [StreamState::Any, StreamState::NoStream, StreamState::StreamExists, StreamState::StreamRevision(0)]
@@ -96,7 +96,7 @@ async fn what_never_was_can_not_be_deleted() {
 
 #[tokio::test]
 async fn a_deletion_keeps_the_other_metadata_and_so_does_its_end() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     client.append_to_stream("a", &at(StreamState::NoStream), events("x", 3)).await.unwrap();
     let few = StreamMetadataBuilder::new().max_count(2).insert_custom_property("mine", 7).build();
@@ -105,14 +105,14 @@ async fn a_deletion_keeps_the_other_metadata_and_so_does_its_end() {
     client.append_to_stream("a", &at(StreamState::Any), events("x", 3)).await.unwrap();
     assert_eq!(shown(&client, "a").await.unwrap(), [4, 5]);
     let told = client.get_stream_metadata("a", &plain()).await.unwrap();
-    let kurrentdb::StreamMetadataResult::Success(told) = told else { panic!("there are metadata") };
+    let eventstore::StreamMetadataResult::Success(told) = told else { panic!("there are metadata") };
     assert_eq!((told.metadata().max_count, told.metadata().truncate_before), (Some(2), Some(3)));
     assert_eq!(told.metadata().custom_properties.get("mine"), Some(&7.into()));
 }
 
 #[tokio::test]
 async fn a_tombstone_is_for_ever() {
-    let mut desk = Desk::open().await;
+    let mut desk = Desk::open();
     let client = desk.client();
     client.append_to_stream("a", &at(StreamState::NoStream), events("x", 2)).await.unwrap();
     assert!(tombstone(&client, "a", StreamState::StreamRevision(0)).await.is_err());
@@ -120,7 +120,7 @@ async fn a_tombstone_is_for_ever() {
     tombstone(&client, "a", StreamState::StreamRevision(1)).await.unwrap();
     for client in [client, {
         desk.close().await;
-        desk.serve().await;
+        desk.serve();
         desk.client()
     }] {
         assert!(matches!(shown(&client, "a").await, Err(Error::ResourceDeleted | Error::ServerError(_))));
@@ -141,7 +141,7 @@ async fn a_tombstone_is_for_ever() {
 
 #[tokio::test]
 async fn nothing_hides_a_stream_of_the_desk() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let record = |event_type: &str, data: &str| NewRecord {
         event_id: EventId(Uuid::new_v4()),
         event_type: event_type.into(),
@@ -168,7 +168,7 @@ async fn nothing_hides_a_stream_of_the_desk() {
 
 #[tokio::test]
 async fn appends_and_deletions_at_once_leave_a_stream_whole() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     let mut tasks = tokio::task::JoinSet::new();
     for worker in 0..8 {

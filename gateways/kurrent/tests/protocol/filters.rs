@@ -1,7 +1,7 @@
 //! Filtered reads of the official client.
 
 use crate::support::{Desk, events, plain};
-use kurrentdb::{Client, ReadAllOptions, StreamPosition, SubscriptionFilter};
+use eventstore::{Client, ReadAllOptions, StreamPosition, SubscriptionFilter};
 
 async fn found(client: &Client, filter: SubscriptionFilter) -> Vec<(String, String)> {
     let options = ReadAllOptions::default().position(StreamPosition::Start).filter(filter).max_count(100);
@@ -16,7 +16,7 @@ async fn found(client: &Client, filter: SubscriptionFilter) -> Vec<(String, Stri
 
 #[tokio::test]
 async fn streams_and_types_are_found_by_prefix_and_by_expression() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     for (stream, event_type) in
         [("orders-1", "Placed"), ("orders-2", "Paid"), ("carts", "Placed"), ("orders-1", "Paid")]
@@ -45,7 +45,7 @@ async fn streams_and_types_are_found_by_prefix_and_by_expression() {
 
 #[tokio::test]
 async fn a_filter_that_can_not_be_read_is_refused_at_once() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     let options = ReadAllOptions::default().filter(SubscriptionFilter::on_event_type().regex("("));
     let refused = client.read_all(&options).await;

@@ -1,7 +1,7 @@
 //! Subscriptions of the official client: from what there is to what comes, across a restart, and an end that is told.
 
 use crate::support::{Desk, events, plain};
-use kurrentdb::{
+use eventstore::{
     Client, Error, Position, RetryOptions, StreamPosition, SubscribeToAllOptions, SubscribeToStreamOptions,
     Subscription, SubscriptionEvent, SubscriptionFilter,
 };
@@ -31,7 +31,7 @@ async fn append(client: &Client, stream: &str, count: usize) {
 
 #[tokio::test]
 async fn a_stream_is_told_from_its_first_event_on_and_then_as_it_grows() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     append(&client, "a", 3).await;
     let mut subscription = client.subscribe_to_stream("a", &from_start()).await;
@@ -52,7 +52,7 @@ async fn a_stream_is_told_from_its_first_event_on_and_then_as_it_grows() {
 
 #[tokio::test]
 async fn a_stream_that_is_not_there_yet_is_waited_for() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     let mut subscription = client.subscribe_to_stream("later", &from_start()).await;
     assert!(matches!(soon(&mut subscription).await, SubscriptionEvent::Confirmed(_)));
@@ -63,7 +63,7 @@ async fn a_stream_that_is_not_there_yet_is_waited_for() {
 
 #[tokio::test]
 async fn a_subscription_begins_behind_the_place_that_it_names() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     append(&client, "a", 5).await;
     let after = SubscribeToStreamOptions::default().start_from(StreamPosition::Position(2));
@@ -81,7 +81,7 @@ async fn a_subscription_begins_behind_the_place_that_it_names() {
 
 #[tokio::test]
 async fn the_log_is_told_with_checkpoints_where_it_is_filtered() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     append(&client, "noise", 100).await;
     let filter = SubscriptionFilter::on_stream_name().add_prefix("wanted");
@@ -107,7 +107,7 @@ async fn the_log_is_told_with_checkpoints_where_it_is_filtered() {
 
 #[tokio::test]
 async fn nothing_is_lost_or_doubled_across_a_restart() {
-    let mut desk = Desk::open().await;
+    let mut desk = Desk::open();
     let client = desk.client();
     append(&client, "a", 40).await;
     let options = from_start()
@@ -117,7 +117,7 @@ async fn nothing_is_lost_or_doubled_across_a_restart() {
         assert_eq!(revision(&mut subscription).await, expected);
     }
     desk.close().await;
-    desk.serve().await;
+    desk.serve();
     append(&desk.client(), "a", 40).await;
     for expected in 40..80 {
         assert_eq!(revision(&mut subscription).await, expected);
@@ -126,7 +126,7 @@ async fn nothing_is_lost_or_doubled_across_a_restart() {
 
 #[tokio::test]
 async fn a_closing_desk_says_so_and_never_ends_a_subscription_well() {
-    let mut desk = Desk::open().await;
+    let mut desk = Desk::open();
     let client = desk.client();
     let mut subscription = client.subscribe_to_all(&SubscribeToAllOptions::default()).await;
     assert!(matches!(soon(&mut subscription).await, SubscriptionEvent::Confirmed(_)));
@@ -142,7 +142,7 @@ async fn a_closing_desk_says_so_and_never_ends_a_subscription_well() {
 
 #[tokio::test]
 async fn a_key_that_is_taken_back_ends_what_it_opened() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     append(&client, "a", 1).await;
     let mut subscription = client.subscribe_to_stream("a", &from_start()).await;
@@ -160,7 +160,7 @@ async fn a_key_that_is_taken_back_ends_what_it_opened() {
 
 #[tokio::test]
 async fn a_stream_that_is_deleted_for_ever_ends_its_subscriptions() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     append(&client, "a", 1).await;
     let mut subscription = client.subscribe_to_stream("a", &from_start()).await;
@@ -177,7 +177,7 @@ async fn a_stream_that_is_deleted_for_ever_ends_its_subscriptions() {
 
 #[tokio::test]
 async fn a_reader_that_waits_misses_nothing_of_a_long_log() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     let mut subscription = client.subscribe_to_stream("long", &from_start()).await;
     assert!(matches!(soon(&mut subscription).await, SubscriptionEvent::Confirmed(_)));

@@ -19,15 +19,15 @@ use tokio::sync::mpsc;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-async fn channel(desk: &Desk) -> Channel {
+pub async fn channel(desk: &Desk) -> Channel {
     Channel::from_shared(format!("http://{}", desk.address)).unwrap().connect().await.unwrap()
 }
 
-async fn streams(desk: &Desk) -> StreamsClient<Channel> {
+pub async fn streams(desk: &Desk) -> StreamsClient<Channel> {
     StreamsClient::new(channel(desk).await).max_decoding_message_size(17 * 1024 * 1024)
 }
 
-fn with_key<T>(message: T) -> Request<T> {
+pub fn with_key<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert("authorization", "Bearer outside".parse().unwrap());
     request
@@ -37,7 +37,7 @@ fn named(name: &[u8]) -> Option<StreamIdentifier> {
     Some(StreamIdentifier { stream_name: name.to_vec().into() })
 }
 
-fn text_id(text: &str) -> Option<WireUuid> {
+pub fn text_id(text: &str) -> Option<WireUuid> {
     Some(WireUuid { value: Some(wire::Value::String(text.to_owned())) })
 }
 
@@ -45,7 +45,7 @@ fn id() -> Option<WireUuid> {
     text_id("b0a1c2d3-0000-4000-8000-000000000001")
 }
 
-fn to(name: &[u8]) -> AppendReq {
+pub fn to(name: &[u8]) -> AppendReq {
     let options = append_req::Options {
         stream_identifier: named(name),
         expected_stream_revision: Some(append_req::options::ExpectedStreamRevision::Any(Empty {})),
@@ -53,15 +53,15 @@ fn to(name: &[u8]) -> AppendReq {
     AppendReq { content: Some(append_req::Content::Options(options)) }
 }
 
-fn words(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+pub fn words(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn good() -> BTreeMap<String, String> {
+pub fn good() -> BTreeMap<String, String> {
     words(&[("type", "x"), ("content-type", "application/json")])
 }
 
-fn offered(id: Option<WireUuid>, metadata: BTreeMap<String, String>) -> AppendReq {
+pub fn offered(id: Option<WireUuid>, metadata: BTreeMap<String, String>) -> AppendReq {
     let message = append_req::ProposedMessage {
         id,
         metadata,
@@ -77,7 +77,7 @@ fn trailer<'s>(status: &'s Status, key: &str) -> Option<&'s str> {
 
 #[tokio::test]
 async fn appends_that_make_no_sense_are_refused_and_say_why() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut client = streams(&desk).await;
     let none = AppendReq { content: None };
     let vague = AppendReq {
@@ -135,7 +135,7 @@ async fn appends_that_make_no_sense_are_refused_and_say_why() {
 
 #[tokio::test]
 async fn nobody_is_answered_without_a_key_that_can_be_read() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut client = streams(&desk).await;
     for credential in
         [None, Some("Bearer stranger"), Some("Basic !!"), Some("Basic b3RoZXI6b3V0c2lkZQ=="), Some("")]
@@ -153,7 +153,7 @@ async fn nobody_is_answered_without_a_key_that_can_be_read() {
     assert_eq!(refused.code(), Code::Unauthenticated);
 }
 
-fn asked(
+pub fn asked(
     stream_option: Option<read::StreamOption>,
     count_option: Option<read::CountOption>,
     read_direction: i32,
@@ -170,7 +170,7 @@ fn asked(
     ReadReq { options: Some(options) }
 }
 
-fn all(from: Option<read::all_options::AllOption>) -> Option<read::StreamOption> {
+pub fn all(from: Option<read::all_options::AllOption>) -> Option<read::StreamOption> {
     Some(read::StreamOption::All(read::AllOptions { all_option: from }))
 }
 
@@ -181,7 +181,7 @@ fn of(name: &[u8], from: Option<read::stream_options::RevisionOption>) -> Option
 
 #[tokio::test]
 async fn reads_that_leave_something_out_are_refused_and_never_guessed() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut client = streams(&desk).await;
     let start = Some(read::all_options::AllOption::Start(Empty {}));
     let first = Some(read::stream_options::RevisionOption::Start(Empty {}));
@@ -216,7 +216,7 @@ async fn reads_that_leave_something_out_are_refused_and_never_guessed() {
 
 #[tokio::test]
 async fn the_largest_numbers_are_only_numbers() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut client = streams(&desk).await;
     client.append(with_key(stream::iter([to(b"a-1"), offered(id(), good())]))).await.unwrap();
     let position = read::Position { commit_position: u64::MAX, prepare_position: u64::MAX };
@@ -268,7 +268,7 @@ async fn the_largest_numbers_are_only_numbers() {
     }
 }
 
-fn part(correlation: &str, options: Option<batch_append_req::Options>, is_final: bool) -> BatchAppendReq {
+pub fn part(correlation: &str, options: Option<batch_append_req::Options>, is_final: bool) -> BatchAppendReq {
     let message = batch_append_req::ProposedMessage {
         id: id(),
         metadata: good(),
@@ -283,7 +283,7 @@ fn part(correlation: &str, options: Option<batch_append_req::Options>, is_final:
     }
 }
 
-fn batch_options() -> Option<batch_append_req::Options> {
+pub fn batch_options() -> Option<batch_append_req::Options> {
     Some(batch_append_req::Options {
         stream_identifier: named(b"a-1"),
         expected_stream_position: Some(batch_append_req::options::ExpectedStreamPosition::Any(Empty {})),
@@ -297,7 +297,7 @@ fn batch_options() -> Option<batch_append_req::Options> {
 
 #[tokio::test]
 async fn one_append_of_a_batch_that_goes_wrong_leaves_the_others_alone() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut client = streams(&desk).await;
     let (large, vague, fine) = (
         "b0a1c2d3-0000-4000-8000-00000000000a",
@@ -326,7 +326,7 @@ async fn one_append_of_a_batch_that_goes_wrong_leaves_the_others_alone() {
 
 #[tokio::test]
 async fn a_batch_that_begins_appends_without_end_is_ended() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut client = streams(&desk).await;
     let requests = (0..300_u32).map(|number| {
         let mut begun = part(&format!("b0a1c2d3-0000-4000-8000-{number:012}"), batch_options(), false);
@@ -344,7 +344,7 @@ async fn a_batch_that_begins_appends_without_end_is_ended() {
 
 #[tokio::test]
 async fn deletions_without_options_are_refused() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut client = streams(&desk).await;
     let refused = client.delete(with_key(DeleteReq { options: None })).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
@@ -354,7 +354,7 @@ async fn deletions_without_options_are_refused() {
 
 #[tokio::test]
 async fn records_of_the_second_generation_that_make_no_sense_are_refused() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut client = StreamsServiceClient::new(channel(&desk).await);
     let schema = |format| Some(SchemaInfo { format, name: "x".to_owned(), id: None });
     let record = AppendRecord {
@@ -389,7 +389,7 @@ async fn records_of_the_second_generation_that_make_no_sense_are_refused() {
 
 #[tokio::test]
 async fn a_message_beyond_every_limit_is_refused() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut client = streams(&desk).await;
     let huge = append_req::ProposedMessage {
         id: id(),
@@ -405,7 +405,7 @@ async fn a_message_beyond_every_limit_is_refused() {
 
 #[tokio::test]
 async fn readers_that_never_read_and_appends_that_never_end_hold_up_nobody() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut client = streams(&desk).await;
     let mut other = streams(&desk).await;
     for number in 0..40_u32 {
@@ -454,7 +454,7 @@ async fn readers_that_never_read_and_appends_that_never_end_hold_up_nobody() {
 
 #[tokio::test]
 async fn whoever_does_not_speak_the_protocol_at_all_is_hung_up_on() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     for words in [
         &b""[..],
         &b"GET / HTTP/1.1\r\nHost: desk\r\n\r\n"[..],

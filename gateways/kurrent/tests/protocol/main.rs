@@ -9,6 +9,7 @@ mod following;
 mod hostile;
 mod reading;
 mod revoked;
+mod room;
 mod support;
 mod tls;
 mod writing;

@@ -1,7 +1,7 @@
 //! Reads of the official client: both ways, from anywhere, of streams and of the log.
 
 use crate::support::{Desk, Standing, events, plain, shown};
-use kurrentdb::{
+use eventstore::{
     Client, Error, Position, ReadAllOptions, ReadEvent, ReadStreamOptions, StreamMetadataBuilder,
     StreamMetadataResult, StreamPosition,
 };
@@ -35,7 +35,7 @@ fn from(revision: u64) -> ReadStreamOptions {
 
 #[tokio::test]
 async fn a_stream_is_read_both_ways_from_any_place_which_is_included() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     client.append_to_stream("orders-1", &plain(), events("Placed", 5)).await.unwrap();
     assert_eq!(read(&client, "orders-1", &from(3)).await, [3, 4]);
@@ -50,7 +50,7 @@ async fn a_stream_is_read_both_ways_from_any_place_which_is_included() {
 
 #[tokio::test]
 async fn whoever_asks_is_told_where_a_stream_ends() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     client.append_to_stream("orders-1", &plain(), events("Placed", 10)).await.unwrap();
     let options = ReadStreamOptions::default().forwards().position(StreamPosition::Start);
@@ -66,14 +66,14 @@ async fn whoever_asks_is_told_where_a_stream_ends() {
 
 #[tokio::test]
 async fn a_stream_that_is_not_there_is_not_found() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut read = desk.client().read_stream("none", &plain()).await.unwrap();
     assert!(matches!(read.next().await, Err(Error::ResourceNotFound)));
 }
 
 #[tokio::test]
 async fn the_log_is_read_both_ways_and_backwards_without_the_place_itself() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     for stream in ["a-1", "b"] {
         client.append_to_stream(stream, &plain(), events("x", 3)).await.unwrap();
@@ -94,7 +94,7 @@ async fn the_log_is_read_both_ways_and_backwards_without_the_place_itself() {
 
 #[tokio::test]
 async fn long_streams_and_logs_are_read_whole_both_ways() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     for _ in 0..5 {
         client.append_to_stream("long", &plain(), events("x", 1_000)).await.unwrap();
@@ -110,10 +110,10 @@ async fn long_streams_and_logs_are_read_whole_both_ways() {
 
 #[tokio::test]
 async fn events_too_large_for_one_page_are_read_both_ways() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     for _ in 0..5 {
-        let large = kurrentdb::EventData::binary("Large", vec![7; 9 * 1024 * 1024].into());
+        let large = eventstore::EventData::binary("Large", vec![7; 9 * 1024 * 1024].into());
         client.append_to_stream("large", &plain(), large).await.unwrap();
     }
     assert_eq!(shown(&client, "large").await.unwrap(), [0, 1, 2, 3, 4]);
@@ -125,7 +125,7 @@ async fn events_too_large_for_one_page_are_read_both_ways() {
 
 #[tokio::test]
 async fn metadata_say_how_much_is_shown_and_only_the_newest_count() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     client.append_to_stream("orders-1", &plain(), events("Placed", 5)).await.unwrap();
     assert!(client.get_stream_metadata("orders-1", &plain()).await.unwrap().is_not_found());
@@ -153,7 +153,7 @@ async fn metadata_say_how_much_is_shown_and_only_the_newest_count() {
 
 #[tokio::test]
 async fn what_is_known_of_streams_follows_from_the_log_alone() {
-    let mut desk = Desk::open().await;
+    let mut desk = Desk::open();
     let client = desk.client();
     for stream in ["kept", "deleted", "gone"] {
         client.append_to_stream(stream, &plain(), events("x", 4)).await.unwrap();
@@ -163,7 +163,7 @@ async fn what_is_known_of_streams_follows_from_the_log_alone() {
     client.delete_stream("deleted", &plain()).await.unwrap();
     client.tombstone_stream("gone", &plain()).await.unwrap();
     desk.close().await;
-    desk.serve().await;
+    desk.serve();
     let client = desk.client();
     assert_eq!(shown(&client, "kept").await.unwrap(), [3]);
     assert!(matches!(shown(&client, "deleted").await, Err(Error::ResourceNotFound)));
@@ -180,7 +180,7 @@ async fn a_log_on_disk_tells_the_same_when_it_is_opened_again() {
         Arc::new(EmbeddedLog::open(&path, Options::new(clock)).unwrap().0)
     };
     let log = opened();
-    let mut desk = Desk::over(Arc::<EmbeddedLog>::clone(&log), Arc::clone(&clock), Outside::Everything).await;
+    let mut desk = Desk::over(Arc::<EmbeddedLog>::clone(&log), Arc::clone(&clock), Outside::Everything);
     let client = desk.client();
     for stream in ["kept", "deleted", "again", "gone"] {
         client.append_to_stream(stream, &plain(), events("x", 4)).await.unwrap();
@@ -196,7 +196,7 @@ async fn a_log_on_disk_tells_the_same_when_it_is_opened_again() {
     drop(desk);
     log.close().await.unwrap();
     drop(log);
-    let desk = Desk::over(opened(), Arc::clone(&clock), Outside::Everything).await;
+    let desk = Desk::over(opened(), Arc::clone(&clock), Outside::Everything);
     let client = desk.client();
     assert_eq!(shown(&client, "kept").await.unwrap(), [3]);
     assert_eq!(shown(&client, "again").await.unwrap(), [4, 5]);
@@ -207,12 +207,12 @@ async fn a_log_on_disk_tells_the_same_when_it_is_opened_again() {
 
 #[tokio::test]
 async fn an_event_that_points_to_another_is_told_with_it() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     client.append_to_stream("orders-1", &plain(), events("Placed", 2)).await.unwrap();
     let links = ["1@orders-1", "7@orders-1", "nonsense"];
     let links: Vec<_> =
-        links.iter().map(|to| kurrentdb::EventData::binary("$>", to.as_bytes().to_vec().into())).collect();
+        links.iter().map(|to| eventstore::EventData::binary("$>", to.as_bytes().to_vec().into())).collect();
     client.append_to_stream("links", &plain(), links).await.unwrap();
     let options = ReadStreamOptions::default().forwards().position(StreamPosition::Start).resolve_link_tos();
     let mut read = client.read_stream("links", &options).await.unwrap();

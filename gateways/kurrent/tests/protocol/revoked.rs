@@ -81,7 +81,7 @@ async fn many(desk: &Desk, stream: &str, count: usize) {
 
 #[tokio::test]
 async fn a_long_read_ends_in_the_middle_of_what_there_is() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     many(&desk, "long", 40_000).await;
     let mut client = streams(&desk).await;
     let request = with_key("auditor", read_of(b"long", read::CountOption::Count(u64::MAX)));
@@ -105,7 +105,7 @@ async fn a_long_read_ends_in_the_middle_of_what_there_is() {
 
 #[tokio::test]
 async fn readers_that_take_nothing_hold_nothing_once_their_key_is_taken_back() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     many(&desk, "long", 20_000).await;
     let mut client = streams(&desk).await;
     let request = || with_key("auditor", read_of(b"long", read::CountOption::Count(u64::MAX)));
@@ -135,7 +135,7 @@ async fn readers_that_take_nothing_hold_nothing_once_their_key_is_taken_back() {
 
 #[tokio::test]
 async fn nothing_that_comes_after_a_key_was_taken_back_is_told_to_its_subscription() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut client = streams(&desk).await;
     let live = read::CountOption::Subscription(read::SubscriptionOptions {});
     let mut reading = client.read(with_key("auditor", read_of(b"a", live))).await.unwrap().into_inner();
@@ -163,7 +163,7 @@ fn proposed() -> append_req::ProposedMessage {
 
 #[tokio::test]
 async fn an_append_that_is_half_said_ends_and_nothing_of_it_is_kept() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut client = streams(&desk).await;
     let (sender, parts) = fed();
     let options = append_req::Options {
@@ -182,7 +182,7 @@ async fn an_append_that_is_half_said_ends_and_nothing_of_it_is_kept() {
 
 #[tokio::test]
 async fn a_session_that_is_half_said_ends_and_nothing_of_it_is_kept() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut client = StreamsServiceClient::new(channel(&desk).await);
     let (sender, parts) = fed();
     let schema = Some(SchemaInfo { format: 1, name: "x".to_owned(), id: None });
@@ -223,7 +223,7 @@ fn whole_batch(number: u32) -> BatchAppendReq {
 #[tokio::test]
 async fn a_batch_ends_though_nothing_is_said_and_keeps_nothing_that_comes_after() {
     for silent in [true, false] {
-        let desk = Desk::open().await;
+        let desk = Desk::open();
         let mut client = streams(&desk).await;
         let (sender, parts) = fed();
         sender.send(whole_batch(1)).await.unwrap();
@@ -240,7 +240,7 @@ async fn a_batch_ends_though_nothing_is_said_and_keeps_nothing_that_comes_after(
 
 #[tokio::test]
 async fn strangers_do_not_take_every_connection_and_who_is_known_is_none_of_them() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let mut known = streams(&desk).await;
     let read = || with_key("auditor", read_of(b"none", read::CountOption::Count(1)));
     known.read(read()).await.unwrap();
@@ -281,7 +281,7 @@ async fn next_client(desk: &Desk) -> Result<StreamsClient<Channel>, tonic::trans
 
 #[tokio::test]
 async fn whoever_comes_with_too_many_wrong_keys_loses_the_connection_and_nobody_else_does() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let (mut wrong, mut right) = (streams(&desk).await, streams(&desk).await);
     let request = |key| with_key(key, read_of(b"none", read::CountOption::Count(1)));
     right.read(request("auditor")).await.unwrap();

@@ -1,6 +1,6 @@
 //! A log behind the door on a loopback socket, which can be closed and opened again; and who may come in.
 
-use kurrentdb::{Client, ClientSettings, EventData, ReadStreamOptions, StreamPosition};
+use eventstore::{Client, ClientSettings, EventData, ReadStreamOptions, StreamPosition};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -11,7 +11,7 @@ use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, StreamId};
 use stele_domain::time::Timestamp;
 use stele_event_log::MemoryLog;
-use stele_kurrent::{Access, Options, Outside, Server, TlsFiles, Writes};
+use stele_kurrent::{Access, Options, Outside, Server, Tls, Writes};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -43,23 +43,23 @@ pub struct Desk {
     pub denials: Arc<Mutex<Vec<String>>>,
     pub revoked: Arc<Mutex<BTreeSet<String>>>,
     outside: Outside,
-    tls: Option<TlsFiles>,
+    tls: Option<Tls>,
     serving: Option<(watch::Sender<bool>, JoinHandle<()>)>,
 }
 
 impl Desk {
     /// A desk whose door lets the key `outside` write everything that is not the desk's.
-    pub async fn open() -> Self {
-        Self::with(Outside::Everything).await
+    pub fn open() -> Self {
+        Self::with(Outside::Everything)
     }
 
-    pub async fn with(outside: Outside) -> Self {
+    pub fn with(outside: Outside) -> Self {
         let clock = Arc::new(Standing::new());
         let log = Arc::new(MemoryLog::new(Arc::<Standing>::clone(&clock)));
-        Self::over(log, clock, outside).await
+        Self::over(log, clock, outside)
     }
 
-    pub async fn over(log: Arc<dyn EventLog>, clock: Arc<Standing>, outside: Outside) -> Self {
+    pub fn over(log: Arc<dyn EventLog>, clock: Arc<Standing>, outside: Outside) -> Self {
         let mut desk = Self {
             log,
             clock,
@@ -70,27 +70,27 @@ impl Desk {
             tls: None,
             serving: None,
         };
-        desk.serve().await;
+        desk.serve();
         desk
     }
 
     /// A desk under TLS.
-    pub async fn under(tls: TlsFiles) -> Self {
-        let mut desk = Self::open().await;
+    pub async fn under(tls: Tls) -> Self {
+        let mut desk = Self::open();
         desk.close().await;
         desk.tls = Some(tls);
-        desk.serve().await;
+        desk.serve();
         desk
     }
 
     /// Opens the door, where it was before.
-    pub async fn serve(&mut self) {
+    pub fn serve(&mut self) {
         let options = Options { tls: self.tls.clone(), ..Options::plain(self.address) };
-        let server = Server::open(options).await.unwrap();
+        let server = Server::open(options).unwrap();
         self.address = server.address();
         let (stopper, stop) = watch::channel(false);
         let writes = Writes {
-            desk: process_of_the_desk,
+            desk: Arc::new(process_of_the_desk),
             reserved: ["account", "strategy"].map(str::to_owned).into(),
             outside: self.outside.clone(),
         };
@@ -170,7 +170,7 @@ pub fn event(event_type: &str, index: usize) -> EventData {
 }
 
 /// The numbers of what a stream shows, oldest first.
-pub async fn shown(client: &Client, stream: &str) -> kurrentdb::Result<Vec<u64>> {
+pub async fn shown(client: &Client, stream: &str) -> eventstore::Result<Vec<u64>> {
     let options = ReadStreamOptions::default().forwards().position(StreamPosition::Start);
     let mut read = client.read_stream(stream, &options).await?;
     let mut revisions = vec![];

@@ -1,7 +1,7 @@
 //! Appends of the official client: what is kept, what is refused, and how it is told.
 
 use crate::support::{Desk, event, events, shown};
-use kurrentdb::{AppendToStreamOptions, Error, EventData, StreamState};
+use eventstore::{AppendToStreamOptions, Error, EventData, StreamState};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use stele_domain::port::event_log::{Direction, Revision, StreamId};
@@ -14,7 +14,7 @@ fn at(state: StreamState) -> AppendToStreamOptions {
 
 #[tokio::test]
 async fn what_is_appended_is_told_with_its_revision_and_place() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     let first =
         client.append_to_stream("orders-1", &at(StreamState::NoStream), events("Placed", 3)).await.unwrap();
@@ -29,7 +29,7 @@ async fn what_is_appended_is_told_with_its_revision_and_place() {
 
 #[tokio::test]
 async fn a_stream_that_is_elsewhere_is_told_where_it_is() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     client.append_to_stream("orders-1", &at(StreamState::Any), events("Placed", 2)).await.unwrap();
     for (state, believed) in [
@@ -49,7 +49,7 @@ async fn a_stream_that_is_elsewhere_is_told_where_it_is() {
 
 #[tokio::test]
 async fn an_append_that_comes_again_gets_the_first_answer() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     let offered: Vec<EventData> =
         (0..3).map(|index| event("Placed", index).id(Uuid::from_u128(index as u128 + 1))).collect();
@@ -68,7 +68,7 @@ async fn an_append_that_comes_again_gets_the_first_answer() {
 
 #[tokio::test]
 async fn data_metadata_and_content_type_come_back_to_the_byte() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     let bytes: Vec<u8> = (0..=255).collect();
     let json =
@@ -76,7 +76,7 @@ async fn data_metadata_and_content_type_come_back_to_the_byte() {
     let binary = EventData::binary("Binary", bytes.clone().into()).metadata(bytes.clone().into());
     let sly = EventData::json("Sly", &json!({})).unwrap().metadata(b"{\"$outside\":{}}".to_vec().into());
     client.append_to_stream("mixed", &at(StreamState::NoStream), vec![json, binary, sly]).await.unwrap();
-    let mut read = client.read_stream("mixed", &kurrentdb::ReadStreamOptions::default()).await.unwrap();
+    let mut read = client.read_stream("mixed", &eventstore::ReadStreamOptions::default()).await.unwrap();
     let mut told = vec![];
     while let Some(event) = read.next().await.unwrap() {
         told.extend(event.event);
@@ -92,7 +92,7 @@ async fn data_metadata_and_content_type_come_back_to_the_byte() {
 
 #[tokio::test]
 async fn an_append_without_events_is_a_question() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     let none = client.append_to_stream("orders-1", &at(StreamState::NoStream), Vec::<EventData>::new()).await;
     assert!(none.is_ok(), "{none:?}");
@@ -103,7 +103,7 @@ async fn an_append_without_events_is_a_question() {
 
 #[tokio::test]
 async fn more_than_an_append_may_carry_is_refused_and_the_most_is_not() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     let large = |bytes: usize| EventData::binary("Large", vec![7; bytes].into());
     let wrapping = r#"{"$outside":{"content-type":"application/octet-stream"},"metadata-base64":""}"#.len();
@@ -119,7 +119,7 @@ async fn more_than_an_append_may_carry_is_refused_and_the_most_is_not() {
 
 #[tokio::test]
 async fn a_desks_own_events_are_told_as_they_are_and_nobody_else_writes_them() {
-    let desk = Desk::with(Outside::Everything).await;
+    let desk = Desk::with(Outside::Everything);
     let strategy = desk.client_with("strategy");
     strategy
         .append_to_stream("strategy-btc-eure", &at(StreamState::Any), events("trading.Decided", 2))
@@ -142,24 +142,24 @@ async fn a_desks_own_events_are_told_as_they_are_and_nobody_else_writes_them() {
 
 #[tokio::test]
 async fn whoever_may_not_read_reads_nothing_and_strangers_get_no_further() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     for key in ["viewer", "stranger"] {
         let refused =
-            desk.client_with(key).read_stream("orders-1", &kurrentdb::ReadStreamOptions::default()).await;
+            desk.client_with(key).read_stream("orders-1", &eventstore::ReadStreamOptions::default()).await;
         assert!(matches!(refused, Err(Error::AccessDenied)), "{key}");
     }
     let address = desk.address;
     let anonymous = format!("kurrentdb://{address}?tls=false&discoveryInterval=5").parse().unwrap();
-    let anonymous = kurrentdb::Client::new(anonymous).unwrap();
+    let anonymous = eventstore::Client::new(anonymous).unwrap();
     // Everybody may ask what the server can do.
     assert_eq!(anonymous.server_info().await.unwrap().version().major(), 26);
-    let refused = anonymous.read_stream("orders-1", &kurrentdb::ReadStreamOptions::default()).await;
+    let refused = anonymous.read_stream("orders-1", &eventstore::ReadStreamOptions::default()).await;
     assert!(matches!(refused, Err(Error::AccessDenied)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_append_is_not_kept_waiting_for_an_acknowledgement() {
-    let desk = Desk::open().await;
+    let desk = Desk::open();
     let client = desk.client();
     let mut fastest = Duration::MAX;
     for _ in 0..30 {

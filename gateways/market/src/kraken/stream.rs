@@ -2,14 +2,14 @@
 
 use super::translate::{self, Word};
 use super::{Desk, wire};
-use crate::jitter::jitter;
 use crate::observe;
 use crate::options::KrakenOptions;
 use futures_util::{SinkExt as _, StreamExt as _};
 use std::convert::Infallible;
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
-use stele_domain::backoff::Backoff;
+use stele_domain::backoff::{Backoff, jitter};
 use stele_domain::market::reference::event::{Link, Source};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -73,7 +73,7 @@ impl Stream {
             tokio::select! {
                 biased;
                 () = self.refresh.notified() => {}
-                () = sleep(backoff.wait(jitter())) => {}
+                () = sleep(backoff.wait(jitter(&RandomState::new()))) => {}
             }
         }
     }

@@ -7,12 +7,13 @@
 use super::Clients;
 use crate::failure::{error, garbled, unreachable};
 use crate::identity::Known;
-use crate::jitter::jitter;
 use crate::observe;
-use crate::wire::{filter_out, page_in};
+use crate::page::page_in;
+use crate::wire::filter_out;
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
-use stele_domain::backoff::Backoff;
+use stele_domain::backoff::{Backoff, jitter};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{Filter, Follow, LogError, Page, Position};
 use stele_proto::log::v1 as proto;
@@ -109,7 +110,7 @@ impl Reading {
         let mut backoff = Backoff::new(WAIT_MIN, WAIT_MAX);
         loop {
             let Err(error) = self.read_on(&pages, &mut backoff).await else { return };
-            let wait = backoff.wait(jitter());
+            let wait = backoff.wait(jitter(&RandomState::new()));
             observe::interrupted(self.from, &error, wait);
             if pages.send(Err(error)).await.is_err() {
                 return;
@@ -140,7 +141,7 @@ impl Reading {
                 Ok(None) => return Err(unreachable("the log's owner has ended the reading".to_owned())),
                 Err(status) => return Err(error(&status)),
             };
-            let mut page = page_in(message.page).map_err(|error| garbled(&error))?;
+            let mut page = page_in(&message.page).map_err(|error| garbled(&error))?;
             if page.next < at {
                 return Err(unreachable(format!("the reading went back from {at} to {}", page.next)));
             }

@@ -8,7 +8,7 @@ use super::papers::{Papers, Trust};
 use super::way::{CannotConnect, Way};
 use super::{Bearer, Clients};
 use crate::observe;
-use std::error::Error;
+use stele_domain::causes::with_causes;
 use tokio::sync::watch;
 
 /// At which look in a row the same complaint is said, once.
@@ -41,7 +41,7 @@ impl Renewal {
                     }
                 }
                 Err(error) => {
-                    let words = chain(&error);
+                    let words = with_causes(&error);
                     looks = if words == refused { looks.saturating_add(1) } else { 1 };
                     if looks == SAID_AT {
                         observe::certificates_refused(&words);
@@ -67,18 +67,6 @@ impl Renewal {
         self.papers = papers;
         Ok(Some(clients))
     }
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    words
 }
 
 #[cfg(test)]

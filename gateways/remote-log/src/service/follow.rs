@@ -5,7 +5,8 @@
 use super::Stands;
 use crate::failure::{denied, malformed, status};
 use crate::observe;
-use crate::wire::{Malformed, page_out};
+use crate::page::page_out;
+use crate::wire::Malformed;
 use futures_util::Stream;
 use futures_util::stream;
 use std::pin::Pin;
@@ -20,8 +21,8 @@ use tonic::Status;
 
 /// Most live readings at the same time. A process has about ten.
 const READINGS_MAX: usize = 512;
-/// Most records of one page.
-const PAGE_RECORDS: usize = 512;
+/// Most records of one page: enough that what a page costs besides its records does not count.
+const PAGE_RECORDS: usize = 1_024;
 /// How long the news that nothing matched may wait.
 const EMPTY_EVERY: Duration = Duration::from_millis(50);
 
@@ -120,7 +121,7 @@ impl Reading {
             Ok(_) => self.sent_at = Some(Instant::now()),
             Err(_) => self.ended = true,
         }
-        let answer = page.map(|page| proto::FollowResponse { page: Some(page_out(&page)) });
+        let answer = page.map(|page| proto::FollowResponse { page: page_out(&page) });
         Some((answer, self))
     }
 

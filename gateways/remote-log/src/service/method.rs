@@ -23,13 +23,15 @@ pub enum Method {
     Checkpoint,
     /// A proof.
     Prove,
+    /// A proof that the log goes on from an earlier size.
+    ProveConsistency,
     /// A live reading.
     Follow,
 }
 
 impl Method {
     /// Every method.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Append,
         Self::ReadStream,
         Self::ReadAll,
@@ -37,6 +39,7 @@ impl Method {
         Self::Stat,
         Self::Checkpoint,
         Self::Prove,
+        Self::ProveConsistency,
         Self::Follow,
     ];
 
@@ -51,6 +54,7 @@ impl Method {
             Self::Stat => "Stat",
             Self::Checkpoint => "Checkpoint",
             Self::Prove => "Prove",
+            Self::ProveConsistency => "ProveConsistency",
             Self::Follow => "Follow",
         }
     }
@@ -72,6 +76,7 @@ impl Method {
             | Self::Stat
             | Self::Checkpoint
             | Self::Prove
+            | Self::ProveConsistency
             | Self::Follow => QUESTION_BYTES_MAX,
         }
     }

@@ -35,6 +35,32 @@ async fn a_process_appends_what_its_roles_are_for_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_role_appends_to_the_streams_of_its_own_desk_and_not_to_those_of_another() {
+    let owner = Owner::listing(Arc::new(MemoryLog::new(clock())));
+    let whole = owner.client("market+ingest+strategy+executor+api");
+    for (name, event_type) in [
+        ("account-other.near", "trading.LeaseTaken"),
+        ("account-other.near", "trading.Armed"),
+        ("account-desk.near2", "trading.SubmissionStarted"),
+        ("price-eth-eure", "market.PriceObserved"),
+        ("quote-eth-eure", "intents.QuoteReceived"),
+        ("strategy-btc-eure-2", "trading.Decided"),
+        ("filter-other-venue", "intents.FilterSet"),
+    ] {
+        let offer = vec![typed(1, event_type)];
+        let denied = whole.append(&stream(name), Expected::NoStream, offer).await.unwrap_err();
+        let LogError::Denied(words) = &denied else { panic!("{name}: {denied:?}") };
+        for part in [event_type, name, "no stream of this desk's account, pair and services"] {
+            assert!(words.contains(part), "{words}");
+        }
+    }
+    assert_eq!(whole.head().await.unwrap(), Position::START, "something was kept");
+    assert_eq!(owner.denials.lock().unwrap().len(), 7, "every attempt is told");
+    let taken = vec![typed(1, "trading.LeaseTaken")];
+    whole.append(&stream("account-desk.near"), Expected::NoStream, taken).await.unwrap();
+}
+
+#[tokio::test]
 async fn one_foreign_fact_in_a_batch_refuses_all_of_it() {
     let owner = Owner::listing(Arc::new(MemoryLog::new(clock())));
     let executor = owner.client("executor");

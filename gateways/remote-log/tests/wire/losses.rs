@@ -4,7 +4,7 @@ use crate::support::{Owner, client, clock, record, stream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use stele_domain::port::event_log::{EventLog, Expected, Filter, LogError, Position, Revision};
+use stele_domain::port::event_log::{EventLog, Expected, Filter, LogError, NewRecord, Position, Revision};
 use stele_event_log::MemoryLog;
 use tokio::io::copy;
 use tokio::net::{TcpListener, TcpStream};
@@ -171,4 +171,19 @@ async fn a_reading_that_nobody_wants_any_more_ends_at_the_owner_too() {
         }
     });
     assert_eq!(page.await.expect("a seat is free").records.len(), 10);
+}
+
+#[tokio::test]
+async fn what_can_not_be_kept_is_refused_before_it_is_sent() {
+    // Nobody is there: whatever is sent has no answer.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let remote = client(address, "market");
+    let nameless = NewRecord { event_type: "".into(), ..record(1) };
+    let long = NewRecord { event_type: "x".repeat(257).into(), ..record(1) };
+    for (records, word) in [(vec![], "no records"), (vec![nameless], "0 bytes"), (vec![long], "257 bytes")] {
+        let refused = remote.append(&stream("order-1"), Expected::Any, records).await.unwrap_err();
+        assert!(matches!(&refused, LogError::Invalid(what) if what.contains(word)), "{refused:?}");
+    }
 }

@@ -7,7 +7,7 @@ use stele_domain::port::event_log::{EventLog, Expected, LogError, Position};
 use stele_event_log::checkpoint::Checkpoint;
 use stele_event_log::note::NoteVerifier;
 use stele_event_log::simulated_disk::SimulatedDisk;
-use stele_event_log::{EmbeddedLog, InclusionProof, MemoryLog, Options};
+use stele_event_log::{ConsistencyProof, EmbeddedLog, InclusionProof, MemoryLog, Options};
 use stele_remote_log::Proof;
 
 /// A log with commits of one record and of several.
@@ -53,6 +53,30 @@ async fn a_checkpoint_over_the_wire_is_signed_by_the_key_that_it_names() {
     let told = NoteVerifier::parse(&signed.public_key).unwrap();
     assert_eq!(&told, log.verifier());
     assert_eq!(Checkpoint::open(&signed.checkpoint, &told).unwrap().size, 4);
+}
+
+#[tokio::test]
+async fn the_log_is_proved_over_the_wire_to_go_on_from_every_size_that_it_has_had() {
+    let log = log().await;
+    let owner = Owner::proving(&log);
+    let front = owner.client("api");
+    let at = async |size| Checkpoint::open(&log.checkpoint_at(size).await.unwrap(), log.verifier()).unwrap();
+    for old in 0..=4 {
+        for new in (old..=4).map(Some).chain([None]) {
+            let told = front.prove_consistency(old, new).await.unwrap();
+            let newer = Checkpoint::open(&told.signed.checkpoint, log.verifier()).unwrap();
+            assert_eq!((told.old_size, told.new_size, newer.size), (old, new.unwrap_or(4), new.unwrap_or(4)));
+            let (old_size, new_size) = (told.old_size, told.new_size);
+            let proof = ConsistencyProof { old_size, new_size, path: told.path };
+            assert_eq!(proof.verify(&at(old).await, &newer), Ok(()), "{old} to {new:?}");
+        }
+    }
+    for (old, new) in [(5, None), (0, Some(5)), (3, Some(2))] {
+        let none = front.prove_consistency(old, new).await.unwrap_err();
+        assert!(matches!(&none, LogError::Invalid(_)), "{none:?}");
+    }
+    let denied = owner.client("strategy").prove_consistency(1, None).await.unwrap_err();
+    assert!(matches!(denied, LogError::Denied(_)), "{denied:?}");
 }
 
 #[tokio::test]

@@ -10,10 +10,13 @@ use std::sync::{Arc, Mutex};
 use stele_domain::access::{Caller, Origin, Role, Scope};
 use stele_domain::ids::Actor;
 use stele_domain::port::clock::Clock;
-use stele_domain::port::event_log::{EventLog, Position};
+use stele_domain::port::event_log::{EventLog, Position, StreamId};
 use stele_domain::time::Timestamp;
 use stele_event_log::EmbeddedLog;
-use stele_remote_log::{Denial, LogService, Options, Proof, RemoteLog, SignedCheckpoint, Stat, Trust};
+use stele_remote_log::{
+    Consistency, Denial, LogService, Options, Process, Proof, RemoteLog, SignedCheckpoint, Stat, Trust,
+    WriteLists,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -116,11 +119,12 @@ impl Owner {
             Some(_) => Err("this key was taken back: ask for a new one".to_owned()),
             None => Ok(()),
         };
-        let mut service = LogService::new(Arc::clone(&self.log), stands, hear, stop)
+        let (listed, lists) = (self.listed, lists());
+        let list = move |role: Process, stream: &StreamId, event_type: &str| {
+            !listed || lists.may_append(role, stream, event_type)
+        };
+        let mut service = LogService::new(Arc::clone(&self.log), list, stands, hear, stop)
             .with_stat(move || Stat { log: identity, ..stat() });
-        if !self.listed {
-            service = service.with_list(|_, _, _| true);
-        }
         if let Some(log) = &self.proving {
             service = with_proofs(service, log);
         }
@@ -178,8 +182,8 @@ fn with_proofs(service: LogService, log: &Arc<EmbeddedLog>) -> LogService {
     let (signing, proving) = (Arc::clone(log), Arc::clone(log));
     let key = log.verifier().to_string();
     let signed = move |checkpoint| SignedCheckpoint { checkpoint, public_key: key.clone() };
-    let signed_too = signed.clone();
-    service.with_proofs(
+    let (signed_too, signed_last, going_on) = (signed.clone(), signed.clone(), Arc::clone(log));
+    let service = service.with_proofs(
         move || signed(signing.checkpoint()),
         move |position| {
             let (log, signed) = (Arc::clone(&proving), signed_too.clone());
@@ -190,7 +194,15 @@ fn with_proofs(service: LogService, log: &Arc<EmbeddedLog>) -> LogService {
                 Ok(Proof { first, leaf_index, payload: proof.payload, path: proof.path, signed })
             })
         },
-    )
+    );
+    service.with_consistency(move |old, new| {
+        let (log, signed) = (Arc::clone(&going_on), signed_last.clone());
+        Box::pin(async move {
+            let (proof, checkpoint) = log.prove_consistency(old, new).await?;
+            let (old_size, new_size) = (proof.old_size, proof.new_size);
+            Ok(Consistency { old_size, new_size, path: proof.path, signed: signed(checkpoint) })
+        })
+    })
 }
 
 /// Listens where somebody listened a moment ago.
@@ -199,6 +211,13 @@ fn socket_of(address: SocketAddr) -> std::net::TcpListener {
     socket.set_reuseaddr(true).unwrap();
     socket.bind(address).unwrap();
     socket.listen(64).unwrap().into_std().unwrap()
+}
+
+/// The lists of a desk with one account and one pair.
+fn lists() -> WriteLists {
+    let names =
+        ["account-desk.near", "price-btc-eure", "quote-btc-eure", "strategy-btc-eure", "service-market"];
+    WriteLists::of(names.map(stream).into())
 }
 
 /// Some numbers.
@@ -212,6 +231,7 @@ pub fn stat() -> Stat {
         segments: 2,
         head: Position(6),
         categories: [("order".to_owned(), 6)].into(),
+        growth: vec![],
     }
 }
 

@@ -1,25 +1,23 @@
 //! Reading in process: all of a log against a plain scan of its bytes with their checksums, one stream, followers, and
 //! opening.
 
-use super::SystemClock;
-use super::drive::Writer;
 use crate::Place;
-use crate::figures::{Micros, ratio};
-use anyhow::Context;
+use crate::figures::{per_second, ratio};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use stele_domain::port::event_log::{
-    Direction, EventLog, Filter, MultiStream, Position, Revision, StreamAppend,
-};
+use stele_bench_drive::SystemClock;
+use stele_bench_drive::load::{self, Writer};
+use stele_bench_drive::pace::{self, Paced};
+use stele_bench_drive::raw;
+use stele_domain::port::event_log::{Direction, EventLog, Filter, Position, Revision};
 use stele_event_log::{EmbeddedLog, Options, VerifyOptions};
-use tokio::time::{MissedTickBehavior, interval};
 
 /// Streams of the log that is read, a thousand records in each.
-const STREAMS: u64 = 1_000;
+pub(super) const STREAMS: u64 = 1_000;
 /// Records of one stream.
-const RECORDS: u64 = 1_000;
+pub(super) const RECORDS: u64 = 1_000;
 /// Appends that are on their way at once while the log is written.
 const AT_ONCE: usize = 200;
 /// Turns of each measurement; the best counts, as nobody else's work makes anything faster.
@@ -28,8 +26,6 @@ const TURNS: usize = 5;
 const FOLLOWERS: usize = 100;
 /// How long appends come at an even pace.
 const PACE: Duration = Duration::from_secs(4);
-/// Bytes that raw reads at a time.
-const RAW_CHUNK: usize = 256 * 1024;
 
 /// Measures it all.
 pub(crate) fn run(place: &Place) -> anyhow::Result<Value> {
@@ -72,33 +68,14 @@ pub(crate) fn run(place: &Place) -> anyhow::Result<Value> {
 pub(super) async fn write(directory: &Path) -> anyhow::Result<()> {
     let (log, _) = EmbeddedLog::open(directory, Options::new(Arc::new(SystemClock)))?;
     let log = Arc::new(log);
-    let mut writers = (0..STREAMS).map(Writer::new).collect::<anyhow::Result<Vec<_>>>()?;
-    for _ in 0..RECORDS {
-        for some in writers.chunks_mut(AT_ONCE) {
-            let offers = some.iter_mut().map(|writer| {
-                let (expected, records) = writer.offer(1);
-                let part = StreamAppend { stream: writer.stream().clone(), expected, records };
-                let log = Arc::clone(&log);
-                tokio::spawn(async move { log.append_many(vec![part]).await })
-            });
-            for offer in offers.collect::<Vec<_>>() {
-                offer.await??;
-            }
-        }
-    }
+    load::fill(&log, (STREAMS, RECORDS), 1, AT_ONCE).await?;
     log.close().await?;
     Ok(())
 }
 
 /// Milliseconds until a log is open of which the system remembers nothing.
 fn open_cold(directory: &Path) -> anyhow::Result<f64> {
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        // `dd` asks the system to forget a file; a program can't without unsafe code.
-        let of = format!("of={}", crate::text(&path)?);
-        let forget = ["oflag=nocache", "conv=notrunc,fdatasync", "count=0", "status=none"];
-        std::process::Command::new("dd").arg(of).args(forget).status().context("dd")?;
-    }
+    super::scale::forget(directory)?;
     let began = Instant::now();
     let (log, _) = EmbeddedLog::open(directory, Options::new(Arc::new(SystemClock)))?;
     let took = began.elapsed().as_secs_f64() * 1_000.0;
@@ -110,49 +87,10 @@ fn best(mut measure: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<f64>
     (0..TURNS).map(|_| measure()).try_fold(0.0_f64, |best, next| Ok(best.max(next?)))
 }
 
-/// Events a second of the least that can be done: every frame is found, and its body's checksum verified.
 fn raw_scan(directory: &Path) -> anyhow::Result<f64> {
-    let began = Instant::now();
-    let mut events = 0_u64;
-    for entry in std::fs::read_dir(directory)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "seg") {
-            events += raw_segment(&path)?;
-        }
-    }
+    let (events, speed) = raw::scan(directory)?;
     anyhow::ensure!(events == STREAMS * RECORDS, "raw found {events} events");
-    Ok(per_second(events, began))
-}
-
-fn raw_segment(path: &Path) -> anyhow::Result<u64> {
-    use std::os::unix::fs::FileExt as _;
-    let file = std::fs::File::open(path)?;
-    let mut buffer = vec![0; RAW_CHUNK];
-    let (mut at, mut events) = (4_096_u64, 0);
-    loop {
-        let count = file.read_at(&mut buffer, at)?;
-        let chunk = buffer.get(..count).unwrap_or_default();
-        let mut here = 0;
-        loop {
-            let left = 512 - usize::try_from((at + u64::try_from(here)?) % 512)?;
-            let begin = if left < 20 { here + left } else { here };
-            let Some(header) = chunk.get(begin..begin + 20) else { break };
-            let number =
-                |at: usize| header.get(at..)?.first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes));
-            let (len, crc) = number(8).zip(number(16)).context("a header")?;
-            let Some(body) = chunk.get(begin + 20..begin + 20 + usize::try_from(len)?) else { break };
-            if len == 0 {
-                return Ok(events);
-            }
-            anyhow::ensure!(crc32c::crc32c(body) == crc, "a checksum is wrong");
-            events += 1;
-            here = begin + 20 + body.len();
-        }
-        if here == 0 {
-            return Ok(events);
-        }
-        at += u64::try_from(here)?;
-    }
+    Ok(speed)
 }
 
 /// Events a second of the log's own scan: headers, checksums and envelopes.
@@ -184,56 +122,23 @@ async fn one_stream(log: &EmbeddedLog) -> anyhow::Result<f64> {
     Ok(least)
 }
 
-/// What was seen at an even pace.
-struct Paced {
-    append: Micros,
-    lag: Micros,
-    per_second: f64,
-}
-
 /// Appends at an even pace, followed by so many.
 async fn pace(log: &Arc<EmbeddedLog>, per_second: u32, followers: usize) -> anyhow::Result<Paced> {
     let head = log.head().await?;
-    let began = Instant::now();
-    let appends = u64::from(per_second) * PACE.as_secs();
-    let following: Vec<_> = (0..followers)
-        .map(|_| {
-            let mut follow = log.follow(head.next(), Filter::all());
-            tokio::spawn(async move {
-                let mut seen = vec![];
-                while u64::try_from(seen.len())? < appends {
-                    let page = follow.next(1_000).await?;
-                    let at = began.elapsed();
-                    seen.extend(page.records.iter().map(|_| at));
-                }
-                anyhow::Ok(seen)
-            })
-        })
-        .collect();
     // A stream of its own: positions are never the same.
-    let mut writer = Writer::new(head.0 + STREAMS)?;
-    let mut ticks = interval(Duration::from_secs(1) / per_second);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let (mut took, mut known) = (vec![], vec![]);
-    for _ in 0..appends {
-        ticks.tick().await;
-        let from = began.elapsed();
-        writer.append(log, 1).await?;
-        known.push(began.elapsed());
-        took.push(began.elapsed().saturating_sub(from));
-    }
-    let seconds = began.elapsed().as_secs_f64();
-    let mut lags = vec![];
-    for follower in following {
-        let seen = follower.await??;
-        lags.extend(seen.iter().zip(&known).map(|(seen, known)| seen.saturating_sub(*known)));
-    }
-    let micros = |times: Vec<Duration>| {
-        times.iter().map(|time| i64::try_from(time.as_micros()).unwrap_or(i64::MAX)).collect()
-    };
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let per_second = appends as f64 / seconds;
-    Ok(Paced { append: micros(took), lag: micros(lags), per_second })
+    pace::pace(log, head.0 + STREAMS, (per_second, PACE), followers, |appends, began| {
+        let mut follow = log.follow(head.next(), Filter::all());
+        tokio::spawn(async move {
+            let mut seen = vec![];
+            while u64::try_from(seen.len())? < appends {
+                let page = follow.next(1_000).await?;
+                let at = began.elapsed();
+                seen.extend(page.records.iter().map(|_| at));
+            }
+            Ok(seen)
+        })
+    })
+    .await
 }
 
 /// Bytes a second of a verification.
@@ -262,9 +167,4 @@ pub(super) fn sha256() -> anyhow::Result<f64> {
         }
     });
     Ok(per_second(rounds * 328 * u64::try_from(cores)?, began))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-fn per_second(count: u64, began: Instant) -> f64 {
-    count as f64 / began.elapsed().as_secs_f64()
 }

@@ -27,7 +27,7 @@ pub(crate) fn run(place: &Place, rounds: u32) -> anyhow::Result<Value> {
     let shares = verify.iter().zip(&sha).map(|(verify, sha)| ratio(*verify, *sha)).collect();
     Ok(json!({
         "benchmark": "log-verify",
-        "bytes": super::directory_bytes(&directory)?,
+        "bytes": stele_bench_drive::directory_bytes(&directory)?,
         "verify_bytes_per_second": verify.iter().map(|figure| figure.round()).collect::<Vec<_>>(),
         "sha256_bytes_per_second": sha.iter().map(|figure| figure.round()).collect::<Vec<_>>(),
         "share": median(shares),

@@ -7,7 +7,9 @@ mod log;
 
 pub(crate) use access::{ApproveArgs, KeyCreateArgs, KeysCommand};
 pub(crate) use alerts::{AlertsArgs, AlertsCommand};
-pub(crate) use log::{BackupArgs, ExportArgs, ImportArgs, LogCommand, RestoreArgs, VerifyArgs, WatchArgs};
+pub(crate) use log::{
+    ArchiveArgs, BackupArgs, ExportArgs, ImportArgs, LogCommand, RestoreArgs, VerifyArgs, WatchArgs,
+};
 
 use crate::amounts;
 use crate::wiring::Role;
@@ -26,7 +28,8 @@ Exit codes:
   3  refused by a rule of the desk        10  the disk can't be written to
   4  waits for a second person            11  a part of another log is where this one is
   5  somebody else has it, or was first   12  a part of the log is missing
-  6  not allowed
+  6  not allowed                          13  the log is not what its witness has seen
+                                          14  an archived segment is missing, or is another
 
 Answers go to standard output, everything else to standard error. NO_COLOR is respected.
 A key is read from a file (--key-file, STELE_KEY_FILE), never from a flag or a variable.
@@ -153,6 +156,10 @@ pub(crate) struct DemoArgs {
     /// so for its proof
     #[arg(long, value_name = "FILE", hide = true)]
     pub compare: Option<PathBuf>,
+    /// Only follow the log at this address with the key in --key-file, and say what was seen; the demo starts itself so as
+    /// its second process
+    #[arg(long, value_name = "URL", hide = true)]
+    pub follow: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -99,15 +99,66 @@ pub(crate) fn unsettled(error: &ClientError) -> bool {
 
 /// A wish of which nobody knows whether it was done, with the way to find out that does it at most once.
 pub(crate) fn unanswered(error: ClientError, id: Uuid) -> Failure {
-    let unsettled = unsettled(&error);
+    let (unsettled, lasting) = (unsettled(&error), lasting(&error));
     let failure = Failure::from(error);
-    if !unsettled {
-        return failure;
+    let again = format!(
+        "to ask for the very same wish again, which is done once: the same command with --command-id {id}"
+    );
+    match (unsettled, lasting) {
+        (true, _) => failure.advise(format!("`stele status` shows whether it was done; {again}")),
+        (false, Some(mend)) => failure.advise(format!("{mend}\n  when it is mended, {again}")),
+        (false, None) => failure,
     }
-    failure.advise(format!(
-        "`stele status` shows whether it was done. To ask for the very same wish again, which is done once: the same \
-         command with --command-id {id}"
-    ))
+}
+
+/// A stream that the desk has broken off, and why.
+pub(crate) fn broken_off(code: &str, detail: &str) -> Failure {
+    let exit = match code {
+        "log-damaged" => Code::Mismatch,
+        "log-failed" | "event-unreadable" => Code::Error,
+        "expired-key" | "revoked-key" | "log-denied" => Code::Unauthorised,
+        _ => Code::Unavailable,
+    };
+    Failure { advice: mend(code).map(str::to_owned), ..Failure::new(exit, detail) }
+}
+
+/// Whether what a code stands for does not pass by itself.
+pub(crate) fn lasts(code: &str) -> bool {
+    mend(code).is_some()
+}
+
+/// What to do about a desk that can't do it until somebody has mended what it stands on.
+fn lasting(error: &ClientError) -> Option<&'static str> {
+    match error {
+        ClientError::Problem(problem) => mend(&problem.code),
+        ClientError::Lost { .. }
+        | ClientError::Unreachable { .. }
+        | ClientError::Forbidden { .. }
+        | ClientError::Untrusted { .. }
+        | ClientError::Protocol { .. } => None,
+    }
+}
+
+/// The same, by the code of the answer.
+fn mend(code: &str) -> Option<&'static str> {
+    match code {
+        "log-damaged" => Some(
+            "this will not pass by itself: `stele log verify`, on the machine with the log, names every damaged place; \
+             ops/runbooks/backup.md says how to restore",
+        ),
+        "event-unreadable" => Some(
+            "this will not pass by itself: a newer build may have written it, so look at the versions of all processes; \
+             `stele log verify` tells whether the log itself is whole",
+        ),
+        "log-failed" => Some(
+            "this will not pass by itself: look at the desk's log lines and at its disk, then start it again; \
+             `stele log verify` tells whether the log is whole",
+        ),
+        "log-denied" => Some(
+            "this will not pass by itself: the log's owner must let this process write there (its key, its role)",
+        ),
+        _ => None,
+    }
 }
 
 impl From<SetupError> for Failure {
@@ -153,6 +204,9 @@ fn refused(problem: &Problem) -> Failure {
         return failure
             .advise("name the file with your key: --key-file FILE, STELE_KEY_FILE or client.key_file");
     }
+    if let Some(mend) = mend(&problem.code) {
+        return failure.advise(mend);
+    }
     let fields = problem.errors.iter().map(|error| format!("{}: {}", error.field, error.message));
     let fields: Vec<_> = fields.filter(|field| !problem.detail.contains(field.as_str())).collect();
     if fields.is_empty() { failure } else { failure.advise(fields.join("\n  ")) }
@@ -166,6 +220,7 @@ fn code_of(status: u16, code: &str) -> Code {
         409 | 412 | 422 => Code::Conflict,
         400 => Code::Usage,
         408 | 429 | 502..=504 => Code::Unavailable,
+        500 if code == "log-damaged" => Code::Mismatch,
         _ => Code::Error,
     }
 }
@@ -242,6 +297,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_does_not_pass_by_itself_is_told_at_once_with_what_to_do() {
+        for (status, code, says) in [
+            (500, "log-damaged", "stele log verify"),
+            (500, "log-failed", "start it again"),
+            (500, "event-unreadable", "versions"),
+            (409, "log-denied", "owner"),
+        ] {
+            let (came, ids) = asked([Err(problem(status, code)), Ok(1)]).await;
+            assert_eq!(ids.len(), 1, "{code} is not asked for again");
+            let words = came.unwrap_err().to_string();
+            for word in ["will not pass by itself", says, &format!("--command-id {}", ids[0])] {
+                assert!(words.contains(word), "{word:?} is missing: {words}");
+            }
+            assert!(Failure::from(problem(status, code)).to_string().contains(says));
+        }
+    }
+
+    #[tokio::test]
     async fn an_id_that_is_given_is_the_one_that_is_used() {
         let given = new_key();
         let used = wish(Some(given), async |id| Ok(Reply { answer: id, replayed: true })).await.unwrap();
@@ -262,6 +335,10 @@ mod tests {
             (400, "bad-request", Code::Usage),
             (429, "rate-limited", Code::Unavailable),
             (503, "projection-behind", Code::Unavailable),
+            (500, "log-damaged", Code::Mismatch),
+            (500, "log-failed", Code::Error),
+            (500, "event-unreadable", Code::Error),
+            (409, "log-denied", Code::Conflict),
             (404, "unknown-position", Code::Error),
             (404, "unknown_request", Code::Refused),
             (404, "unknown_key", Code::Refused),

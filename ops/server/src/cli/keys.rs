@@ -93,7 +93,7 @@ async fn made(
 ) -> Result<CreatedKey, Failure> {
     match repeated(command_id, async |id| client.create_key(id, wish).await).await {
         // Before the desk has ever run there is not even a log.
-        Err(ClientError::Unreachable { .. }) if config.client.server.is_none() => {
+        Err(ClientError::Unreachable { .. }) if config.has_the_log() => {
             eprintln!("no desk is running: made in the log in {}", config.log_dir().display());
             offline::create(config, wish).await
         }

@@ -1,13 +1,16 @@
 //! Looking at the log, through the desk or, on its machine, without it.
 
+pub(super) mod archive;
 mod backup;
+mod checkpoint;
 mod lines;
 mod refused;
 mod stat;
 mod whole;
 
+pub(super) use archive::reach;
 pub(super) use refused::beside;
-pub(crate) use refused::{of_error, on_opening};
+pub(crate) use refused::{archive as archive_failure, of_disk, of_error, on_opening};
 
 use super::args::LogCommand;
 use super::desk::ask;
@@ -22,8 +25,8 @@ use stele_api::dto::Event;
 pub(super) fn run(command: LogCommand, config: &Config, json: bool) -> Outcome {
     match command {
         LogCommand::Stat { directory } => stat::run(directory.as_deref(), config, json),
-        LogCommand::Tail { lines, follow, category, event_type, stream } => {
-            tail::run(tail::Wanted { lines, category, event_type, stream, follow }, config, json)
+        LogCommand::Tail { lines, follow, categories, types, stream } => {
+            tail::run(tail::Wanted { lines, categories, types, stream, follow }, config, json)
         }
         LogCommand::Get { position } => {
             let event = ask(config, |client| event(client, config, position))?;
@@ -33,19 +36,20 @@ pub(super) fn run(command: LogCommand, config: &Config, json: bool) -> Outcome {
         LogCommand::Prove { position: Some(position), key, .. } => {
             super::prove::run(position, key.as_deref(), config, json)
         }
-        LogCommand::Prove { position: None, consistency, to, .. } => {
-            super::prove::consistency(consistency.as_deref(), to.as_deref(), config, json)
+        LogCommand::Prove { position: None, consistency, to, key } => {
+            let (old, new) = (consistency.as_deref(), to.as_deref());
+            super::prove::consistency(old, new, key.as_deref(), config, json)
         }
-        LogCommand::Check { proof, key } => super::verify::check(&proof, &key, json),
+        LogCommand::Check { proof, key, witness_key } => {
+            super::verify::check(&proof, &key, witness_key.as_deref(), json)
+        }
         LogCommand::Verify(args) => super::verify::run(&args, config, json),
         LogCommand::Export(args) => lines::export(&args, config),
         LogCommand::Import(args) => lines::import(&args, config, json),
+        LogCommand::Archive(args) => archive::run(&args, config, json),
         LogCommand::Backup(args) => backup::run(&args, config, json),
-        LogCommand::Restore(args) => backup::restore(&args, json),
-        LogCommand::Checkpoint => {
-            let answer = ask(config, |client| async move { Ok(client.checkpoint().await?) })?;
-            if json { say_json(&answer) } else { say(answer.checkpoint.trim_end_matches('\n')) }
-        }
+        LogCommand::Restore(args) => backup::restore(&args, config, json),
+        LogCommand::Checkpoint { cosigned } => checkpoint::run(cosigned, config, json),
     }
 }
 
@@ -70,7 +74,7 @@ where
 async fn event(client: Client, config: &Config, position: u64) -> Result<Event, Failure> {
     let directory = config.log_dir();
     or_offline(client.event(position).await, config, || {
-        offline::with(&directory, async |log| Ok(of::event(&*log, position).await?))
+        offline::with(config, &directory, async |log| Ok(of::event(&*log, position).await?))
     })
     .await
 }

@@ -13,6 +13,8 @@ const SHOWN_AFTER: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(100);
 /// With an end that is known.
 const BAR: &str = "{msg} {bar:30} {percent} %, {eta} left";
+/// The same, where bytes are counted.
+const BYTES_BAR: &str = "{msg} {bar:30} {percent} %, {binary_bytes_per_sec}, {eta} left";
 /// Without one.
 const SPINNER: &str = "{spinner} {msg} {elapsed}";
 
@@ -53,6 +55,12 @@ impl Progress {
         self.bar.set_style(style(BAR));
     }
 
+    /// How many bytes there are to do.
+    pub(crate) fn total_bytes(&self, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_style(style(BYTES_BAR));
+    }
+
     /// How much is done.
     pub(crate) fn done(&self, done: u64) {
         self.bar.set_position(done);
@@ -76,12 +84,12 @@ fn style(template: &str) -> ProgressStyle {
 
 #[cfg(test)]
 mod tests {
-    use super::{BAR, Progress, SPINNER};
+    use super::{BAR, BYTES_BAR, Progress, SPINNER};
     use indicatif::ProgressStyle;
 
     #[test]
-    fn both_templates_are_understood() {
-        for template in [BAR, SPINNER] {
+    fn every_template_is_understood() {
+        for template in [BAR, BYTES_BAR, SPINNER] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }

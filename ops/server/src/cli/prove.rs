@@ -2,7 +2,7 @@
 //! log's public key before it is shown.
 
 use super::desk::ask;
-use super::log::or_offline;
+use super::log::{or_offline, reach};
 use super::progress::Progress;
 use super::verify::{checkpoint_in, unverified};
 use super::{say, say_json};
@@ -17,58 +17,101 @@ use stele_api::client::{Client, ClientError};
 use stele_api::dto::EventProof;
 use stele_domain::port::event_log::{LogError, Position, Record};
 use stele_event_log::checkpoint::Checkpoint;
-use stele_event_log::note::NoteVerifier;
-use stele_event_log::{InclusionProof, SignedConsistency, prove_consistency};
+use stele_event_log::note::{NoteError, NoteVerifier};
+use stele_event_log::{InclusionProof, SignedConsistency, VerifyError, prove_consistency};
 
 pub(super) fn run(position: u64, key: Option<&Path>, config: &Config, json: bool) -> Outcome {
     // Whoever names no key believes the one beside the log; without either, the proof is shown and not judged.
     let beside = config.log_dir().join(KEY_FILE);
-    let here = config.client.server.is_none() && beside.is_file();
+    let here = config.has_the_log() && beside.is_file();
     let verifier = key.or_else(|| here.then_some(beside.as_path())).map(verifier).transpose()?;
-    let proof = ask(config, |client| proof(client, position, config))?;
+    let proof = asked_for(position, ask(config, |client| proof(client, position, config))?)?;
     let commits =
         verifier.map(|verifier| Ok::<_, Failure>(checked(&proof, &verifier)?.0.size)).transpose()?;
     if json { say_json(&proof) } else { say(&words(&proof, commits)) }
 }
 
-/// Proves from the log's files that it goes on from the checkpoint in a file.
-pub(super) fn consistency(old: Option<&Path>, new: Option<&Path>, config: &Config, json: bool) -> Outcome {
+/// Proves that the log goes on from the checkpoint in a file: the desk does, or the log's files where no desk runs.
+pub(super) fn consistency(
+    old: Option<&Path>,
+    new: Option<&Path>,
+    key: Option<&Path>,
+    config: &Config,
+    json: bool,
+) -> Outcome {
     let old =
         old.ok_or_else(|| Failure::usage("name the older checkpoint: --consistency CHECKPOINT-FILE"))?;
-    if config.client.server.is_some() {
-        return Err(Failure::usage(
-            "a consistency proof is made from the log's files, not by a desk elsewhere",
-        )
-        .advise("run it on the machine of the log, or on a copy: --data DIR"));
-    }
-    let directory = config.log_dir();
     let old = checkpoint_in(old)?;
-    let new = match new {
-        Some(path) => Some(checkpoint_in(path)?),
-        None => fresh(config)?,
+    let new = new.map(checkpoint_in).transpose()?;
+    let beside = config.log_dir().join(KEY_FILE);
+    let here = config.has_the_log() && beside.is_file();
+    let key = key.or_else(|| here.then_some(beside.as_path())).map(verifier).transpose()?;
+    let file = match ask(config, |client| by_desk(client, &old, new.as_deref(), config))? {
+        Some(file) => file,
+        None => by_files(config, &old, new.as_deref(), json)?,
     };
-    let progress = Progress::of_what("verifying the log that the proof is made from", json);
-    let proof = prove_consistency(&directory, &old, new.as_deref());
-    drop(progress);
-    let proof = proof.map_err(|error| unverified(&error, &directory))?;
-    let file = ConsistencyFile::of(&proof);
+    let believed = key.map(|key| file.checked(&key)).transpose()?;
     if json {
         return say_json(&file);
     }
-    let (older, newer) = file.checked(&verifier(&directory.join(KEY_FILE))?)?;
+    let verdict = match &believed {
+        Some((older, newer)) => continues(older, newer),
+        None => "A proof that the log goes on from the older checkpoint. It was not checked: name the log's public key with \
+                 --key."
+            .to_owned(),
+    };
     let path = table::facts([("path", format!("{} hashes", file.path.len()))]);
-    say(&format!("{}\n{path}\n{}", continues(&older, &newer), file.new_checkpoint.trim_end()))
+    say(&format!("{verdict}\n{path}\n{}", file.new_checkpoint.trim_end()))
 }
 
-/// A checkpoint of the desk that runs on the log; none when no desk runs.
-fn fresh(config: &Config) -> Result<Option<String>, Failure> {
-    ask(config, |client| async move {
-        match client.checkpoint().await {
-            Ok(answer) => Ok(Some(answer.checkpoint)),
-            Err(ClientError::Unreachable { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
+/// What the desk that runs on the log proves; none when no desk runs and the log's files are at hand.
+async fn by_desk(
+    client: Client,
+    old: &str,
+    new: Option<&str>,
+    config: &Config,
+) -> Result<Option<ConsistencyFile>, Failure> {
+    let (older, newer) = (said_by(old)?, new.map(said_by).transpose()?);
+    if let Some(newer) = newer.as_ref().filter(|newer| newer.size < older.size) {
+        return Err(Failure::usage(chain(&VerifyError::Order { old: older.size, new: newer.size })));
+    }
+    let proof = match client.prove_consistency(older.size, newer.as_ref().map(|newer| newer.size)).await {
+        Ok(proof) => proof,
+        Err(ClientError::Unreachable { .. }) if config.has_the_log() => return Ok(None),
+        Err(error) if error.code() == Some("size-beyond-log") => {
+            return Err(Failure::new(Code::Mismatch, error.to_string())
+                .advise("keep the checkpoint: it is evidence. See ops/runbooks/witness.md"));
         }
-    })
+        Err(error) => return Err(error.into()),
+    };
+    let told = said_by(&proof.checkpoint)?;
+    if told.origin != older.origin {
+        let words = format!("the checkpoint is of {}, and the desk has {}", older.origin, told.origin);
+        return Err(Failure::new(Code::Mismatch, words));
+    }
+    Ok(Some(ConsistencyFile {
+        old_checkpoint: old.to_owned(),
+        new_checkpoint: new.map_or(proof.checkpoint, str::to_owned),
+        path: proof.path,
+    }))
+}
+
+/// What a note says, whoever signed it.
+fn said_by(note: &str) -> Result<Checkpoint, Failure> {
+    let unlike = |error: NoteError| {
+        Failure::new(Code::Mismatch, format!("the given checkpoint is not one of this log: {error}"))
+    };
+    Checkpoint::unverified(note).map_err(unlike)
+}
+
+/// The same from the log's files, all of which are verified on the way.
+fn by_files(config: &Config, old: &str, new: Option<&str>, json: bool) -> Result<ConsistencyFile, Failure> {
+    let directory = config.log_dir();
+    let progress = Progress::of_what("verifying the log that the proof is made from", json);
+    let archive = reach(config, &directory)?;
+    let proof = prove_consistency(&directory, &archive.reach(), old, new);
+    drop(progress);
+    proof.map(|proof| ConsistencyFile::of(&proof)).map_err(|error| unverified(&error, &directory))
 }
 
 /// A consistency proof as it is handed over.
@@ -136,13 +179,26 @@ const KEY_FILE: &str = "key.pub";
 async fn proof(client: Client, position: u64, config: &Config) -> Result<EventProof, Failure> {
     let directory = config.log_dir();
     or_offline(client.prove(position).await, config, || {
-        offline::with(&directory, async |log| match log.inclusion_proof(Position(position)).await {
+        offline::with(config, &directory, async |log| match log.inclusion_proof(Position(position)).await {
             Ok(proof) => Ok(said(position, &proof)),
             Err(LogError::Invalid(what)) => Err(Failure::new(Code::Error, what)),
             Err(error) => Err(Failure::error(&error)),
         })
     })
     .await
+}
+
+/// The proof, where it is of the event that was asked for: one of another, however right, proves nothing of it.
+fn asked_for(position: u64, proof: EventProof) -> Result<EventProof, Failure> {
+    if proof.position == position {
+        return Ok(proof);
+    }
+    let what = format!(
+        "a proof of event {position} was asked for, and the desk answered with one of event {}",
+        proof.position
+    );
+    Err(Failure::new(Code::Mismatch, what)
+        .advise("do not believe this desk: verify its log with stele log verify"))
 }
 
 fn said(position: u64, proof: &InclusionProof) -> EventProof {
@@ -194,4 +250,20 @@ fn words(proof: &EventProof, commits: Option<u64>) -> String {
         ("path", format!("{} hashes", proof.path.len())),
     ]);
     format!("{verdict}\n{facts}\n{}", proof.checkpoint.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::asked_for;
+    use crate::exit::Code;
+    use stele_api::dto::EventProof;
+
+    #[test]
+    fn a_proof_of_another_event_is_none_of_this_one() {
+        let proof = EventProof::new(7, 6, 2, b"commit", &[], "a checkpoint");
+        assert_eq!(asked_for(7, proof.clone()).unwrap(), proof);
+        let refused = asked_for(8, proof).unwrap_err();
+        assert_eq!(refused.code, Code::Mismatch);
+        assert!(refused.what.contains("one of event 7"), "{}", refused.what);
+    }
 }

@@ -33,7 +33,7 @@ pub(super) fn trace(args: &TraceArgs, config: &Config, json: bool) -> Outcome {
 /// The story as the log alone tells it.
 async fn from_log(id: &str, config: &Config, json: bool) -> Result<dto::Trace, Failure> {
     let progress = Progress::of_what("folding the log", json);
-    let (store, head) = offline::folded(&config.log_dir(), None, &progress).await?;
+    let (store, head) = offline::folded(Some(config), &config.log_dir(), None, &progress).await?;
     drop(progress);
     let trace = stele_projections::trace::trace(&store, id).await.map_err(|error| Failure::error(&error))?;
     let trace =

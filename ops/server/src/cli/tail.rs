@@ -1,7 +1,7 @@
 //! The newest events of the log: page after page towards its beginning until as many are found as are wanted, through
 //! the desk or, on its machine, without it; then, when that is wanted, what comes.
 
-use super::desk::ask;
+use super::desk::{ask, broken_off};
 use super::log::{one_line, or_offline};
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome};
@@ -12,8 +12,8 @@ use stele_api::dto::{Event, EventsPage, FollowLine};
 /// Which events are wanted.
 pub(super) struct Wanted {
     pub lines: u32,
-    pub category: Option<String>,
-    pub event_type: Option<String>,
+    pub categories: Vec<String>,
+    pub types: Vec<String>,
     pub stream: Option<String>,
     pub follow: bool,
 }
@@ -21,8 +21,8 @@ pub(super) struct Wanted {
 pub(super) fn run(wanted: Wanted, config: &Config, json: bool) -> Outcome {
     let query = EventsQuery {
         limit: usize::try_from(wanted.lines).ok(),
-        categories: wanted.category.into_iter().collect(),
-        types: wanted.event_type.into_iter().collect(),
+        categories: wanted.categories,
+        types: wanted.types,
         stream: wanted.stream,
         backward: true,
         ..EventsQuery::default()
@@ -59,7 +59,7 @@ async fn looked(search: &mut Search, client: &Client, config: &Config, follow: b
     }
     let directory = config.log_dir();
     or_offline(told, config, || {
-        offline::with(&directory, async |log| {
+        offline::with(config, &directory, async |log| {
             Ok(search.go(async |query| of::events(&*log, &query).await).await?)
         })
     })
@@ -122,27 +122,21 @@ impl Search {
 }
 
 async fn go_on(client: &Client, query: &EventsQuery, from: u64, json: bool) -> Outcome {
-    // A desk follows categories: of the stream's one the others are left out here.
-    let mut categories = query.categories.clone();
-    categories.extend(
-        query.stream.as_deref().and_then(|stream| stream.split_once('-')).map(|(name, _)| name.to_owned()),
-    );
-    let mut lines = client.follow(Some(from), &categories, &query.types).await?;
+    let mut lines = match &query.stream {
+        Some(stream) => client.follow_stream(Some(from), stream).await?,
+        None => client.follow(Some(from), &query.categories, &query.types).await?,
+    };
     while let Some(line) = lines.next().await? {
         match line {
-            FollowLine::Event(event)
-                if query.stream.as_ref().is_none_or(|stream| *stream == event.stream) =>
-            {
-                one_line(&event, json)?;
-            }
-            FollowLine::Event(_) | FollowLine::CaughtUp { .. } | FollowLine::Heartbeat { .. } => {}
+            FollowLine::Event(event) => one_line(&event, json)?,
+            FollowLine::CaughtUp { .. } | FollowLine::Heartbeat { .. } => {}
             FollowLine::Closing { next } => {
                 return Err(Failure::new(
                     Code::Unavailable,
                     format!("the desk has stopped; go on from position {next}"),
                 ));
             }
-            FollowLine::Failed { detail, .. } => return Err(Failure::new(Code::Unavailable, detail)),
+            FollowLine::Failed { code, detail, .. } => return Err(broken_off(&code, &detail)),
         }
     }
     Ok(())

@@ -1,24 +1,35 @@
 //! Verifying a log in a directory, and checking proofs that somebody hands over: neither needs a desk, or changes anything.
 
 use super::args::VerifyArgs;
-use super::log::{beside, of_error};
+use super::log::{archive_failure, beside, of_error, reach};
 use super::progress::Progress;
 use super::prove::{self, ConsistencyFile};
 use super::{say, say_json};
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome, chain};
+use crate::render::units::clock;
 use crate::render::{log as render, table};
-use std::io::Read as _;
+use crate::wiring::{Within, check_pepper};
+use std::collections::BTreeSet;
+use std::io::{self, Read as _};
 use std::path::Path;
 use stele_api::dto::EventProof;
 use stele_domain::port::event_log::{Position, Record};
-use stele_event_log::{VerifyError, VerifyOptions, VerifyReport, diagnose, verify};
+use stele_domain::time::Timestamp;
+use stele_event_log::checkpoint::Checkpoint;
+use stele_event_log::note::{self, Cosignature, NoteError, WitnessKey};
+use stele_event_log::{
+    ArchiveError, VerifyError, VerifyOptions, VerifyReport, archive_stat, diagnose, verify_watched,
+};
 
 /// Longest proof that is looked at: the largest commit in base64, and room for its path. 64 MiB.
 const PROOF_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Longest file of checkpoints that is looked at: over a hundred thousand of them. 64 MiB.
 const CHECKPOINTS_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// What the pepper of the keys is called beside a log.
+const PEPPER: &str = "keys.pepper";
 
 /// Verifies a log.
 pub(super) fn run(args: &VerifyArgs, config: &Config, json: bool) -> Outcome {
@@ -28,17 +39,55 @@ pub(super) fn run(args: &VerifyArgs, config: &Config, json: bool) -> Outcome {
     {
         return Err(Failure::usage(format!("--from {from} is after --to {to}")));
     }
+    // What is wrong with the manifest is said by the verification.
+    let archived = archive_stat(&directory).unwrap_or_default();
+    let left_out = args.local && archived.segments > 0;
+    if let Some(to) = args.to.filter(|to| left_out && *to < archived.local_from) {
+        return Err(Failure::usage(format!(
+            "--local leaves out everything before position {}, and --to is {to}: leave --local out, and it is fetched",
+            archived.local_from
+        )));
+    }
+    let archive = if args.local { Within::default() } else { reach(config, &directory)? };
     let options = VerifyOptions {
         against: args.against.as_deref().map(checkpoint_in).transpose()?,
         key: args.key.as_deref().map(prove::verifier).transpose()?,
-        from: args.from.map(Position),
+        from: args.from.max(left_out.then_some(archived.local_from)).map(Position),
         to: args.to.map(Position),
+        archive: archive.reach(),
     };
+    if let (Some(notes), Some(keys)) = (&options.against, &args.witness_key) {
+        cosigned_by_all(largest(notes)?, &witnesses(keys)?)?;
+    }
     let progress = Progress::of_what("verifying every checksum, chain and signature", json);
-    let report = verify(&directory, &options);
+    let report = verify_watched(&directory, &options, &|done, total| match done {
+        0 => progress.total_bytes(total),
+        done => progress.done(done),
+    });
     drop(progress);
     let report = report.map_err(|error| unverified(&error, &directory))?;
-    if json { say_json(&told(&report)) } else { say(&render::verified(&report)) }
+    // What else a desk can't do without, and can't make again.
+    let beside = |log: &std::path::PathBuf| log.with_file_name(PEPPER);
+    let pepper = args.directory.as_ref().map_or_else(|| config.pepper_file.clone(), beside);
+    check_pepper(&pepper)?;
+    if json {
+        let mut told = told(&report);
+        told["archived_segments"] = archived.segments.into();
+        told["left_out_before"] = if left_out { archived.local_from.into() } else { serde_json::Value::Null };
+        return say_json(&told);
+    }
+    let verified = render::verified(&report);
+    if !left_out {
+        return say(&verified);
+    }
+    say(&format!(
+        "{verified}\nNOT looked at: everything before position {}. Of it {} segments, {} bytes, are in the archive, {}. \
+         Without --local they are fetched and verified.",
+        archived.local_from,
+        archived.segments,
+        archived.bytes,
+        archived.urls.join(", ")
+    ))
 }
 
 fn told(report: &VerifyReport) -> serde_json::Value {
@@ -55,6 +104,7 @@ fn told(report: &VerifyReport) -> serde_json::Value {
         "checkpointed": report.checkpointed,
         "unfinished_bytes": report.unfinished_bytes,
         "owned": report.owned,
+        "part": report.part.as_ref().map(|part| [part.start().0, part.end().0]),
     })
 }
 
@@ -68,12 +118,73 @@ pub(super) fn unverified(error: &VerifyError, directory: &Path) -> Failure {
                 .advise("keep the directory as it is: it is evidence. Restore the newest copy that verifies")
         }
         VerifyError::Checkpoint(_) => Failure::new(Code::Mismatch, words),
-        VerifyError::Order { .. } => Failure::usage(words),
+        VerifyError::Order { .. } | VerifyError::Nowhere { .. } => Failure::usage(words),
         VerifyError::NotALog { .. } => {
             Failure::usage(words).advise("name the directory: stele log verify DIRECTORY")
         }
+        VerifyError::Unreadable(source) if let Some(error) = ArchiveError::behind(&**source) => {
+            archive_failure(error)
+        }
         VerifyError::Unreadable(source) => Failure::new(of_error(&**source).unwrap_or(Code::Error), words),
     }
+}
+
+/// The keys of witnesses in a file, one a line.
+fn witnesses(path: &Path) -> Result<Vec<WitnessKey>, Failure> {
+    let unusable = |error: &dyn std::fmt::Display| {
+        Failure::usage(format!("{} holds no keys of witnesses: {error}", path.display()))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| unusable(&error))?;
+    let mut seen = BTreeSet::new();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && seen.insert(*line));
+    let keys: Vec<_> =
+        lines.map(WitnessKey::parse).collect::<Result<_, _>>().map_err(|error| unusable(&error))?;
+    if keys.is_empty() { Err(unusable(&"it is empty")) } else { Ok(keys) }
+}
+
+/// Of checkpoints one after the other, the one over the most commits.
+fn largest(notes: &str) -> Result<&str, Failure> {
+    let none =
+        |error: NoteError| Failure::new(Code::Mismatch, format!("a given checkpoint is none: {error}"));
+    let mut largest = ("", 0);
+    for note in note::split(notes) {
+        let size = Checkpoint::unverified(note).map_err(none)?.size;
+        if size >= largest.1 {
+            largest = (note, size);
+        }
+    }
+    Ok(largest.0)
+}
+
+/// Whether each of these witnesses has cosigned a checkpoint; says when.
+fn cosigned_by_all(note: &str, witnesses: &[WitnessKey]) -> Result<Vec<Cosignature>, Failure> {
+    let wrong =
+        |what: String| Failure::new(Code::Mismatch, format!("the checkpoint is not cosigned: {what}"));
+    // Each key is looked for by itself: two may have one name, and one signature is not both of them.
+    let mut found = vec![];
+    for witness in witnesses {
+        let by = note::cosignatures(note, std::slice::from_ref(witness));
+        let by = by.map_err(|error| wrong(chain(&error)))?;
+        if by.is_empty() {
+            return Err(wrong(format!("{} has not signed it, not by the key {witness}", witness.name())));
+        }
+        found.extend(by);
+    }
+    Ok(found)
+}
+
+fn told_cosigned(cosignatures: &[Cosignature]) -> serde_json::Value {
+    let one = |cosigned: &Cosignature| serde_json::json!({ "witness": cosigned.witness, "time_s": cosigned.time_s });
+    cosignatures.iter().map(one).collect()
+}
+
+/// The verdicts of witnesses, in words.
+fn in_words(cosignatures: &[Cosignature]) -> String {
+    let one = |cosigned: &Cosignature| {
+        let micros = i64::try_from(cosigned.time_s).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        format!("\nCosigned by {} at {}.", cosigned.witness, clock(Timestamp::from_micros(micros)))
+    };
+    cosignatures.iter().map(one).collect()
 }
 
 /// The checkpoints, or the one, that were kept in a file.
@@ -82,18 +193,13 @@ pub(super) fn checkpoint_in(path: &Path) -> Result<String, Failure> {
         Failure::usage(format!("the checkpoint {} can't be read: {error}", path.display()))
     };
     let file = std::fs::File::open(path).map_err(|error| unread(&error))?;
-    let mut text = String::new();
-    let long = file.metadata().map_err(|error| unread(&error))?.len() > CHECKPOINTS_BYTES_MAX;
-    if long {
-        return Err(unread(&format!("it has more than {CHECKPOINTS_BYTES_MAX} bytes")));
-    }
-    file.take(CHECKPOINTS_BYTES_MAX).read_to_string(&mut text).map_err(|error| unread(&error))?;
-    Ok(text)
+    limited(file, CHECKPOINTS_BYTES_MAX).map_err(|error| unread(&error))
 }
 
 /// Checks a proof, of whichever kind it is.
-pub(super) fn check(proof: &Path, key: &Path, json: bool) -> Outcome {
+pub(super) fn check(proof: &Path, key: &Path, witness_key: Option<&Path>, json: bool) -> Outcome {
     let key = prove::verifier(key)?;
+    let witnesses = witness_key.map(witnesses).transpose()?.unwrap_or_default();
     let text = read(proof)?;
     let no_proof = |error: &dyn std::fmt::Display| {
         Failure::usage(format!("{} is no proof of stele log prove --json: {error}", proof.display()))
@@ -102,18 +208,21 @@ pub(super) fn check(proof: &Path, key: &Path, json: bool) -> Outcome {
     if value.get("old_checkpoint").is_some() {
         let file: ConsistencyFile = serde_json::from_value(value).map_err(|error| no_proof(&error))?;
         let (old, new) = file.checked(&key)?;
+        let cosigned = cosigned_by_all(&file.new_checkpoint, &witnesses)?;
         if json {
             return say_json(&serde_json::json!({
                 "believed": true,
                 "log": new.origin,
                 "old_commits": old.size,
                 "new_commits": new.size,
+                "cosigned": told_cosigned(&cosigned),
             }));
         }
-        return say(&prove::continues(&old, &new));
+        return say(&format!("{}{}", prove::continues(&old, &new), in_words(&cosigned)));
     }
     let event: EventProof = serde_json::from_value(value).map_err(|error| no_proof(&error))?;
     let (checkpoint, record) = prove::checked(&event, &key)?;
+    let cosigned = cosigned_by_all(&event.checkpoint, &witnesses)?;
     if json {
         return say_json(&serde_json::json!({
             "believed": true,
@@ -125,10 +234,11 @@ pub(super) fn check(proof: &Path, key: &Path, json: bool) -> Outcome {
             "type": &*record.event_type,
             "event_id": record.event_id.0,
             "recorded_at_us": record.recorded_at.micros(),
+            "cosigned": told_cosigned(&cosigned),
         }));
     }
     let verdict = prove::is_in(record.position.0, checkpoint.size);
-    say(&format!("{verdict}\n{}", facts(&checkpoint.origin, &record)))
+    say(&format!("{verdict}{}\n{}", in_words(&cosigned), facts(&checkpoint.origin, &record)))
 }
 
 fn facts(log: &str, record: &Record) -> String {
@@ -137,22 +247,40 @@ fn facts(log: &str, record: &Record) -> String {
         ("event", record.event_type.to_string()),
         ("stream", format!("{}, revision {}", record.stream, record.revision.0)),
         ("id", record.event_id.0.to_string()),
-        ("recorded", crate::render::units::clock(record.recorded_at)),
+        ("recorded", clock(record.recorded_at)),
         ("data", String::from_utf8_lossy(&record.data).into_owned()),
     ])
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    let unread = |error: std::io::Error| {
-        Failure::usage(format!("the proof {} can't be read: {error}", path.display()))
-    };
-    let mut text = String::new();
-    let limited = if path == Path::new("-") {
-        std::io::stdin().lock().take(PROOF_BYTES_MAX).read_to_string(&mut text)
+    let unread =
+        |error: io::Error| Failure::usage(format!("the proof {} can't be read: {error}", path.display()));
+    if path == Path::new("-") {
+        return limited(io::stdin().lock(), PROOF_BYTES_MAX).map_err(unread);
+    }
+    limited(std::fs::File::open(path).map_err(unread)?, PROOF_BYTES_MAX).map_err(unread)
+}
+
+/// All that is there, where it has at most so many bytes: more is refused, never cut.
+fn limited(from: impl io::Read, max: u64) -> io::Result<String> {
+    let mut bytes = vec![];
+    from.take(max.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= max) {
+        String::from_utf8(bytes).map_err(io::Error::other)
     } else {
-        let file = std::fs::File::open(path).map_err(unread)?;
-        file.take(PROOF_BYTES_MAX).read_to_string(&mut text)
-    };
-    limited.map_err(unread)?;
-    Ok(text)
+        Err(io::Error::other(format!("it has more than {max} bytes")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::limited;
+
+    #[test]
+    fn what_is_too_long_is_refused_and_not_cut() {
+        assert_eq!(limited(&b"1234"[..], 4).unwrap(), "1234");
+        let refused = limited(&b"12345"[..], 4).unwrap_err();
+        assert_eq!(refused.to_string(), "it has more than 4 bytes");
+        assert!(limited(&b"\xff"[..], 4).is_err());
+    }
 }

@@ -1,7 +1,7 @@
 //! Decisions and what becomes of them, as they happen, across lost connections.
 
 use super::args::WatchArgs;
-use super::desk::ask;
+use super::desk::{ask, broken_off, lasts};
 use super::{say, say_json_line};
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome};
@@ -53,6 +53,10 @@ async fn listen(
                 }
             }
             Ok(Some(Heard::CaughtUp { position } | Heard::Heartbeat { position })) => *place = Some(position),
+            // What somebody has to mend is not waited for.
+            Ok(Some(Heard::Failed { code, detail })) if lasts(&code) => {
+                return Err(broken_off(&code, &detail));
+            }
             Ok(Some(Heard::Closing { .. } | Heard::Failed { .. }) | None) | Err(ClientError::Lost { .. }) => {
                 return Ok(false);
             }

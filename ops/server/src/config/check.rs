@@ -1,8 +1,10 @@
 //! From keys and values to what the parts of the desk want, with the key's name in every complaint.
 
+mod archive;
 mod client;
 mod kurrent;
 mod serving;
+mod witness;
 
 use super::Config;
 use super::layers::Layers;
@@ -32,6 +34,7 @@ pub(crate) fn checked(layers: &Layers) -> Result<Config, Problem> {
     let raw: Raw = layers.table().try_into().map_err(|error| check.unfit(&error))?;
     check.spans(&raw)?;
     let data_dir = PathBuf::from(check.filled("desk.data_dir", &raw.desk.data_dir)?);
+    let witness = check.witness(&raw.log, &data_dir)?;
     let pair = check.pair(&raw.pair)?;
     let account = match raw.account.id.as_str() {
         "" => None,
@@ -70,6 +73,8 @@ pub(crate) fn checked(layers: &Layers) -> Result<Config, Problem> {
         database: check.database(&raw.database)?,
         segment_bytes: raw.log.segment_bytes,
         cache_bytes: raw.log.cache_bytes,
+        archive: check.archive(&raw.log)?,
+        witness,
         batch_records_max: raw.read_models.batch_records_max,
         telemetry: check.telemetry(&raw.telemetry, &raw.desk.instance)?,
         layers: layers.clone(),
@@ -186,6 +191,13 @@ impl Check<'_> {
                 stele_event_log::SEGMENT_BYTES_MAX,
             ),
             ("log.cache_bytes", number(raw.log.cache_bytes), 0, 1 << 36),
+            ("log.archive.keep_events", raw.log.archive.keep_events, 0, 1 << 62),
+            ("log.archive.keep_age_ms", raw.log.archive.keep_age_ms, 0, 1 << 40),
+            ("log.archive.cache_bytes", raw.log.archive.cache_bytes, 1 << 20, 1 << 44),
+            ("log.archive.wait_ms_max", raw.log.archive.wait_ms_max, 100, 600_000),
+            ("log.archive.request_ms_max", raw.log.archive.request_ms_max, 100, 600_000),
+            ("log.witness_every_ms", raw.log.witness_every_ms, 1_000, 86_400_000),
+            ("log.witness_ms_max", raw.log.witness_ms_max, 100, 120_000),
             ("read_models.batch_records_max", number(raw.read_models.batch_records_max), 1, 4_096),
         ] {
             if !(least..=most).contains(&value) {
@@ -196,8 +208,11 @@ impl Check<'_> {
     }
 
     fn socket(&self, desk: &raw::Desk, data_dir: &std::path::Path) -> Result<PathBuf, Problem> {
-        let socket =
-            if desk.socket.is_empty() { data_dir.join("stele.sock") } else { PathBuf::from(&desk.socket) };
+        let socket = if desk.socket.is_empty() {
+            data_dir.join(super::SOCKET_FILE)
+        } else {
+            PathBuf::from(&desk.socket)
+        };
         let bytes = socket.as_os_str().len();
         if bytes <= SOCKET_BYTES_MAX {
             return Ok(socket);

@@ -199,6 +199,33 @@ pub(crate) struct Log {
     pub plain_http: bool,
     pub segment_bytes: u64,
     pub cache_bytes: usize,
+    pub witness: String,
+    pub witness_keys: Vec<String>,
+    pub witness_plain_http: bool,
+    pub witness_every_ms: u64,
+    pub witness_ms_max: u64,
+    pub archive: LogArchive,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogArchive {
+    pub url: String,
+    pub automatic: bool,
+    pub keep_segments: u64,
+    pub keep_bytes: u64,
+    pub keep_age_ms: u64,
+    pub keep_events: u64,
+    pub region: String,
+    pub endpoint: String,
+    pub plain_http: bool,
+    pub ca_file: String,
+    pub access_key_id: String,
+    pub secret_access_key_file: String,
+    pub secret_access_key_env: String,
+    pub cache_bytes: u64,
+    pub wait_ms_max: u64,
+    pub request_ms_max: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -122,6 +122,16 @@ fn a_value_out_of_range_is_named_with_what_is_possible() {
         ("[limits.floor]\n\"nep141:other\" = \"1\"", ["`limits.floor.nep141:other`", "no such token"]),
         ("[telemetry]\nformat = \"xml\"", ["`telemetry.format`", "\"pretty\""]),
         ("[log]\nsegment_bytes = 1", ["`log.segment_bytes`", "is possible"]),
+        ("[log]\nwitness = \"http://w.example/w1\"", ["`log.witness`", "witness_plain_http"]),
+        (
+            "[log]\nsegment_bytes = 268435457\n[log.archive]\nurl = \"/srv/archive\"",
+            ["`log.segment_bytes`", "268435456"],
+        ),
+        ("[log.archive]\nkeep_events = 9000000000000000000", ["`log.archive.keep_events`", "is possible"]),
+        ("[log.archive]\nurl = \"gs://x\"", ["`log.archive.url`", "s3://bucket/prefix"]),
+        ("[log.archive]\naccess_key_id = \"a\"", ["`log.archive.access_key_id`", "secret_access_key_file"]),
+        ("[log.archive]\nendpoint = \"http://s3.example\"", ["`log.archive.endpoint`", "plain_http"]),
+        ("[log.archive]\ncache_bytes = 1", ["`log.archive.cache_bytes`", "is possible"]),
     ] {
         let words = complaint(text);
         for part in parts {

@@ -1,10 +1,12 @@
 //! The end of a demo: nothing new, nothing open, a copy of the live tables, the desk's end in good order, and the
-//! proofs by those who were not there.
+//! proofs by those who were not there, and by a process that followed the log all the while.
 
 use super::place;
 use super::proof;
-use super::report::{JournalCounts, LogProved, Report, percentiles};
+use super::report::{JournalCounts, LogProved, Report, SecondProcess, percentiles};
 use super::script::{OFFER_LIFE_MAX, Played, is_resolved};
+use super::second;
+use super::seen::Seen;
 use super::settings::Store;
 use super::stage::{Ended, Stage};
 use crate::exit::{Code, Failure};
@@ -21,6 +23,8 @@ const FOLD_MAX: Duration = Duration::from_mins(2);
 struct LastWords {
     status: Status,
     checkpoint: String,
+    /// Up to where its tables were copied.
+    position: u64,
 }
 
 /// Ends the run and judges it.
@@ -32,10 +36,14 @@ pub(crate) async fn end(stage: &mut Stage, seed: u64, played: Played, store: Sto
          fresh process folds that log from zero and compares every row with the tables of the living desk.",
     );
     let last = quiet(stage).await?;
+    let told = seen(stage, last.position).await?;
     stage.desk.end().await?;
     stage.view.note("desk", "ended in good order");
     let (log, problem) = verified(stage, &last).await?;
     let comparison = compared(stage).await?;
+    let directory = stage.place.log();
+    let kept = stage.during(second::kept(&directory, last.position)).await?;
+    let second_process = SecondProcess::of(told, kept)?;
     let summary = stage.world.summary();
     let swallowed_became = stage.story.offer_on(&played.swallowed).filter(|offer| is_resolved(offer));
     let swallowed_became = swallowed_became.map(|offer| offer.fate.name());
@@ -61,6 +69,7 @@ pub(crate) async fn end(stage: &mut Stage, seed: u64, played: Played, store: Sto
         rows_different: comparison.rows_different,
         read_model_store: store.name(),
         log,
+        second_process,
         quote_to_decision: percentiles(stage.story.decision_micros.clone()),
         quote_to_response: percentiles(stage.world.journal().response_micros()),
         restarts: played.restarts,
@@ -88,7 +97,24 @@ async fn quiet(stage: &mut Stage) -> Result<LastWords, Ended> {
     let checkpoint = stage.operator.checkpoint().await?;
     place::write(&stage.place.checkpoint_file(), checkpoint.as_bytes())?;
     stage.view.note("tables", &format!("every live row copied, as of position {position} of the log"));
-    Ok(LastWords { status, checkpoint })
+    Ok(LastWords { status, checkpoint, position })
+}
+
+/// Asks the second process what it has seen, up to the place of the copy. Nobody who follows is not a failure here: what it
+/// could not see is judged with everything else.
+async fn seen(stage: &mut Stage, position: u64) -> Result<Result<Seen, Failure>, Ended> {
+    let Some(second) = stage.second.take() else {
+        return Ok(Err(Failure::new(Code::Error, "there is no second process")));
+    };
+    let seen = stage.during(second.asked(position)).await?;
+    match &seen {
+        Ok(seen) => {
+            let events = seen.events;
+            stage.view.note("second", &format!("has seen {events} events, up to position {position}"));
+        }
+        Err(failure) => stage.view.note("second", &failure.what),
+    }
+    Ok(seen)
 }
 
 /// Verifies the log against a checkpoint that was taken out of the living desk.

@@ -78,6 +78,11 @@ impl Place {
         self.directory.join("signing-key")
     }
 
+    /// The file with the key of the second process.
+    pub(crate) fn second_key_file(&self) -> PathBuf {
+        self.directory.join("second.key")
+    }
+
     /// The desk's configuration.
     pub(crate) fn config_file(&self) -> PathBuf {
         self.directory.join("stele.toml")

@@ -11,7 +11,7 @@ use stele_projections::compare::{Comparison, Dump, dump};
 pub(crate) async fn compare(log: &Path, tables: &Path) -> Result<Comparison, Failure> {
     let live = read(tables)?;
     let position = live.position.ok_or_else(|| unusable(tables, "it holds no tables"))?;
-    let (store, _) = offline::folded(log, Some(position), &Progress::unseen()).await?;
+    let (store, _) = offline::folded(None, log, Some(position), &Progress::unseen()).await?;
     let folded = dump(&store).await.map_err(|error| Failure::error(&error))?;
     live.compare(&folded).map_err(|error| Failure::error(&error))
 }

@@ -1,5 +1,6 @@
 //! What a run came to: the object for programs, and the promises that it is held against.
 
+use super::seen::Seen;
 use crate::exit::{Code, Failure};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(crate) struct Report {
     pub rows_different: u64,
     pub read_model_store: &'static str,
     pub log: LogProved,
+    pub second_process: SecondProcess,
     pub quote_to_decision: Percentiles,
     pub quote_to_response: Percentiles,
     pub restarts: u32,
@@ -54,6 +56,7 @@ pub(crate) struct Object<'r> {
     rows_different: u64,
     read_model_store: &'static str,
     log: &'r LogProved,
+    second_process: &'r SecondProcess,
     latency_ms: Latency,
     restarts: u32,
     elapsed_ms: u64,
@@ -83,6 +86,41 @@ pub(crate) struct LogProved {
     pub head: u64,
     pub verified: bool,
     pub checkpoint: String,
+}
+
+/// What a process that followed the log over a socket had seen, beside what the log's files hold.
+#[derive(Debug, Serialize)]
+pub(crate) struct SecondProcess {
+    pub events: u64,
+    pub position: u64,
+    pub digest: String,
+    pub same: bool,
+    /// Why it has seen nothing, or something else.
+    #[serde(skip)]
+    pub problem: Option<String>,
+}
+
+impl SecondProcess {
+    /// Judges what was seen by what is kept.
+    ///
+    /// # Errors
+    ///
+    /// What is kept can't be read.
+    pub(crate) fn of(seen: Result<Seen, Failure>, kept: Result<Seen, Failure>) -> Result<Self, Failure> {
+        let kept = kept?;
+        let (seen, problem) = match seen {
+            Ok(seen) if seen == kept => (seen, None),
+            Ok(seen) => {
+                let (events, position) = (kept.events, kept.position);
+                let words =
+                    format!("the log's files hold {events} events up to {position}, with another digest");
+                (seen, Some(words))
+            }
+            Err(failure) => (Seen { events: 0, position: 0, digest: String::new() }, Some(failure.what)),
+        };
+        let Seen { events, position, digest } = seen;
+        Ok(Self { events, position, digest, same: problem.is_none(), problem })
+    }
 }
 
 /// Milliseconds.
@@ -130,6 +168,7 @@ impl Report {
             rows_different: self.rows_different,
             read_model_store: self.read_model_store,
             log: &self.log,
+            second_process: &self.second_process,
             latency_ms: Latency {
                 quote_to_decision: self.quote_to_decision,
                 quote_to_response: self.quote_to_response,
@@ -188,7 +227,7 @@ impl Report {
     }
 
     /// What others than the desk have to confirm.
-    fn proved(&self) -> [Promise; 4] {
+    fn proved(&self) -> [Promise; 5] {
         let of = |name, holds, words| Promise { name, holds, words, proof: true };
         let JournalCounts { frames, distinct_nonces, distinct_commands } = self.journal;
         let once = frames == distinct_nonces && frames == distinct_commands && frames > 0;
@@ -218,6 +257,7 @@ impl Report {
             of("nothing_sent_twice", once, journal),
             of("protocol_kept", violations == 0, kept),
             of("log_verified", self.log.verified, log),
+            of("second_process_saw_the_same", self.second_process.same, self.second_process.words()),
             of(
                 "rows_equal",
                 different == 0 && rows > 0,
@@ -250,6 +290,18 @@ impl Report {
     }
 }
 
+impl SecondProcess {
+    fn words(&self) -> String {
+        let (events, problem) = (self.events, &self.problem);
+        match problem {
+            None => format!(
+                "a second process followed the log through the crash: {events} events, byte for byte those of its files"
+            ),
+            Some(why) => format!("a second process saw {}: {why}", count(events, "event")),
+        }
+    }
+}
+
 /// `1 offer`, `2 offers`.
 fn count(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
@@ -257,10 +309,32 @@ fn count(number: u64, thing: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{JournalCounts, LogProved, Percentiles, Report, percentiles};
-    use crate::exit::Code;
+    use super::{JournalCounts, LogProved, Percentiles, Report, SecondProcess, Seen, percentiles};
+    use crate::exit::{Code, Failure};
     use std::collections::BTreeMap;
     use std::time::Duration;
+
+    fn seen(position: u64) -> Seen {
+        Seen { events: position, position, digest: "00".repeat(32) }
+    }
+
+    #[test]
+    fn a_second_process_that_saw_less_else_or_nothing_is_named() {
+        let other = Seen { digest: "01".repeat(32), ..seen(90) };
+        let away = Failure::new(Code::Error, "it ended");
+        for (seen, words) in
+            [(Ok(seen(89)), "90 events"), (Ok(other), "another digest"), (Err(away), "it ended")]
+        {
+            let mut report = good();
+            report.second_process = SecondProcess::of(seen, Ok(self::seen(90))).unwrap();
+            let failure = report.verdict().unwrap_err();
+            assert_eq!(failure.code, Code::Mismatch);
+            assert!(
+                failure.what.contains("second_process_saw_the_same") && failure.what.contains(words),
+                "{failure:?}"
+            );
+        }
+    }
 
     fn good() -> Report {
         let counts = |pairs: &[(&str, u64)]| pairs.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect();
@@ -279,6 +353,7 @@ mod tests {
             rows_different: 0,
             read_model_store: "memory",
             log: LogProved { events: 100, head: 100, verified: true, checkpoint: String::new() },
+            second_process: SecondProcess::of(Ok(seen(90)), Ok(seen(90))).unwrap(),
             quote_to_decision: Percentiles::default(),
             quote_to_response: Percentiles::default(),
             restarts: 1,

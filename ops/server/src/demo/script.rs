@@ -62,6 +62,8 @@ async fn begin(stage: &mut Stage, seed: u64) -> Result<(), Ended> {
     let pid = stage.start_desk().await?;
     let log = stage.place.log().display().to_string();
     stage.view.note("desk", &format!("process {pid} is ready, its log in {log}"));
+    let (second, door) = (stage.start_second().await?, stage.door);
+    stage.view.note("second", &format!("process {second} follows that log at {door}, with a key of its own"));
     let knows = stage.until(EYES_MAX, |story, _| story.sees()).await?;
     expected(knows, "the desk did not get to know prices and balances")
 }

@@ -3,6 +3,7 @@
 
 use super::place::Place;
 use super::world::ACCOUNT;
+use std::net::SocketAddr;
 use stele_simulator::Endpoints;
 use toml::Value;
 
@@ -38,8 +39,8 @@ impl Store {
     }
 }
 
-/// The configuration file.
-pub(crate) fn text(place: &Place, endpoints: &Endpoints, store: Store) -> String {
+/// The configuration file of a desk whose log another process reads at this address.
+pub(crate) fn text(place: &Place, endpoints: &Endpoints, store: Store, door: SocketAddr) -> String {
     let private = store == Store::PrivatePostgres;
     let quoted = |text: &str| Value::String(text.to_owned()).to_string();
     let path = |path: &std::path::Path| quoted(&path.to_string_lossy());
@@ -48,7 +49,7 @@ pub(crate) fn text(place: &Place, endpoints: &Endpoints, store: Store) -> String
         "# Written by `stele demo` for one run: a desk on a simulated market. Everything that is not here is as in\n\
          # the defaults, which `stele config print` shows with all of this.\n\n\
          [desk]\ninstance = \"demo\"\ndata_dir = {data}\nsocket = {socket}\n\n\
-         [api]\nlisten = \"\"\n\n\
+         [api]\nlisten = \"{door}\"\n\n\
          [database]\nprivate = {private}\n\n\
          [account]\nid = {account}\nsigning_key_file = {key}\n\n\
          [relay]\nurl = {relay}\nsettlements_extended = true\nreply_ms_max = 2000\nbackoff_ms_min = 100\n\

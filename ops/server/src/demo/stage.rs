@@ -5,6 +5,7 @@ use super::desk::Desk;
 use super::feed::{Feed, Heard};
 use super::operator::{Operator, shown};
 use super::place::Place;
+use super::second::{self, Second};
 use super::story::Story;
 use super::view::footer::{self, Clock};
 use super::view::paint::{Line, Tone};
@@ -13,6 +14,7 @@ use super::world::World;
 use crate::exit::Failure;
 use crate::wiring::SystemClock;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
 use stele_domain::event::Event;
 use stele_domain::market::event::Event as Market;
@@ -51,6 +53,10 @@ pub(crate) struct Stage {
     pub operator: Operator,
     pub story: Story,
     pub view: View,
+    /// Where the desk's log is for the second process.
+    pub door: SocketAddr,
+    /// Whoever follows the log from another process, once it does.
+    pub second: Option<Second>,
     feed: Feed,
     interrupts: Interrupts,
     ticks: Interval,
@@ -73,6 +79,7 @@ impl Stage {
         place: Place,
         world: World,
         desk: Desk,
+        door: SocketAddr,
         view: View,
         planned: Duration,
     ) -> Result<Self, Failure> {
@@ -86,6 +93,8 @@ impl Stage {
             began: Instant::now(),
             price_shown: None,
             lost_shown: 0,
+            second: None,
+            door,
             place,
             world,
             desk,
@@ -172,6 +181,23 @@ impl Stage {
             }
             self.pass(TICK).await?;
         }
+        Ok(pid)
+    }
+
+    /// Makes a key for the second process and starts it on the log of the desk that runs. Gives its process id.
+    pub(crate) async fn start_second(&mut self) -> Result<u32, Ended> {
+        let file = self.place.second_key_file();
+        let mut words = second::KEY.to_vec();
+        let shown = file.to_string_lossy();
+        words.push(&shown);
+        let made = self.operator.does(&self.desk, &words);
+        tokio::select! {
+            biased;
+            () = self.interrupts.next() => return Err(Ended::Interrupted),
+            made = made => made?,
+        }
+        let (second, pid) = Second::start(&self.desk, &self.place, self.door)?;
+        self.second = Some(second);
         Ok(pid)
     }
 

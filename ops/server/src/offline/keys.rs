@@ -45,7 +45,7 @@ where
     F: Future<Output = Result<T, Failure>>,
 {
     let pepper = load_pepper(config)?;
-    super::open(&config.log_dir(), async |log| {
+    super::open(Some(config), &config.log_dir(), async |log| {
         let log: Arc<dyn EventLog> = log;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let wishes = Arc::new(Wishes::new(Arc::clone(&log), clock));

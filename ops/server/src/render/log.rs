@@ -3,7 +3,7 @@
 use super::harmless::harmless;
 use super::table;
 use crate::render::units::clock;
-use stele_api::dto::{Event, LogStat};
+use stele_api::dto::{Event, LogGrowth, LogStat};
 use stele_event_log::{Growth, Rates, VerifyReport};
 
 /// Most characters of an event's data in a list.
@@ -35,19 +35,49 @@ pub(crate) fn stat(stat: &LogStat, rates: Option<&Rates>) -> String {
         ("bytes", stat.bytes.to_string()),
         ("per category", categories.collect::<Vec<_>>().join(", ")),
     ];
+    for growth in &stat.growth {
+        let span = match growth.asked_ms {
+            0 => "since opened",
+            60_000 => "last minute",
+            300_000 => "last 5 minutes",
+            // A desk of another version.
+            _ => "in a while",
+        };
+        rows.push((span, grown(growth)));
+    }
     if let Some(rates) = rates {
-        rows.extend([("last minute", pace(&rates.minute)), ("last hour", pace(&rates.hour))]);
+        // The desk itself knows the shorter spans better than its files.
+        rows.extend(stat.growth.is_empty().then(|| ("last minute", pace(&rates.minute))));
+        rows.push(("last hour", pace(&rates.hour)));
     }
     table::facts(rows)
 }
 
-fn pace(growth: &Growth) -> String {
-    let milli = growth.events_per_second_milli();
+fn grown(growth: &LogGrowth) -> String {
+    let span = growth.measured_ms.max(1);
+    let milli = |events: u64| events.saturating_mul(1_000_000) / span;
+    let by_category =
+        growth.categories.iter().map(|(name, events)| format!("{name} {}", thousandths(milli(*events))));
+    let by_category = by_category.collect::<Vec<_>>().join(", ");
+    let of = if by_category.is_empty() { String::new() } else { format!(" ({by_category})") };
     format!(
-        "{} events, {}.{:03} a second; {} bytes, {} a second",
+        "{} events, {} a second{of}; {} bytes, {} a second",
         growth.events,
-        milli / 1_000,
-        milli % 1_000,
+        thousandths(growth.events_per_second_milli),
+        growth.bytes,
+        growth.bytes_per_second
+    )
+}
+
+fn thousandths(milli: u64) -> String {
+    format!("{}.{:03}", milli / 1_000, milli % 1_000)
+}
+
+fn pace(growth: &Growth) -> String {
+    format!(
+        "{} events, {} a second; {} bytes, {} a second",
+        growth.events,
+        thousandths(growth.events_per_second_milli()),
         growth.bytes,
         growth.bytes_per_second()
     )
@@ -76,10 +106,16 @@ pub(crate) fn verified(report: &VerifyReport) -> String {
     if report.owned {
         rows.push(("in use", "a desk was writing to it meanwhile".to_owned()));
     }
-    format!(
-        "The log is what was written: every checksum, chain and signature is right.\n{}",
-        table::facts(rows)
-    )
+    let verdict = match &report.part {
+        None => "The log is what was written: every checksum, chain and signature is right.".to_owned(),
+        Some(part) => format!(
+            "Positions {} to {} are what was written: every checksum, chain and signature is right.\n\
+             The rest was not looked at; what is before is counted as the part itself has it.",
+            part.start().0,
+            part.end().0
+        ),
+    };
+    format!("{verdict}\n{}", table::facts(rows))
 }
 
 /// Bytes in hexadecimal digits.

@@ -4,6 +4,7 @@
 //! Moments are sampled once a second; ages are worked out when somebody asks. A sampler that hangs makes ages grow,
 //! which is what an alert should see.
 
+use super::certificates::{self, Certificates};
 use super::process;
 use crate::wiring::Health;
 use metrics::{describe_gauge, gauge};
@@ -54,6 +55,8 @@ pub(crate) struct Subject {
     pub projections: Option<Handle>,
     pub store: Arc<dyn ReadStore>,
     pub health: Health,
+    /// Files of certificates that this process shows or believes.
+    pub certificates: Certificates,
 }
 
 /// The gauges, ready to be asked for.
@@ -93,6 +96,7 @@ struct AccountSeen {
 /// Says what the gauges mean.
 pub(super) fn announce() {
     process::announce();
+    certificates::announce();
     describe_gauge!("desk_info", "1, with what runs in this process as labels.");
     describe_gauge!("service_running", "1 while a service of this process runs.");
     describe_gauge!(
@@ -170,6 +174,7 @@ impl Vitals {
     pub(crate) fn text(&self) -> String {
         let (subject, now) = (&*self.subject, self.subject.clock.now());
         process::sample(&subject.data_dir);
+        certificates::sample(&subject.certificates);
         let labels = [
             ("version", subject.version.to_owned()),
             ("desk", subject.instance.clone()),

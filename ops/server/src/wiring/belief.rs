@@ -5,12 +5,12 @@
 //! only be found out by those who have the key from elsewhere: `stele log prove --key`.
 
 use std::sync::OnceLock;
-use stele_api::LogProof;
+use stele_api::{LogConsistency, LogProof};
 use stele_domain::port::event_log::Position;
 use stele_event_log::checkpoint::Checkpoint;
 use stele_event_log::note::{KeyError, NoteError, NoteVerifier};
 use stele_event_log::{InclusionProof, InvalidProof};
-use stele_remote_log::{Proof, SignedCheckpoint};
+use stele_remote_log::{Consistency, Proof, SignedCheckpoint};
 
 /// Why a word of the log's owner is not handed on.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,14 @@ pub(super) enum Disbelief {
     /// The proof does not lead to the checkpoint.
     #[error("the owner's proof is not believed")]
     Proof(#[source] InvalidProof),
+    /// The proof is between other sizes than were asked about.
+    #[error("the owner proves that {old} commits go on to {new}, which was not asked about")]
+    OtherSizes {
+        /// The earlier size that it tells.
+        old: u64,
+        /// The later one.
+        new: u64,
+    },
     /// The proof is of something else.
     #[error("the owner proves what comes after position {position}, which was asked about")]
     Elsewhere {
@@ -68,6 +76,23 @@ impl Belief {
         proof.verify(key).map_err(Disbelief::Proof)?;
         let InclusionProof { first, index, payload, path, checkpoint } = proof;
         Ok(LogProof { first, leaf_index: index, payload, path, checkpoint })
+    }
+
+    /// The proof of consistency between these sizes, once its newer end is believed. Whether it leads there from the older
+    /// one, only somebody can see who has a checkpoint of that size.
+    pub(super) fn consistency(
+        &self,
+        asked: (u64, Option<u64>),
+        proof: Consistency,
+    ) -> Result<LogConsistency, Disbelief> {
+        let Consistency { old_size, new_size, path, signed } = proof;
+        let key = self.key(&signed.public_key)?;
+        let newer = Checkpoint::open(&signed.checkpoint, key).map_err(Disbelief::Checkpoint)?;
+        let (old, new) = asked;
+        if old_size != old || new_size != newer.size || new.is_some_and(|new| new != new_size) {
+            return Err(Disbelief::OtherSizes { old: old_size, new: new_size });
+        }
+        Ok(LogConsistency { old_size, new_size, path, checkpoint: signed.checkpoint })
     }
 
     fn key(&self, told: &str) -> Result<&NoteVerifier, Disbelief> {

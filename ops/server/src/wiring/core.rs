@@ -2,13 +2,15 @@
 //! bells.
 
 use super::clock::SystemClock;
-use super::{event_store, remote};
+use super::parts::Parts;
+use super::{archive, event_store, remote, witness};
 use crate::cli::{of_error, on_opening};
 use crate::config::{Config, LogElsewhere};
 use crate::exit::{Code, Failure, chain};
 use crate::observe;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use stele_commands::control::Bells;
 use stele_commands::fence::Fence;
 use stele_commands::ledger::Ledger;
@@ -20,7 +22,7 @@ use stele_domain::operations::service::event::Service;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, InvalidStream, LogError};
 use stele_domain::trading::account::Account;
-use stele_event_log::EmbeddedLog;
+use stele_event_log::{ArchiveError, EmbeddedLog, Witness};
 use stele_eventstore::EventStoreLog;
 use stele_remote_log::RemoteLog;
 
@@ -36,7 +38,12 @@ pub(crate) struct Core {
     pub fence: Fence,
     pub bells: Bells,
     pub streams: strategy::Streams,
+    /// Of a log that is this process's, when one is configured.
+    pub witness: Option<Arc<Witness>>,
 }
+
+/// How often the owner takes note of how large its log is, for rates.
+const MEASURE: Duration = Duration::from_secs(5);
 
 /// Whose log it is.
 #[derive(Clone)]
@@ -72,6 +79,10 @@ impl Core {
             Some(LogElsewhere::Owner(at)) => Source::Remote(Box::new(remote::connect(at).await?)),
             Some(LogElsewhere::EventStore(at)) => Source::EventStore(event_store::connect(at).await?),
         };
+        let witness = match &source {
+            Source::Owned(log) => witness::begin(config, log).await?,
+            Source::Remote(_) | Source::EventStore(_) => None,
+        };
         let log = source.log();
         let named = |error: InvalidStream| Failure::usage(format!("configuration: {error}"));
         let streams = strategy::Streams {
@@ -85,11 +96,15 @@ impl Core {
         let filter = Arc::new(Ledger::new(Arc::clone(&log), streams::filter().map_err(named)?));
         let board = Arc::new(Board::new(&log).map_err(named)?);
         let (fence, bells) = (Fence::default(), Bells::default());
-        Ok(Self { source, log, clock, account_id, account, filter, board, fence, bells, streams })
+        Ok(Self { source, log, clock, account_id, account, filter, board, fence, bells, streams, witness })
     }
 
-    /// Leaves a signed checkpoint and gives the directory up, where it is this process's.
+    /// Leaves a signed checkpoint, with the witness too, and gives the directory up, where it is this process's.
     pub(crate) async fn close(&self) {
+        // What the witness cosigns is kept beside the log, which may be another process's as soon as it is closed.
+        if let Some(witness) = &self.witness {
+            witness::end(witness).await;
+        }
         match &self.source {
             Source::Owned(log) => match log.close().await {
                 Ok(()) => observe::log_closed(),
@@ -100,15 +115,35 @@ impl Core {
     }
 }
 
+/// Takes note of the log's size until the stop.
+pub(super) fn measure(log: &Arc<EmbeddedLog>, parts: &mut Parts) {
+    let (log, mut stop) = (Arc::clone(log), parts.stop());
+    parts.spawn("the pace of the log", async move {
+        let mut ticks = tokio::time::interval(MEASURE);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.requested() => return Ok(()),
+                _ = ticks.tick() => log.measure(),
+            }
+        }
+    });
+}
+
 fn no_account() -> Failure {
     Failure::usage("configuration: `account.id` is empty: the desk does not know whose balances to read")
         .advise("set account.id in your stele.toml, or STELE__ACCOUNT__ID; no key is needed to watch. To try it: stele demo")
 }
 
 async fn open_log(config: &Config, clock: &Arc<dyn Clock>) -> Result<EmbeddedLog, Failure> {
-    let options = stele_event_log::Options::new(Arc::clone(clock))
+    let mut options = stele_event_log::Options::new(Arc::clone(clock))
         .with_segment_bytes(config.segment_bytes)
-        .with_cache_bytes(config.cache_bytes);
+        .with_cache_bytes(config.cache_bytes)
+        .with_archive(archive::of_owner(config)?);
+    if config.archive.automatic && config.archive.address.is_some() {
+        options = options.archiving_all_but(config.archive.keep);
+    }
     let directory = config.log_dir();
     let opened = tokio::task::spawn_blocking(move || EmbeddedLog::open(&directory, options)).await;
     match opened {
@@ -138,6 +173,7 @@ pub(crate) fn log_failure(error: &LogError) -> Failure {
                 "make the disk writable, and the directory this user's; to look without writing: stele log stat DIRECTORY",
             ),
             Some(code) => Failure::new(code, words),
+            None if let Some(error) = ArchiveError::behind(&**source) => crate::cli::archive_failure(error),
             None => Failure::new(Code::Unavailable, words),
         },
         LogError::Invalid(_) | LogError::Stopped(_) => Failure::new(Code::Error, words),

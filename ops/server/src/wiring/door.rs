@@ -15,8 +15,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use stele_api::{
-    Api, Beside, Build, DoorError, Doors, LogAdmin, LogProof, LogStat, Probes, TcpDoor, TcpOptions, TlsFiles,
-    UnixDoor,
+    Api, Beside, Build, DoorError, Doors, LogAdmin, LogConsistency, LogGrowth, LogProof, LogStat, Probes,
+    TcpDoor, TcpOptions, TlsFiles, UnixDoor,
 };
 use stele_commands::access::{Gatekeeper, Keys};
 use stele_commands::control::{Bells, Control};
@@ -27,9 +27,9 @@ use stele_domain::operations::service::event::Service;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{LogError, Position, StreamId};
 use stele_domain::port::read_store::ReadStore;
-use stele_event_log::EmbeddedLog;
+use stele_event_log::{EmbeddedLog, Grown, Witness};
 use stele_projections::runner::Handle;
-use stele_remote_log::RemoteLog;
+use stele_remote_log::{RemoteLog, WriteLists};
 
 /// What the doors show besides the core.
 #[derive(Clone)]
@@ -60,8 +60,9 @@ pub(crate) async fn open(
     let loaded = answered(passing, async || gatekeeper.load().await).await;
     loaded.map_err(|failure| unreadable_keys(&failure))?;
     keep(&wishes, &gatekeeper, parts);
-    kurrent_door::open(&config.kurrent, core, &gatekeeper, parts).await?;
-    let (log_admin, beside) = log_side(core, &gatekeeper, parts);
+    let lists = write_lists(config, core)?;
+    kurrent_door::open(&config.kurrent, core, lists.clone(), &gatekeeper, parts)?;
+    let (log_admin, beside) = log_side(core, lists, &gatekeeper, parts);
     let api = api(config, core, behind, Access { wishes, gatekeeper }, log_admin);
     let router = stele_api::router_beside(api, beside);
     let unix = UnixDoor::open(&config.socket).await.map_err(|error| not_open(&error))?;
@@ -149,15 +150,28 @@ fn build(config: &Config) -> Build {
 }
 
 /// What can be told of the log here, and the log itself for other processes where it is ours.
-fn log_side(core: &Core, gatekeeper: &Arc<Gatekeeper>, parts: &Parts) -> (Arc<dyn LogAdmin>, Option<Beside>) {
+fn log_side(
+    core: &Core,
+    lists: WriteLists,
+    gatekeeper: &Arc<Gatekeeper>,
+    parts: &Parts,
+) -> (Arc<dyn LogAdmin>, Option<Beside>) {
     match &core.source {
         Source::Owned(log) => {
-            let beside = log_door::service(log, Arc::clone(gatekeeper), parts.stop());
-            (Arc::new(Owner { log: Arc::clone(log) }), Some(beside))
+            let beside =
+                log_door::service(log, core.witness.clone(), lists, Arc::clone(gatekeeper), parts.stop());
+            (Arc::new(Owner { log: Arc::clone(log), witness: core.witness.clone() }), Some(beside))
         }
         Source::Remote(log) => (Arc::new(OwnedElsewhere::of(RemoteLog::clone(log))), None),
         Source::EventStore(log) => (Arc::new(Unproven(log.clone())), None),
     }
+}
+
+/// What other processes may append, over either wire: to streams of the account and the pair that are configured here.
+fn write_lists(config: &Config, core: &Core) -> Result<WriteLists, Failure> {
+    let streams = stele_commands::streams::all(&core.account_id, [&config.pair.id]);
+    let streams = streams.map_err(|error| Failure::usage(format!("configuration: {error}")))?;
+    Ok(WriteLists::of(streams))
 }
 
 /// Writes attempts down and follows the keys until the stop.
@@ -214,6 +228,7 @@ fn not_open(error: &DoorError) -> Failure {
 /// The log's numbers and checkpoints, from the process that owns it.
 struct Owner {
     log: Arc<EmbeddedLog>,
+    witness: Option<Arc<Witness>>,
 }
 
 impl LogAdmin for Owner {
@@ -228,11 +243,16 @@ impl LogAdmin for Owner {
             segments: stat.segments,
             head: stat.head,
             categories: stat.categories,
+            growth: self.log.growth().into_iter().map(growth).collect(),
         };
         Box::pin(std::future::ready(Ok(stat)))
     }
 
     fn checkpoint(&self) -> PortFuture<'_, Result<Option<String>, LogError>> {
+        // What somebody asks for is worth keeping elsewhere, too.
+        if let Some(witness) = &self.witness {
+            witness.ask();
+        }
         Box::pin(std::future::ready(Ok(Some(self.log.checkpoint()))))
     }
 
@@ -247,5 +267,27 @@ impl LogAdmin for Owner {
                 checkpoint: proof.checkpoint,
             }))
         })
+    }
+
+    fn prove_consistency(
+        &self,
+        old_size: u64,
+        new_size: Option<u64>,
+    ) -> PortFuture<'_, Result<Option<LogConsistency>, LogError>> {
+        Box::pin(async move {
+            let (proof, checkpoint) = self.log.prove_consistency(old_size, new_size).await?;
+            let (old_size, new_size) = (proof.old_size, proof.new_size);
+            Ok(Some(LogConsistency { old_size, new_size, path: proof.path, checkpoint }))
+        })
+    }
+}
+
+fn growth(grown: Grown) -> LogGrowth {
+    LogGrowth {
+        asked_ms: grown.asked.map(log_door::millis),
+        measured_ms: log_door::millis(grown.measured),
+        events: grown.events,
+        bytes: grown.bytes,
+        categories: grown.categories,
     }
 }

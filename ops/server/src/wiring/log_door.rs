@@ -1,13 +1,16 @@
 //! The log of this process for the other processes of the desk, on the same port as everything else.
 
 use std::sync::Arc;
+use std::time::Duration;
 use stele_api::{Beside, BesideAnswer, BesideMethod};
 use stele_commands::access::Gatekeeper;
 use stele_commands::stop::Stop;
 use stele_domain::access::{Action, Caller};
-use stele_domain::port::event_log::{LogError, Position};
-use stele_event_log::{EmbeddedLog, InclusionProof};
-use stele_remote_log::{LogService, Method, Proof, SignedCheckpoint, Stat};
+use stele_domain::port::event_log::{LogError, Position, StreamId};
+use stele_event_log::{EmbeddedLog, Grown, InclusionProof, Witness};
+use stele_remote_log::{
+    Consistency, Growth, LogService, Method, Process, Proof, SignedCheckpoint, Stat, WriteLists,
+};
 use tokio::sync::watch;
 use tonic::Status;
 use tonic::service::Routes;
@@ -15,8 +18,14 @@ use tonic::service::Routes;
 /// What the paths of its methods begin with.
 const PREFIX: &str = "/stele.log.v1.EventLog/";
 
-/// The service over the log that is ours. Denials are kept as attempts.
-pub(super) fn service(log: &Arc<EmbeddedLog>, gatekeeper: Arc<Gatekeeper>, mut stop: Stop) -> Beside {
+/// The service over the log that is ours, to which processes append by these lists. Denials are kept as attempts.
+pub(super) fn service(
+    log: &Arc<EmbeddedLog>,
+    witness: Option<Arc<Witness>>,
+    lists: WriteLists,
+    gatekeeper: Arc<Gatekeeper>,
+    mut stop: Stop,
+) -> Beside {
     let (end, ended) = watch::channel(false);
     tokio::spawn(async move {
         stop.requested().await;
@@ -27,16 +36,28 @@ pub(super) fn service(log: &Arc<EmbeddedLog>, gatekeeper: Arc<Gatekeeper>, mut s
     let hear = move |denial: stele_remote_log::Denial| {
         gatekeeper.denied(&denial.caller, denial.action, &denial.what);
     };
-    let (numbers, signing, proving) = (Arc::clone(log), Arc::clone(log), Arc::clone(log));
-    let service = LogService::new(Arc::<EmbeddedLog>::clone(log), stands, hear, ended)
+    let (numbers, signing) = (Arc::clone(log), Arc::clone(log));
+    let (proving, going_on) = (Arc::clone(log), Arc::clone(log));
+    let list =
+        move |role: Process, stream: &StreamId, event_type: &str| lists.may_append(role, stream, event_type);
+    let service = LogService::new(Arc::<EmbeddedLog>::clone(log), list, stands, hear, ended)
         .with_stat(move || stat(&numbers))
         .with_proofs(
-            move || signed(&signing, signing.checkpoint()),
+            move || {
+                if let Some(witness) = &witness {
+                    witness.ask();
+                }
+                signed(&signing, signing.checkpoint())
+            },
             move |position| {
                 let log = Arc::clone(&proving);
                 Box::pin(async move { prove(&log, position).await })
             },
-        );
+        )
+        .with_consistency(move |old, new| {
+            let log = Arc::clone(&going_on);
+            Box::pin(async move { prove_consistency(&log, old, new).await })
+        });
     let judging = service.clone();
     let admits = move |caller: &Caller, name: &'static str| match Method::named(name) {
         Some(method) => judging.admits(caller, method),
@@ -61,6 +82,7 @@ fn told(method: Method) -> BesideMethod {
         // A process is asked for its permission to read; whether it answers persons, the service asks.
         Method::Checkpoint => ("EventLog/Checkpoint", Action::ReadLog, BesideAnswer::Word),
         Method::Prove => ("EventLog/Prove", Action::ReadLog, BesideAnswer::Page),
+        Method::ProveConsistency => ("EventLog/ProveConsistency", Action::ReadLog, BesideAnswer::Page),
         Method::Follow => ("EventLog/Follow", Action::ReadLog, BesideAnswer::Live),
     };
     BesideMethod {
@@ -83,6 +105,17 @@ fn stat(log: &EmbeddedLog) -> Stat {
         segments: stat.segments,
         head: stat.head,
         categories: stat.categories,
+        growth: log.growth().into_iter().map(growth).collect(),
+    }
+}
+
+fn growth(grown: Grown) -> Growth {
+    Growth {
+        asked_ms: grown.asked.map(millis),
+        measured_ms: millis(grown.measured),
+        events: grown.events,
+        bytes: grown.bytes,
+        categories: grown.categories,
     }
 }
 
@@ -94,4 +127,15 @@ fn signed(log: &EmbeddedLog, checkpoint: String) -> SignedCheckpoint {
 async fn prove(log: &EmbeddedLog, position: Position) -> Result<Proof, LogError> {
     let InclusionProof { first, index, payload, path, checkpoint } = log.inclusion_proof(position).await?;
     Ok(Proof { first, leaf_index: index, payload, path, signed: signed(log, checkpoint) })
+}
+
+async fn prove_consistency(log: &EmbeddedLog, old: u64, new: Option<u64>) -> Result<Consistency, LogError> {
+    let (proof, checkpoint) = log.prove_consistency(old, new).await?;
+    let signed = signed(log, checkpoint);
+    Ok(Consistency { old_size: proof.old_size, new_size: proof.new_size, path: proof.path, signed })
+}
+
+/// A span in whole milliseconds.
+pub(super) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }

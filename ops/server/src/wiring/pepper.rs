@@ -1,14 +1,14 @@
-//! The pepper: the 32 secret bytes that keys are hashed with. The owner of the log makes it, once.
+//! The pepper: the 32 secret bytes that keys are hashed with, and a checksum. The owner of the log makes it, once.
 
 use super::secret;
 use crate::cli::of_error;
 use crate::config::{Config, LogElsewhere};
 use crate::exit::{Code, Failure};
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use stele_commands::access::Pepper;
+use stele_commands::access::{PEPPER_FILE_BYTES, Pepper, WrongPepper};
 use zeroize::Zeroizing;
 
 /// What it is called in complaints.
@@ -28,7 +28,36 @@ pub(crate) fn load(config: &Config) -> Result<Pepper, Failure> {
              directory of the process that owns the log, with mode 600",
         ));
     }
-    Ok(Pepper::new(*secret::bytes::<32>(SETTING, path)?))
+    of_file(path, &secret::bytes(SETTING, path, PEPPER_FILE_BYTES)?)
+}
+
+/// Says of a pepper that lies beside a log that is verified whether it is what was written. One that is not there, or that
+/// this process may not read, is not judged.
+pub(crate) fn check(path: &Path) -> Result<(), Failure> {
+    let file = match File::open(path) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+            return Ok(());
+        }
+        file => file,
+    };
+    let mut bytes = Zeroizing::new(Vec::with_capacity(PEPPER_FILE_BYTES + 1));
+    let most = u64::try_from(PEPPER_FILE_BYTES + 1).unwrap_or(u64::MAX);
+    let read = file.and_then(|file| file.take(most).read_to_end(&mut bytes));
+    read.map_err(|error| Failure::error(&error))?;
+    of_file(path, &bytes).map(|_| ())
+}
+
+fn of_file(path: &Path, bytes: &[u8]) -> Result<Pepper, Failure> {
+    Pepper::of_file(bytes).map_err(|wrong| {
+        let what = format!("the secret of the keys, {}, can't be used: {wrong}", path.display());
+        let code = match wrong {
+            WrongPepper::Length { .. } => Code::Usage,
+            WrongPepper::Changed => Code::Mismatch,
+        };
+        Failure::new(code, what).advise(
+            "nothing was changed. Put back the copy that is in the newest backup: with another one no key would hold",
+        )
+    })
 }
 
 /// Makes it where there is none. It appears whole or not at all, and never replaces one.
@@ -50,7 +79,7 @@ fn make(path: &Path) -> Result<(), Failure> {
     let newborn = path.with_extension(format!("{:016x}.new", u64::from_le_bytes(name)));
     let written = || -> std::io::Result<()> {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&newborn)?;
-        file.write_all(&*bytes)?;
+        file.write_all(&*Zeroizing::new(Pepper::file_of(&bytes)))?;
         file.sync_all()?;
         // A link never replaces what is there, where a rename would.
         match std::fs::hard_link(&newborn, path) {
@@ -68,7 +97,8 @@ fn make(path: &Path) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::make;
+    use super::{check, make};
+    use crate::exit::Code;
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
@@ -77,9 +107,24 @@ mod tests {
         let path = folder.path().join("keys.pepper");
         make(&path).unwrap();
         let first = std::fs::read(&path).unwrap();
-        assert_eq!((first.len(), path.metadata().unwrap().permissions().mode() & 0o777), (32, 0o600));
+        assert_eq!((first.len(), path.metadata().unwrap().permissions().mode() & 0o777), (36, 0o600));
         make(&path).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), first);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "something was left behind");
+    }
+
+    #[test]
+    fn a_pepper_that_was_changed_is_named_and_one_that_is_not_there_is_not_judged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys.pepper");
+        check(&path).unwrap();
+        make(&path).unwrap();
+        check(&path).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[7] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let refused = check(&path).unwrap_err();
+        assert_eq!(refused.code, Code::Mismatch);
+        assert!(refused.what.contains("keys.pepper") && refused.what.contains("at byte 0"), "{refused}");
     }
 }

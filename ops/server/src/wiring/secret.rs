@@ -39,17 +39,17 @@ fn text(setting: &str, path: &Path) -> Result<Zeroizing<String>, Failure> {
     Ok(text)
 }
 
-/// The bytes of a file that only its owner can read.
-pub(super) fn bytes<const N: usize>(setting: &str, path: &Path) -> Result<Zeroizing<[u8; N]>, Failure> {
-    let mut bytes = Zeroizing::new([0; N]);
-    let mut file = open(setting, path)?;
-    let long = format!("it does not have {N} bytes");
-    file.read_exact(&mut *bytes).map_err(|_| unusable(setting, path, &long))?;
-    let mut more = [0; 1];
-    match file.read(&mut more) {
-        Ok(0) => Ok(bytes),
-        Ok(_) | Err(_) => Err(unusable(setting, path, &long)),
+/// The bytes of a file that only its owner can read, at most so many.
+pub(super) fn bytes(setting: &str, path: &Path, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    // One more, so that nothing moves when the file is too long and a copy is left behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max + 1));
+    let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    let failed = |error: std::io::Error| unusable(setting, path, &error.to_string());
+    open(setting, path)?.take(most).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > bytes_max {
+        return Err(unusable(setting, path, &format!("it has more than {bytes_max} bytes")));
     }
+    Ok(bytes)
 }
 
 fn open(setting: &str, path: &Path) -> Result<File, Failure> {
@@ -114,10 +114,12 @@ mod tests {
     }
 
     #[test]
-    fn bytes_have_the_length_that_is_asked_for() {
-        for (content, fits) in [(&[7_u8; 31][..], false), (&[7; 32], true), (&[7; 33], false)] {
+    fn bytes_have_at_most_the_length_that_is_asked_for() {
+        for (content, fits) in [(&[7_u8; 31][..], true), (&[7; 32], true), (&[7; 33], false)] {
             let (_folder, path) = file(content, 0o600);
-            assert_eq!(bytes::<32>("access.pepper_file", &path).is_ok(), fits, "{} bytes", content.len());
+            let read = bytes("access.pepper_file", &path, 32);
+            assert_eq!(read.is_ok(), fits, "{} bytes", content.len());
+            assert!(read.is_err() || read.is_ok_and(|read| **read == *content));
         }
     }
 }

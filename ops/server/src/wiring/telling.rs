@@ -34,6 +34,7 @@ pub(super) fn start(
         store: tables.0,
         projections: tables.1,
         health: parts.health(),
+        certificates: telemetry::certificates_of(config),
     };
     let vitals = Vitals::new(subject, metrics);
     let (sampler, stop) = (vitals.clone(), parts.stop());

@@ -1,7 +1,50 @@
 //! What needs a person, as the command line shows it, and what a person says to it.
 
 use crate::support::{ACCOUNT, World};
+use std::os::unix::fs::FileExt as _;
 use stele_simulator::{Action, Balance, NBTC};
+
+/// Flips one bit where the log's files hold this text; a second time, it is as it was.
+fn flip(world: &World, text: &str) {
+    let directory = std::fs::read_dir(world.path().join("stele-data/log")).unwrap();
+    let rest = &text.as_bytes()[1..];
+    let found = directory.map(|entry| entry.unwrap().path()).find_map(|path| {
+        let bytes = std::fs::read(&path).unwrap();
+        Some((bytes.windows(rest.len()).position(|window| window == rest)?, path))
+    });
+    let (at, path) = found.unwrap();
+    let at = u64::try_from(at).unwrap() - 1;
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+}
+
+#[test]
+fn a_log_that_is_damaged_under_a_running_desk_exits_with_8_and_says_what_to_do() {
+    let world = World::quiet().with_key();
+    let toml = world.path().join("stele.toml");
+    // Nothing is told from memory.
+    let text = std::fs::read_to_string(&toml).unwrap() + "[log]\ncache_bytes = 0\n";
+    std::fs::write(&toml, text).unwrap();
+    let mut desk = world.serve();
+    world.awake();
+    let more = vec![Balance::new(NBTC, 150_000_000)];
+    world.handle().act(Action::SetBalances { account: ACCOUNT.to_owned(), balances: more }).unwrap();
+    world.until(&["alerts"], |run| run.stdout.contains("unmatched_credit"));
+    let listed = world.stele(&["alerts", "--json"]).exits(0).json();
+    let raised = listed["alerts"].as_array().unwrap();
+    let detail = raised.iter().find(|alert| alert["kind"] == "unmatched_credit").unwrap()["detail"].clone();
+
+    flip(&world, detail.as_str().unwrap());
+    let clear = ["alerts", "clear", "unmatched_credit", "--reason", "a deposit of our own"];
+    world.stele(&clear).exits(8).complains(&["log-damaged", "at byte", "stele log verify", "--command-id"]);
+    world.stele(&["alerts"]).exits(8).complains(&["log-damaged", "stele log verify"]);
+    world.stele(&["log", "verify"]).exits(8).complains(&["damaged", "at byte"]);
+    flip(&world, detail.as_str().unwrap());
+    world.stele(&clear).exits(0);
+    assert_eq!(desk.signalled("TERM").0, 0);
+}
 
 #[test]
 fn an_alert_that_waits_for_a_person_is_listed_until_it_is_cleared_with_a_reason() {

@@ -76,12 +76,18 @@ fn a_backup_of_a_running_desk_is_restored_and_serves() {
     let mut desk = world.serve_on(&restored);
     desk.remote(&["whoami"], Some(&admin)).exits(0);
     assert_eq!(desk.signalled("TERM").0, 0);
+    // A file that goes on and on is no checkpoint, and is not read to its end.
+    let (long, other) = (world.path().join("long"), world.path().join("other"));
+    std::fs::File::create(&long).unwrap().set_len(65 * 1024 * 1024).unwrap();
+    world
+        .stele(&["log", "restore", text(&kept), "--data-dir", text(&other), "--against", text(&long)])
+        .exits(2)
+        .complains(&["has more than 67108864 bytes"]);
     // A backup that is not what it was is not restored.
     let segment = kept.join("log/00000000000000000001.seg");
     let mut bytes = std::fs::read(&segment).unwrap();
     bytes[5_000] ^= 4;
     std::fs::write(&segment, bytes).unwrap();
-    let other = world.path().join("other");
     world
         .stele(&["log", "restore", text(&kept), "--data-dir", text(&other)])
         .exits(8)

@@ -17,7 +17,7 @@ const EXPORT: &[&str] = &["log", "export", "DATA/log"];
 const FULL: &str = "no room on the disk\\|No space left on device";
 
 /// A log of a few segments, that a desk wrote and left; and an export of it, `lines`.
-fn a_log() -> (World, PathBuf) {
+pub fn a_log() -> (World, PathBuf) {
     let world = World::quiet();
     let settings = std::fs::read_to_string(world.path().join("stele.toml")).unwrap();
     std::fs::write(world.path().join("stele.toml"), format!("{settings}\n[log]\nsegment_bytes = 8192\n"))
@@ -157,4 +157,60 @@ fn a_full_disk_is_named_and_keeps_nobody_from_looking() {
         + &line("log verify full/log", 0, "")
         + &line("log backup copied --data full", 0, "");
     mounted(&world, &script);
+}
+
+/// Sets the permissions of a directory and of everything in it.
+fn permit(directory: &Path, folder: u32, file: u32, secret: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let set =
+        |path: &Path, mode| std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    set(directory, 0o700);
+    for entry in std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap()) {
+        let path = entry.path();
+        if path.is_dir() {
+            permit(&path, folder, file, secret);
+        } else if path.is_file() {
+            let is_secret = path.ends_with("key") || path.ends_with("keys.pepper");
+            set(&path, if is_secret { secret } else { file });
+        }
+    }
+    set(directory, folder);
+}
+
+/// Runs a script as somebody whom only permissions decide about: in a name space for users of its own, root has no power
+/// over files that lie outside.
+fn powerless(world: &World, script: &str) {
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--user", "bash", "-euc", script, "bash", env!("CARGO_BIN_EXE_stele")]);
+    let output = command.current_dir(world.path()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{script}: {}\n{said}", output.status);
+}
+
+#[test]
+fn a_directory_of_somebody_else_is_looked_at_as_far_as_they_let_and_never_served() {
+    let (world, data) = a_log();
+    // Everybody may read it but for the secrets, and nobody may write.
+    permit(&data, 0o555, 0o444, 0o000);
+    let (place, denied) = (data.display(), "Permission denied");
+    let readable = line(&format!("serve --data {place}"), 10, denied)
+        + &line(&format!("log verify {place}/log"), 0, "")
+        + &line(&format!("log stat {place}/log"), 0, "")
+        + &line(&format!("log export {place}/log"), 0, "exported")
+        + &line(&format!("log backup copy --data {place}"), 10, denied)
+        + &line(&format!("log import lines --data-dir {place}/new"), 10, denied);
+    powerless(&world, &readable);
+    // Nobody may even look.
+    permit(&data, 0o000, 0o000, 0o000);
+    let closed = line(&format!("serve --data {place}"), 10, denied)
+        + &line(&format!("log verify {place}/log"), 10, denied)
+        + &line(&format!("log stat {place}/log"), 10, denied)
+        + &line(&format!("log export {place}/log"), 10, denied)
+        + &line(&format!("log backup copy --data {place}"), 10, denied);
+    powerless(&world, &closed);
+    permit(&data, 0o700, 0o644, 0o600);
+    for args in [VERIFY, STAT, EXPORT] {
+        met(&world, &data, (args, 0, ""));
+    }
+    assert_eq!(world.serve().signalled("TERM").0, 0);
 }

@@ -137,4 +137,66 @@ fn a_directory_without_a_log_is_not_made_one_by_looking() {
     std::fs::create_dir_all(directory.path().join("stele-data/log")).unwrap();
     stele(directory.path(), &["log", "stat"]).exits(7);
     assert_eq!(std::fs::read_dir(directory.path().join("stele-data/log")).unwrap().count(), 0);
+    // What a file system puts into its first directory, or somebody else, is no log either.
+    std::fs::create_dir(directory.path().join("stele-data/log/lost+found")).unwrap();
+    std::fs::write(directory.path().join("stele-data/log/key.pub"), "of another").unwrap();
+    for args in
+        [&["log", "stat"][..], &["log", "get", "1"], &["log", "checkpoint"], &["log", "tail", "-n", "1"]]
+    {
+        stele(directory.path(), args).exits(7);
+    }
+    assert_eq!(std::fs::read_dir(directory.path().join("stele-data/log")).unwrap().count(), 2);
+}
+
+#[test]
+fn the_log_at_hand_is_not_taken_for_that_of_another_desk() {
+    let world = a_log();
+    let head = |world: &World| world.stele(&["log", "stat", "--json"]).exits(0).json()["head"].clone();
+    let before = head(&world);
+    for args in [
+        &["log", "tail", "-n", "1"][..],
+        &["log", "get", "1"],
+        &["log", "prove", "1"],
+        &["log", "stat"],
+        &["keys", "list"],
+        &["keys", "create", "--role", "admin", "--owner", "ada"],
+        &["keys", "revoke", "0123456789ab", "--reason", "lost"],
+    ] {
+        let other = [args, &["--socket", "other.sock"]].concat();
+        world.stele(&other).exits(7).complains(&["no desk answers on other.sock"]);
+    }
+    assert_eq!(head(&world), before, "no key was made in the wrong log");
+    // By its own name, or beside its own directory, it is the desk's.
+    world.stele(&["log", "get", "1", "--socket", "stele-data/stele.sock"]).exits(0);
+    world.stele(&["log", "get", "1", "--data", "stele-data", "--socket", "other.sock"]).exits(0);
+    // Nor is it the log of a process that works on another's.
+    let text = std::fs::read_to_string(world.path().join("stele.toml")).unwrap();
+    std::fs::write(world.path().join("stele.toml"), format!("{text}[log]\nurl = \"http://127.0.0.1:9\"\n"))
+        .unwrap();
+    world.stele(&["log", "get", "1"]).exits(7).complains(&["no desk answers"]);
+}
+
+#[test]
+fn whoever_looks_first_after_a_crash_is_told_what_was_cut() {
+    let world = World::quiet();
+    let mut desk = world.serve();
+    world.set_limits();
+    desk.signalled("KILL");
+    let files = std::fs::read_dir(world.path().join("stele-data/log")).unwrap();
+    let last = files
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "seg"));
+    let last = last.max().unwrap();
+    // The machine went down in the middle of the last write.
+    let written = std::fs::read(&last).unwrap().iter().rposition(|byte| *byte != 0).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&last).unwrap();
+    file.set_len(u64::try_from(written).unwrap()).unwrap();
+    let name = last.file_name().unwrap().to_str().unwrap();
+    let looked = world.stele(&["log", "get", "1"]).exits(0);
+    for word in ["had not finished", name, "quarantine-", "never acknowledged"] {
+        assert!(looked.stderr.contains(word), "{word:?} is missing: {}", looked.stderr);
+    }
+    let again = world.stele(&["log", "get", "1"]).exits(0);
+    assert!(!again.stderr.contains("had not finished"), "{}", again.stderr);
+    world.stele(&["log", "verify"]).exits(0);
 }

@@ -55,6 +55,17 @@ impl Run {
     }
 }
 
+impl Run {
+    /// Whether standard error says all of these, whatever was answered before.
+    #[track_caller]
+    pub fn complains_of(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(self.stderr.contains(word), "{word:?} is missing in {}", self.stderr);
+        }
+        self
+    }
+}
+
 /// The binary with these arguments, in a directory, with nothing of Stele's in its environment.
 pub fn command(directory: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stele"));

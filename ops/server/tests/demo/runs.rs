@@ -87,12 +87,19 @@ fn promises_are_kept(report: &Value, store: &str) {
         "{checkpoint}"
     );
 
+    // The second process followed over a socket what the files hold, through the crash.
+    assert_eq!(report["second_process"]["same"], true, "{}", report["second_process"]);
+    let seen = number(report, "/second_process/events");
+    assert_eq!(number(report, "/second_process/position"), seen);
+    assert!(seen > 100 && seen <= number(report, "/log/events"), "{seen}");
+    assert_eq!(report["second_process"]["digest"].as_str().map(str::len), Some(64));
+
     for span in ["quote_to_decision", "quote_to_response"] {
         let of = |rank: &str| report["latency_ms"][span][rank].as_f64().unwrap();
         assert!(0.0 < of("p50") && of("p50") <= of("p99"), "{span}: {}", report["latency_ms"][span]);
     }
     let holds = report["holds"].as_object().unwrap();
-    assert!(holds.len() >= 10 && holds.values().all(|holds| holds == true), "{holds:?}");
+    assert!(holds.len() >= 11 && holds.values().all(|holds| holds == true), "{holds:?}");
 }
 
 #[test]

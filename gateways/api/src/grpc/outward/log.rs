@@ -1,6 +1,6 @@
 //! The log: records, numbers, proofs.
 
-use crate::api::LogProof;
+use crate::api::{LogConsistency, LogProof};
 use crate::dto;
 use crate::grpc::words::{as_of, moment};
 use stele_domain::port::event_log::Record;
@@ -29,6 +29,28 @@ pub(crate) fn stat(stat: &dto::LogStat) -> pb::StatResponse {
         segments: stat.segments,
         categories: stat.categories.clone(),
         as_of: Some(as_of(stat.as_of, stat.head)),
+        growth: stat.growth.iter().map(growth).collect(),
+    }
+}
+
+fn growth(growth: &dto::LogGrowth) -> pb::LogGrowth {
+    pb::LogGrowth {
+        asked_ms: growth.asked_ms,
+        measured_ms: growth.measured_ms,
+        events: growth.events,
+        bytes: growth.bytes,
+        categories: growth.categories.clone(),
+        events_per_second_milli: growth.events_per_second_milli,
+        bytes_per_second: growth.bytes_per_second,
+    }
+}
+
+pub(crate) fn consistency(proof: LogConsistency) -> pb::ProveConsistencyResponse {
+    pb::ProveConsistencyResponse {
+        old_commits: proof.old_size,
+        new_commits: proof.new_size,
+        path: proof.path.iter().map(|hash| hash.to_vec()).collect(),
+        checkpoint: proof.checkpoint,
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use stele_domain::ids::EventId;
 use stele_domain::port::event_log::{
-    Appended, EventLog, Expected, Filter, NewRecord, Position, Record, StreamAppend, StreamId,
+    Appended, EventLog, Expected, Filter, LogError, NewRecord, Position, Record, StreamAppend, StreamId,
 };
 use stele_event_log::EmbeddedLog;
 use stele_event_log::simulated_disk::SimulatedDisk;
@@ -62,10 +62,43 @@ pub async fn run_alone(disk: &SimulatedDisk) -> Past {
     past
 }
 
+/// Runs the sequential parts to their end whatever is refused: a log that can't be opened is opened once more, one that
+/// stopped is left and opened anew. It ends when the power fails. Returns what was refused, too.
+pub async fn run_whatever_fails(disk: &SimulatedDisk) -> (Past, Vec<LogError>) {
+    let (mut past, mut refused) = (Past::default(), vec![]);
+    for base in [0, 2_000] {
+        let opened = try_open(disk).or_else(|error| {
+            refused.push(error);
+            try_open(disk)
+        });
+        let Ok((log, _)) = opened else { break };
+        for parts in offers(base) {
+            refused.extend(past.offer(&log, parts).await.err());
+        }
+        refused.extend(log.close().await.err());
+        drop(log);
+        if !disk.has_power() {
+            break;
+        }
+        disk.kill_process();
+    }
+    (past, refused)
+}
+
 /// Small and large, one stream and several, text and zeros. False when the log failed.
 async fn one_after_the_other(log: &EmbeddedLog, past: &mut Past, base: u64) -> bool {
+    for parts in offers(base) {
+        if past.offer(log, parts).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+/// What is offered one after the other.
+fn offers(base: u64) -> [Vec<StreamAppend>; 9] {
     let zeros = NewRecord { data: vec![0; 2_100].into(), ..record(base + 500) };
-    let offers = [
+    [
         vec![part("a-1", vec![record(base + 1)])],
         vec![part("a-1", vec![record(base + 2), record(base + 3)]), part("b-1", vec![record(base + 4)])],
         vec![part("c-1", vec![sized(base + 5, 1_500)])],
@@ -78,13 +111,7 @@ async fn one_after_the_other(log: &EmbeddedLog, past: &mut Past, base: u64) -> b
         vec![part("c-1", vec![sized(base + 9, 3_000)])],
         vec![part("a-1", vec![record(base + 10)])],
         vec![part("b-1", vec![sized(base + 11, 2_000)])],
-    ];
-    for parts in offers {
-        if !past.offer(log, parts).await {
-            return false;
-        }
-    }
-    true
+    ]
 }
 
 /// Several writers, so that groups have several commits. False when the log failed.
@@ -99,7 +126,7 @@ async fn at_once(log: EmbeddedLog, past: &mut Past, base: u64) -> bool {
                 let name = format!("w-{writer}");
                 let parts = vec![part(&name, vec![sized(number, 300), record(number + 1)])];
                 let mut own = Past::default();
-                own.offer(&log, parts).await;
+                drop(own.offer(&log, parts).await);
                 own
             }));
         }
@@ -118,11 +145,14 @@ fn part(name: &str, records: Vec<NewRecord>) -> StreamAppend {
 }
 
 impl Past {
-    async fn offer(&mut self, log: &EmbeddedLog, parts: Vec<StreamAppend>) -> bool {
-        let answers = log.multi_stream().unwrap().append_many(parts.clone()).await.ok();
-        let acknowledged = answers.is_some();
+    async fn offer(&mut self, log: &EmbeddedLog, parts: Vec<StreamAppend>) -> Result<(), LogError> {
+        let answered = log.multi_stream().unwrap().append_many(parts.clone()).await;
+        let (answers, refused) = match answered {
+            Ok(answers) => (Some(answers), Ok(())),
+            Err(error) => (None, Err(error)),
+        };
         self.attempts.push(Attempt { parts, answers });
-        acknowledged
+        refused
     }
 
     /// Adds something that was acknowledged otherwise.

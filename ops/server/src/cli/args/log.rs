@@ -18,14 +18,14 @@ pub(crate) enum LogCommand {
         /// Go on with what comes, until Ctrl-C
         #[arg(short, long)]
         follow: bool,
-        /// Only this category: quote, price, inventory, account, strategy …
-        #[arg(long)]
-        category: Option<String>,
-        /// Only this type: trading.Decided …
+        /// Only this category: quote, price, inventory, account, strategy … May be given often
+        #[arg(long = "category", value_name = "CATEGORY")]
+        categories: Vec<String>,
+        /// Only this type: trading.Decided … May be given often
         #[arg(long = "type", value_name = "TYPE")]
-        event_type: Option<String>,
+        types: Vec<String>,
         /// Only this stream: account-main …
-        #[arg(long, conflicts_with_all = ["category", "event_type"])]
+        #[arg(long, conflicts_with_all = ["categories", "types"])]
         stream: Option<String>,
     },
     /// Show one event
@@ -39,7 +39,7 @@ pub(crate) enum LogCommand {
         /// Position of the event
         #[arg(required_unless_present = "consistency")]
         position: Option<u64>,
-        /// Prove that the log still begins with what this checkpoint signs. Made from the log's files, on their machine
+        /// Prove that the log still begins with what this checkpoint signs. The running desk proves it, else the log's files
         #[arg(long, value_name = "CHECKPOINT-FILE", conflicts_with = "position")]
         consistency: Option<PathBuf>,
         /// The newer checkpoint of that proof [default: a fresh one of the running desk, else the last one in the log]
@@ -56,15 +56,24 @@ pub(crate) enum LogCommand {
         /// The log's public key, from somebody you believe
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
+        /// Keys of witnesses, one a line: the checkpoint that the proof leads to must be cosigned by each
+        #[arg(long, value_name = "FILE")]
+        witness_key: Option<PathBuf>,
     },
     /// Check every checksum, every chain and every signature, whether or not a desk is running
     Verify(VerifyArgs),
-    /// Print a freshly signed checkpoint, to be kept where nobody can change it
-    Checkpoint,
+    /// Print a freshly signed checkpoint, to be kept where nobody can change it. The configured witness gets it, too
+    Checkpoint {
+        /// The newest one that the witness has cosigned instead, with its cosignatures. On the log's machine
+        #[arg(long)]
+        cosigned: bool,
+    },
     /// Write the log as lines of JSON to standard output, whether or not a desk is running. Nothing is lost
     Export(ExportArgs),
     /// Make a new log of an export: the same events, and another log id and key
     Import(ImportArgs),
+    /// Put sealed segments of a log that no desk owns into the archive, or fetch them back. A desk that runs archives by itself
+    Archive(ArchiveArgs),
     /// Copy what the desk cannot do without, its log and the secret of its keys, whether or not it is running
     Backup(BackupArgs),
     /// Make a data directory of a backup. Verifies it before and after, and never overwrites
@@ -90,6 +99,25 @@ pub(crate) struct ImportArgs {
     /// The new data directory: empty, or not there
     #[arg(long, value_name = "NEW")]
     pub data_dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ArchiveArgs {
+    /// Only segments that end before this position
+    #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
+    pub before: Option<u64>,
+    /// All but the newest sealed segments [default: what log.archive.keep_segments and its kin say]
+    #[arg(long, value_name = "N", conflicts_with = "before")]
+    pub keep_segments: Option<u64>,
+    /// Where to: file:///a/directory or s3://bucket/prefix [default: log.archive.url]
+    #[arg(long, value_name = "URL")]
+    pub to: Option<String>,
+    /// Fetch segments back into the directory instead, all of them or those between --from and --before
+    #[arg(long, conflicts_with = "keep_segments")]
+    pub fetch: bool,
+    /// Fetch only segments that hold this position or later ones
+    #[arg(long, value_name = "POSITION", requires = "fetch", value_parser = clap::value_parser!(u64).range(1..))]
+    pub from: Option<u64>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -139,4 +167,10 @@ pub(crate) struct VerifyArgs {
     /// The log's public key, kept elsewhere [default: key.pub in the directory, which vouches for itself only]
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
+    /// Leave out what is in the archive, and say so: nothing is fetched
+    #[arg(long, conflicts_with_all = ["from", "against"])]
+    pub local: bool,
+    /// Keys of witnesses, one a line: the largest of those checkpoints must be cosigned by each
+    #[arg(long, value_name = "FILE", requires = "against")]
+    pub witness_key: Option<PathBuf>,
 }

@@ -4,7 +4,9 @@
 use super::super::args::{BackupArgs, RestoreArgs};
 use super::super::desk::ask;
 use super::super::progress::Progress;
+use super::super::verify::checkpoint_in;
 use super::super::{say, say_json};
+use super::archive;
 use super::refused::{self, of_disk};
 use super::whole::whole;
 use crate::config::Config;
@@ -30,7 +32,10 @@ pub(super) fn run(args: &BackupArgs, config: &Config, json: bool) -> Outcome {
             .advise("run it on the machine of the log's owner, with its configuration"));
     }
     let source = config.log_dir();
-    let options = BackupOptions { durable: durable(config, &source)?, copy: args.copy };
+    // It is asked nothing as a rule: one that is out of reach is no reason to make no backup.
+    let archive = archive::reach(config, &source).unwrap_or_default();
+    let options =
+        BackupOptions { durable: durable(config, &source)?, copy: args.copy, archive: archive.reach() };
     let progress = Progress::of_what("copying the log, and verifying the copy", json);
     let made = whole(&args.destination, |inside| {
         let made = stele_event_log::backup(&source, &inside.join(LOG), &options);
@@ -42,19 +47,16 @@ pub(super) fn run(args: &BackupArgs, config: &Config, json: bool) -> Outcome {
     told("backed_up", "Backed up", &made?, &args.destination, json)
 }
 
-pub(super) fn restore(args: &RestoreArgs, json: bool) -> Outcome {
+pub(super) fn restore(args: &RestoreArgs, config: &Config, json: bool) -> Outcome {
     let source = args.backup.join(LOG);
-    let against = args.against.as_ref().map(|path| {
-        std::fs::read_to_string(path).map_err(|error| {
-            Failure::usage(format!("the checkpoint {} can't be read: {error}", path.display()))
-        })
-    });
-    let options = VerifyOptions { against: against.transpose()?, ..VerifyOptions::default() };
+    let archive = archive::reach(config, &source)?;
+    let against = args.against.as_deref().map(checkpoint_in).transpose()?;
+    let options = VerifyOptions { against, archive: archive.reach(), ..VerifyOptions::default() };
     let progress = Progress::of_what("verifying the backup, copying it, and verifying the copy", json);
     verified(&source, &options)?;
     let made = whole(&args.data_dir, |inside| {
         // What is served must share no file with what is kept.
-        let options = BackupOptions { durable: None, copy: true };
+        let options = BackupOptions { durable: None, copy: true, archive: archive.reach() };
         let made = stele_event_log::backup(&source, &inside.join(LOG), &options);
         let made = made.map_err(|error| refused::backup(&error, &source))?;
         keep_secret(&args.backup.join(PEPPER), &inside.join(PEPPER))?;
@@ -122,6 +124,7 @@ fn told(done: &str, words: &str, made: &Backup, place: &Path, json: bool) -> Out
             "root": root,
             "linked": made.linked,
             "copied_bytes": made.copied_bytes,
+            "archived": { "segments": made.archived.segments, "bytes": made.archived.bytes, "urls": made.archived.urls },
         }));
     }
     let shared = match made.linked {
@@ -130,9 +133,18 @@ fn told(done: &str, words: &str, made: &Backup, place: &Path, json: bool) -> Out
             format!("{files} files are shared with it by hard links: copy the directory to another disk")
         }
     };
+    let archived = match made.archived.segments {
+        0 => String::new(),
+        segments => format!(
+            "\nThe archive is a part of it, and was not copied: {segments} segments, {} bytes, everything before position {}, in {}.",
+            made.archived.bytes,
+            made.archived.local_from,
+            made.archived.urls.join(", ")
+        ),
+    };
     say(&format!(
         "{words} to {}, and verified: log {}, {} events in {} commits, root {root}.\n\
-         {} bytes were copied; {shared}.",
+         {} bytes were copied; {shared}.{archived}",
         place.display(),
         stat.log,
         stat.events,

@@ -3,6 +3,7 @@
 use super::super::args::{ExportArgs, ImportArgs};
 use super::super::progress::Progress;
 use super::super::{say, say_json};
+use super::archive;
 use super::backup::durable;
 use super::refused;
 use super::whole::whole;
@@ -21,10 +22,12 @@ const BUFFER_BYTES: usize = 1024 * 1024;
 
 pub(super) fn export(args: &ExportArgs, config: &Config) -> Outcome {
     let directory = args.directory.clone().unwrap_or_else(|| config.log_dir());
+    let archive = archive::reach(config, &directory)?;
     let options = ExportOptions {
         from: args.from.map(Position),
         to: args.to.map(Position),
         durable: durable(config, &directory)?,
+        archive: archive.reach(),
     };
     // The lines are the answer: no bar beside them.
     let out = BufWriter::with_capacity(BUFFER_BYTES, stdout().lock());

@@ -5,7 +5,9 @@ use crate::exit::{Code, Failure, chain};
 use crate::wiring::log_failure;
 use std::path::Path;
 use stele_domain::port::event_log::LogError;
-use stele_event_log::{BackupError, BesideError, ExportError, ImportError, VerifyError, diagnose};
+use stele_event_log::{
+    ArchiveError, BackupError, BesideError, ExportError, ImportError, VerifyError, diagnose,
+};
 
 /// What to do about a log that is not what was written.
 const EVIDENCE: &str = "nothing was changed. Keep the directory as it is: it is evidence. Restore the newest backup that verifies";
@@ -74,6 +76,35 @@ pub(super) fn backup(error: &BackupError, directory: &Path) -> Failure {
         BackupError::Checkpoint(_) => Failure::new(Code::Conflict, chain(error))
             .advise("the desk that answers is not the one that owns this log"),
         BackupError::Exists(_) => Failure::new(Code::Conflict, chain(error)),
+    }
+}
+
+/// A segment that can't be archived, or can't be fetched.
+pub(crate) fn archive(error: &ArchiveError) -> Failure {
+    let words = chain(error);
+    match error {
+        ArchiveError::Missing { .. } | ArchiveError::Other { .. } => Failure::new(Code::Archive, words).advise(
+            "nothing was changed, and the rest of the log is served. Put the object back as it was, from a copy of the archive or \
+             from a backup that was made before the segment was archived (ops/runbooks/backup.md)",
+        ),
+        ArchiveError::Taken { .. } => Failure::new(Code::Conflict, words),
+        ArchiveError::Elsewhere { .. } => Failure::new(Code::Unavailable, words)
+            .advise("nothing was put there. Mount the disk, or name the directory or the bucket that the segments are in"),
+        ArchiveError::Unreachable { .. }
+        | ArchiveError::NotKept { .. }
+        | ArchiveError::Late { .. }
+        | ArchiveError::Busy { .. } => {
+            Failure::new(Code::Unavailable, words).advise("the rest of the log is served; see that the archive answers")
+        }
+        ArchiveError::NoStore { .. } => Failure::usage(words)
+            .advise("or fetch the segments first, where the archive is within reach: stele log archive --fetch"),
+        ArchiveError::Cache { source, .. } | ArchiveError::Disk { source, .. } => {
+            Failure::new(of_disk(source).unwrap_or(Code::Error), words)
+        }
+        ArchiveError::Manifest { .. } => Failure::new(Code::Mismatch, format!("the event log is damaged: {words}"))
+            .advise("nothing was changed. Restore the file from the newest backup that verifies"),
+        ArchiveError::Unverified { .. } => Failure::new(Code::Mismatch, words).advise(EVIDENCE),
+        ArchiveError::TooLarge { .. } | ArchiveError::Closed { .. } => Failure::new(Code::Error, words),
     }
 }
 

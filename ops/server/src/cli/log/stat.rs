@@ -1,9 +1,9 @@
-//! The log in numbers: those of the desk, or of a directory; and, where its files are at hand, how fast it grows.
+//! The log in numbers, and how fast it grows: those of the desk, or of a directory.
 
 use super::super::desk::ask;
 use super::super::progress::Progress;
 use super::super::{say, say_json};
-use super::{or_offline, refused};
+use super::{archive, or_offline, refused};
 use crate::config::Config;
 use crate::exit::{Failure, Outcome};
 use crate::wiring::SystemClock;
@@ -13,16 +13,27 @@ use std::path::Path;
 use stele_api::client::Client;
 use stele_api::dto::LogStat;
 use stele_domain::port::clock::Clock as _;
-use stele_event_log::{Growth, Rates, Stat, VerifyOptions, rates, verify};
+use stele_event_log::{ArchiveStat, Growth, Rates, Stat, VerifyOptions, archive_stat, rates, verify};
 
 /// What is told.
 #[derive(Debug, Serialize)]
 struct Numbers {
     #[serde(flatten)]
     stat: LogStat,
-    /// Missing where the files are not at hand.
+    /// By the files: missing where they are not at hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     rates: Option<Told>,
+    /// What of it is in an archive. Missing where nothing is, or the files are not at hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archive: Option<InArchive>,
+}
+
+#[derive(Debug, Serialize)]
+struct InArchive {
+    segments: u64,
+    bytes: u64,
+    events: u64,
+    urls: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -53,35 +64,56 @@ impl Pace {
 
 pub(super) fn run(directory: Option<&Path>, config: &Config, json: bool) -> Outcome {
     let (stat, growth) = if let Some(directory) = directory {
-        (of_directory(directory, json)?, Some(grown(directory)?))
+        (of_directory(directory, config, json)?, Some(grown(directory, config)?))
     } else {
         let stat = ask(config, |client| of_desk(client, config))?;
         // The desk's numbers stand for themselves.
         let at_hand = offline::possible(config);
-        (stat, at_hand.then(|| grown(&config.log_dir())).and_then(Result::ok))
+        (stat, at_hand.then(|| grown(&config.log_dir(), config)).and_then(Result::ok))
     };
+    let at = directory.map_or_else(|| config.log_dir(), Path::to_owned);
+    let at_hand = directory.is_some() || offline::possible(config);
+    let archive =
+        at_hand.then(|| archive_stat(&at)).and_then(Result::ok).filter(|archive| archive.segments > 0);
     if !json {
-        return say(&render::log::stat(&stat, growth.as_ref()));
+        let told = render::log::stat(&stat, growth.as_ref());
+        return match archive {
+            None => say(&told),
+            Some(archive) => say(&format!(
+                "{told}\n{} of the files, {} bytes, {} events, are in the archive, {}.",
+                archive.segments,
+                archive.bytes,
+                archive.events,
+                archive.urls.join(", ")
+            )),
+        };
     }
     let told = |rates: Rates| Told { last_minute: Pace::of(&rates.minute), last_hour: Pace::of(&rates.hour) };
-    say_json(&Numbers { stat, rates: growth.map(told) })
+    let in_archive = |archive: ArchiveStat| {
+        let ArchiveStat { segments, bytes, events, urls, .. } = archive;
+        InArchive { segments, bytes, events, urls }
+    };
+    say_json(&Numbers { stat, rates: growth.map(told), archive: archive.map(in_archive) })
 }
 
-fn grown(directory: &Path) -> Result<Rates, Failure> {
-    rates(directory, SystemClock.now()).map_err(|error| refused::beside(&error))
+fn grown(directory: &Path, config: &Config) -> Result<Rates, Failure> {
+    let archive = archive::reach(config, directory)?;
+    rates(directory, SystemClock.now(), &archive.reach()).map_err(|error| refused::beside(&error))
 }
 
 /// Numbers of a directory that is not changed: whoever owns it may go on, and a disk that is read-only will do.
-fn of_directory(directory: &Path, json: bool) -> Result<LogStat, Failure> {
+fn of_directory(directory: &Path, config: &Config, json: bool) -> Result<LogStat, Failure> {
+    let archive = archive::reach(config, directory)?;
     let _progress = Progress::of_what("verifying the log for its numbers", json);
-    let report = verify(directory, &VerifyOptions::default());
+    let options = VerifyOptions { archive: archive.reach(), ..VerifyOptions::default() };
+    let report = verify(directory, &options);
     report.map(|report| numbers(report.stat)).map_err(|error| refused::unverified(&error, directory))
 }
 
 async fn of_desk(client: Client, config: &Config) -> Result<LogStat, Failure> {
     let directory = config.log_dir();
     or_offline(client.log_stat().await, config, || {
-        offline::with(&directory, async |log| Ok(numbers(log.stat())))
+        offline::with(config, &directory, async |log| Ok(numbers(log.stat())))
     })
     .await
 }
@@ -97,5 +129,6 @@ fn numbers(stat: Stat) -> LogStat {
         categories: stat.categories,
         as_of: stat.head.0,
         head: stat.head.0,
+        growth: vec![],
     }
 }

@@ -181,6 +181,6 @@ pub(super) fn pepper_file(raw: &raw::Access, data_dir: &Path) -> PathBuf {
 }
 
 /// A file, when one is named.
-fn file(text: &str) -> Option<PathBuf> {
+pub(super) fn file(text: &str) -> Option<PathBuf> {
     (!text.is_empty()).then(|| PathBuf::from(text))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use stele_domain::ids::EventId;
 use stele_domain::port::event_log::{EventLog as _, Expected, NewRecord, Position, StreamId};
 use stele_event_log::{EmbeddedLog, InclusionProof, Options};
-use stele_remote_log::{Proof, SignedCheckpoint};
+use stele_remote_log::{Consistency, Proof, SignedCheckpoint};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -72,6 +72,27 @@ async fn nothing_that_was_altered_is_handed_on() {
     let mut checkpoint = signed(&log);
     checkpoint.checkpoint = checkpoint.checkpoint.replacen("\n3\n", "\n2\n", 1);
     assert!(matches!(belief.checkpoint(checkpoint), Err(Disbelief::Checkpoint(_))));
+}
+
+#[tokio::test]
+async fn a_proof_of_consistency_is_handed_on_between_the_sizes_that_were_asked_about() {
+    let (_folder, log) = log().await;
+    let belief = Belief::default();
+    let (proof, checkpoint) = log.prove_consistency(1, None).await.unwrap();
+    let signed = SignedCheckpoint { checkpoint, public_key: log.verifier().to_string() };
+    let whole = Consistency { old_size: 1, new_size: 3, path: proof.path, signed };
+    let handed = belief.consistency((1, None), whole.clone()).unwrap();
+    assert_eq!((handed.old_size, handed.new_size, &handed.path), (1, 3, &whole.path));
+    belief.consistency((1, Some(3)), whole.clone()).unwrap();
+    for asked in [(2, None), (1, Some(2))] {
+        let error = belief.consistency(asked, whole.clone()).unwrap_err();
+        assert!(matches!(error, Disbelief::OtherSizes { .. }), "{asked:?}: {error:?}");
+    }
+    let other = Consistency { new_size: 2, ..whole.clone() };
+    assert!(matches!(belief.consistency((1, None), other), Err(Disbelief::OtherSizes { .. })));
+    let mut forged = whole;
+    forged.signed.checkpoint = forged.signed.checkpoint.replacen("\n3\n", "\n4\n", 1);
+    assert!(matches!(belief.consistency((1, None), forged), Err(Disbelief::Checkpoint(_))));
 }
 
 #[tokio::test]

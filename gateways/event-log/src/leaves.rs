@@ -1,0 +1,319 @@
+//! Hashes of leaves, made by whoever has time for them: of all that is done with a commit, hashing takes most, and
+//! neither the scan of a segment nor the writer is to wait for one processor while another has nothing to do. Their
+//! order is that of the commits.
+
+use crate::frame::payload::leaf_of;
+use crate::tree::{self, Hash};
+use std::collections::VecDeque;
+use std::num::NonZero;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use stele_domain::port::event_log::Position;
+
+/// Payloads that are hashed in one go, in bytes: 256 KiB. What is shorter is hashed where it was read.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// Batches of one segment that may be on their way: 1 MiB of payloads.
+const ON_THE_WAY_MAX: usize = 4;
+
+/// Batches whose memory is kept for the next ones: 4 MiB.
+const SPARE_MAX: usize = 16;
+
+/// Threads that hash, started when there is enough to hash. They end when this is dropped.
+#[derive(Default)]
+pub struct Hashers {
+    jobs: OnceLock<Option<SyncSender<Job>>>,
+    /// Memory of batches that are done with.
+    spare: Mutex<Vec<Batch>>,
+}
+
+/// Some leaves one after the other, and where they go when they are hashed.
+struct Job {
+    batch: Batch,
+    done: SyncSender<Batch>,
+}
+
+/// Leaves, and their hashes once they are there.
+#[derive(Default)]
+pub struct Batch {
+    /// Payloads, or leaves as the blocks that are hashed.
+    bytes: Vec<u8>,
+    leaves: Ends,
+    hashes: Vec<Hash>,
+}
+
+/// Where leaves end.
+enum Ends {
+    /// In blocks, each of them.
+    Blocks(Vec<usize>),
+    /// As payloads: the position of each one's first record, and where its payload ends.
+    Payloads(Vec<(u64, usize)>),
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self::Blocks(vec![])
+    }
+}
+
+impl Batch {
+    /// Leaves whose payloads lie one after the other, each with the position of its first record and the end of its
+    /// payload.
+    pub fn of(payloads: Vec<u8>, leaves: Vec<(u64, usize)>) -> Self {
+        Self { bytes: payloads, leaves: Ends::Payloads(leaves), hashes: vec![] }
+    }
+
+    /// The hashes, once they are there.
+    pub fn hashes(&self) -> &[Hash] {
+        &self.hashes
+    }
+
+    /// The payloads, to be used for something else.
+    pub fn into_payloads(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Adds a leaf to those that are there as blocks.
+    fn add(&mut self, first: u64, payload: &[u8]) {
+        if let Ends::Blocks(ends) = &mut self.leaves {
+            tree::put_leaf_blocks(&mut self.bytes, &[&first.to_le_bytes(), payload]);
+            ends.push(self.bytes.len());
+        }
+    }
+
+    /// Hashes them here.
+    pub fn hash(&mut self) {
+        let mut begin = 0;
+        let mut next =
+            |end: usize| self.bytes.get(std::mem::replace(&mut begin, end)..end).unwrap_or_default();
+        match &self.leaves {
+            Ends::Blocks(ends) => {
+                let hash = |end: &usize| tree::hash_of_blocks(next(*end).as_chunks().0);
+                self.hashes.extend(ends.iter().map(hash));
+            }
+            Ends::Payloads(ends) => {
+                let hash = |(first, end): &(u64, usize)| leaf_of(Position(*first), next(*end));
+                self.hashes.extend(ends.iter().map(hash));
+            }
+        }
+    }
+
+    /// The memory of it, for leaves as blocks.
+    fn cleared(mut self) -> Self {
+        self.bytes.clear();
+        self.hashes.clear();
+        let ends = match self.leaves {
+            Ends::Blocks(mut ends) => {
+                ends.clear();
+                ends
+            }
+            Ends::Payloads(_) => vec![],
+        };
+        Self { leaves: Ends::Blocks(ends), ..self }
+    }
+}
+
+impl Hashers {
+    /// Hands leaves to another thread, or hashes them here when all are busy or there is none.
+    pub fn begin(&self, mut batch: Batch) -> OnTheWay {
+        if let Some(jobs) = self.jobs.get_or_init(start) {
+            let (done, told) = sync_channel(1);
+            match jobs.try_send(Job { batch, done }) {
+                Ok(()) => return OnTheWay::There(told),
+                Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => batch = job.batch,
+            }
+        }
+        batch.hash();
+        OnTheWay::Here(batch)
+    }
+
+    fn spare(&self) -> Batch {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn keep(&self, batch: Batch) {
+        let batch = batch.cleared();
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE_MAX && batch.bytes.capacity() <= 2 * BATCH_BYTES {
+            spare.push(batch);
+        }
+    }
+}
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        self.hashers.keep(std::mem::take(&mut self.open));
+    }
+}
+
+/// Starts a thread for each processor; none where there is a single one.
+fn start() -> Option<SyncSender<Job>> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    if threads < 2 {
+        return None;
+    }
+    let (jobs, asked) = sync_channel::<Job>(threads);
+    let asked = Arc::new(Mutex::new(asked));
+    for _ in 0..threads {
+        let asked = Arc::clone(&asked);
+        let work = move || {
+            loop {
+                let job = asked.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok(Job { mut batch, done }) = job else { break };
+                batch.hash();
+                // Whoever asked may have found damage and gone.
+                drop(done.send(batch));
+            }
+        };
+        // With fewer threads whoever asks does more of it.
+        drop(std::thread::Builder::new().name("stele-log-hash".to_owned()).spawn(work));
+    }
+    Some(jobs)
+}
+
+/// A batch that is being hashed, or has been.
+pub enum OnTheWay {
+    /// It has been.
+    Here(Batch),
+    /// By another thread.
+    There(Receiver<Batch>),
+}
+
+impl OnTheWay {
+    /// The batch with its hashes.
+    ///
+    /// # Panics
+    ///
+    /// When the thread that hashed it did.
+    pub fn finish(self) -> Batch {
+        match self {
+            Self::Here(batch) => batch,
+            Self::There(told) => {
+                let told = told.recv();
+                assert!(told.is_ok(), "a thread that hashes leaves has ended before its work was done");
+                told.unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// The leaves of one segment.
+pub struct Leaves<'a> {
+    hashers: &'a Hashers,
+    open: Batch,
+    on_the_way: VecDeque<OnTheWay>,
+}
+
+impl<'a> Leaves<'a> {
+    /// None yet.
+    pub fn new(hashers: &'a Hashers) -> Self {
+        Self { hashers, open: hashers.spare(), on_the_way: VecDeque::new() }
+    }
+
+    /// Adds the leaf of the next commit.
+    pub fn add(&mut self, first: u64, payload: &[u8]) {
+        self.open.add(first, payload);
+    }
+
+    /// Hands over hashes that there are, in order, when enough leaves have come to wait for them.
+    ///
+    /// # Errors
+    ///
+    /// The first that `each` says.
+    pub fn settle<E>(&mut self, each: impl FnMut(Hash) -> Result<(), E>) -> Result<(), E> {
+        if self.open.bytes.len() < BATCH_BYTES {
+            return Ok(());
+        }
+        let next = self.hashers.spare();
+        let batch = std::mem::replace(&mut self.open, next);
+        self.on_the_way.push_back(self.hashers.begin(batch));
+        if self.on_the_way.len() > ON_THE_WAY_MAX { self.take_oldest(each) } else { Ok(()) }
+    }
+
+    /// Hands over the hashes of all leaves, in order.
+    ///
+    /// # Errors
+    ///
+    /// The first that `each` says.
+    pub fn finish<E>(&mut self, mut each: impl FnMut(Hash) -> Result<(), E>) -> Result<(), E> {
+        while !self.on_the_way.is_empty() {
+            self.take_oldest(&mut each)?;
+        }
+        self.open.hash();
+        let taken = self.open.hashes.drain(..).try_for_each(each);
+        self.open = std::mem::take(&mut self.open).cleared();
+        taken
+    }
+
+    fn take_oldest<E>(&mut self, each: impl FnMut(Hash) -> Result<(), E>) -> Result<(), E> {
+        let Some(oldest) = self.on_the_way.pop_front() else { return Ok(()) };
+        let mut batch = oldest.finish();
+        let taken = batch.hashes.drain(..).try_for_each(each);
+        self.hashers.keep(batch);
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BATCH_BYTES, Batch, Hashers, Leaves};
+    use crate::frame::payload::leaf_of;
+    use stele_domain::port::event_log::Position;
+
+    #[test]
+    fn hashes_come_in_the_order_of_their_leaves_however_many_there_are() {
+        let hashers = Hashers::default();
+        for count in [0_usize, 1, 3, 20, 200] {
+            let mut leaves = Leaves::new(&hashers);
+            let mut taken = vec![];
+            let payload = |nth: usize| vec![u8::try_from(nth % 251).unwrap(); BATCH_BYTES / 5 + nth];
+            let mut expected = vec![];
+            for nth in 0..count {
+                let first = u64::try_from(nth).unwrap() * 3 + 1;
+                leaves.add(first, &payload(nth));
+                expected.push(leaf_of(Position(first), &payload(nth)));
+                let settled: Result<(), ()> = leaves.settle(|hash| {
+                    taken.push(hash);
+                    Ok(())
+                });
+                assert_eq!(settled, Ok(()));
+            }
+            let finished: Result<(), ()> = leaves.finish(|hash| {
+                taken.push(hash);
+                Ok(())
+            });
+            assert_eq!((finished, taken), (Ok(()), expected), "{count} leaves");
+        }
+    }
+
+    #[test]
+    fn a_leaf_of_any_length_has_the_hash_that_it_has_by_itself() {
+        for length in 0..300 {
+            let payload = vec![b'p'; length];
+            let mut batch = Batch::default();
+            batch.add(7, &payload);
+            batch.add(8, &payload);
+            batch.hash();
+            assert_eq!(batch.hashes(), [leaf_of(Position(7), &payload), leaf_of(Position(8), &payload)]);
+        }
+    }
+
+    #[test]
+    fn the_first_error_is_handed_back_and_nothing_waits_for_the_rest() {
+        let hashers = Hashers::default();
+        let mut leaves = Leaves::new(&hashers);
+        let mut seen = 0;
+        let mut settled = Ok(());
+        for nth in 0..200 {
+            leaves.add(nth, &vec![7; BATCH_BYTES]);
+            settled = leaves.settle(|_| {
+                seen += 1;
+                if seen == 3 { Err(nth) } else { Ok(()) }
+            });
+            if settled.is_err() {
+                break;
+            }
+        }
+        assert!(settled.is_err() && seen == 3, "{settled:?} after {seen}");
+    }
+}

@@ -1,0 +1,130 @@
+//! The archive of the log, within reach of this process. Nobody asks it anything yet.
+
+use super::secret;
+use crate::config::{Archive as Settings, Config};
+use crate::exit::{Code, Failure, chain};
+use secrecy::SecretString;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use stele_blob_store::{Address, Credentials, OpenError, Options, open};
+use stele_domain::port::blob_store::BlobStore;
+use stele_event_log::storage::DirectoryStorage;
+use stele_event_log::{Archive, ArchiveOptions, Reach, archive_stat};
+use stele_intents::key::KeySource;
+
+/// How long a command waits for one segment: a day. Each request has its own limit, so that a store that does not answer is
+/// told of long before; one that is slow only takes its time.
+const COMMAND_WAIT_MAX: Duration = Duration::from_hours(24);
+
+/// Where the owner of a log keeps what it has fetched, in the data directory.
+const CACHE: &str = "log-fetched";
+
+/// The archive of a log, and the place for what is fetched from it, which goes with the value.
+#[derive(Debug, Default)]
+pub(crate) struct Within {
+    reach: Reach,
+    _place: Option<tempfile::TempDir>,
+}
+
+impl Within {
+    pub(crate) fn reach(&self) -> Reach {
+        self.reach.clone()
+    }
+}
+
+/// The archive for the owner of the configured log: what it fetches is kept in its data directory.
+pub(super) fn of_owner(config: &Config) -> Result<Reach, Failure> {
+    let Some(address) = address(&config.archive, &config.log_dir())? else { return Ok(Reach::default()) };
+    let cache = DirectoryStorage::open_or_create(&config.data_dir.join(CACHE));
+    let cache = cache.map_err(|error| Failure::error(&error))?;
+    within(&config.archive, &address, cache, config.archive.wait_max)
+}
+
+/// The archive for whoever reads a directory: a place of its own for what is fetched. Nothing where the directory has
+/// nothing in an archive.
+pub(crate) fn reading(config: &Config, directory: &Path) -> Result<Within, Failure> {
+    let has_some = archive_stat(directory).is_ok_and(|stat| stat.segments > 0);
+    if !has_some {
+        return Ok(Within::default());
+    }
+    match address(&config.archive, directory)? {
+        Some(address) => beside(config, &address),
+        None => Ok(Within::default()),
+    }
+}
+
+/// The archive at an address, for a command.
+pub(crate) fn beside(config: &Config, address: &Address) -> Result<Within, Failure> {
+    let place = tempfile::Builder::new().prefix("stele-fetched-").tempdir();
+    let place = place.map_err(|error| Failure::error(&error))?;
+    let cache = DirectoryStorage::open(place.path()).map_err(|error| Failure::error(&error))?;
+    Ok(Within { reach: within(&config.archive, address, cache, COMMAND_WAIT_MAX)?, _place: Some(place) })
+}
+
+/// The configured archive, else the one that the directory names.
+fn address(settings: &Settings, directory: &Path) -> Result<Option<Address>, Failure> {
+    if settings.address.is_some() {
+        return Ok(settings.address.clone());
+    }
+    // What is wrong with a manifest is said by whoever reads the log.
+    let Ok(stat) = archive_stat(directory) else { return Ok(None) };
+    match &stat.urls[..] {
+        [] => Ok(None),
+        [url] => Address::parse(url).map(Some).map_err(|error| Failure::usage(chain(&error))),
+        urls => Err(Failure::usage(format!("this log was archived to several places: {}", urls.join(", ")))
+            .advise("bring all objects to one, and name it in log.archive.url: an object has the same name everywhere")),
+    }
+}
+
+fn within(
+    settings: &Settings,
+    address: &Address,
+    cache: DirectoryStorage,
+    wait_max: Duration,
+) -> Result<Reach, Failure> {
+    let options = ArchiveOptions {
+        store: store(settings, address)?,
+        cache: Arc::new(cache),
+        cache_bytes: settings.cache_bytes,
+        wait_max,
+    };
+    Archive::new(options).map(Reach::of).map_err(|error| Failure::error(&error))
+}
+
+fn store(settings: &Settings, address: &Address) -> Result<Arc<dyn BlobStore>, Failure> {
+    let credentials = settings.secret.as_ref().map(|source| {
+        let (access_key_id, secret_access_key) = (settings.access_key_id.clone(), secret_of(source)?);
+        Ok::<_, Failure>(Credentials { access_key_id, secret_access_key })
+    });
+    let certificates = settings.ca_file.as_ref().map(|path| {
+        let unread = |error| {
+            format!("configuration: `log.archive.ca_file`: {} can't be read: {error}", path.display())
+        };
+        std::fs::read(path).map_err(|error| Failure::usage(unread(error)))
+    });
+    let options = Options {
+        region: settings.region.clone(),
+        endpoint: settings.endpoint.clone(),
+        plain_http: settings.plain_http,
+        credentials: credentials.transpose()?,
+        certificates: certificates.transpose()?,
+        request_max: settings.request_max,
+    };
+    open(address, &options).map_err(|error| match &error {
+        OpenError::Directory { .. } => Failure::new(Code::Unavailable, chain(&error)),
+        OpenError::Settings { .. } => {
+            Failure::usage(format!("configuration: `log.archive`: {}", chain(&error)))
+        }
+    })
+}
+
+fn secret_of(source: &KeySource) -> Result<SecretString, Failure> {
+    const SETTING: &str = "log.archive.secret_access_key";
+    match source {
+        KeySource::File(path) => secret::line(SETTING, path),
+        KeySource::Env(name) => std::env::var(name).map(SecretString::from).map_err(|_| {
+            Failure::usage(format!("configuration: `{SETTING}_env`: the variable {name} is not set to text"))
+        }),
+    }
+}

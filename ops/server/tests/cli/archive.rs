@@ -1,0 +1,130 @@
+//! Segments of a desk's log in a directory and in a store that speaks S3, by the real binary.
+
+use crate::disks::a_log;
+use crate::s3_server::S3Server;
+use crate::support::{World, run};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Small logs are compared with what they archive: nothing stays because it is new.
+const SETTINGS: &str = "[log.archive]\nkeep_events = 0\nkeep_segments = 0\n";
+
+fn with(world: &World, settings: &str) {
+    let file = world.path().join("stele.toml");
+    let before = fs::read_to_string(&file).unwrap();
+    let before = before.split("[log.archive]").next().unwrap();
+    fs::write(&file, format!("{before}{settings}")).unwrap();
+}
+
+fn segments(data: &Path) -> usize {
+    let names = fs::read_dir(data.join("log")).unwrap().map(|entry| entry.unwrap().path());
+    names.filter(|path| path.extension().is_some_and(|end| end == "seg")).count()
+}
+
+/// A log in a directory of objects; and the objects.
+fn archived() -> (World, PathBuf, PathBuf) {
+    let (world, data) = a_log();
+    with(&world, SETTINGS);
+    let objects = world.path().join("objects");
+    fs::create_dir(&objects).unwrap();
+    let to = format!("file://{}", objects.display());
+    let before = segments(&data);
+    let told = world.stele(&["log", "archive", "--to", &to, "--json"]).exits(0).json();
+    assert_eq!(told["segments"].as_u64().unwrap(), u64::try_from(before).unwrap() - 1, "{told}");
+    assert_eq!((segments(&data), told["in_archive"]["urls"][0].as_str()), (1, Some(to.as_str())));
+    (world, data, objects)
+}
+
+fn object(objects: &Path) -> PathBuf {
+    let log = fs::read_dir(objects).unwrap().next().unwrap().unwrap().path();
+    let mut all: Vec<_> = fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.sort();
+    all[0].clone()
+}
+
+#[test]
+fn an_archived_log_is_the_log_to_every_command_and_to_its_desk() {
+    let (world, data, _objects) = archived();
+    let lines = fs::read_to_string(world.path().join("lines")).unwrap();
+    // The export that was made before it was archived is a part of the one after it.
+    let head = lines.lines().count() - 2;
+    let exported = world.stele(&["log", "export"]).exits(0).stdout;
+    assert!(exported.lines().skip(1).take(head).eq(lines.lines().skip(1).take(head)));
+    let verified = world.stele(&["log", "verify", "--json"]).exits(0).json();
+    assert!(verified["archived_segments"].as_u64().unwrap() > 0 && verified["left_out_before"].is_null());
+    let local = world.stele(&["log", "verify", "--local"]).exits(0).stdout;
+    assert!(local.contains("NOT looked at") && local.contains("in the archive"), "{local}");
+    world.stele(&["log", "get", "1"]).exits(0);
+    let told = world.stele(&["log", "stat"]).exits(0).stdout;
+    assert!(told.contains("in the archive"), "{told}");
+    // A backup has no objects and says so; a restore reads them.
+    let (kept, restored) = (world.path().join("kept"), world.path().join("restored"));
+    let made = world.stele(&["log", "backup", kept.to_str().unwrap()]).exits(0).stdout;
+    assert!(made.contains("The archive is a part of it, and was not copied"), "{made}");
+    world
+        .stele(&["log", "restore", kept.to_str().unwrap(), "--data-dir", restored.to_str().unwrap()])
+        .exits(0);
+    let mut desk = world.serve_on(&restored);
+    desk.logged("desk.ready");
+    let refused = world.stele(&["log", "archive", "--data", restored.to_str().unwrap(), "--to", "/tmp"]);
+    refused.exits(5).complains(&["a desk that runs archives by itself"]);
+    assert_eq!(desk.signalled("TERM").0, 0);
+    let back = world.stele(&["log", "archive", "--fetch", "--json"]).exits(0).json();
+    assert_eq!((&back["in_archive"]["segments"], segments(&data) > 2), (&0.into(), true), "{back}");
+}
+
+#[test]
+fn an_object_that_is_lost_or_changed_has_its_own_words_and_code() {
+    let (world, data, objects) = archived();
+    let object = object(&objects);
+    let whole = fs::read(&object).unwrap();
+    let name = object.file_name().unwrap().to_str().unwrap().to_owned();
+    let mut changed = whole.clone();
+    changed[5_000] ^= 1;
+    fs::write(&object, changed).unwrap();
+    for args in [&["log", "verify"][..], &["log", "export"]] {
+        world.stele(args).exits(14).complains_of(&[&name, "at byte", "is not what was archived"]);
+    }
+    fs::remove_file(&object).unwrap();
+    for args in [&["log", "verify"][..], &["log", "export"], &["log", "archive", "--fetch"]] {
+        world.stele(args).exits(14).complains_of(&[&name, "is missing", "Put the object back"]);
+    }
+    world.stele(&["log", "verify", "--local"]).exits(0);
+    fs::write(&object, &whole).unwrap();
+    world.stele(&["log", "verify"]).exits(0);
+    // A directory that is not there is no archive without objects.
+    let away = world.path().join("away");
+    fs::rename(&objects, &away).unwrap();
+    world.stele(&["log", "verify"]).exits(7).complains_of(&["make it, or mount its disk"]);
+    let kept = world.path().join("kept");
+    world.stele(&["log", "backup", kept.to_str().unwrap()]).exits(0);
+    // A segment that is nowhere is missing as ever.
+    fs::rename(&away, &objects).unwrap();
+    fs::remove_file(data.join("log/archive")).unwrap();
+    world.stele(&["log", "verify"]).exits(12);
+}
+
+#[test]
+fn a_desk_archives_to_s3_by_itself_and_reads_from_there() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let server = runtime.block_on(S3Server::start());
+    runtime.block_on(server.make_bucket("desk-archive"));
+    let (world, data) = a_log();
+    let secret = world.key_file("secret", 0o600);
+    let settings = format!(
+        "{SETTINGS}url = \"s3://desk-archive/logs\"\nendpoint = \"{}\"\nplain_http = true\nregion = \"eu-west-1\"\n\
+         access_key_id = \"desk\"\nsecret_access_key_file = \"{}\"\n",
+        server.endpoint(),
+        secret.display()
+    );
+    with(&world, &settings);
+    let mut desk = world.serve();
+    desk.logged("log.archived");
+    world.stele(&["log", "get", "1"]).exits(0);
+    assert_eq!(desk.signalled("TERM").0, 0);
+    assert!(segments(&data) < 3 || data.join("log/archive").exists());
+    world.stele(&["log", "verify"]).exits(0);
+    world.stele(&["log", "archive", "--fetch"]).exits(0);
+    let printed = run(crate::support::command(world.path(), &["config", "print"])).exits(0).stdout;
+    assert!(!printed.contains("secret\n\""), "{printed}");
+}
