@@ -65,7 +65,6 @@ fn an_archived_log_is_the_log_to_every_command_and_to_its_desk() {
         .stele(&["log", "restore", kept.to_str().unwrap(), "--data-dir", restored.to_str().unwrap()])
         .exits(0);
     let mut desk = world.serve_on(&restored);
-    desk.logged("desk.ready");
     let refused = world.stele(&["log", "archive", "--data", restored.to_str().unwrap(), "--to", "/tmp"]);
     refused.exits(5).complains(&["a desk that runs archives by itself"]);
     assert_eq!(desk.signalled("TERM").0, 0);

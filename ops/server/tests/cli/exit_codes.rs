@@ -80,7 +80,7 @@ fn the_codes_are_the_same_in_the_help_and_in_the_readme() {
         Some((code.parse::<u8>().ok()?, words))
     });
     let rows: Vec<_> = rows.collect();
-    assert_eq!(rows.iter().map(|(code, _)| *code).collect::<Vec<_>>(), (0..=12).collect::<Vec<_>>());
+    assert_eq!(rows.iter().map(|(code, _)| *code).collect::<Vec<_>>(), (0..=14).collect::<Vec<_>>());
     for (code, words) in rows {
         assert!(help.contains(&format!("{code}  {words}")), "{code} {words:?} is missing in\n{help}");
     }
