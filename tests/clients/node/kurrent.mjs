@@ -125,7 +125,7 @@ async function metadata(client) {
   const told = await client.getStreamMetadata(stream);
   holds("come back", told.metadata.maxCount === 2 && told.metadata.mine === 7);
   await refuses("have a revision too", "WrongExpectedVersionError", () =>
-    client.setStreamMetadata(stream, {}, { expectedRevision: 9n }));
+    client.setStreamMetadata(stream, {}, { streamState: 9n }));
   await client.setStreamMetadata(stream, { truncateBefore: 4 });
   holds("only the newest count", same(await revisions(client.readStream(stream)), [4]));
 }
@@ -133,7 +133,9 @@ async function metadata(client) {
 async function deletes(client) {
   console.log("delete and tombstone");
   const stream = fresh("deleted");
-  await refuses("what never was", "StreamNotFoundError", () => client.deleteStream(stream, { expectedRevision: ANY }));
+  // The client has no class of its own for this answer, which Python's calls "not found".
+  const never = await client.deleteStream(stream, { expectedRevision: ANY }).catch((error) => error);
+  holds("what never was", String(never?.message).includes("Actual version: -1"));
   await client.appendToStream(stream, events(2), { streamState: NO_STREAM });
   await refuses("not with another revision", "WrongExpectedVersionError", () => client.deleteStream(stream, { expectedRevision: 0n }));
   await client.deleteStream(stream, { expectedRevision: 1n });
