@@ -31,7 +31,8 @@ const DATA: u32 = 6;
 const METADATA: u32 = 7;
 const RECORDED_AT: u32 = 8;
 
-/// A page as the message of that name.
+/// A page as the message of that name. Its head is said even when it is zero: the page of an empty log is a page, and an
+/// answer without one is none.
 pub fn page_out(page: &Page) -> Bytes {
     let records = page.records.iter().map(|record| framed_len(record_len(record))).sum::<usize>();
     let mut out = BytesMut::with_capacity(records + 2 * (KEY_BYTES + NUMBER_BYTES_MAX));
@@ -41,7 +42,8 @@ pub fn page_out(page: &Page) -> Bytes {
         put_record(record, &mut out);
     }
     put_number(NEXT, page.next.0, &mut out);
-    put_number(HEAD, page.head.0, &mut out);
+    encode_key(HEAD, WireType::Varint, &mut out);
+    encode_varint(page.head.0, &mut out);
     out.freeze()
 }
 

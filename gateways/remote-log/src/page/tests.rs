@@ -67,6 +67,14 @@ fn a_page_is_written_as_its_definition_says_and_comes_back_whole() {
 }
 
 #[test]
+fn the_page_of_an_empty_log_is_a_page_and_not_an_answer_without_one() {
+    let empty = Page { records: vec![], next: Position::START, head: Position::START };
+    let said = page_out(&empty);
+    assert_eq!(page_in(&said), Ok(empty));
+    assert_eq!(proto::Page::decode(said), Ok(proto::Page::default()), "as its definition reads it");
+}
+
+#[test]
 fn events_of_one_type_share_its_name() {
     let said = page_out(&Page { records: vec![record(3, b"", 0), record(6, b"", 0)], ..page() });
     let read = page_in(&said).unwrap();
