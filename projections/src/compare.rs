@@ -4,7 +4,7 @@
 //! Works across processes: the live desk hands out pages, and whoever checks puts them together. Pages of one
 //! dump must show one position; [`Handle::hold`](crate::runner::Handle::hold) sees to that.
 
-use crate::fold::{self, FoldError};
+use crate::fold::{self, FoldError, Place};
 use crate::projection::Registered;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -130,9 +130,10 @@ pub async fn fold_to(
     }
     let mut places = Vec::with_capacity(projections.len());
     for projection in projections {
-        places.push((projection, store.checkpoint(projection.name).await?.position));
+        let (_, place) = Place::of(store, projection).await?;
+        places.push(place);
     }
-    let mut at = places.iter().map(|(_, place)| *place).min().unwrap_or(position);
+    let mut at = places.iter().map(|place| place.position).min().unwrap_or(position);
     let everything = Filter::all();
     while at < position {
         let page = log.read_all(at.next(), &everything, FOLD_RECORDS_MAX).await?;
@@ -141,11 +142,8 @@ pub async fn fold_to(
             return Err(CompareError::Short { head: at, position });
         }
         let items = fold::read(page.records);
-        for (projection, place) in &mut places {
-            if *place < to {
-                fold::advance(store, projection, &items, *place, to).await?;
-                *place = to;
-            }
+        for place in places.iter_mut().filter(|place| place.position < to) {
+            place.advance(store, &items, to).await?;
         }
         at = to;
         progress(at);

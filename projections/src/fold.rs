@@ -1,16 +1,19 @@
 //! One projection, one stretch of the log: fetch the rows that are named, fold in memory, keep everything in
 //! one go.
 
+use crate::digest::{self, Changed, Digests, Malformed};
 use crate::models::parked_events::ParkedRow;
 use crate::observe;
 use crate::projection::Registered;
-use crate::rows::{Keys, Overlay, Rows};
+use crate::rows::{Keys, Made, Mistake, Overlay, Rows, Slot};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use stele_domain::codec;
 use stele_domain::event::Recorded;
 use stele_domain::port::event_log::{Position, Record};
-use stele_domain::port::read_store::{Batch, Change, ReadStore, Row, RowKey, Schema, StoreError};
+use stele_domain::port::read_store::{
+    Batch, Change, Checkpoint, ReadStore, Row, RowKey, Schema, StoreError, Table,
+};
 
 /// A record of the log, as far as it can be read here.
 pub enum Item {
@@ -59,12 +62,43 @@ pub enum FoldError {
         /// The row.
         row: RowKey,
     },
+    /// A projection wrote a row of a history that does not stand where its event stands.
+    #[error("projection {projection} wrote row {} of {} for the event at position {at}", row.key, row.table)]
+    Misplaced {
+        /// Which.
+        projection: &'static str,
+        /// The event that led to it.
+        at: Position,
+        /// The row.
+        row: RowKey,
+    },
+    /// What is stored beside the rows of a projection is no digest of them.
+    #[error("projection {projection}")]
+    Digest {
+        /// Which.
+        projection: &'static str,
+        /// What is wrong.
+        #[source]
+        source: Malformed,
+    },
 }
 
-/// What a projection makes of some items, before it is kept.
-struct Folded {
-    changes: Vec<Change>,
-    parked: Vec<ParkedRow>,
+/// A projection, how far it is, and what its rows come to there.
+#[derive(Clone)]
+pub struct Place {
+    pub projection: Registered,
+    pub position: Position,
+    pub digests: Digests,
+}
+
+/// What a projection makes of a stretch of the log.
+pub struct Folded {
+    /// For the store.
+    pub batch: Batch,
+    /// What was parked.
+    pub parked: Vec<ParkedRow>,
+    /// What the batch changes in the digests; for the place, once it is kept.
+    pub digests: Digests,
 }
 
 /// Reads a page of records once, for all projections. Records of other systems are left out.
@@ -83,47 +117,90 @@ pub fn read(records: Vec<Record>) -> Vec<Item> {
     items
 }
 
-/// What a projection makes of the log from `from` to `to`, and what was parked; `items` holds every
-/// event of ours in between, and may hold more.
-pub async fn batch(
-    store: &dyn ReadStore,
-    projection: &Registered,
-    items: &[Item],
-    from: Position,
-    to: Position,
-) -> Result<(Batch, Vec<ParkedRow>), FoldError> {
-    let first = items.partition_point(|item| item.position() <= from);
-    let last = items.partition_point(|item| item.position() <= to);
-    let items = &items[first..last.max(first)];
+impl Place {
+    /// At the beginning of the log.
+    pub fn start(projection: Registered) -> Self {
+        Self { projection, position: Position::START, digests: Digests::default() }
+    }
 
-    let touched = Touched::of(projection, items);
-    let wanted: Vec<RowKey> = touched.all().into_iter().collect();
-    let failed = |source| FoldError::Store { projection: projection.name, at: from, source };
-    let rows = if wanted.is_empty() { vec![] } else { store.load(&wanted).await.map_err(failed)? };
+    /// Where a store is with a projection. The version of the stored rows is the caller's to look at.
+    pub async fn of(store: &dyn ReadStore, projection: &Registered) -> Result<(Checkpoint, Self), FoldError> {
+        let (name, at) = (projection.name, Position::START);
+        let failed = |source| FoldError::Store { projection: name, at, source };
+        let (checkpoint, stored) = store.digests(name).await.map_err(failed)?;
+        let malformed = |source| FoldError::Digest { projection: name, source };
+        let digests = Digests::of(projection, stored).map_err(malformed)?;
+        Ok((checkpoint, Self { projection: *projection, position: checkpoint.position, digests }))
+    }
 
-    let folded = fold(projection, items, &touched, wanted.into_iter().zip(rows))?;
-    let batch = Batch {
-        projection: projection.name,
-        version: projection.version,
-        expected: from,
-        checkpoint: to,
-        event_id: None,
-        changes: folded.changes,
-    };
-    Ok((batch, folded.parked))
+    /// What the projection makes of the log from here to `to`; `items` holds every event of ours in between, and may
+    /// hold more.
+    pub async fn fold(
+        &self,
+        store: &dyn ReadStore,
+        items: &[Item],
+        to: Position,
+    ) -> Result<Folded, FoldError> {
+        let (projection, from) = (&self.projection, self.position);
+        let first = items.partition_point(|item| item.position() <= from);
+        let last = items.partition_point(|item| item.position() <= to);
+        let items = &items[first..last.max(first)];
+
+        let touched = Touched::of(projection, items);
+        let wanted: Vec<RowKey> = touched.all().into_iter().collect();
+        let rows = self.load(store, &wanted).await?;
+        let (mut overlay, parked) = folded(projection, items, &touched, wanted.into_iter().zip(rows))?;
+        // A digest needs to know what a row was, also when the fold did not.
+        let changes_rows = |key: &&RowKey| table(projection, key).is_some_and(|table| !table.append_only);
+        let unasked: Vec<RowKey> = overlay.unasked().filter(changes_rows).cloned().collect();
+        let rows = self.load(store, &unasked).await?;
+        overlay.learn(unasked.into_iter().zip(rows));
+
+        let (changes, digests) = changed(projection, &self.digests, overlay);
+        let batch = Batch {
+            projection: projection.name,
+            version: projection.version,
+            expected: from,
+            checkpoint: to,
+            event_id: None,
+            changes,
+            digests: digests.to_vec(),
+        };
+        Ok(Folded { batch, parked, digests })
+    }
+
+    /// The batch that ends here was kept.
+    pub fn kept(&mut self, to: Position, digests: Digests) {
+        self.position = to;
+        self.digests.keep(digests);
+    }
+
+    async fn load(&self, store: &dyn ReadStore, keys: &[RowKey]) -> Result<Vec<Option<Row>>, FoldError> {
+        if keys.is_empty() {
+            return Ok(vec![]);
+        }
+        let failed =
+            |source| FoldError::Store { projection: self.projection.name, at: self.position, source };
+        store.load(keys).await.map_err(failed)
+    }
+
+    /// Brings the projection to `to`.
+    pub async fn advance(
+        &mut self,
+        store: &dyn ReadStore,
+        items: &[Item],
+        to: Position,
+    ) -> Result<(), FoldError> {
+        let Folded { batch, digests, .. } = self.fold(store, items, to).await?;
+        let (projection, at) = (self.projection.name, self.position);
+        store.apply(batch).await.map_err(|source| FoldError::Store { projection, at, source })?;
+        self.kept(to, digests);
+        Ok(())
+    }
 }
 
-/// Brings a projection from `from` to `to`.
-pub async fn advance(
-    store: &dyn ReadStore,
-    projection: &Registered,
-    items: &[Item],
-    from: Position,
-    to: Position,
-) -> Result<(), FoldError> {
-    let (batch, _) = batch(store, projection, items, from, to).await?;
-    let failed = |source| FoldError::Store { projection: projection.name, at: from, source };
-    store.apply(batch).await.map_err(failed)
+fn table(projection: &Registered, row: &RowKey) -> Option<&'static Table> {
+    digest::table_of(projection, row.table)
 }
 
 /// Everything a store must be opened for: the projections' own tables, and the one of parked events.
@@ -134,40 +211,68 @@ pub fn schemas(projections: &[Registered]) -> Vec<Schema> {
     schemas
 }
 
-/// The pure part.
-fn fold(
+/// The pure part: what becomes of the rows, and what is parked.
+fn folded(
     projection: &Registered,
     items: &[Item],
     touched: &Touched,
     rows: impl IntoIterator<Item = (RowKey, Option<Row>)>,
-) -> Result<Folded, FoldError> {
+) -> Result<(Overlay, Vec<ParkedRow>), FoldError> {
     let mut overlay = Overlay::of(rows);
     let mut parked = vec![];
     for (i, item) in items.iter().enumerate() {
         let at = item.position();
-        let unnamed = |row| FoldError::Unnamed { projection: projection.name, at, row };
-        let mut rows = Rows::of(&overlay, touched.named(i));
+        let mistake = |mistake| FoldError::of(mistake, projection.name, at);
+        let mut rows = Rows::of(&overlay, at, touched.named(i));
         let outcome = match item {
             Item::Event(event) => (projection.apply)(event, &mut rows).map_err(|poison| words(&poison)),
             Item::Unreadable(unreadable) => Err(unreadable.why.clone()),
         };
-        // A projection that swallowed the complaint about an unnamed row is stopped all the same.
-        let made = rows.finish().map_err(unnamed)?;
+        // A projection that swallowed the complaint about its mistake is stopped all the same.
+        let made = rows.finish().map_err(mistake)?;
         match outcome {
             Ok(()) => overlay.keep(made),
             Err(why) => {
                 let row = item.parked(projection.name, &why);
-                let mut rows = Rows::of(&overlay, &[]);
+                let mut rows = Rows::of(&overlay, at, &[]);
                 // Seven short texts and a number fit their table: a test says so.
                 let kept = rows.insert(&row);
                 assert!(kept.is_ok(), "a parked event fits its table: {kept:?}");
-                let made = rows.finish().map_err(unnamed)?;
+                let made = rows.finish().map_err(mistake)?;
                 overlay.keep(made);
                 parked.push(row);
             }
         }
     }
-    Ok(Folded { changes: overlay.changes(), parked })
+    Ok((overlay, parked))
+}
+
+/// What the store is to change, and what that makes of the digests. A row that is what it was is no change.
+fn changed(projection: &Registered, before: &Digests, overlay: Overlay) -> (Vec<Change>, Digests) {
+    let mut digests = Changed::of(before);
+    let mut changes = vec![];
+    for (key, Slot { before, made }) in overlay.into_slots() {
+        let Some(table) = table(projection, &key) else { continue };
+        let change = match made {
+            Made::Nothing => continue,
+            Made::Row(row) if before.row() == Some(&row) => continue,
+            Made::Row(row) => {
+                if table.append_only {
+                    digests.append(table, &row);
+                } else {
+                    digests.replace(table, before.row(), Some(&row));
+                }
+                Change::Put { table: key.table, row }
+            }
+            Made::Gone if before.row().is_none() => continue,
+            Made::Gone => {
+                digests.replace(table, before.row(), None);
+                Change::Delete(key)
+            }
+        };
+        changes.push(change);
+    }
+    (changes, digests.finish())
 }
 
 /// The rows that every item named.
@@ -245,7 +350,7 @@ impl FoldError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Store { source, .. } | Self::Keep { source, .. } => source.is_transient(),
-            Self::Unnamed { .. } => false,
+            Self::Unnamed { .. } | Self::Misplaced { .. } | Self::Digest { .. } => false,
         }
     }
 
@@ -256,7 +361,14 @@ impl FoldError {
             Self::Store { source, .. } | Self::Keep { source, .. } => {
                 matches!(source, StoreError::Conflict { expected, actual, .. } if actual < expected)
             }
-            Self::Unnamed { .. } => false,
+            Self::Unnamed { .. } | Self::Misplaced { .. } | Self::Digest { .. } => false,
+        }
+    }
+
+    fn of(mistake: Mistake, projection: &'static str, at: Position) -> Self {
+        match mistake {
+            Mistake::Unnamed(row) => Self::Unnamed { projection, at, row },
+            Mistake::Misplaced(row) => Self::Misplaced { projection, at, row },
         }
     }
 }

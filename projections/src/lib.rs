@@ -12,6 +12,7 @@ pub mod rows;
 #[expect(missing_docs, reason = "a field of a row is a column, and the table's definition says what it is")]
 pub mod models;
 
+pub mod digest;
 mod fold;
 pub mod runner;
 

@@ -16,6 +16,8 @@ use stele_domain::port::read_store::{RowKey, Schema, Table};
 /// * A change to a row that isn't there does nothing ([`Rows::change`]): its birth was parked, or the row is
 ///   older than what the table keeps.
 /// * A row of a table that keeps only its newest part tells nothing to any other row.
+///
+/// A row of a history stands at the position of the event that made it, so that its table grows at one end.
 pub trait Projection {
     /// Names its checkpoint, for ever.
     const NAME: &'static str;
@@ -57,6 +59,12 @@ pub enum Poison {
     /// batch fails, and nothing is parked.
     #[error("row {} of {} was looked at and not named", row.key, row.table)]
     Unnamed {
+        /// The row.
+        row: RowKey,
+    },
+    /// The projection wrote a row of a history that stands elsewhere than its event: another mistake in the projection.
+    #[error("row {} of {} does not stand at the position of its event", row.key, row.table)]
+    Misplaced {
         /// The row.
         row: RowKey,
     },

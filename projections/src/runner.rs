@@ -12,7 +12,7 @@ pub use error::RunnerError;
 pub use handle::{Handle, Hold, Waited};
 pub use state::{ProjectionStatus, State, Status};
 
-use crate::fold::{self, FoldError, Item};
+use crate::fold::{self, FoldError, Item, Place};
 use crate::observe;
 use crate::projection::Registered;
 use handle::Wish;
@@ -65,8 +65,8 @@ pub struct Runner {
     store: Arc<dyn ReadStore>,
     clock: Arc<dyn Clock>,
     options: Options,
-    /// Projections and where they are.
-    projections: Vec<(Registered, Position)>,
+    /// Projections, where they are, and what their rows come to there.
+    places: Vec<Place>,
     head: Position,
     /// When the log wrote down the last record that was folded.
     folded_recorded_at: Option<Timestamp>,
@@ -100,8 +100,8 @@ impl Runner {
         projections: &[Registered],
         options: Options,
     ) -> (Self, Handle) {
-        let projections: Vec<_> = projections.iter().map(|p| (*p, Position::START)).collect();
-        let status = watch::Sender::new(Status::starting(&projections, clock.now()));
+        let places: Vec<_> = projections.iter().map(|projection| Place::start(*projection)).collect();
+        let status = watch::Sender::new(Status::starting(projections, clock.now()));
         let (wishes, wish) = watch::channel(Wish::Run);
         let turn = Arc::new(Mutex::new(()));
         let handle = Handle::new(wishes, status.subscribe(), turn.clone());
@@ -110,7 +110,7 @@ impl Runner {
             store,
             clock,
             options,
-            projections,
+            places,
             head: Position::START,
             folded_recorded_at: None,
             kept_at: None,
@@ -172,7 +172,7 @@ impl Runner {
                 return Ok(());
             }
         }
-        observe::started(self.projections.len(), self.least());
+        observe::started(self.places.len(), self.least());
         let mut follow = self.log.follow(self.least().next(), Filter::all());
         let mut beat = tokio::time::interval(self.options.heartbeat);
         beat.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -235,8 +235,9 @@ impl Runner {
     async fn take_up(&mut self) -> Result<(), RunnerError> {
         self.head = self.log.head().await?;
         let mut ends = BTreeMap::new();
-        for (projection, position) in &mut self.projections {
-            let at = self.store.checkpoint(projection.name).await?;
+        for place in &mut self.places {
+            let projection = place.projection;
+            let (at, found) = Place::of(&*self.store, &projection).await?;
             if at.version != 0 && at.version != projection.version {
                 return Err(RunnerError::Store(StoreError::OtherVersion {
                     projection: projection.name.to_owned(),
@@ -248,7 +249,7 @@ impl Runner {
                 let (at, head) = (at.position, self.head);
                 return Err(RunnerError::AheadOfLog { projection: projection.name, at, head });
             }
-            *position = at.position;
+            *place = found;
             if let Some(stored) = at.event_id {
                 ends.entry(at.position).or_insert((projection.name, stored));
             }
@@ -373,13 +374,12 @@ impl Runner {
         let mut folded = vec![];
         let mut parked = vec![];
         let mut trouble = None;
-        for (i, (projection, from)) in self.projections.iter().enumerate().filter(|(_, (_, from))| *from < to)
-        {
-            match fold::batch(&*self.store, projection, items, *from, to).await {
-                Ok((batch, parked_here)) => {
-                    batches.push(Batch { event_id: end, ..batch });
-                    folded.push(i);
-                    parked.extend(parked_here);
+        for (i, place) in self.places.iter().enumerate().filter(|(_, place)| place.position < to) {
+            match place.fold(&*self.store, items, to).await {
+                Ok(made) => {
+                    batches.push(Batch { event_id: end, ..made.batch });
+                    folded.push((i, made.digests));
+                    parked.extend(made.parked);
                 }
                 // What is folded is kept all the same: on a bad line, progress must not need a long run of luck.
                 Err(error) if error.is_transient() => {
@@ -393,8 +393,8 @@ impl Runner {
         }
         let at = self.least();
         self.store.apply_all(batches).await.map_err(|source| FoldError::Keep { at, source })?;
-        for i in folded {
-            self.projections[i].1 = to;
+        for (i, digests) in folded {
+            self.places[i].kept(to, digests);
         }
         // Told once, when it is kept: a store that is away makes the same events be folded again.
         for row in &parked {
@@ -406,11 +406,11 @@ impl Runner {
 
     /// Batches may have been kept although nobody said so.
     async fn look_again(&mut self, to: Position) {
-        for (projection, position) in self.projections.iter_mut().filter(|(_, position)| *position < to) {
-            if let Ok(at) = self.store.checkpoint(projection.name).await
+        for place in self.places.iter_mut().filter(|place| place.position < to) {
+            if let Ok((at, found)) = Place::of(&*self.store, &place.projection).await
                 && at.position == to
             {
-                *position = to;
+                *place = found;
             }
         }
     }
@@ -452,7 +452,7 @@ impl Runner {
 
     /// Everything up to here is in every table.
     fn least(&self) -> Position {
-        self.projections.iter().map(|(_, position)| *position).min().unwrap_or(self.head)
+        self.places.iter().map(|place| place.position).min().unwrap_or(self.head)
     }
 
     fn working(&self) -> State {
@@ -462,14 +462,14 @@ impl Runner {
     fn publish(&self, state: State) {
         let behind_ms = |at: Timestamp| u64::try_from(self.clock.now().millis_since(at)).unwrap_or(0);
         let lag_ms = self.folded_recorded_at.map_or(0, behind_ms);
-        let status = |(projection, position): &(Registered, Position)| ProjectionStatus {
+        let status = |Place { projection, position, .. }: &Place| ProjectionStatus {
             name: projection.name,
             version: projection.version,
             position: *position,
             lag_events: self.head.0.saturating_sub(position.0),
             lag_ms: if *position >= self.head { 0 } else { lag_ms },
         };
-        let projections: Vec<_> = self.projections.iter().map(status).collect();
+        let projections: Vec<_> = self.places.iter().map(status).collect();
         let (head, heartbeat_at) = (self.head, self.clock.now());
         let (kept_at, parked) = (self.kept_at, self.parked);
         self.status.send_replace(Status { state, head, heartbeat_at, kept_at, parked, projections });

@@ -14,6 +14,9 @@ mod arming;
 #[path = "projections/comparison.rs"]
 mod comparison;
 #[cfg(test)]
+#[path = "projections/digests.rs"]
+mod digests;
+#[cfg(test)]
 #[path = "projections/faults.rs"]
 mod faults;
 #[cfg(test)]

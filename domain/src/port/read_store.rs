@@ -1,13 +1,15 @@
 //! Where read models are kept: typed tables that follow from the log and can be thrown away at any time.
 //!
 //! A projection never sees this port; the runner does. What a table looks like is in [`table`], what stands in
-//! it in [`cell`], how it is asked in [`query`].
+//! it in [`cell`], how it is asked in [`query`], what its rows come to in [`digest`].
 
 pub mod cell;
+pub mod digest;
 pub mod query;
 pub mod table;
 
 pub use cell::{Cell, Key, Row};
+pub use digest::{DIGEST_PART, Digest};
 pub use query::{Answer, Cursor, Order, PAGE_ROWS_MAX, Page, ScanQuery};
 pub use table::{Column, ColumnKind, Misfit, POSITION_COLUMN, Retention, Schema, Table};
 
@@ -70,6 +72,8 @@ pub struct Batch {
     pub event_id: Option<EventId>,
     /// At most one per row.
     pub changes: Vec<Change>,
+    /// What every part that changes comes to, the changes included. A part that nothing changes may be left out.
+    pub digests: Vec<Digest>,
 }
 
 /// Why the store said no, or could not answer.
@@ -98,6 +102,19 @@ pub enum StoreError {
         stored: u32,
         /// The version of the batch.
         offered: u32,
+    },
+    /// Rows were kept without their digests, by a build that knew none: nothing can be said of them.
+    #[error(
+        "the rows of projection {projection} are as of position {position} and their digests as of {digested}: a build \
+         without digests kept them; start the desk that writes these tables with this build, which folds them again"
+    )]
+    Undigested {
+        /// Which.
+        projection: String,
+        /// Where its rows are.
+        position: Position,
+        /// Where its digests are.
+        digested: Position,
     },
     /// No such projection.
     #[error("there is no projection {0:?} in this store")]
@@ -137,6 +154,7 @@ impl StoreError {
             Self::Unavailable(_) => true,
             Self::Conflict { .. }
             | Self::OtherVersion { .. }
+            | Self::Undigested { .. }
             | Self::UnknownProjection(_)
             | Self::UnknownTable(_)
             | Self::BadQuery { .. }
@@ -149,17 +167,21 @@ impl StoreError {
 
 /// The read store.
 ///
-/// * **Rows and checkpoint move together or not at all.** A reader sees all of a batch or nothing of it.
+/// * **Rows, digests and checkpoint move together or not at all.** A reader sees all of a batch or nothing of it.
+/// * A batch that changes a table carries the digests of that table's changed parts, and is refused without them.
+///   Digests of one table are kept per projection, so that each projection answers for what it wrote into a shared one.
 /// * The checkpoint moves by compare-and-set: a second runner gets [`StoreError::Conflict`] and has changed
 ///   nothing.
-/// * A store that crashed may have lost the last batches, rows and checkpoints alike: a checkpoint behind what
+/// * A store that crashed may have lost the last batches, rows, digests and checkpoints alike: a checkpoint behind what
 ///   was acknowledged says so, and the runner folds them again from there.
 /// * **Orders are the same everywhere**: text by its bytes, numbers by size, moments by time; keys column by
 ///   column. Values come back as they were put, JSON text word for word.
 /// * In a table with [`Retention::Newest`] a store may drop rows, always those with the lowest position first
 ///   (then by key), and says so in every answer; a store without need keeps them. Such tables know no
 ///   deletion, so what is kept does not depend on how the log was cut into batches.
-/// * In an append-only table a key is written once; writing it again must repeat the row.
+/// * In an append-only table a key is written once; writing it again must repeat the row. A row that was dropped stays
+///   in the digest of its part. In other tables a digest says nothing more once a store has dropped rows of the table:
+///   what a dropped row was is not known when it comes back.
 /// * A batch may write the tables of its own schema, and tables of schemas that are [`Schema::shared`].
 /// * Readers never wait for the log, and don't stop the runner for longer than a page takes.
 pub trait ReadStore: Send + Sync {
@@ -184,6 +206,18 @@ pub trait ReadStore: Send + Sync {
         projection: &'a str,
         position: Position,
     ) -> PortFuture<'a, Result<Position, StoreError>>;
+
+    /// How far a projection has come, and what everything that it has written comes to, both as of one moment. Parts
+    /// come by table and number; a part without rows may be left out. Of rows of another version than the schema's, no digest
+    /// is told.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownProjection`], [`StoreError::Undigested`], [`StoreError::Unavailable`].
+    fn digests<'a>(
+        &'a self,
+        projection: &'a str,
+    ) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>>;
 
     /// Rows by name, in the order asked; `None` for a row that isn't there. For the runner: all of one
     /// projection.

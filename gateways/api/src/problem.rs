@@ -239,6 +239,7 @@ impl From<StoreError> for Problem {
             StoreError::Elsewhere(_) => Self::conflict("not-here", with_causes(&error)),
             StoreError::Conflict { .. }
             | StoreError::OtherVersion { .. }
+            | StoreError::Undigested { .. }
             | StoreError::UnknownProjection(_)
             | StoreError::Misfit(_)
             | StoreError::Invalid(_) => {
@@ -304,11 +305,14 @@ mod tests {
             actual: Position(2),
         };
         let other = StoreError::OtherVersion { projection: "orders".to_owned(), stored: 1, offered: 2 };
+        let (position, digested) = (Position(2), Position(1));
+        let undigested = StoreError::Undigested { projection: "orders".to_owned(), position, digested };
         let misfit = Misfit { table: "orders", column: "id".to_owned(), why: "is no text".to_owned() };
         for (error, status, code) in [
             (StoreError::Unavailable("gone".into()), 503, "tables-unavailable"),
             (conflict, 500, "tables-failed"),
             (other, 500, "tables-failed"),
+            (undigested, 500, "tables-failed"),
             (StoreError::UnknownProjection("orders".to_owned()), 500, "tables-failed"),
             (StoreError::Misfit(misfit), 500, "tables-failed"),
             (StoreError::Invalid("empty".to_owned()), 500, "tables-failed"),

@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
-    Answer, Batch, Change, Checkpoint, Cursor, Key, Misfit, Page, ReadStore, Retention, Row, RowKey,
+    Answer, Batch, Change, Checkpoint, Cursor, Digest, Key, Misfit, Page, ReadStore, Retention, Row, RowKey,
     ScanQuery, Schema, StoreError, Table,
 };
 use tokio::sync::watch;
@@ -28,9 +28,12 @@ pub struct MemoryStore {
     reached: BTreeMap<&'static str, watch::Sender<Position>>,
 }
 
+#[derive(Default)]
 struct Contents {
     shelves: BTreeMap<&'static str, Shelf>,
     checkpoints: BTreeMap<&'static str, Checkpoint>,
+    /// By projection, table and part.
+    digests: BTreeMap<(&'static str, &'static str, u64), Digest>,
 }
 
 /// How much one table holds.
@@ -60,7 +63,7 @@ impl MemoryStore {
     /// [`StoreError::Misfit`] when a definition makes no sense, [`StoreError::Invalid`] when two share a name.
     pub fn new(schemas: &[Schema]) -> Result<Self, StoreError> {
         let mut owners = BTreeMap::new();
-        let mut contents = Contents { shelves: BTreeMap::new(), checkpoints: BTreeMap::new() };
+        let mut contents = Contents::default();
         let mut reached = BTreeMap::new();
         for schema in schemas {
             let start = Checkpoint::NOTHING;
@@ -106,6 +109,7 @@ impl MemoryStore {
             let why = format!("its checkpoint {} is before {}", batch.checkpoint, batch.expected);
             return Err(StoreError::Invalid(why));
         }
+        batch.check_digests(|name| self.written_by(schema, name)).map_err(StoreError::Invalid)?;
         let steps = self.prepared(schema, batch.changes)?;
         {
             let mut contents = self.write();
@@ -125,6 +129,9 @@ impl MemoryStore {
                 });
             }
             contents.put_in_place(steps)?;
+            for digest in batch.digests {
+                contents.digests.insert((schema.projection, digest.table, digest.part), digest);
+            }
             let (version, position, event_id) = (batch.version, batch.checkpoint, batch.event_id);
             let moved = Checkpoint { version, position, event_id };
             contents.checkpoints.insert(batch.projection, moved);
@@ -151,8 +158,7 @@ impl MemoryStore {
                 }
                 Change::Delete(gone) => (self.table(gone.table)?, None, Arc::new(gone.key.clone())),
             };
-            let shared = self.owners.get(table.name) == Some(&None);
-            if !shared && schema.tables.iter().all(|own| own.name != table.name) {
+            if self.written_by(schema, table.name).is_none() {
                 let why = format!("{} writes table {}, which is not its own", schema.projection, table.name);
                 return Err(StoreError::Invalid(why));
             }
@@ -174,6 +180,12 @@ impl MemoryStore {
             steps.push(step);
         }
         Ok(steps)
+    }
+
+    /// A table that a projection may write: its own, or one that is shared.
+    fn written_by(&self, schema: &Schema, name: &str) -> Option<&Table> {
+        let shared = self.schemas.iter().filter(|other| other.shared);
+        shared.chain([schema]).flat_map(|schema| schema.tables).find(|table| table.name == name)
     }
 
     fn table(&self, name: &str) -> Result<&Table, StoreError> {
@@ -205,6 +217,14 @@ impl MemoryStore {
         Ok(packed.into_iter().map(|row| row.map(|packed| packed.row())).collect())
     }
 
+    fn digested(&self, projection: &str) -> Result<(Checkpoint, Vec<Digest>), StoreError> {
+        let version = self.schema(projection)?.version;
+        let contents = self.read();
+        let at = contents.checkpoint(projection)?;
+        let of_this = at.version == version;
+        Ok((at, if of_this { contents.digests(projection) } else { vec![] }))
+    }
+
     fn row(&self, table: &str, key: &Key) -> Result<Answer<Option<Row>>, StoreError> {
         let answer = self.answer(table, |shelf| Ok(shelf.get(key)))?;
         let Answer { value, as_of, cut_rows } = answer;
@@ -229,6 +249,11 @@ impl Contents {
     fn checkpoint(&self, projection: &str) -> Result<Checkpoint, StoreError> {
         let at = self.checkpoints.get(projection).copied();
         at.ok_or_else(|| StoreError::UnknownProjection(projection.to_owned()))
+    }
+
+    fn digests(&self, projection: &str) -> Vec<Digest> {
+        let own = self.digests.iter().filter(|((of, ..), _)| *of == projection);
+        own.map(|(_, digest)| digest.clone()).collect()
     }
 
     /// All steps, or none when one would change a row of an append-only table.
@@ -296,6 +321,13 @@ impl ReadStore for MemoryStore {
             let at = watch.wait_for(|at| *at >= position).await;
             at.map(|at| *at).map_err(|closed| StoreError::Unavailable(Box::new(closed)))
         })
+    }
+
+    fn digests<'a>(
+        &'a self,
+        projection: &'a str,
+    ) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>> {
+        Box::pin(ready(self.digested(projection)))
     }
 
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {

@@ -74,7 +74,7 @@ pub fn starts_over(projection: &str, stored: u32, version: u32) {
         projection,
         stored,
         version,
-        "rows of another version dropped, the projection is folded again"
+        "rows of another version, or without digests, dropped; the projection is folded again"
     );
 }
 

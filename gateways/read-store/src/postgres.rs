@@ -5,6 +5,7 @@
 //! them go.
 
 mod address;
+mod digests;
 mod error;
 mod pool;
 mod reached;
@@ -33,7 +34,8 @@ use std::time::Duration;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{Direction, Position};
 use stele_domain::port::read_store::{
-    Answer, Batch, Checkpoint, Key, Order, Page, ReadStore, Row, RowKey, ScanQuery, Schema, StoreError,
+    Answer, Batch, Checkpoint, Digest, Key, Order, Page, ReadStore, Row, RowKey, ScanQuery, Schema,
+    StoreError,
 };
 use values::Parameters;
 
@@ -247,6 +249,13 @@ impl ReadStore for PostgresStore {
         position: Position,
     ) -> PortFuture<'a, Result<Position, StoreError>> {
         Box::pin(self.wait_for(projection, position))
+    }
+
+    fn digests<'a>(
+        &'a self,
+        projection: &'a str,
+    ) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>> {
+        Box::pin(self.digests_of(projection))
     }
 
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {

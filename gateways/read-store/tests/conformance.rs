@@ -2,6 +2,9 @@
 //! like `conformance/memory.rs`; a new rule adds a line to `suite::RULES`.
 
 #[cfg(test)]
+#[path = "conformance/digests.rs"]
+mod digests;
+#[cfg(test)]
 #[path = "conformance/fixture.rs"]
 mod fixture;
 #[cfg(test)]

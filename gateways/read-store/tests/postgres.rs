@@ -8,6 +8,9 @@ mod contract;
 #[path = "support/ddl.rs"]
 mod ddl;
 #[cfg(test)]
+#[path = "conformance/digests.rs"]
+mod digests;
+#[cfg(test)]
 #[path = "postgres/documents.rs"]
 mod documents;
 #[cfg(test)]

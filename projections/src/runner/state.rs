@@ -78,11 +78,11 @@ impl State {
 }
 
 impl Status {
-    pub(super) fn starting(projections: &[(Registered, Position)], now: Timestamp) -> Self {
-        let status = |(projection, position): &(Registered, Position)| ProjectionStatus {
+    pub(super) fn starting(projections: &[Registered], now: Timestamp) -> Self {
+        let status = |projection: &Registered| ProjectionStatus {
             name: projection.name,
             version: projection.version,
-            position: *position,
+            position: Position::START,
             lag_events: 0,
             lag_ms: 0,
         };

@@ -9,7 +9,7 @@ use std::time::Duration;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{EventLog, Position};
 use stele_domain::port::read_store::{
-    Answer, Batch, Checkpoint, Key, Page, ReadStore, Row, RowKey, ScanQuery, Schema, StoreError,
+    Answer, Batch, Checkpoint, Digest, Key, Page, ReadStore, Row, RowKey, ScanQuery, Schema, StoreError,
 };
 use stele_projections::FoldError;
 use stele_projections::compare::{dump, fold_to};
@@ -275,6 +275,13 @@ impl ReadStore for Flaky {
         position: Position,
     ) -> PortFuture<'a, Result<Position, StoreError>> {
         self.inner.reached(projection, position)
+    }
+
+    fn digests<'a>(
+        &'a self,
+        projection: &'a str,
+    ) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>> {
+        self.inner.digests(projection)
     }
 
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
-    Answer, Batch, Checkpoint, Key, Page, ReadStore, Row, RowKey, ScanQuery, Schema, StoreError,
+    Answer, Batch, Checkpoint, Digest, Key, Page, ReadStore, Row, RowKey, ScanQuery, Schema, StoreError,
 };
 use stele_projections::compare::fold_to;
 use stele_projections::models;
@@ -34,6 +34,13 @@ impl ReadStore for Counting {
         position: Position,
     ) -> PortFuture<'a, Result<Position, StoreError>> {
         self.store.reached(projection, position)
+    }
+
+    fn digests<'a>(
+        &'a self,
+        projection: &'a str,
+    ) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>> {
+        self.store.digests(projection)
     }
 
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {

@@ -145,6 +145,9 @@ impl Table {
         if let Some(name) = self.key.iter().find(|name| self.column(name).is_none_or(|c| c.nullable)) {
             return Err(self.misfit(name, "part of the key, and may be empty"));
         }
+        if self.append_only && !self.key_is_position() {
+            return Err(self.misfit("key", "rows that never change are named by their position first"));
+        }
         let twice =
             self.columns.iter().find(|c| self.columns.iter().filter(|d| d.name == c.name).count() > 1);
         twice.map_or(Ok(()), |c| Err(self.misfit(c.name, "there are two of it")))
@@ -223,12 +226,17 @@ impl Table {
     #[must_use]
     pub fn canonical(&self, row: &Row) -> String {
         let mut text = String::with_capacity(self.columns.len().saturating_mul(16));
+        self.write_canonical(row, &mut text);
+        text
+    }
+
+    /// Appends the [canonical text](Self::canonical) of a row.
+    pub fn write_canonical(&self, row: &Row, text: &mut String) {
         for (i, cell) in row.0.iter().enumerate() {
             text.push(if i == 0 { '[' } else { ',' });
-            cell.write_json(&mut text);
+            cell.write_json(text);
         }
         text.push(']');
-        text
     }
 
     /// A row as a JSON object, for programs.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
-    Answer, Batch, Checkpoint, Key, Page, ReadStore, Row, RowKey, ScanQuery, Schema, StoreError,
+    Answer, Batch, Checkpoint, Digest, Key, Page, ReadStore, Row, RowKey, ScanQuery, Schema, StoreError,
 };
 use stele_read_store::MemoryStore;
 
@@ -52,6 +52,16 @@ impl ReadStore for Absent {
         Box::pin(async move {
             self.there()?;
             self.store.reached(projection, position).await
+        })
+    }
+
+    fn digests<'a>(
+        &'a self,
+        projection: &'a str,
+    ) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>> {
+        Box::pin(async move {
+            self.there()?;
+            self.store.digests(projection).await
         })
     }
 

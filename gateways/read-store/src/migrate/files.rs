@@ -109,6 +109,11 @@ pub const FILES: &[Migration] = &[
         file: "0021_result_counts.sql",
         sql: include_str!("../../../../migrations/0021_result_counts.sql"),
     },
+    Migration {
+        version: 22,
+        file: "0022_digests.sql",
+        sql: include_str!("../../../../migrations/0022_digests.sql"),
+    },
 ];
 
 /// What the desk's role may do, said anew after every run.

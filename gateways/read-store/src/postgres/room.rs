@@ -3,6 +3,7 @@
 //! to change a table.
 
 use super::PostgresStore;
+use super::digests;
 use super::error::Failure;
 use super::values::Parameters;
 use super::write;
@@ -155,15 +156,18 @@ impl PostgresStore {
         Ok(dropped)
     }
 
-    /// Empties every projection whose rows were made by another version, so that it is folded again.
+    /// Empties every projection whose rows were made by another version, or kept without their digests, so that it is
+    /// folded again.
     pub(super) async fn start_over(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
         let failed = |failure: Failure| failure.into_store("the checkpoints");
         let own = || self.schemas.iter().filter(|schema| !schema.shared);
         let names: Vec<&str> = own().map(|schema| schema.projection).collect();
         let at = write::checkpoints(connection, &names).await.map_err(failed)?;
+        let undigested = digests::undigested(connection, &names).await.map_err(failed)?;
         for schema in own() {
             let Some(stored) = at.get(schema.projection) else { continue };
-            if stored.version == 0 || stored.version == schema.version {
+            let other = stored.version != 0 && stored.version != schema.version;
+            if !other && undigested.iter().all(|name| name != schema.projection) {
                 continue;
             }
             let tables: Vec<&str> = schema.tables.iter().map(|table| table.name).collect();

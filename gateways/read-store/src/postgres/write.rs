@@ -1,6 +1,7 @@
 //! Keeping batches: checkpoints by compare-and-set and the rows of all of them, in one transaction.
 
 use super::PostgresStore;
+use super::digests;
 use super::error::{Failure, Trouble};
 use super::pool::Lease;
 use super::room::Place;
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use stele_domain::ids::EventId;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
-    Batch, Cell, Change, Checkpoint, Key, Retention, Row, RowKey, StoreError, Table,
+    Batch, Cell, Change, Checkpoint, Key, Retention, Row, RowKey, Schema, StoreError, Table,
 };
 use tokio::time::timeout;
 
@@ -22,7 +23,7 @@ const STATEMENT_ROWS_MAX: usize = 2_000;
 /// Moves checkpoints, and makes this transaction one whose commit does not wait for the disk: a crash of the
 /// server loses the last moments of rows and checkpoints alike, and the runner folds them again.
 const MOVE: &str = "UPDATE read_model.checkpoints AS c \
-     SET version = u.version, position = u.next, event_id = u.event_id, moved_at = now() \
+     SET version = u.version, position = u.next, digested_to = u.next, event_id = u.event_id, moved_at = now() \
      FROM UNNEST($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[]) \
      AS u(projection, version, expected, next, event_id) \
      WHERE c.projection = u.projection AND c.position = u.expected AND c.version IN (0, u.version) \
@@ -56,8 +57,10 @@ impl Prepared {
     pub fn of(store: &PostgresStore, batches: Vec<Batch>) -> Result<Self, StoreError> {
         let mut prepared = Self { batches: Vec::with_capacity(batches.len()), works: vec![] };
         for mut batch in batches {
+            let schema = store.schema(batch.projection)?;
+            batch.check_digests(|name| written_by(store, schema, name)).map_err(StoreError::Invalid)?;
             let changes = std::mem::take(&mut batch.changes);
-            prepared.works.push(works(store, &batch, changes)?);
+            prepared.works.push(works(store, schema, &batch, changes)?);
             if prepared.batches.iter().any(|other| other.projection == batch.projection) {
                 let why = format!("two batches of projection {} at once", batch.projection);
                 return Err(StoreError::Invalid(why));
@@ -82,10 +85,10 @@ impl Prepared {
 
 fn works(
     store: &PostgresStore,
+    schema: &Schema,
     batch: &Batch,
     changes: Vec<Change>,
 ) -> Result<BTreeMap<&'static str, Work>, StoreError> {
-    let schema = store.schema(batch.projection)?;
     if batch.checkpoint < batch.expected {
         let why = format!("its checkpoint {} is before {}", batch.checkpoint, batch.expected);
         return Err(StoreError::Invalid(why));
@@ -98,7 +101,7 @@ fn works(
             Change::Delete(gone) => (gone.table, gone.key.clone()),
         };
         let table = &store.table(name)?.table;
-        if !store.shared.contains(name) && schema.tables.iter().all(|own| own.name != name) {
+        if written_by(store, schema, name).is_none() {
             let why = format!("{} writes table {name}, which is not its own", schema.projection);
             return Err(StoreError::Invalid(why));
         }
@@ -118,6 +121,12 @@ fn works(
         }
     }
     Ok(works)
+}
+
+/// A table that a projection may write: its own, or one that is shared.
+fn written_by<'s>(store: &'s PostgresStore, schema: &Schema, name: &str) -> Option<&'s Table> {
+    let own = store.shared.contains(name) || schema.tables.iter().any(|own| own.name == name);
+    store.tables.get(name).filter(|_| own).map(|sql| &sql.table)
 }
 
 impl PostgresStore {
@@ -192,6 +201,8 @@ impl PostgresStore {
                 delete(connection, sql, keys).await.map_err(failed)?;
             }
         }
+        let digested = digests::put(connection, &prepared.batches).await;
+        digested.map_err(|failure| Stop::Failure("the digests", failure))?;
         let committed = sqlx::raw_sql("COMMIT").execute(connection).await;
         committed.map_err(|error| Stop::Failure("the checkpoints", error.into()))?;
         Ok(())

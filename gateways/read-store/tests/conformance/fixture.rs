@@ -8,7 +8,8 @@ use stele_domain::money::Units;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::table::{column, optional};
 use stele_domain::port::read_store::{
-    Batch, Cell, Change, ColumnKind, Key, ReadStore, Retention, Row, RowKey, Schema, StoreError, Table,
+    Batch, Cell, Change, ColumnKind, Digest, Key, ReadStore, Retention, Row, RowKey, Schema, StoreError,
+    Table,
 };
 use stele_domain::time::Timestamp;
 
@@ -132,8 +133,35 @@ pub fn batch(projection: &'static str, from: u64, to: u64, changes: Vec<Change>)
         expected: Position(from),
         checkpoint: Position(to),
         event_id: None,
+        digests: digests(&changes, to),
         changes,
     }
+}
+
+/// A digest of every part that changes: stores don't look into them, so each says where it was made.
+pub fn digests(changes: &[Change], to: u64) -> Vec<Digest> {
+    let mut parts = std::collections::BTreeSet::new();
+    for change in changes {
+        match change {
+            Change::Put { table, row } => {
+                let known =
+                    SCHEMAS.iter().flat_map(|schema| schema.tables).find(|known| known.name == *table);
+                parts.insert((*table, known.map_or(0, |known| known.part_of(row))));
+            }
+            Change::Delete(gone) => {
+                parts.insert((gone.table, 0));
+            }
+        }
+    }
+    parts.into_iter().map(|(table, part)| digest(table, part, to)).collect()
+}
+
+/// A digest that says where it was made.
+pub fn digest(table: &'static str, part: u64, to: u64) -> Digest {
+    let length = if table == STEPS.name { 32 } else { 2_048 };
+    let mut value = vec![0xa5; length];
+    value[..8].copy_from_slice(&to.to_le_bytes());
+    Digest { table, part, rows: to, value: value.into() }
 }
 
 pub async fn put(store: &dyn ReadStore, from: u64, to: u64, changes: Vec<Change>) -> Result<(), StoreError> {

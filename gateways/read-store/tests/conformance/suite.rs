@@ -4,7 +4,7 @@ use crate::fixture::{
     NOTES, OTHERS, Open, SCHEMAS, STEPS, STEPS_KEPT, THINGS, awkward, batch, gone, key, named, put, step,
     thing,
 };
-use crate::queries;
+use crate::{digests, queries};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,6 +42,22 @@ pub const RULES: &[(&str, Rule)] = &[
     ("a_wait_ends_when_the_position_is_reached", |s| Box::pin(a_wait_ends_when_the_position_is_reached(s))),
     ("a_wait_for_an_unknown_projection_fails_at_once", |s| {
         Box::pin(a_wait_for_an_unknown_projection_fails_at_once(s))
+    }),
+    ("digests_are_kept_with_their_rows", |s| Box::pin(digests::digests_are_kept_with_their_rows(s))),
+    ("everybody_answers_for_its_own_rows_of_a_shared_table", |s| {
+        Box::pin(digests::everybody_answers_for_its_own_rows_of_a_shared_table(s))
+    }),
+    ("a_batch_whose_digests_are_not_of_its_changes_is_refused", |s| {
+        Box::pin(digests::a_batch_whose_digests_are_not_of_its_changes_is_refused(s))
+    }),
+    ("a_batch_that_is_not_kept_leaves_no_digest", |s| {
+        Box::pin(digests::a_batch_that_is_not_kept_leaves_no_digest(s))
+    }),
+    ("of_two_runners_the_digests_are_the_winners", |s| {
+        Box::pin(digests::of_two_runners_the_digests_are_the_winners(s))
+    }),
+    ("digests_and_checkpoint_are_of_one_moment", |s| {
+        Box::pin(digests::digests_and_checkpoint_are_of_one_moment(s))
     }),
     ("pages_show_every_row_once", |s| Box::pin(queries::pages_show_every_row_once(s))),
     ("orders_and_filters_are_kept", |s| Box::pin(queries::orders_and_filters_are_kept(s))),

@@ -2,7 +2,7 @@
 
 use stele_domain::port::read_store::table::{column, optional};
 use stele_domain::port::read_store::{
-    Batch, Cell, Change, ColumnKind, ReadStore, Retention, Row, ScanQuery, Schema, Table,
+    Batch, Cell, Change, ColumnKind, Digest, ReadStore, Retention, Row, ScanQuery, Schema, Table,
 };
 use stele_read_store::MemoryStore;
 
@@ -41,8 +41,16 @@ pub fn row(id: i64, position: i64, mark: Option<i64>, text: &str) -> Row {
 
 pub async fn apply(store: &MemoryStore, changes: Vec<Change>) {
     let at = store.checkpoint("p").await.unwrap().position;
-    let batch =
-        Batch { projection: "p", version: 1, expected: at, checkpoint: at.next(), event_id: None, changes };
+    let digest = |table: &Table| Digest { table: table.name, part: 0, rows: 1, value: Box::new([]) };
+    let batch = Batch {
+        projection: "p",
+        version: 1,
+        expected: at,
+        checkpoint: at.next(),
+        event_id: None,
+        changes,
+        digests: SCHEMAS[0].tables.iter().map(digest).collect(),
+    };
     store.apply(batch).await.unwrap();
 }
 

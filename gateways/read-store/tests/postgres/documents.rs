@@ -16,7 +16,8 @@ const END: &str = "<!-- end of tables -->\n";
 
 /// The tables that no projection has, and their columns.
 const OURS: &[(&str, &[&str])] = &[
-    ("read_model.checkpoints", &["projection", "version", "position", "moved_at", "event_id"]),
+    ("read_model.checkpoints", &["projection", "version", "position", "moved_at", "event_id", "digested_to"]),
+    ("read_model.digests", &["projection", "table_name", "part", "rows", "value"]),
     (
         "read_model.storage_policy",
         &[

@@ -1,13 +1,14 @@
 //! Histories in partitions: made when needed, dropped when allowed, and every answer says what is gone.
 
-use crate::fixture::{OTHERS, SCHEMAS, STEPS, batch, named, put, step, thing};
+use crate::fixture::{OTHERS, SCHEMAS, STEPS, batch, digest, named, put, step, thing};
 use crate::server::{Database, server};
 use sqlx::Row as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::table::column;
 use stele_domain::port::read_store::{
-    Batch, Cell, Change, ColumnKind, Key, ReadStore, Retention, Row, ScanQuery, Schema, StoreError, Table,
+    Batch, Cell, Change, Checkpoint, ColumnKind, Key, ReadStore, Retention, Row, ScanQuery, Schema,
+    StoreError, Table,
 };
 use stele_domain::time::Timestamp;
 use stele_read_store::{Options, PostgresStore};
@@ -184,6 +185,7 @@ async fn another_version_is_folded_again_only_when_asked() {
         .collect();
     let store = database.store(&newer).await;
     assert_eq!(store.checkpoint("first").await.unwrap().version, 1, "opening alone changes nothing");
+    assert_eq!(store.digests("first").await.unwrap().1, [], "rows of another version have no digests here");
     let refused = store.apply(Batch { version: 2, ..batch("first", 9, 10, vec![]) }).await;
     assert!(matches!(refused, Err(StoreError::OtherVersion { stored: 1, offered: 2, .. })), "{refused:?}");
 
@@ -191,9 +193,47 @@ async fn another_version_is_folded_again_only_when_asked() {
     let store = PostgresStore::open(&database.app_url(), &newer, options).await.unwrap();
     let at = store.checkpoint("first").await.unwrap();
     assert_eq!((at.version, at.position), (0, Position::START));
+    assert_eq!(
+        store.digests("first").await.unwrap(),
+        (Checkpoint::NOTHING, vec![]),
+        "digests go with their rows"
+    );
+    assert_eq!(store.digests("second").await.unwrap().1, [digest(OTHERS.name, 0, 4)]);
     assert!(store.scan("things", &ScanQuery::newest(9)).await.unwrap().value.rows.is_empty());
     assert!(store.scan("steps", &ScanQuery::newest(9)).await.unwrap().value.rows.is_empty());
     let other = store.scan(OTHERS.name, &ScanQuery::newest(9)).await.unwrap();
     assert_eq!((other.value.rows.len(), other.as_of), (1, Position(4)), "the others stay");
     store.apply(Batch { version: 2, ..batch("first", 0, 1, vec![thing("new", 1, None)]) }).await.unwrap();
+}
+
+/// What a build does that knows no digests: it moves the checkpoint, and nothing of what it knows not.
+#[tokio::test]
+async fn rows_that_were_kept_without_digests_are_refused_and_folded_again_by_the_desk_that_writes() {
+    let database = database().await;
+    let store = database.store(SCHEMAS).await;
+    put(&store, 0, 9, vec![thing("old", 1, None)]).await.unwrap();
+    store.apply(batch("second", 0, 4, vec![named(OTHERS.name, "kept", 1)])).await.unwrap();
+    let older = "UPDATE read_model.checkpoints SET position = 12 WHERE projection = 'first'";
+    database.run("stele_app", older).await.unwrap();
+    let refused = store.digests("first").await.unwrap_err();
+    assert!(
+        matches!(refused, StoreError::Undigested { position: Position(12), digested: Position(9), .. }),
+        "{refused:?}"
+    );
+    let said = refused.to_string();
+    assert!(said.contains("start the desk that writes these tables") && !refused.is_transient(), "{said}");
+    assert_eq!(
+        store.scan("things", &ScanQuery::newest(9)).await.unwrap().value.rows.len(),
+        1,
+        "still readable"
+    );
+    drop(store);
+
+    let options = Options { start_over: true, ..Options::default() };
+    let store = PostgresStore::open(&database.app_url(), SCHEMAS, options).await.unwrap();
+    assert_eq!(store.digests("first").await.unwrap(), (Checkpoint::NOTHING, vec![]));
+    assert!(store.scan("things", &ScanQuery::newest(9)).await.unwrap().value.rows.is_empty());
+    assert_eq!(store.checkpoint("second").await.unwrap().position, Position(4), "the others stay");
+    put(&store, 0, 1, vec![thing("new", 1, None)]).await.unwrap();
+    assert_eq!(store.digests("first").await.unwrap().1, [digest("things", 0, 1)]);
 }

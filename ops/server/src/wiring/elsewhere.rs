@@ -7,7 +7,7 @@ use stele_domain::causes::with_causes;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{LogError, Position};
 use stele_domain::port::read_store::{
-    Answer, Batch, Checkpoint, Key, Page, ReadStore, Row, RowKey, ScanQuery, Schema, StoreError,
+    Answer, Batch, Checkpoint, Digest, Key, Page, ReadStore, Row, RowKey, ScanQuery, Schema, StoreError,
 };
 use stele_remote_log::{Growth, RemoteLog};
 
@@ -38,6 +38,10 @@ impl ReadStore for TablesElsewhere {
     }
 
     fn reached<'a>(&'a self, _: &'a str, _: Position) -> PortFuture<'a, Result<Position, StoreError>> {
+        away()
+    }
+
+    fn digests<'a>(&'a self, _: &'a str) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>> {
         away()
     }
 
