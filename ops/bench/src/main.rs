@@ -9,6 +9,7 @@ mod disk;
 mod door;
 mod doors;
 mod evidence;
+mod fold;
 mod load;
 mod loading;
 mod log;
@@ -66,6 +67,11 @@ enum What {
     },
     /// PostgreSQL's tables behind the log: as fast as they can, and at an even pace
     Tables {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Folding the log into tables in memory on one thread, beside decoding alone and digesting alone
+    Fold {
         #[command(flatten)]
         place: Place,
     },
@@ -166,6 +172,7 @@ fn main() -> anyhow::Result<()> {
             runtime()?.block_on(load::run(&place, quotes_per_second, seconds))?
         }
         What::Tables { place } => runtime()?.block_on(tables::run(&place))?,
+        What::Fold { place } => runtime()?.block_on(fold::run(&place))?,
         What::Log { place, seconds, rounds, row } => {
             log::appends(&place, log::Plan { seconds, rounds, row })?
         }

@@ -57,7 +57,7 @@ pub(crate) async fn run(place: &Place) -> anyhow::Result<Value> {
 }
 
 /// The log of a desk that has traded.
-async fn traded(place: &Place, ground: &Ground) -> anyhow::Result<Vec<Record>> {
+pub(crate) async fn traded(place: &Place, ground: &Ground) -> anyhow::Result<Vec<Record>> {
     let desk = Desk::start(place, ground).await?;
     let handle = desk.simulator.handle();
     let mut requests = Requests::new(place.seed, settings::requests(true));
