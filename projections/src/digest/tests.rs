@@ -54,22 +54,26 @@ impl Arbitrary for AnyRow {
 }
 
 /// The rows of a history as a store keeps them: each key once, in key order.
-fn history(rows: &[AnyRow]) -> Vec<Row> {
-    let by_key = rows.iter().map(|AnyRow(row)| (STEPS.key_of(row), row.clone()));
+fn history(rows: Vec<AnyRow>) -> Vec<Row> {
+    let by_key = rows.into_iter().map(|AnyRow(row)| (STEPS.key_of(&row), row));
     by_key.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 fn of_history(rows: &[Row]) -> Digests {
     let nothing = Digests::default();
     let mut changed = Changed::of(&nothing);
-    rows.iter().for_each(|row| changed.append(&STEPS, row));
+    for row in rows {
+        changed.append(&STEPS, row);
+    }
     changed.finish()
 }
 
 fn of_things<'r>(rows: impl IntoIterator<Item = &'r Row>) -> Digests {
     let nothing = Digests::default();
     let mut changed = Changed::of(&nothing);
-    rows.into_iter().for_each(|row| changed.replace(&THINGS, None, Some(row)));
+    for row in rows {
+        changed.replace(&THINGS, None, Some(row));
+    }
     changed.finish()
 }
 
@@ -92,7 +96,7 @@ fn with_another_cell(row: &Row, column: usize) -> Row {
 #[test]
 fn any_changed_cell_lost_added_or_swapped_row_of_a_history_changes_its_digest() {
     fn law(rows: Vec<AnyRow>, at: usize, column: usize, more: AnyRow) -> bool {
-        let rows = history(&rows);
+        let rows = history(rows);
         if rows.is_empty() {
             return true;
         }
@@ -146,13 +150,14 @@ fn rows_of_a_table_may_come_in_any_order_and_one_that_leaves_leaves_nothing() {
             turned.rotate_left(middle);
         }
         let mut state = of_things(&turned);
-        for AnyRow(row) in &passing {
+        let passing: Vec<Row> = passing.into_iter().map(|AnyRow(row)| row).collect();
+        for row in &passing {
             let mut changed = Changed::of(&state);
             changed.replace(&THINGS, None, Some(row));
             let more = changed.finish();
             state.keep(more);
         }
-        for AnyRow(row) in &passing {
+        for row in &passing {
             let mut changed = Changed::of(&state);
             changed.replace(&THINGS, Some(row), None);
             let less = changed.finish();
@@ -166,14 +171,16 @@ fn rows_of_a_table_may_come_in_any_order_and_one_that_leaves_leaves_nothing() {
 #[test]
 fn a_history_digested_in_pieces_is_digested_whole() {
     fn law(rows: Vec<AnyRow>, ends: Vec<usize>) -> bool {
-        let rows = history(&rows);
+        let rows = history(rows);
         let mut ends: Vec<usize> = ends.into_iter().map(|end| end % (rows.len() + 1)).collect();
         ends.push(rows.len());
         ends.sort_unstable();
         let (mut state, mut from) = (Digests::default(), 0);
         for end in ends {
             let mut changed = Changed::of(&state);
-            rows[from..end].iter().for_each(|row| changed.append(&STEPS, row));
+            for row in &rows[from..end] {
+                changed.append(&STEPS, row);
+            }
             let more = changed.finish();
             state.keep(more);
             from = end;
@@ -189,8 +196,9 @@ const PROJECTION: Registered =
 #[test]
 fn digests_survive_the_way_through_a_store() {
     fn law(things: Vec<AnyRow>, steps: Vec<AnyRow>) -> bool {
-        let mut digests = of_history(&history(&steps));
-        digests.keep(of_things(things.iter().map(|AnyRow(row)| row)));
+        let mut digests = of_history(&history(steps));
+        let things: Vec<Row> = things.into_iter().map(|AnyRow(row)| row).collect();
+        digests.keep(of_things(&things));
         Digests::of(&PROJECTION, digests.to_vec()) == Ok(digests)
     }
     quickcheck::quickcheck(law as fn(Vec<AnyRow>, Vec<AnyRow>) -> bool);
