@@ -9,6 +9,7 @@ pub mod clock;
 pub mod event_log;
 pub mod feeds;
 pub mod read_store;
+pub mod state_store;
 pub mod venue;
 pub mod verifier;
 

@@ -141,6 +141,9 @@ pub enum StoreError {
     /// The tables are another process's, and can't be asked for from this one, now or later; it says what to do.
     #[error("{0}")]
     Elsewhere(String),
+    /// What stands in the store was never written there; it says what to do.
+    #[error("the read store is damaged: {0}")]
+    Damaged(String),
     /// The store did not answer; whether a batch was kept is unknown, and the checkpoint tells.
     #[error("the read store did not answer")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -160,7 +163,8 @@ impl StoreError {
             | Self::BadQuery { .. }
             | Self::Misfit(_)
             | Self::Invalid(_)
-            | Self::Elsewhere(_) => false,
+            | Self::Elsewhere(_)
+            | Self::Damaged(_) => false,
         }
     }
 }

@@ -242,7 +242,8 @@ impl From<StoreError> for Problem {
             | StoreError::Undigested { .. }
             | StoreError::UnknownProjection(_)
             | StoreError::Misfit(_)
-            | StoreError::Invalid(_) => {
+            | StoreError::Invalid(_)
+            | StoreError::Damaged(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "tables-failed", with_causes(&error))
             }
         }
@@ -316,6 +317,7 @@ mod tests {
             (StoreError::UnknownProjection("orders".to_owned()), 500, "tables-failed"),
             (StoreError::Misfit(misfit), 500, "tables-failed"),
             (StoreError::Invalid("empty".to_owned()), 500, "tables-failed"),
+            (StoreError::Damaged("a row".to_owned()), 500, "tables-failed"),
             (StoreError::Elsewhere("in another process".to_owned()), 409, "not-here"),
             (StoreError::UnknownTable("order".to_owned()), 404, "unknown-table"),
             (

@@ -3,10 +3,9 @@
 //! One lock around everything makes a batch atomic for its readers. Rows are packed before it is taken and
 //! unpacked after it is given back, so that neither side holds it for longer than some pointers take.
 
-mod packed;
 mod shelf;
 
-use packed::Packed;
+use crate::packed::Packed;
 use shelf::Shelf;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
@@ -34,6 +33,8 @@ struct Contents {
     checkpoints: BTreeMap<&'static str, Checkpoint>,
     /// By projection, table and part.
     digests: BTreeMap<(&'static str, &'static str, u64), Digest>,
+    /// Whether histories are kept whole.
+    uncut: bool,
 }
 
 /// How much one table holds.
@@ -82,6 +83,25 @@ impl MemoryStore {
         Ok(Self { schemas: schemas.to_vec(), owners, contents: RwLock::new(contents), reached })
     }
 
+    /// A store of these projections that are somewhere already, and of which nothing is kept but what is applied from now
+    /// on: all of that.
+    pub(crate) fn onward(
+        schemas: &[Schema],
+        checkpoints: BTreeMap<&'static str, Checkpoint>,
+    ) -> Result<Self, StoreError> {
+        let store = Self::new(schemas)?;
+        for (projection, at) in &checkpoints {
+            if let Some(reached) = store.reached.get(projection) {
+                reached.send_replace(at.position);
+            }
+        }
+        let mut contents = store.write();
+        contents.checkpoints.extend(checkpoints);
+        contents.uncut = true;
+        drop(contents);
+        Ok(store)
+    }
+
     /// How much every table holds.
     #[must_use]
     pub fn usage(&self) -> Vec<Usage> {
@@ -103,7 +123,7 @@ impl MemoryStore {
         found.ok_or_else(|| StoreError::UnknownProjection(projection.to_owned()))
     }
 
-    fn keep(&self, batch: Batch) -> Result<(), StoreError> {
+    pub(crate) fn keep(&self, batch: Batch) -> Result<(), StoreError> {
         let schema = self.schema(batch.projection)?;
         if batch.checkpoint < batch.expected {
             let why = format!("its checkpoint {} is before {}", batch.checkpoint, batch.expected);
@@ -207,7 +227,7 @@ impl MemoryStore {
         Ok(Answer { value: ask(found)?, as_of, cut_rows: found.usage().cut_rows })
     }
 
-    fn found(&self, keys: &[RowKey]) -> Result<Vec<Option<Row>>, StoreError> {
+    pub(crate) fn found(&self, keys: &[RowKey]) -> Result<Vec<Option<Row>>, StoreError> {
         let packed: Vec<Option<Packed>> = {
             let contents = self.read();
             keys.iter()
@@ -217,7 +237,7 @@ impl MemoryStore {
         Ok(packed.into_iter().map(|row| row.map(|packed| packed.row())).collect())
     }
 
-    fn digested(&self, projection: &str) -> Result<(Checkpoint, Vec<Digest>), StoreError> {
+    pub(crate) fn digested(&self, projection: &str) -> Result<(Checkpoint, Vec<Digest>), StoreError> {
         let version = self.schema(projection)?.version;
         let contents = self.read();
         let at = contents.checkpoint(projection)?;
@@ -225,13 +245,13 @@ impl MemoryStore {
         Ok((at, if of_this { contents.digests(projection) } else { vec![] }))
     }
 
-    fn row(&self, table: &str, key: &Key) -> Result<Answer<Option<Row>>, StoreError> {
+    pub(crate) fn row(&self, table: &str, key: &Key) -> Result<Answer<Option<Row>>, StoreError> {
         let answer = self.answer(table, |shelf| Ok(shelf.get(key)))?;
         let Answer { value, as_of, cut_rows } = answer;
         Ok(Answer { value: value.map(|packed| packed.row()), as_of, cut_rows })
     }
 
-    fn page(&self, table: &str, query: &ScanQuery) -> Result<Answer<Page>, StoreError> {
+    pub(crate) fn page(&self, table: &str, query: &ScanQuery) -> Result<Answer<Page>, StoreError> {
         let definition = *self.table(table)?;
         let Answer { value: (packed, more), as_of, cut_rows } =
             self.answer(table, |shelf| shelf.scan(query))?;
@@ -280,7 +300,9 @@ impl Contents {
                 }
             }
         }
-        self.shelves.values_mut().for_each(Shelf::cut);
+        if !self.uncut {
+            self.shelves.values_mut().for_each(Shelf::cut);
+        }
         Ok(())
     }
 }

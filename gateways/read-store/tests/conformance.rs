@@ -14,5 +14,8 @@ mod memory;
 #[path = "conformance/queries.rs"]
 mod queries;
 #[cfg(test)]
+#[path = "conformance/runs.rs"]
+mod runs;
+#[cfg(test)]
 #[path = "conformance/suite.rs"]
 mod suite;

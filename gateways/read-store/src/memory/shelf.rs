@@ -1,7 +1,7 @@
 //! One table in memory: rows by key, the order of their positions, and the indexes its definition asks for.
 
 use super::Usage;
-use super::packed::Packed;
+use crate::packed::Packed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound;

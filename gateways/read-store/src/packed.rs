@@ -1,10 +1,13 @@
 //! A row as bytes: one tag and the value per cell. A decision takes 3 KiB this way instead of 6.
 //!
-//! Not a storage format: it never leaves the process.
+//! Runs on disk keep rows in this form too; [`PACKED_FORMAT`] names it, and runs of another one are thrown away.
 
 use std::sync::Arc;
 use stele_domain::port::read_store::{Cell, ColumnKind, Row};
 use stele_domain::time::Timestamp;
+
+/// Goes up when rows are packed in another way.
+pub const PACKED_FORMAT: u32 = 1;
 
 /// The cells of one row, one after the other. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,14 +45,14 @@ impl Packed {
 
     /// The row again.
     pub fn row(&self) -> Row {
-        let mut rest = &*self.0;
-        let mut cells = Vec::with_capacity(16);
-        while let Some((raw, after)) = next(rest) {
-            cells.push(raw.cell());
-            rest = after;
-        }
-        assert!(rest.is_empty(), "{} bytes of a packed row can't be read", rest.len());
-        Row(cells)
+        let row = unpacked(&self.0);
+        assert!(row.is_some(), "{} bytes of a packed row can't be read", self.0.len());
+        row.unwrap_or(Row(vec![]))
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// One cell of it.
@@ -70,6 +73,17 @@ impl Packed {
     pub fn len(&self) -> usize {
         self.0.len()
     }
+}
+
+/// The row that these bytes hold; `None` when they hold none.
+pub fn unpacked(bytes: &[u8]) -> Option<Row> {
+    let mut rest = bytes;
+    let mut cells = Vec::with_capacity(16);
+    while let Some((raw, after)) = next(rest) {
+        cells.push(raw.cell());
+        rest = after;
+    }
+    rest.is_empty().then_some(Row(cells))
 }
 
 /// A cell that was found and not yet decoded.

@@ -1,0 +1,80 @@
+//! Whose runs they are, and what is refused.
+
+use crate::fixture::{SCHEMAS, THINGS, batch, thing};
+use crate::support::open;
+use stele_domain::port::event_log::Position;
+use stele_domain::port::read_store::{
+    Cell, Change, Checkpoint, ColumnKind, ReadStore, Row, Schema, StoreError, Table,
+};
+use stele_domain::port::state_store::Histories;
+use stele_read_store::{RUN_MEMORY_BYTES_MIN, RunError, RunOptions, RunStore, States};
+use tempfile::TempDir;
+
+const OPTIONS: RunOptions =
+    RunOptions { memory_bytes: RUN_MEMORY_BYTES_MIN, histories: Histories::Keep, states: States::Newest };
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_of_other_tables_or_kept_in_another_way_are_refused_and_removed_on_request() {
+    let directory = TempDir::new().unwrap();
+    let beside = directory.path().join("somebody's");
+    std::fs::write(&beside, "not ours").unwrap();
+    let runs = open(directory.path(), Histories::Keep, States::Newest);
+    runs.apply(batch("first", 0, 1, vec![thing("a", 1, None)])).await.unwrap();
+    drop(runs);
+
+    let newer: &[Schema] = &[Schema { version: 2, ..SCHEMAS[0] }, SCHEMAS[1], SCHEMAS[2]];
+    let other_states = RunOptions { states: States::Every, ..OPTIONS };
+    let passed_by = RunOptions { histories: Histories::PassBy, ..OPTIONS };
+    for (schemas, options) in [(newer, OPTIONS), (SCHEMAS, other_states), (SCHEMAS, passed_by)] {
+        let error = RunStore::open(directory.path(), schemas, options).err().unwrap();
+        assert!(matches!(error, RunError::Other { .. }) && error.is_mended_by_removal(), "{error:?}");
+    }
+    // Words that people read are no part of it.
+    let table: &'static [Table] =
+        Box::leak(Box::new([Table { doc: "In other words.", ..THINGS }, SCHEMAS[0].tables[1]]));
+    let reworded = [Schema { tables: table, ..SCHEMAS[0] }, SCHEMAS[1], SCHEMAS[2]];
+    drop(RunStore::open(directory.path(), &reworded, OPTIONS).unwrap());
+
+    RunStore::remove(directory.path()).unwrap();
+    RunStore::remove(directory.path()).unwrap();
+    assert!(beside.exists(), "what is not ours stays");
+    let anew = RunStore::open(directory.path(), newer, OPTIONS).unwrap();
+    assert_eq!(anew.checkpoint("first").await.unwrap(), Checkpoint::NOTHING);
+}
+
+#[test]
+fn a_directory_is_opened_once() {
+    let directory = TempDir::new().unwrap();
+    let first = open(directory.path(), Histories::Keep, States::Newest);
+    let error = RunStore::open(directory.path(), SCHEMAS, OPTIONS).err().unwrap();
+    assert!(matches!(error, RunError::InUse(_)) && !error.is_mended_by_removal(), "{error:?}");
+    drop(first);
+    drop(open(directory.path(), Histories::Keep, States::Newest));
+}
+
+#[test]
+fn a_key_that_can_not_be_ordered_is_refused_with_its_column() {
+    const RATED: Table = Table { key: &["rate"], ..THINGS };
+    let directory = TempDir::new().unwrap();
+    let schema = [Schema { tables: &[RATED], ..SCHEMAS[0] }];
+    let error = RunStore::open(directory.path(), &schema, OPTIONS).err().unwrap();
+    assert_eq!(RATED.column("rate").unwrap().kind, ColumnKind::Decimal);
+    let RunError::Tables(StoreError::Misfit(misfit)) = error else { panic!("{error:?}") };
+    assert_eq!((misfit.table, misfit.column.as_str()), ("things", "rate"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_longer_than_a_run_can_hold_is_refused_and_changes_nothing() {
+    let directory = TempDir::new().unwrap();
+    let runs = open(directory.path(), Histories::Keep, States::Newest);
+    let refused = runs.apply(batch("first", 0, 1, vec![thing(&"x".repeat(70_000), 1, None)])).await;
+    assert!(matches!(&refused, Err(StoreError::Invalid(why)) if why.contains("longer than")), "{refused:?}");
+    assert_eq!(runs.checkpoint("first").await.unwrap().position, Position::START);
+    // As long as it gets, and with a value in an index that is longer still.
+    let long = "y".repeat(60_000);
+    let Change::Put { table, row: Row(mut cells) } = thing(&long, 1, None) else { panic!() };
+    cells[2] = Cell::text(&"z".repeat(100_000));
+    runs.apply(batch("first", 0, 1, vec![Change::Put { table, row: Row(cells) }])).await.unwrap();
+    let name = crate::fixture::key(THINGS.name, &long);
+    assert!(runs.load(&[name]).await.unwrap()[0].is_some());
+}
