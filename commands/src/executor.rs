@@ -9,11 +9,13 @@ pub mod reactor;
 
 mod killed;
 mod lease;
+mod order;
 mod reconcile;
 mod replies;
 mod send;
 mod waiting;
 
+pub(crate) use order::{balances_for, deadlines};
 pub use reactor::Executor;
 
 use stele_domain::time::Timestamp;
@@ -59,9 +61,4 @@ pub enum Standing {
         /// Which.
         epoch: u64,
     },
-}
-
-/// The moment, cut to the millisecond: what the venue's words can carry.
-fn in_millis(at: Timestamp) -> Timestamp {
-    Timestamp::from_millis(at.millis())
 }

@@ -15,6 +15,7 @@ pub mod service;
 pub mod snapshots;
 pub mod stop;
 pub mod streams;
+pub mod whatif;
 pub mod wishes;
 
 pub mod alerts;

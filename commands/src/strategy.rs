@@ -5,6 +5,7 @@
 //! demand, and the reactor goes on after it.
 
 mod pending;
+mod sight;
 
 use crate::envelope::Envelope;
 use crate::ledger::{Answers, Ledger};
@@ -14,16 +15,17 @@ use crate::service::{
 };
 use crate::stop::Stop;
 use crate::streams;
-use pending::Pending;
+pub(crate) use pending::Pending;
+pub(crate) use sight::{Known, held};
 use std::sync::Arc;
 use std::time::Duration;
 use stele_domain::codec;
 use stele_domain::decider::Decider;
 use stele_domain::event::{Event, Recorded};
-use stele_domain::ids::{Actor, TokenId};
+use stele_domain::ids::Actor;
 use stele_domain::intents::demand::Demand;
 use stele_domain::market::reference::event::ReferencePriced;
-use stele_domain::money::{Decimals, Units};
+use stele_domain::money::Decimals;
 use stele_domain::operations::service::event::Service;
 use stele_domain::operations::service::{Lifecycle, State as ServiceState};
 use stele_domain::pair::Pair;
@@ -31,7 +33,8 @@ use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{Direction, EventLog, Filter, Position, Record, Revision, StreamId};
 use stele_domain::trading::account::{Account, State as AccountState};
 use stele_domain::trading::pricing::PricingPolicy;
-use stele_domain::trading::strategy::command::{AccountView, Command, Seen, Sight};
+use stele_domain::trading::strategy::command::{Command, Seen};
+use stele_domain::trading::strategy::event::Footing;
 use stele_domain::trading::strategy::{Strategy, event as strategy_event};
 use stele_domain::treasury::inventory::event::BalancesObserved;
 use stele_domain::{intents, market, operations, trading, treasury};
@@ -230,25 +233,24 @@ impl StrategyReactor {
 
     fn decide(&self, who: &Actor, view: &View, cause: &Recorded, demand: &Arc<Demand>) -> Envelope<Command> {
         let at = self.clock.now();
-        let seen = view.inventory.as_ref();
-        let base_held = seen.map(|seen| held(&self.pair.base.tokens, &seen.fact));
-        let mut account = AccountView::of(&view.account, self.start, demand, base_held, at);
-        view.pending.add_to(&mut account, demand, at);
-        let sight = Sight {
-            strategy: Arc::from(self.pair.id.as_str()),
+        let footing = Footing {
             start: self.start,
-            demand: Arc::clone(demand),
-            demand_event_id: cause.event_id,
-            demand_position: cause.position,
-            decimals: self.decimals,
+            account_to: view.account_to,
+            service_to: view.service_to,
+            pending: view.pending.counting(at).map(|order| order.command_id).collect(),
             pricing: self.pricing,
             finality_lag_ms: self.finality_lag_ms,
+        };
+        let known = Known {
+            pair: &self.pair,
+            decimals: self.decimals,
+            account: &view.account,
+            pending: &view.pending,
             running: running(view.service.phase()),
             price: view.price.clone(),
             inventory: view.inventory.clone(),
-            account,
-            at,
         };
+        let sight = known.sight(footing, demand, (cause.event_id, cause.position), at);
         following(who, cause, "decide", at, Command::Decide(Box::new(sight)))
     }
 }
@@ -319,12 +321,6 @@ fn newer<T: Clone>(seen: &mut Option<Seen<T>>, recorded: &Recorded, fact: &T) {
         let (event_id, position) = (recorded.event_id, recorded.position);
         *seen = Some(Seen { event_id, position, fact: Arc::new(fact.clone()) });
     }
-}
-
-/// Credited coin of several tokens that count as one asset. Venue amounts fit 127 bits, so the sum fits.
-pub(crate) fn held(tokens: &[TokenId], fact: &BalancesObserved) -> Units {
-    let of = |token: &TokenId| fact.credited.get(token).copied().unwrap_or(Units::ZERO);
-    tokens.iter().fold(Units::ZERO, |sum, token| sum.plus(of(token)).unwrap_or(sum))
 }
 
 /// Reads a record for a service; one that can't be read is said and skipped.

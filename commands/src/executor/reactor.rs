@@ -6,14 +6,14 @@ use super::reconcile::Notices;
 use super::replies::Replies;
 use super::send::Sender;
 use super::waiting::Waiting;
-use super::{ExecutorOptions, Standing, in_millis};
+use super::{ExecutorOptions, Standing, balances_for, deadlines};
 use crate::envelope::{Envelope, Failure};
 use crate::fence::Fence;
 use crate::ledger::Ledger;
 use crate::observe;
 use crate::service::{Board, ServiceError, Waited, actor, own, survivable, wait_for_log};
 use crate::stop::Stop;
-use crate::strategy::{held, readable};
+use crate::strategy::readable;
 use crate::streams;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, Filter, Position, Record, StreamId};
 use stele_domain::port::venue::{OfferTerms, Venue};
 use stele_domain::time::Timestamp;
-use stele_domain::trading::account::command::{Balances, Execute, SeenPrice, WordedOffer};
+use stele_domain::trading::account::command::{Execute, SeenPrice, WordedOffer};
 use stele_domain::trading::account::{Account, Command};
 use stele_domain::trading::strategy::command::Running;
 use stele_domain::trading::strategy::event::ExecutionCommanded;
@@ -273,15 +273,8 @@ impl Executor {
         paused: bool,
         at: Timestamp,
     ) -> Execute {
-        let balances = view.balances.as_ref().map(|Seen { event_id, fact, .. }| Balances {
-            event_id: *event_id,
-            height: fact.height,
-            observed_at: fact.observed_at,
-            credited: fact.credited.get(&order.give.token).copied().unwrap_or_default(),
-            pending_out: fact.pending_out.get(&order.give.token).copied().unwrap_or_default(),
-            blocked: fact.blocked.first().copied(),
-            base_held: held(&self.pair.base.tokens, fact),
-        });
+        let seen = view.balances.as_ref();
+        let balances = seen.map(|seen| balances_for(order, &self.pair, seen.event_id, &seen.fact));
         let clock_offset_ms = view.balances.as_ref().map_or(0, |seen| self.clock_offset_ms(seen, at));
         let offer = self.word(view, order, at);
         Execute {
@@ -320,9 +313,8 @@ impl Executor {
         let Some(Seen { fact: balances, .. }) = &view.balances else {
             return Err("no balances are known, so the verifier's salt is not".to_owned());
         };
-        let valid_ms = order.min_deadline_ms.saturating_add(self.options.offer_margin_ms);
-        let offer_deadline = in_millis(at).plus_millis(valid_ms);
-        let nonce_deadline = offer_deadline.plus_millis(self.options.nonce_margin_ms);
+        let margins = (self.options.offer_margin_ms, self.options.nonce_margin_ms);
+        let (offer_deadline, nonce_deadline) = deadlines(order, margins, at);
         let terms = OfferTerms {
             command_id: order.command_id,
             quote_id: order.quote_id.clone(),

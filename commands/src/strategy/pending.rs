@@ -22,12 +22,22 @@ const COUNTS_MS_MAX: i64 = 5_000;
 const PENDING_MAX: usize = 1_024;
 
 /// Orders without a word from the account.
-#[derive(Default)]
-pub(super) struct Pending {
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
     orders: BTreeMap<CommandId, ExecutionCommanded>,
 }
 
 impl Pending {
+    /// These orders, whoever gave them.
+    pub(crate) fn of(orders: impl IntoIterator<Item = ExecutionCommanded>) -> Self {
+        Self { orders: orders.into_iter().map(|order| (order.command_id, order)).collect() }
+    }
+
+    /// The orders that count as open at a moment.
+    pub(crate) fn counting(&self, at: Timestamp) -> impl Iterator<Item = &ExecutionCommanded> {
+        self.orders.values().filter(move |order| at.millis_since(order.commanded_at) <= COUNTS_MS_MAX)
+    }
+
     /// Takes note of the orders that were given just now.
     pub(super) fn note(&mut self, answers: &Answers<Strategy>) {
         for event in answers.iter().flatten().flat_map(Outcome::events) {
@@ -60,9 +70,8 @@ impl Pending {
     }
 
     /// Counts the orders as if they were open offers.
-    pub(super) fn add_to(&self, account: &mut AccountView, demand: &Demand, at: Timestamp) {
-        let counting = self.orders.values();
-        for order in counting.filter(|order| at.millis_since(order.commanded_at) <= COUNTS_MS_MAX) {
+    pub(crate) fn add_to(&self, account: &mut AccountView, demand: &Demand, at: Timestamp) {
+        for order in self.counting(at) {
             account.open_offers = account.open_offers.saturating_add(1);
             if order.give.token == demand.token_out {
                 account.reserved = account.reserved.plus(order.give.amount).unwrap_or(account.reserved);

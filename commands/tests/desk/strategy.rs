@@ -31,11 +31,11 @@ use stele_domain::trading::strategy::event::{Decided, ExecutionCommanded, Verdic
 use tokio::task::JoinHandle;
 
 /// The first start of the strategy.
-fn reactor(desk: &Desk) -> StrategyReactor {
+pub(crate) fn reactor(desk: &Desk) -> StrategyReactor {
     reactor_of(desk, 1)
 }
 
-fn reactor_of(desk: &Desk, start: u64) -> StrategyReactor {
+pub(crate) fn reactor_of(desk: &Desk, start: u64) -> StrategyReactor {
     let account = "solver.near".to_owned().try_into().unwrap();
     StrategyReactor {
         log: desk.log.clone(),
@@ -62,7 +62,7 @@ fn reactor_of(desk: &Desk, start: u64) -> StrategyReactor {
     }
 }
 
-async fn demand(desk: &Desk, quote: &str) {
+pub(crate) async fn demand(desk: &Desk, quote: &str) {
     let at = desk.clock.now();
     let demand = Demand {
         quote_id: QuoteId::try_from(quote.to_owned()).unwrap(),
@@ -87,7 +87,7 @@ async fn demand(desk: &Desk, quote: &str) {
     desk.append(stream, Event::Intents(intents::event::Event::Intake(event))).await;
 }
 
-async fn decisions(desk: &Desk) -> Vec<Decided> {
+pub(crate) async fn decisions(desk: &Desk) -> Vec<Decided> {
     let history = desk.history().await;
     let decided = history.into_iter().filter_map(|recorded| {
         if let Event::Trading(trading::event::Event::Strategy(trading::strategy::Event::Decided(decided))) =
@@ -101,7 +101,7 @@ async fn decisions(desk: &Desk) -> Vec<Decided> {
     decided.collect()
 }
 
-async fn until_decided(desk: &Desk, quote: &str) {
+pub(crate) async fn until_decided(desk: &Desk, quote: &str) {
     desk.until(|event| {
         matches!(event, Event::Trading(trading::event::Event::Strategy(
         trading::strategy::Event::Decided(decided))) if decided.quote_id.as_str() == quote)
@@ -157,7 +157,7 @@ async fn a_strategy_that_was_never_started_takes_no_work() {
     task.await.unwrap().unwrap();
 }
 
-async fn price(desk: &Desk) {
+pub(crate) async fn price(desk: &Desk) {
     let rate = |text: &str| text.parse().unwrap();
     let fair = Fair {
         rate: rate("50000"),
@@ -192,7 +192,7 @@ async fn orders_without_a_word_from_the_account_count_as_open() {
     assert_eq!(verdicts[10..], [skip; 2]);
 }
 
-async fn begin(desk: &Desk) -> u64 {
+pub(crate) async fn begin(desk: &Desk) -> u64 {
     desk.clock.advance_ms(1);
     desk.board.start(Service::Strategy, "test", "desk-1", desk.clock.as_ref()).await.unwrap()
 }

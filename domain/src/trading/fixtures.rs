@@ -19,7 +19,7 @@ use crate::trading::account::{Account, Command};
 use crate::trading::limits::Limits;
 use crate::trading::pricing::PricingPolicy;
 use crate::trading::strategy::command::{AccountView, Permission, Running, Seen, Sight};
-use crate::trading::strategy::event::ExecutionCommanded;
+use crate::trading::strategy::event::{ExecutionCommanded, Footing};
 use crate::treasury::inventory::event::{BalancesObserved, NonceSeen};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -229,17 +229,27 @@ pub(crate) fn seen<T>(n: u64, fact: T) -> Seen<T> {
     Seen { event_id: event_id(n), position: Position(n), fact: Arc::new(fact) }
 }
 
+/// The first start of a strategy that has read as far as the demand.
+pub(crate) fn footing() -> Footing {
+    Footing {
+        start: 1,
+        account_to: Position(29),
+        service_to: Position(1),
+        pending: vec![],
+        pricing: policy(),
+        finality_lag_ms: 2_000,
+    }
+}
+
 /// Everything is fine, and the offer should be made.
 pub(crate) fn sight(demand: Demand) -> Sight {
     Sight {
         strategy: Arc::from("btc-eure"),
-        start: 1,
         demand: Arc::new(demand),
         demand_event_id: event_id(30),
         demand_position: Position(30),
         decimals: decimals(),
-        pricing: policy(),
-        finality_lag_ms: 2_000,
+        footing: footing(),
         running: Running::Running,
         price: Some(seen(10, priced(PriceVerdict::Primary { fair: fair() }))),
         inventory: Some(seen(20, balances_observed())),

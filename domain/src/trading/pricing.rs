@@ -19,8 +19,9 @@ use crate::trading::strategy::event::{Margin, Proposal};
 use serde::{Deserialize, Serialize};
 
 /// What the margin is made of.
+///
+/// It is part of a stored event: a field that is added later needs a default, and unknown ones are passed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PricingPolicy {
     /// Always taken.
     pub base: BasisPoints,

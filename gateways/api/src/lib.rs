@@ -38,3 +38,4 @@ pub use observe::announce;
 pub use papers::{certificates_end, private_file};
 pub use probes::{Probes, probes};
 pub use router::{router, router_beside};
+pub use translate::limits::limits_inward;

@@ -9,8 +9,8 @@ use stele_domain::decider::Decider;
 use stele_domain::ids::{EventId, PairId, QuoteId, TokenId};
 use stele_domain::intents::demand::Demand;
 use stele_domain::market::reference::event::{Basis, BasisMode, Fair, ReferencePriced, Verdict};
-use stele_domain::money::{BasisPoints, Decimals, Rate, Units};
-use stele_domain::pair::Direction;
+use stele_domain::money::{Asset, BasisPoints, Decimals, Rate, Units};
+use stele_domain::pair::{Direction, Pair, Side};
 use stele_domain::port::event_log::Position;
 use stele_domain::port::venue::ExactSide;
 use stele_domain::time::Timestamp;
@@ -18,7 +18,7 @@ use stele_domain::trading::account::event::{LimitsSet, Mode};
 use stele_domain::trading::limits::Limits;
 use stele_domain::trading::pricing::PricingPolicy;
 use stele_domain::trading::strategy::command::{AccountView, Permission, Running, Seen, Sight};
-use stele_domain::trading::strategy::event::{Event, Verdict as Decision};
+use stele_domain::trading::strategy::event::{Event, Footing, Verdict as Decision};
 use stele_domain::trading::strategy::{Command, State, Strategy};
 use stele_domain::treasury::inventory::event::BalancesObserved;
 use uuid::Uuid;
@@ -54,7 +54,7 @@ pub(crate) fn run(decisions: u32) -> anyhow::Result<serde_json::Value> {
 }
 
 /// What every decision sees.
-struct Scene {
+pub(crate) struct Scene {
     decimals: Decimals,
     pair: PairId,
     token_in: TokenId,
@@ -66,7 +66,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let at = Timestamp::parse("2026-03-01T12:00:00Z")?;
         let (token_in, token_out) = (TokenId::try_from(BTC.to_owned())?, TokenId::try_from(EURE.to_owned())?);
         let plenty: Units = "100000000000000000000000".parse()?;
@@ -106,7 +106,14 @@ impl Scene {
     }
 
     fn sight(&self, quote_id: QuoteId, place: u64) -> Sight {
-        let demand = Demand {
+        let demand = self.demand(quote_id, self.at);
+        let event = (EventId(Uuid::from_u128(u128::from(place))), Position(place));
+        self.sight_of(demand, event, self.account(), self.at.plus_millis(5))
+    }
+
+    /// A taker brings 0.001 BTC.
+    pub(crate) fn demand(&self, quote_id: QuoteId, at: Timestamp) -> Demand {
+        Demand {
             quote_id,
             pair: self.pair.clone(),
             direction: Direction::BuyBase,
@@ -116,34 +123,70 @@ impl Scene {
             amount: Units::new(100_000),
             min_deadline_ms: 60_000,
             window_ms: 3_000,
-            closes_at: self.at.plus_millis(3_000),
+            closes_at: at.plus_millis(3_000),
             router_leg: false,
             partner_id: None,
             quote_type: None,
             probe: false,
             traceparent: None,
-            received_at: self.at,
-        };
+            received_at: at,
+        }
+    }
+
+    /// What the decision on it sees.
+    pub(crate) fn sight_of(
+        &self,
+        demand: Demand,
+        (demand_event_id, demand_position): (EventId, Position),
+        account: AccountView,
+        at: Timestamp,
+    ) -> Sight {
         Sight {
             strategy: Arc::from("btc-eure"),
-            start: 1,
             demand: Arc::new(demand),
-            demand_event_id: EventId(Uuid::from_u128(u128::from(place))),
-            demand_position: Position(place),
+            demand_event_id,
+            demand_position,
             decimals: self.decimals,
-            pricing: PricingPolicy {
-                base: BasisPoints(250),
-                per_second_of_age: BasisPoints(1),
-                fallback: BasisPoints(100),
-                assumed_parity: BasisPoints(0),
-            },
-            finality_lag_ms: 0,
+            footing: footing(),
             running: Running::Running,
             price: Some(self.price.clone()),
             inventory: Some(self.inventory.clone()),
-            account: self.account(),
-            at: self.at.plus_millis(5),
+            account,
+            at,
         }
+    }
+
+    /// The pair that it is about.
+    pub(crate) fn pair(&self) -> Pair {
+        let side = |symbol: &str, decimals, token: &TokenId| Side {
+            asset: Asset { symbol: symbol.to_owned(), decimals },
+            tokens: vec![token.clone()],
+        };
+        Pair {
+            id: self.pair.clone(),
+            base: side("BTC", 8, &self.token_in),
+            quote: side("EURe", 18, &self.token_out),
+        }
+    }
+
+    /// The price that is seen from now on.
+    pub(crate) fn saw_price(&mut self, event_id: EventId, position: Position, priced: ReferencePriced) {
+        self.price = Seen { event_id, position, fact: Arc::new(priced) };
+    }
+
+    /// The same balances at a later block.
+    pub(crate) fn balances_at(&self, at: Timestamp, height: u64) -> BalancesObserved {
+        BalancesObserved { height, block_at: at, observed_at: at, ..(*self.inventory.fact).clone() }
+    }
+
+    /// The balances that are seen from now on.
+    pub(crate) fn saw_balances(&mut self, event_id: EventId, position: Position, observed: BalancesObserved) {
+        self.inventory = Seen { event_id, position, fact: Arc::new(observed) };
+    }
+
+    /// The base that is held.
+    pub(crate) fn base_held(&self) -> Option<Units> {
+        self.inventory.fact.credited.get(&self.token_in).copied()
     }
 
     fn account(&self) -> AccountView {
@@ -163,11 +206,29 @@ impl Scene {
     }
 }
 
+/// The first start of a strategy that has read all.
+pub(crate) fn footing() -> Footing {
+    Footing {
+        start: 1,
+        account_to: Position(1),
+        service_to: Position(1),
+        pending: vec![],
+        pricing: PricingPolicy {
+            base: BasisPoints(250),
+            per_second_of_age: BasisPoints(1),
+            fallback: BasisPoints(100),
+            assumed_parity: BasisPoints(0),
+        },
+        finality_lag_ms: 0,
+    }
+}
+
 fn seen<T>(fact: T) -> Seen<T> {
     Seen { event_id: EventId(Uuid::from_u128(7)), position: Position(1), fact: Arc::new(fact) }
 }
 
-fn priced(at: Timestamp) -> anyhow::Result<ReferencePriced> {
+/// The price as of a moment.
+pub(crate) fn priced(at: Timestamp) -> anyhow::Result<ReferencePriced> {
     let rate = |text: &str| text.parse::<Rate>();
     let fair = Fair {
         rate: rate("57123.45")?,
@@ -187,7 +248,7 @@ fn priced(at: Timestamp) -> anyhow::Result<ReferencePriced> {
     })
 }
 
-fn limits() -> anyhow::Result<Limits> {
+pub(crate) fn limits() -> anyhow::Result<Limits> {
     let whole = |text: &str| text.parse::<Units>();
     Ok(Limits {
         edge_min: BasisPoints(200),

@@ -19,6 +19,7 @@ mod settings;
 mod tables;
 mod traffic;
 mod watchers;
+mod whatif;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -138,6 +139,17 @@ enum What {
         #[arg(long)]
         streams: u64,
     },
+    /// What-if over a log of quotes, in turns with decoding alone
+    Whatif {
+        #[command(flatten)]
+        place: Place,
+        /// Quotes in the log
+        #[arg(long, default_value_t = 300_000)]
+        quotes: u64,
+        /// How many turns
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+    },
     /// Reads, commands and watchers at the doors of a desk that trades
     Doors {
         #[command(flatten)]
@@ -186,6 +198,7 @@ fn main() -> anyhow::Result<()> {
         What::LogScalePhase { directory, phase, events, streams } => {
             log::scale::phase(phase, &directory, log::scale::Size { events, streams })?
         }
+        What::Whatif { place, quotes, rounds } => whatif::run(&place, quotes, rounds)?,
         What::Doors { place } => runtime()?.block_on(doors::run(&place))?,
     };
     println!("{}", serde_json::to_string_pretty(&said)?);

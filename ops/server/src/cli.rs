@@ -17,6 +17,7 @@ mod show;
 mod tail;
 mod verify;
 mod watch;
+mod whatif;
 
 pub(crate) use log::{archive_failure, of_disk, of_error, on_opening};
 
@@ -68,6 +69,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Table(args) => with(config(), |config| show::table(&args, config, json)),
         Command::Limits(command) => with(config(), |config| limits::run(&command, config, json)),
         Command::Filter(command) => with(config(), |config| control::filter(&command, config, json)),
+        Command::Whatif(args) => with(config(), |config| whatif::run(&args, config, json)),
         Command::Arm(args) => with(config(), |config| control::arm(&args, config, json)),
         Command::Disarm(args) => with(config(), |config| control::disarm(&args, config, json)),
         Command::Kill(args) => with(config(), |config| control::kill(&args, config, json)),

@@ -12,3 +12,4 @@ pub(crate) mod status;
 pub(crate) mod table;
 pub(crate) mod trace;
 pub(crate) mod units;
+pub(crate) mod whatif;

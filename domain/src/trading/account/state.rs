@@ -246,6 +246,11 @@ impl State {
         self.limits.last()
     }
 
+    /// The limits that are in force or will be, oldest first.
+    pub fn limits(&self) -> impl Iterator<Item = &Arc<LimitsSet>> {
+        self.limits.iter()
+    }
+
     /// Every offer whose coin is reserved.
     #[must_use]
     pub fn open(&self) -> &BTreeMap<CommandId, OpenOffer> {

@@ -7,7 +7,7 @@ use crate::money::{Decimals, Units};
 use crate::port::event_log::Position;
 use crate::time::Timestamp;
 use crate::trading::account::event::{LimitsSet, Mode};
-use crate::trading::pricing::PricingPolicy;
+use crate::trading::strategy::event::Footing;
 use crate::treasury::inventory::event::BalancesObserved;
 use std::sync::Arc;
 
@@ -23,8 +23,6 @@ pub enum Command {
 pub struct Sight {
     /// The strategy's name, for the decision's id: the pair.
     pub strategy: Arc<str>,
-    /// The number of the strategy's start, which its orders bear.
-    pub start: u64,
     /// The demand.
     pub demand: Arc<Demand>,
     /// Its event.
@@ -33,10 +31,8 @@ pub struct Sight {
     pub demand_position: Position,
     /// Decimals of both sides.
     pub decimals: Decimals,
-    /// How offers are priced.
-    pub pricing: PricingPolicy,
-    /// How far behind the present a final block is when all is well, in milliseconds.
-    pub finality_lag_ms: i64,
+    /// How offers are priced, and how far the log was read.
+    pub footing: Footing,
     /// Whether the strategy works.
     pub running: Running,
     /// The newest reference price.

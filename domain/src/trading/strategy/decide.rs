@@ -37,6 +37,7 @@ pub(super) fn decide(state: &State, command: Command) -> Vec<Event> {
         inventory,
         limits_version: sight.account.limits.as_ref().map_or(0, |set| set.version),
         gates,
+        footing: Some(sight.footing.clone()),
         received_at: sight.demand.received_at,
         decided_at: sight.at,
     };
@@ -59,7 +60,7 @@ fn proposal(sight: &Sight) -> Option<Proposal> {
     let (fair, fallback) = usable(priced)?;
     let age_ms = sight.at.millis_since(fair.as_of);
     let quote = Quote { fair, fallback, basis: priced.basis.as_ref()?, age_ms };
-    propose(&sight.pricing, sight.decimals, &sight.demand, &quote)
+    propose(&sight.footing.pricing, sight.decimals, &sight.demand, &quote)
 }
 
 fn price_seen(sight: &Sight, seen: &Seen<ReferencePriced>) -> PriceSeen {
@@ -113,7 +114,7 @@ fn order(sight: &Sight, decision_id: DecisionId, proposal: &Proposal) -> Executi
         exact: sight.demand.exact,
         notional: proposal.notional,
         limits_version: sight.account.limits.as_ref().map_or(0, |set| set.version),
-        strategy_start: sight.start,
+        strategy_start: sight.footing.start,
         min_deadline_ms: sight.demand.min_deadline_ms,
         closes_at: sight.demand.closes_at,
         partner_id: sight.demand.partner_id.clone(),

@@ -8,6 +8,7 @@ use crate::port::event_log::Position;
 use crate::port::venue::{ExactSide, TokenAmount};
 use crate::time::Timestamp;
 use crate::trading::gate::{GateResult, Reason};
+use crate::trading::pricing::PricingPolicy;
 use serde::{Deserialize, Serialize};
 
 /// A fact on the stream `strategy-{pair}`.
@@ -104,6 +105,25 @@ pub struct InventorySeen {
     pub pending_in: Units,
 }
 
+/// What a decision stood on beside the facts that it names: with it, the log alone leads to the same decision again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Footing {
+    /// The number of the strategy's start, which its orders bear.
+    pub start: u64,
+    /// The last fact of the account that was seen. What stands before the demand was seen in any case; after a start, and
+    /// after a log that was away, also what stands between the demand and this place.
+    pub account_to: Position,
+    /// The same of the strategy's own service.
+    pub service_to: Position,
+    /// Orders without a word from the account that counted as open offers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pending: Vec<CommandId>,
+    /// How offers were priced.
+    pub pricing: PricingPolicy,
+    /// How far behind the present a final block is when all is well, in milliseconds.
+    pub finality_lag_ms: i64,
+}
+
 /// The strategy has spoken on a demand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {
@@ -131,6 +151,9 @@ pub struct Decided {
     pub limits_version: u64,
     /// Every gate's answer.
     pub gates: Vec<GateResult>,
+    /// What else it stood on. Absent in facts of old builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub footing: Option<Footing>,
     /// When the demand was read off the socket.
     pub received_at: Timestamp,
     /// When it was decided.

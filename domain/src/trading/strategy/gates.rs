@@ -163,7 +163,7 @@ fn deadline_short_enough(view: &View<'_>) -> Finding {
 fn clock_agrees(view: &View<'_>) -> Finding {
     let (Some(limits), Some(seen)) = (view.limits, &view.sight.inventory) else { return NOT_ASKED };
     let lag_ms = seen.fact.observed_at.millis_since(seen.fact.block_at);
-    let offset_ms = lag_ms.saturating_sub(view.sight.finality_lag_ms);
+    let offset_ms = lag_ms.saturating_sub(view.sight.footing.finality_lag_ms);
     let limit = i64::try_from(limits.clock_skew_ms_max).unwrap_or(i64::MAX);
     let agrees = offset_ms.saturating_abs() <= limit;
     judge(agrees, Reason::ClockSkew, Measure::Millis(offset_ms), Measure::Millis(limit))

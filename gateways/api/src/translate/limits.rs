@@ -47,6 +47,15 @@ pub(crate) fn outward(limits: &Limits) -> dto::Limits {
     }
 }
 
+/// The limits that a message means, for who reads one without a desk.
+///
+/// # Errors
+///
+/// The first amount or token that makes no sense, in a sentence.
+pub fn limits_inward(limits: dto::Limits) -> Result<Limits, String> {
+    inward(limits).map_err(|problem| problem.said().detail.clone())
+}
+
 /// The limits that a message means; the first amount or token that makes no sense is named.
 pub(crate) fn inward(limits: dto::Limits) -> Result<Limits, Problem> {
     let mut floor = BTreeMap::new();

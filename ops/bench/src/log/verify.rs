@@ -38,7 +38,7 @@ pub(crate) fn run(place: &Place, rounds: u32) -> anyhow::Result<Value> {
 }
 
 /// A figure of this process's memory, as the kernel counts it.
-fn resident_kib(name: &str) -> anyhow::Result<u64> {
+pub(crate) fn resident_kib(name: &str) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let figure = line.and_then(|line| line.split_whitespace().next());

@@ -4,12 +4,14 @@
 mod access;
 mod alerts;
 mod log;
+mod whatif;
 
 pub(crate) use access::{ApproveArgs, KeyCreateArgs, KeysCommand};
 pub(crate) use alerts::{AlertsArgs, AlertsCommand};
 pub(crate) use log::{
     ArchiveArgs, BackupArgs, ExportArgs, ImportArgs, LogCommand, RestoreArgs, VerifyArgs, WatchArgs,
 };
+pub(crate) use whatif::{Model, WhatIfArgs};
 
 use crate::amounts;
 use crate::wiring::Role;
@@ -120,6 +122,8 @@ pub(crate) enum Command {
     Table(TableArgs),
     /// Show decisions and what becomes of them, as they happen
     Watch(WatchArgs),
+    /// Decide on the recorded quotes again, under other limits or margins, and show the offers that differ
+    Whatif(WhatIfArgs),
     /// Look at the event log, or verify it
     #[command(subcommand)]
     Log(LogCommand),

@@ -98,13 +98,21 @@ fn from_file(path: &std::path::Path) -> Result<(Limits, Option<u64>), Failure> {
 }
 
 /// A change: the name, the token for a floor, and the value that the log keeps.
-struct Change {
+pub(super) struct Change {
     name: String,
     token: Option<String>,
     value: Value,
 }
 
-fn split(text: &str, pair: &Pair) -> Result<Change, Failure> {
+impl Change {
+    /// The limit that it changes, by the name of the API.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Reads a change in a person's words.
+pub(super) fn split(text: &str, pair: &Pair) -> Result<Change, Failure> {
     let wrong = |why: String| Failure::usage(format!("{text:?}: {why}"));
     let (name, value) = text.split_once('=').ok_or_else(|| wrong("LIMIT=VALUE is expected".to_owned()))?;
     if let Some(token) = name.strip_prefix("floor.") {
@@ -122,7 +130,8 @@ fn split(text: &str, pair: &Pair) -> Result<Change, Failure> {
     Ok(Change { name: field.name.to_owned(), token: None, value })
 }
 
-fn changed(limits: Limits, changes: &[Change]) -> Result<Limits, Failure> {
+/// Limits with these changes made, whether or not they make sense.
+pub(super) fn changed(limits: Limits, changes: &[Change]) -> Result<Limits, Failure> {
     let mut value = serde_json::to_value(limits).map_err(|error| Failure::error(&error))?;
     for change in changes {
         let place = match &change.token {

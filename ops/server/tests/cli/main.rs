@@ -24,4 +24,5 @@ mod remote;
 #[expect(clippy::expect_used, reason = "shared with the tests of the store")]
 mod s3_server;
 mod support;
+mod whatif;
 mod witness;

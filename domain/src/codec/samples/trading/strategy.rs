@@ -80,6 +80,7 @@ fn decided() -> Decided {
         }),
         limits_version: 3,
         gates: gates(),
+        footing: None,
         received_at: at(100),
         decided_at: at(104),
     }

@@ -20,7 +20,9 @@ use crate::trading::gate::Reason;
 use crate::trading::limits::Limits;
 use crate::trading::pricing::{Quote, propose};
 use crate::trading::strategy::command::{AccountView, Permission, Running, Sight};
-use crate::trading::strategy::event::{Decided, ExecutionCommanded, InventorySeen, PriceSeen, Verdict};
+use crate::trading::strategy::event::{
+    Decided, ExecutionCommanded, Footing, InventorySeen, PriceSeen, Verdict,
+};
 use crate::trading::strategy::state::RECENT_MAX;
 use crate::trading::strategy::{Command, Event, Strategy};
 use std::collections::{BTreeMap, BTreeSet};
@@ -343,4 +345,16 @@ fn an_order_has_one_id_whoever_decides_and_however_often() {
     assert_eq!(ordered(sight(demand(1))).command_id, ordered(again).command_id);
     assert_ne!(ordered(sight(demand(1))).command_id, ordered(placed(2, 30)).command_id);
     assert_ne!(ordered(sight(demand(1))).command_id, command(1));
+}
+
+#[test]
+fn a_decision_says_what_it_stood_on_in_a_form_that_stays() {
+    let stood_on = decided(sight(demand(1))).footing;
+    let text = serde_json::to_string(&stood_on).unwrap();
+    let expected = concat!(
+        r#"{"start":1,"account_to":29,"service_to":1,"#,
+        r#""pricing":{"base":200,"per_second_of_age":2,"fallback":100,"assumed_parity":5},"finality_lag_ms":2000}"#
+    );
+    assert_eq!(text, expected);
+    assert_eq!(serde_json::from_str::<Option<Footing>>(&text).unwrap(), stood_on);
 }
