@@ -12,7 +12,7 @@ use crate::archive::{ArchiveError, Archived, Brought, Gate, Keep, Keeper, Mover,
 use crate::checkpoint::Checkpoint;
 use crate::entries::Entries;
 use crate::errors::storage as failed;
-use crate::follow::{Follower, Pages};
+use crate::follow::{Follower, Looked, Pages};
 use crate::format::{to_u32, to_u64};
 use crate::leaves::Hashers;
 use crate::note::NoteVerifier;
@@ -25,7 +25,7 @@ use crate::shared::{Shared, off_thread};
 use crate::stat::Stat;
 use crate::storage::{DirectoryStorage, Storage};
 use crate::validate;
-use crate::writer::{QUEUE_REQUESTS_MAX, Request, Space, Syncer, Writer};
+use crate::writer::{Crowd, QUEUE_REQUESTS_MAX, Request, Space, Syncer, Writer};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -116,6 +116,7 @@ impl EmbeddedLog {
             space,
             sealing: None,
             syncer: (options.ahead == Ahead::Beside).then(Syncer::start).flatten(),
+            crowd: (options.ahead == Ahead::Beside).then(|| Crowd::start(&shared)).flatten(),
             hashers: Hashers::default(),
             buffer: vec![],
             ownership: recovered.ownership,
@@ -346,7 +347,7 @@ impl EventLog for EmbeddedLog {
     }
 
     fn follow(&self, from: Position, filter: Filter) -> Box<dyn Follow> {
-        Box::new(Follower::new(Arc::new(Durable(Arc::clone(&self.shared))), from, filter))
+        Box::new(Follower::new(Arc::clone(&self.shared), from, filter))
     }
 
     fn multi_stream(&self) -> Option<&dyn MultiStream> {
@@ -364,19 +365,16 @@ impl MultiStream for EmbeddedLog {
 }
 
 /// The durable log, as followers read it.
-struct Durable(Arc<Shared>);
-
-impl Pages for Durable {
-    fn page<'a>(
-        &'a self,
-        from: Position,
-        filter: &'a Filter,
-        limit: usize,
-    ) -> PortFuture<'a, Result<Page, LogError>> {
-        Box::pin(read::page(&self.0, from, filter, limit))
+impl Pages for Shared {
+    fn page(self: &Arc<Self>, from: Position, filter: &Arc<Filter>, limit: usize) -> Looked {
+        if let Some(page) = read::recent(self, from, filter, limit) {
+            return Looked::Here(page);
+        }
+        let (shared, filter) = (Arc::clone(self), Arc::clone(filter));
+        Looked::OnTheWay(Box::pin(async move { read::page(&shared, from, &filter, limit).await }))
     }
 
     fn watch_head(&self) -> watch::Receiver<u64> {
-        self.0.watch_head()
+        Self::watch_head(self)
     }
 }

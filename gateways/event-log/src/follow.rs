@@ -9,19 +9,22 @@ use tokio::sync::watch;
 /// What a follower needs of a log.
 pub trait Pages: Send + Sync + 'static {
     /// Reads the log from a position.
-    fn page<'a>(
-        &'a self,
-        from: Position,
-        filter: &'a Filter,
-        limit: usize,
-    ) -> PortFuture<'a, Result<Page, LogError>>;
+    fn page(self: &Arc<Self>, from: Position, filter: &Arc<Filter>, limit: usize) -> Looked;
 
-    /// Wakes whenever the head moves.
+    /// Wakes when the head has moved.
     fn watch_head(&self) -> watch::Receiver<u64>;
 }
 
+/// What came of asking for a page.
+pub enum Looked {
+    /// It was in memory.
+    Here(Page),
+    /// Somebody has to wait for it.
+    OnTheWay(Reading),
+}
+
 /// A page that is being read.
-type Reading = Pin<Box<dyn Future<Output = Result<Page, LogError>> + Send>>;
+pub type Reading = Pin<Box<dyn Future<Output = Result<Page, LogError>> + Send>>;
 
 /// A reading that goes on for ever.
 pub struct Follower<P> {
@@ -46,12 +49,17 @@ impl<P: Pages> Follower<P> {
             // The sender lives as long as the pages do.
             self.head.changed().await.map_err(|error| LogError::Unreachable(Box::new(error)))?;
         }
-        let begin = || {
-            let (pages, filter, from) = (Arc::clone(&self.pages), Arc::clone(&self.filter), self.from);
-            let reading: Reading = Box::pin(async move { pages.page(from, &filter, limit).await });
-            reading
+        let reading = match &mut self.reading {
+            Some(reading) => reading,
+            none => match self.pages.page(self.from, &self.filter, limit) {
+                Looked::Here(page) => {
+                    self.from = page.next;
+                    return Ok(page);
+                }
+                Looked::OnTheWay(reading) => none.insert(reading),
+            },
         };
-        let read = self.reading.get_or_insert_with(begin).await;
+        let read = reading.await;
         // Nothing is awaited from here on: the page is handed over, or it will be read again.
         self.reading = None;
         let page = shortened(read?, limit);

@@ -1,7 +1,7 @@
 //! The log in memory, for tests and for desks that keep nothing. Same contract, nothing on disk.
 
 use crate::cache::page_bytes;
-use crate::follow::{Follower, Pages};
+use crate::follow::{Follower, Looked, Pages};
 use crate::format::{to_u64, to_usize};
 use crate::plan::{History, Plan, checked, plan};
 use crate::validate;
@@ -215,7 +215,7 @@ impl EventLog for MemoryLog {
         filter: &'a Filter,
         limit: usize,
     ) -> PortFuture<'a, Result<Page, LogError>> {
-        self.inner.page(from, filter, limit)
+        Box::pin(std::future::ready(Ok(self.inner.read_page(from, filter, limit))))
     }
 
     fn head(&self) -> PortFuture<'_, Result<Position, LogError>> {
@@ -241,13 +241,8 @@ impl MultiStream for MemoryLog {
 }
 
 impl Pages for Inner {
-    fn page<'a>(
-        &'a self,
-        from: Position,
-        filter: &'a Filter,
-        limit: usize,
-    ) -> PortFuture<'a, Result<Page, LogError>> {
-        Box::pin(std::future::ready(Ok(self.read_page(from, filter, limit))))
+    fn page(self: &Arc<Self>, from: Position, filter: &Arc<Filter>, limit: usize) -> Looked {
+        Looked::Here(self.read_page(from, filter, limit))
     }
 
     fn watch_head(&self) -> watch::Receiver<u64> {

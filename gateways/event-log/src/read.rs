@@ -33,8 +33,9 @@ struct Filling {
 }
 
 impl Filling {
-    fn new(limit: usize) -> Self {
-        let records = Vec::with_capacity(limit.min(PAGE_RECORDS_EXPECTED));
+    /// A page of at most `limit` records, out of as many as there are.
+    fn new(limit: usize, there: u64) -> Self {
+        let records = Vec::with_capacity(limit.min(PAGE_RECORDS_EXPECTED).min(to_usize(there)));
         Self { records, bytes: 0, limit, passed_over: 0, passed_over_bytes: 0 }
     }
 
@@ -64,21 +65,26 @@ pub async fn page(
     filter: &Filter,
     limit: usize,
 ) -> Result<Page, LogError> {
-    let head = shared.head();
-    let from = from.0.max(1);
-    if from > head || limit == 0 {
-        return Ok(Page { records: vec![], next: Position(from), head: Position(head) });
-    }
-    if let Some(page) = page_from_cache(shared, from, head, filter, limit) {
+    if let Some(page) = recent(shared, from, filter, limit) {
         return Ok(page);
     }
     let (shared, filter) = (Arc::clone(shared), filter.clone());
-    off_thread(move || page_from_disk(&shared, from, head, &filter, limit)).await
+    off_thread(move || page_from_disk(&shared, from.0.max(1), shared.head(), &filter, limit)).await
+}
+
+/// As [`page`], where that takes no look at the disk.
+pub fn recent(shared: &Shared, from: Position, filter: &Filter, limit: usize) -> Option<Page> {
+    let head = shared.head();
+    let from = from.0.max(1);
+    if from > head || limit == 0 {
+        return Some(Page { records: vec![], next: Position(from), head: Position(head) });
+    }
+    page_from_cache(shared, from, head, filter, limit)
 }
 
 fn page_from_cache(shared: &Shared, from: u64, head: u64, filter: &Filter, limit: usize) -> Option<Page> {
     let cache = shared.cache();
-    let mut filling = Filling::new(limit);
+    let mut filling = Filling::new(limit, head + 1 - from);
     let mut next = from;
     for record in cache.range(from..=head)? {
         let wanted = filter.wants(&record.stream, &record.event_type);
@@ -102,7 +108,7 @@ fn page_from_disk(
     filter: &Filter,
     limit: usize,
 ) -> Result<Page, LogError> {
-    let mut filling = Filling::new(limit);
+    let mut filling = Filling::new(limit, head + 1 - from);
     let mut next = from;
     'page: while next <= head {
         // A page of a few records needs no megabyte.

@@ -106,9 +106,12 @@ impl Shared {
         self.bell.receiver_count()
     }
 
-    /// Wakes whoever waits for the head to move.
+    /// Wakes whoever waits for the head to move. Of two who ring at once neither takes back what the other has told.
     pub fn ring(&self) {
-        self.bell.send_replace(self.head());
+        self.bell.send_if_modified(|rung| {
+            let head = self.head();
+            std::mem::replace(rung, head.max(*rung)) < head
+        });
     }
 
     /// Wakes whenever a segment was sealed.

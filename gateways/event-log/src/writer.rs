@@ -1,10 +1,12 @@
 //! The one writer: takes appends off the queue, decides, writes them as a group, syncs once, publishes, answers.
 
 mod active;
+mod crowd;
 mod group;
 mod space;
 mod syncer;
 
+pub use crowd::Crowd;
 pub use space::Space;
 pub use syncer::Syncer;
 
@@ -45,7 +47,7 @@ const GROUP_BYTES_HASHED_BESIDE: usize = 64 * 1024;
 /// Records of one group, after which no further append joins it.
 const GROUP_RECORDS_MAX: usize = 65_536;
 
-/// Followers that are woken before those who wait for an answer; more of them are woken after.
+/// Followers that are woken before those who wait for an answer; more of them are a crowd.
 const FOLLOWERS_FIRST_MAX: usize = 8;
 
 /// How the writer answers.
@@ -94,6 +96,8 @@ pub struct Writer {
     pub sealing: Option<Ticket<IndexFile>>,
     /// Makes large groups durable while they are entered.
     pub syncer: Option<Syncer>,
+    /// Wakes followers when they are many.
+    pub crowd: Option<Crowd>,
     /// Hash large groups.
     pub hashers: Hashers,
     /// What is written next; kept for its capacity.
@@ -260,8 +264,10 @@ impl Writer {
             shared.ring();
         }
         group.answer(None);
-        if !few {
-            shared.ring();
+        match &self.crowd {
+            _ if few => {}
+            Some(crowd) => crowd.call(),
+            None => shared.ring(),
         }
         let leaves = hashed.or_else(|| hashing.map(OnTheWay::finish)).unwrap_or_else(|| {
             let mut leaves = group.take_leaves(first);

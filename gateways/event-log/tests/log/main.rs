@@ -15,6 +15,7 @@ mod everywhere;
 mod exports;
 mod faults;
 mod flips;
+mod followers;
 mod golden;
 mod laws;
 mod proofs;
