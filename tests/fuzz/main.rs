@@ -25,7 +25,7 @@ type Body = fn(&[u8]) -> Vec<&'static str>;
 
 /// Everything that each target can take of bytes. The corpus comes to all of it: an example that is refused at its first
 /// byte tells nobody anything, and changes of it neither.
-const TAKEN: [(&str, &[&str]); 15] = [
+const TAKEN: [(&str, &[&str]); 16] = [
     ("coin_gecko", &["price"]),
     ("frame", &["commit", "records"]),
     ("index", &["everything", "file", "stream"]),
@@ -35,6 +35,7 @@ const TAKEN: [(&str, &[&str]); 15] = [
         &["append", "batch", "delete", "event", "events of a batch", "filter", "read", "record", "tombstone"],
     ),
     ("kurrent_text", &["envelope", "name", "stream of the log"]),
+    ("manifest", &["nothing archived", "segment"]),
     ("near", &["balances", "block", "nonce", "salt"]),
     ("note", &["checkpoint", "checkpoints", "key", "private key", "signed checkpoint", "signed text"]),
     ("payload", &["records"]),
@@ -46,13 +47,14 @@ const TAKEN: [(&str, &[&str]); 15] = [
     ("segment_header", &["header"]),
 ];
 /// Everything that is fuzzed.
-const TARGETS: [Target; 15] = [
+const TARGETS: [Target; 16] = [
     ("coin_gecko", stele_market::fuzzing::coin_gecko),
     ("frame", stele_event_log::fuzzing::frame),
     ("index", stele_event_log::fuzzing::index),
     ("kraken", stele_market::fuzzing::kraken),
     ("kurrent_message", stele_kurrent::fuzzing::message),
     ("kurrent_text", stele_kurrent::fuzzing::text),
+    ("manifest", stele_event_log::fuzzing::manifest),
     ("near", stele_intents::fuzzing::near),
     ("note", stele_event_log::fuzzing::note),
     ("payload", stele_event_log::fuzzing::payload),

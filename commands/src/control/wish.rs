@@ -108,7 +108,7 @@ pub enum Refused {
 /// What does not pass by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// What the log holds is not what was written.
+    /// What the log holds is not what was written, or its archive has lost a part of it.
     Damaged,
     /// The log holds an event whole that this build can't read, or that does not belong where it is.
     Unreadable,
@@ -124,7 +124,7 @@ impl Fault {
     pub const fn of_log(error: &LogError) -> Option<Self> {
         match error {
             LogError::Unreachable(_) | LogError::Full => None,
-            LogError::Damaged { .. } => Some(Self::Damaged),
+            LogError::Damaged { .. } | LogError::Lost(_) => Some(Self::Damaged),
             LogError::Denied(_) => Some(Self::Denied),
             LogError::Conflict { .. }
             | LogError::Invalid(_)

@@ -15,10 +15,11 @@ use uuid::Uuid;
 type Way = fn() -> LogError;
 
 /// Every way in which a log can say no to what a desk writes, and what must be mended; none where it passes.
-const WAYS: [(Way, Option<Fault>); 6] = [
+const WAYS: [(Way, Option<Fault>); 7] = [
     (|| LogError::Unreachable("gone".into()), None),
     (|| LogError::Full, None),
     (damaged, Some(Fault::Damaged)),
+    (|| LogError::Lost("there is no object".into()), Some(Fault::Damaged)),
     (|| LogError::Denied("write list".to_owned()), Some(Fault::Denied)),
     (stopped, Some(Fault::Stopped)),
     (|| LogError::Invalid("too long".to_owned()), Some(Fault::Stopped)),

@@ -327,6 +327,9 @@ pub enum LogError {
         /// What is wrong there.
         what: String,
     },
+    /// A part of the log was archived, and the archive does not have it any more as it was given it. The rest is served.
+    #[error("the archive of the event log has lost a part of it")]
+    Lost(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Somebody else owns the log.
     #[error(
         "the event log in {directory} belongs to another process ({owner}): stop it, or use another directory"
@@ -355,6 +358,7 @@ impl LogError {
             Self::Full => "full",
             Self::Stopped(_) => "stopped",
             Self::Damaged { .. } => "damaged",
+            Self::Lost(_) => "lost",
             Self::Owned { .. } => "owned",
             Self::Denied(_) => "denied",
             Self::Unreachable(_) => "unreachable",
@@ -370,6 +374,7 @@ impl LogError {
             | Self::Invalid(_)
             | Self::Stopped(_)
             | Self::Damaged { .. }
+            | Self::Lost(_)
             | Self::Owned { .. }
             | Self::Denied(_) => false,
         }
@@ -402,7 +407,7 @@ pub trait EventLog: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`LogError::Damaged`] or [`LogError::Unreachable`]. A stream that does not exist is empty.
+    /// [`LogError::Damaged`], [`LogError::Lost`] or [`LogError::Unreachable`]. A stream that does not exist is empty.
     fn read_stream<'a>(
         &'a self,
         stream: &'a StreamId,
@@ -415,7 +420,7 @@ pub trait EventLog: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`LogError::Damaged`] or [`LogError::Unreachable`]. A position past the head gives an empty page.
+    /// [`LogError::Damaged`], [`LogError::Lost`] or [`LogError::Unreachable`]. A position past the head gives an empty page.
     fn read_all<'a>(
         &'a self,
         from: Position,

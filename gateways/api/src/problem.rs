@@ -294,6 +294,7 @@ mod tests {
             (LogError::Invalid("empty".to_owned()), 500, "log-failed", Code::Internal),
             (LogError::Stopped("fsync".to_owned()), 500, "log-failed", Code::Internal),
             (damaged, 500, "log-damaged", Code::DataLoss),
+            (LogError::Lost("put it back".into()), 500, "log-damaged", Code::DataLoss),
             (owned, 500, "log-failed", Code::Internal),
         ]
     }

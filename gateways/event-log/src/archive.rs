@@ -13,7 +13,7 @@ mod view;
 
 pub use error::ArchiveError;
 pub use fetch::{ARCHIVE_CACHE_BYTES_DEFAULT, Archive, ArchiveOptions, never_wait_here};
-pub use keeper::{Gate, Keeper};
+pub use keeper::{Gate, KeepPace, Keeper};
 pub use manifest::{Entry, Manifest};
 pub use push::{Archived, Brought, Keep, Mover};
 pub use view::View;

@@ -9,6 +9,8 @@ use crate::note::{self, NoteError, NoteSigner, NoteVerifier};
 use crate::tree::{Frontier, Hash};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
 /// What a checkpoint says.
@@ -135,6 +137,35 @@ pub struct Fault {
 /// Reads a checkpoints file. A last block that is cut short or blank is a write that did not finish; one that
 /// begins well and ends with zeros is damage, because nothing is written over what another write left.
 pub fn read_blocks(file: &[u8], verifier: &NoteVerifier) -> Result<Stored, Fault> {
+    blocks(file, |block| signed_in(block, verifier))
+}
+
+/// As [`read_blocks`], for whoever reads the file of one log again and again.
+pub fn read_blocks_once(file: &[u8], verifier: &NoteVerifier, signed: &Signed) -> Result<Stored, Fault> {
+    blocks(file, |block| signed.open(block, verifier))
+}
+
+/// The blocks of one log that were found to be signed, and what they say: a signature is looked at once.
+#[derive(Default)]
+pub struct Signed(Mutex<BTreeMap<Vec<u8>, Checkpoint>>);
+
+impl Signed {
+    fn open(&self, block: &[u8], verifier: &NoteVerifier) -> Result<Checkpoint, NoteError> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(checkpoint) = known.get(block) {
+            return Ok(checkpoint.clone());
+        }
+        let checkpoint = signed_in(block, verifier)?;
+        known.insert(block.to_vec(), checkpoint.clone());
+        Ok(checkpoint)
+    }
+}
+
+fn signed_in(block: &[u8], verifier: &NoteVerifier) -> Result<Checkpoint, NoteError> {
+    note_in(block).and_then(|note| Checkpoint::open(&note, verifier))
+}
+
+fn blocks(file: &[u8], open: impl Fn(&[u8]) -> Result<Checkpoint, NoteError>) -> Result<Stored, Fault> {
     let mut stored = Stored { checkpoints: vec![], end: 0 };
     let blocks = file.chunks(SECTOR_BYTES).count();
     let mut before = 0;
@@ -144,8 +175,7 @@ pub fn read_blocks(file: &[u8], verifier: &NoteVerifier) -> Result<Stored, Fault
             break;
         }
         let fault = |what: String| Fault { offset, what };
-        let opened = note_in(block).and_then(|note| Checkpoint::open(&note, verifier));
-        let checkpoint = opened.map_err(|error| fault(error.to_string()))?;
+        let checkpoint = open(block).map_err(|error| fault(error.to_string()))?;
         if checkpoint.size < before {
             return Err(fault(format!("the checkpoint has size {}, after one of {before}", checkpoint.size)));
         }
@@ -158,7 +188,7 @@ pub fn read_blocks(file: &[u8], verifier: &NoteVerifier) -> Result<Stored, Fault
 
 #[cfg(test)]
 mod tests {
-    use super::{Checkpoint, log_of, origin_of, read_blocks, to_block};
+    use super::{Checkpoint, Signed, log_of, origin_of, read_blocks, read_blocks_once, to_block};
     use crate::note::NoteSigner;
     use crate::tree::{Frontier, leaf_hash};
     use uuid::Uuid;
@@ -171,6 +201,23 @@ mod tests {
         let mut tree = Frontier::default();
         (0..leaves).for_each(|leaf| tree.push(leaf_hash(&[&[leaf]])));
         tree
+    }
+
+    #[test]
+    fn a_block_whose_signature_was_right_once_is_known_and_any_other_is_looked_at() {
+        let (signed, right) = (Signed::default(), signer());
+        let notes = [1, 2, 3].map(|leaves| to_block(&Checkpoint::sign(&tree(leaves), &right)));
+        let read = |file: &[u8], key: &NoteSigner| read_blocks_once(file, key.verifier(), &signed);
+        let first = read(&notes[..2].concat(), &right).unwrap();
+        assert_eq!(Ok(first), read_blocks(&notes[..2].concat(), right.verifier()));
+        // To a key that signed none of them what is known is known, and what is new is a lie.
+        let stranger = NoteSigner::from_seed(&origin_of(Uuid::from_u128(9)), &[4; 32]);
+        assert_eq!(read(&notes[..2].concat(), &stranger).unwrap().checkpoints.len(), 2);
+        assert_eq!(read(&notes.concat(), &stranger).unwrap_err().offset, 1_024);
+        let mut changed = notes.concat();
+        changed[60] ^= 1;
+        assert_eq!(read(&changed, &right).unwrap_err().offset, 0);
+        assert_eq!(read(&notes.concat(), &right).unwrap().checkpoints.len(), 3);
     }
 
     #[test]

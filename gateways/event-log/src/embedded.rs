@@ -115,6 +115,7 @@ impl EmbeddedLog {
             ahead: options.ahead,
             space,
             sealing: None,
+            unsealed: vec![],
             syncer: (options.ahead == Ahead::Beside).then(Syncer::start).flatten(),
             crowd: (options.ahead == Ahead::Beside).then(|| Crowd::start(&shared)).flatten(),
             hashers: Hashers::default(),
@@ -132,7 +133,7 @@ impl EmbeddedLog {
         let log = Self { shared, queue: Some(queue), room, thread, pace, mover, gate };
         // Not before there is a log that shuts the gate when it ends, however it ends.
         if let Some((keep, mover)) = kept {
-            Keeper::start(mover, keep, options.clock)
+            Keeper::start(mover, keep, options.keep_pace, options.clock)
                 .map_err(|error| failed("starting the keeper of", "the archive", &directory, error))?;
         }
         Ok((log, report))

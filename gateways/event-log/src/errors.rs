@@ -28,7 +28,12 @@ pub fn storage(action: &'static str, file: &str, directory: &str, source: io::Er
     if let Some(ArchiveError::Manifest { offset, what }) = ArchiveError::behind(&source) {
         return damaged(MANIFEST_FILE, *offset, what.clone());
     }
+    let lost = ArchiveError::behind(&source).is_some_and(ArchiveError::is_loss);
     let failure = StorageFailure { action, file: file.to_owned(), directory: directory.to_owned(), source };
+    // Asking again brings nothing back.
+    if lost {
+        return LogError::Lost(Box::new(failure));
+    }
     LogError::Unreachable(Box::new(failure))
 }
 

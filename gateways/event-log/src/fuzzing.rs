@@ -13,6 +13,7 @@ mod seeds;
 
 pub use seeds::seeds;
 
+use crate::archive::Manifest;
 use crate::checkpoint::{Checkpoint, log_of, origin_of, read_blocks, to_block};
 use crate::format::{CHECKPOINTS_FILE, KEY_FILE, PUBLIC_KEY_FILE, SEGMENT_HEADER_BYTES, to_u64};
 use crate::frame::inspect::{Found, inspect};
@@ -277,6 +278,29 @@ fn read_with(log: &EmbeddedLog) {
         let size = log.stat().commits;
         let _ = log.consistency_proof(size / 2, size).await;
     });
+}
+
+/// The file that says which segments are archived: one that is taken has one text, and every segment in it one name.
+///
+/// # Panics
+///
+/// When the decoder breaks a promise of its own.
+pub fn manifest(bytes: &[u8]) -> Vec<&'static str> {
+    let mut reached = vec![];
+    let mut right = bytes.to_vec();
+    repair::manifest(&mut right);
+    for bytes in [bytes, &right] {
+        let Ok(manifest) = Manifest::decode(bytes) else { continue };
+        let text = String::from_utf8_lossy(bytes);
+        let log = text.split(' ').nth(2).and_then(|log| log.parse().ok());
+        assert_eq!(log.map(|log| manifest.encode(log)).as_deref(), Some(&*text), "it is written otherwise");
+        for entry in manifest.entries() {
+            assert_eq!(segment::first_position(&entry.segment()), Some(entry.first));
+            assert!(manifest.get(entry.first).is_some_and(|same| same == entry));
+        }
+        reached.push(if manifest.is_empty() { "nothing archived" } else { "segment" });
+    }
+    reached
 }
 
 /// The checkpoints of a log, a note and the texts of keys.

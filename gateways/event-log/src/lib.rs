@@ -59,7 +59,7 @@ mod segment;
 
 pub use archive::{
     ARCHIVE_CACHE_BYTES_DEFAULT, Archive, ArchiveError, ArchiveOptions, ArchiveStat, Archived, Brought, Keep,
-    Reach, archive_stat,
+    KeepPace, Reach, archive_stat,
 };
 pub use backup::{Backup, BackupError, BackupOptions, backup};
 pub use beside::{BesideError, diagnose};

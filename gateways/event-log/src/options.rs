@@ -1,7 +1,7 @@
 //! How a log is opened.
 
 use crate::ahead::Ahead;
-use crate::archive::{Keep, Reach};
+use crate::archive::{Keep, KeepPace, Reach};
 use std::sync::Arc;
 use stele_domain::port::clock::Clock;
 
@@ -31,6 +31,8 @@ pub struct Options {
     pub archive: Reach,
     /// What stays in the directory, where segments are archived while the log is written to.
     pub keep: Option<Keep>,
+    /// How often that is done, and tried again.
+    pub keep_pace: KeepPace,
     pub(crate) ahead: Ahead,
 }
 
@@ -44,6 +46,7 @@ impl Options {
             cache_bytes: CACHE_BYTES_DEFAULT,
             archive: Reach::default(),
             keep: None,
+            keep_pace: KeepPace::default(),
             ahead: Ahead::Beside,
         }
     }
@@ -71,6 +74,12 @@ impl Options {
     #[must_use]
     pub fn archiving_all_but(self, keep: Keep) -> Self {
         Self { keep: Some(keep), ..self }
+    }
+
+    /// With segments archived, and tried again, as often as this.
+    #[must_use]
+    pub fn archiving_at(self, keep_pace: KeepPace) -> Self {
+        Self { keep_pace, ..self }
     }
 
     /// With a cache of this many bytes.

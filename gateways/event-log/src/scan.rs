@@ -11,7 +11,7 @@ mod streams;
 mod tests;
 mod watch;
 
-use crate::checkpoint::{self, Checkpoint, Stored};
+use crate::checkpoint::{self, Checkpoint, Signed, Stored};
 use crate::errors::{damaged, storage as failed};
 use crate::format::{CHECKPOINTS_FILE, SECTOR_BYTES, SEGMENT_HEADER_BYTES, to_u64, to_usize};
 use crate::index::{self, Index, Known, Part, TreePart};
@@ -64,6 +64,7 @@ pub struct Aids<'a> {
     hashers: Hashers,
     prints: Prints,
     watch: Option<Watch<'a>>,
+    signed: Option<&'a Signed>,
 }
 
 impl<'a> Aids<'a> {
@@ -71,6 +72,12 @@ impl<'a> Aids<'a> {
     #[must_use]
     pub fn watched(watch: Watch<'a>) -> Self {
         Self { watch: Some(watch), ..Self::default() }
+    }
+
+    /// For whoever scans the same log again and again.
+    #[must_use]
+    pub fn knowing(signed: &'a Signed) -> Self {
+        Self { signed: Some(signed), ..Self::default() }
     }
 }
 
@@ -128,10 +135,14 @@ fn stored_checkpoints(scan: &Scan<'_>) -> Result<Option<Stored>, LogError> {
         Err(error) => return Err(failure(error)),
     };
     let bytes = read_all(&*file, CHECKPOINTS_BYTES_MAX).map_err(failure)?;
-    let stored = match checkpoint::read_blocks(&bytes, verifier) {
+    let read = |bytes: &[u8]| match scan.aids.signed {
+        Some(signed) => checkpoint::read_blocks_once(bytes, verifier, signed),
+        None => checkpoint::read_blocks(bytes, verifier),
+    };
+    let stored = match read(&bytes) {
         // The owner may be in the middle of adding the last one.
         Err(fault) if scan.being_written && fault.offset + to_u64(SECTOR_BYTES) >= to_u64(bytes.len()) => {
-            checkpoint::read_blocks(bytes.get(..to_usize(fault.offset)).unwrap_or_default(), verifier)
+            read(bytes.get(..to_usize(fault.offset)).unwrap_or_default())
         }
         stored => stored,
     };

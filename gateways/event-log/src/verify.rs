@@ -6,7 +6,7 @@ mod secret;
 pub use consistency::{SignedConsistency, prove_consistency, prove_consistency_on};
 
 use crate::archive::{MANIFEST_FILE, Manifest, Reach, View};
-use crate::checkpoint::{Checkpoint, log_of};
+use crate::checkpoint::{Checkpoint, Signed, log_of};
 use crate::format::{CHECKPOINTS_FILE, PUBLIC_KEY_FILE, to_u64};
 use crate::index::{Extent, Segment};
 use crate::note::{self, NoteError, NoteVerifier};
@@ -167,6 +167,15 @@ pub fn verify_on(storage: &dyn Storage, options: &VerifyOptions) -> Result<Verif
     verified(storage, options, Aids::default())
 }
 
+/// As [`verify_on`], for whoever verifies the same log again and again.
+pub(crate) fn verify_knowing(
+    storage: &dyn Storage,
+    options: &VerifyOptions,
+    signed: &Signed,
+) -> Result<VerifyReport, VerifyError> {
+    verified(storage, options, Aids::knowing(signed))
+}
+
 fn verified(
     storage: &dyn Storage,
     options: &VerifyOptions,
@@ -212,7 +221,9 @@ fn verified(
 
 /// Compares what is told of archived segments with what they were found to be.
 fn entered(storage: &dyn Storage, log: Uuid, scanned: &Scanned) -> Result<(), VerifyError> {
-    let manifest = Manifest::load(storage).map_err(|error| VerifyError::Unreadable(Box::new(error)))?;
+    let unread =
+        |error| of_scan(crate::errors::storage("reading", MANIFEST_FILE, &storage.describe(), error));
+    let manifest = Manifest::load(storage).map_err(unread)?;
     let found: Vec<Extent> = scanned.index.segments().iter().map(Segment::extent).collect();
     let differs = manifest.differs(log, &found);
     differs.map_or(Ok(()), |(offset, what)| {
@@ -318,7 +329,7 @@ fn damaged_key(what: &str) -> VerifyError {
 fn of_scan(error: LogError) -> VerifyError {
     match error {
         LogError::Damaged { file, offset, what } => VerifyError::Damaged { file, offset, what },
-        LogError::Unreachable(source) => VerifyError::Unreadable(source),
+        LogError::Unreachable(source) | LogError::Lost(source) => VerifyError::Unreadable(source),
         other @ (LogError::Conflict { .. }
         | LogError::Invalid(_)
         | LogError::Full

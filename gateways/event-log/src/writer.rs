@@ -3,17 +3,18 @@
 mod active;
 mod crowd;
 mod group;
+mod sealing;
 mod space;
 mod syncer;
 
 pub use crowd::Crowd;
+pub use sealing::{Sealed, Sealing};
 pub use space::Space;
 pub use syncer::Syncer;
 
-use crate::ahead::{Ahead, Ticket};
+use crate::ahead::Ahead;
 use crate::archive::Gate;
 use crate::format::to_u64;
-use crate::index::IndexFile;
 use crate::leaves::{Hashers, OnTheWay};
 use crate::observe;
 use crate::plan::{Plan, plan};
@@ -93,7 +94,9 @@ pub struct Writer {
     /// Room that is prepared.
     pub space: Space,
     /// The index of the segment before this one, on its way into a file.
-    pub sealing: Option<Ticket<IndexFile>>,
+    pub sealing: Option<Sealing>,
+    /// Those for which there was no file to be had: they are tried again with the next.
+    pub unsealed: Vec<Sealed>,
     /// Makes large groups durable while they are entered.
     pub syncer: Option<Syncer>,
     /// Wakes followers when they are many.

@@ -327,6 +327,7 @@ pub fn conflict(stream: &Name, expected: Expected, error: LogError) -> No {
         | LogError::Full
         | LogError::Stopped(_)
         | LogError::Damaged { .. }
+        | LogError::Lost(_)
         | LogError::Owned { .. }
         | LogError::Denied(_)
         | LogError::Unreachable(_) => No::Log(error),

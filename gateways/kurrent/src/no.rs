@@ -139,7 +139,7 @@ impl No {
                 LogError::Invalid(_) => Code::InvalidArgument,
                 LogError::Full => Code::ResourceExhausted,
                 LogError::Stopped(_) => Code::Internal,
-                LogError::Damaged { .. } => Code::DataLoss,
+                LogError::Damaged { .. } | LogError::Lost(_) => Code::DataLoss,
                 LogError::Denied(_) => Code::PermissionDenied,
                 LogError::Unreachable(_) => Code::Unavailable,
             },
@@ -219,6 +219,7 @@ impl No {
                 LogError::Full
                 | LogError::Stopped(_)
                 | LogError::Damaged { .. }
+                | LogError::Lost(_)
                 | LogError::Owned { .. }
                 | LogError::Conflict { .. },
             ) => (self.code(), any(FIRST, "Unknown", &client::Unknown {})),

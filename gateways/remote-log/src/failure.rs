@@ -5,6 +5,7 @@ use crate::wire::{Malformed, expected_in, expected_out, stream};
 use prost::Message as _;
 use prost_types::Any;
 use std::error::Error;
+use stele_domain::causes::with_causes;
 use stele_domain::port::event_log::{LogError, Revision};
 use stele_proto::log::v1 as proto;
 use tonic::{Code, Status};
@@ -42,6 +43,10 @@ pub fn status(error: &LogError) -> Status {
         LogError::Damaged { file, offset, what } => {
             let damaged = proto::Damaged { file: file.clone(), offset: *offset, what: what.clone() };
             (Code::DataLoss, proto::log_failure::Why::Damaged(damaged))
+        }
+        LogError::Lost(source) => {
+            let lost = proto::Lost { what: with_causes(&**source) };
+            (Code::DataLoss, proto::log_failure::Why::Lost(lost))
         }
         LogError::Owned { directory, owner } => {
             let owned = proto::Owned { directory: directory.clone(), owner: owner.clone() };
@@ -153,6 +158,7 @@ fn said(why: proto::log_failure::Why) -> Result<LogError, Malformed> {
         Why::Damaged(damaged) => {
             LogError::Damaged { file: damaged.file, offset: damaged.offset, what: damaged.what }
         }
+        Why::Lost(lost) => LogError::Lost(Box::new(Words(lost.what))),
         Why::Owned(owned) => LogError::Owned { directory: owned.directory, owner: owned.owner },
         Why::Unreachable(unreachable) => LogError::Unreachable(Box::new(Words(unreachable.what))),
         Why::Denied(denied) => LogError::Denied(denied.what),

@@ -75,6 +75,7 @@ pub fn failure(bytes: &[u8]) -> Vec<&'static str> {
             | LogError::Stopped(_)
             | LogError::Owned { .. }
             | LogError::Damaged { .. }
+            | LogError::Lost(_)
             | LogError::Denied(_)
             | LogError::Unreachable(_) => {}
         }

@@ -26,7 +26,7 @@ mod witness;
 
 pub(crate) use archive::{Within, beside as archive_beside, reading as reading_archive};
 pub(crate) use clock::SystemClock;
-pub(crate) use core::{log_failure, own_directory};
+pub(crate) use core::{log_failure, lost, own_directory};
 pub(crate) use health::Health;
 pub(crate) use pepper::{check as check_pepper, load as load_pepper};
 pub(crate) use roles::{Role, Roles};

@@ -4,26 +4,41 @@
 use super::error::ArchiveError;
 use super::manifest::Manifest;
 use super::push::{Keep, Mover};
+use crate::checkpoint::Signed;
 use crate::format::to_u64;
+use crate::index::Extent;
 use crate::observe;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use stele_domain::port::clock::Clock;
 
-/// How often it looks for segments that were sealed.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often segments are archived that were sealed meanwhile, and tried again that could not be archived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepPace {
+    /// How often somebody looks for segments that were sealed.
+    pub look_every: Duration,
+    /// How long nothing is tried after a first failure; twice as long after each that follows.
+    pub retry_min: Duration,
+    /// The longest that nothing is tried.
+    pub retry_max: Duration,
+    /// After how long a segment is tried again that a person has to look at. Trying reads all of it.
+    pub hopeless_retry: Duration,
+}
 
-/// How long it waits after a first failure, and twice as long after each that follows.
-const RETRY_MIN: Duration = Duration::from_secs(2);
-
-/// The longest it waits: five minutes.
-const RETRY_MAX: Duration = Duration::from_mins(5);
-
-/// After how long a segment is tried again that a person has to look at: an hour. Trying reads all of it.
-const HOPELESS_RETRY: Duration = Duration::from_hours(1);
+impl Default for KeepPace {
+    /// A look every second; after failures two seconds up to five minutes, or an hour.
+    fn default() -> Self {
+        Self {
+            look_every: Duration::from_secs(1),
+            retry_min: Duration::from_secs(2),
+            retry_max: Duration::from_mins(5),
+            hopeless_retry: Duration::from_hours(1),
+        }
+    }
+}
 
 /// Lets moves of segments into a directory as long as the log in it is this process's, and holds what they all know of it.
 #[derive(Default)]
@@ -34,6 +49,10 @@ pub struct Gate {
     manifest: Mutex<Option<Manifest>>,
     /// Whether the archive was found to be the one that earlier segments are in.
     known: AtomicBool,
+    /// Sealed segments that were found not to be in the directory, by their first positions.
+    away: Mutex<BTreeSet<u64>>,
+    /// The checkpoints whose signatures were looked at.
+    signed: Signed,
     /// Taken by whoever moves a segment: one at a time.
     turn: Mutex<()>,
 }
@@ -70,9 +89,30 @@ impl Gate {
         *self.manifest.lock().unwrap_or_else(PoisonError::into_inner) = manifest;
     }
 
+    /// Those of these segments that are not known to be somewhere else than in the directory.
+    pub fn not_away(&self, segments: Vec<Extent>) -> Vec<Extent> {
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        segments.into_iter().filter(|extent| !away.contains(&extent.first)).collect()
+    }
+
+    /// A sealed segment is not in the directory.
+    pub fn is_away(&self, first: u64) {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).insert(first);
+    }
+
+    /// A sealed segment is in the directory again.
+    pub fn is_back(&self, first: u64) {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner).remove(&first);
+    }
+
     /// Waits until nobody else moves a segment into the archive, and keeps others from it while the value lives.
     pub fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The log's checkpoints, as far as their signatures were looked at.
+    pub fn signed(&self) -> &Signed {
+        &self.signed
     }
 
     /// Whether the archive is known to be the right one.
@@ -98,6 +138,7 @@ impl Gate {
 pub struct Keeper {
     mover: Mover,
     keep: Keep,
+    pace: KeepPace,
     clock: Arc<dyn Clock>,
     /// What went wrong with the archive as a whole, or the disk.
     failed: Option<Failed>,
@@ -133,8 +174,8 @@ impl Keeper {
     /// # Errors
     ///
     /// What keeps a thread from being started.
-    pub fn start(mover: Mover, keep: Keep, clock: Arc<dyn Clock>) -> std::io::Result<()> {
-        let keeper = Self { mover, keep, clock, failed: None, hopeless: BTreeMap::new(), told: false };
+    pub fn start(mover: Mover, keep: Keep, pace: KeepPace, clock: Arc<dyn Clock>) -> std::io::Result<()> {
+        let keeper = Self { mover, keep, pace, clock, failed: None, hopeless: BTreeMap::new(), told: false };
         std::thread::Builder::new()
             .name("stele-log-keeper".to_owned())
             .spawn(move || keeper.run())
@@ -147,9 +188,9 @@ impl Keeper {
             // What has panicked is told, and tried again later as any failure: without this thread the disk fills.
             if catch_unwind(AssertUnwindSafe(|| self.look())).is_err() {
                 observe::keeper_panicked(&self.mover.shared.directory);
-                self.failed = Some(Failed::once_more(self.failed, RETRY_MIN, RETRY_MAX));
+                self.fail();
             }
-            if gate.is_shut_within(LOOK_EVERY) {
+            if gate.is_shut_within(self.pace.look_every) {
                 return;
             }
         }
@@ -188,7 +229,8 @@ impl Keeper {
                 Err(error) if is_of_one(&error) => {
                     observe::not_archived(&self.mover.shared.directory, &error);
                     let before = self.hopeless.get(&extent.first).copied();
-                    let failed = Failed::once_more(before, HOPELESS_RETRY, HOPELESS_RETRY);
+                    let wait = self.pace.hopeless_retry;
+                    let failed = Failed::once_more(before, wait, wait);
                     self.hopeless.insert(extent.first, failed);
                 }
                 // The others would fail as well.
@@ -199,7 +241,11 @@ impl Keeper {
 
     fn failed(&mut self, error: &ArchiveError) {
         observe::not_archived(&self.mover.shared.directory, error);
-        self.failed = Some(Failed::once_more(self.failed, RETRY_MIN, RETRY_MAX));
+        self.fail();
+    }
+
+    fn fail(&mut self) {
+        self.failed = Some(Failed::once_more(self.failed, self.pace.retry_min, self.pace.retry_max));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::index::{self, Extent};
 use crate::segment;
 use crate::shared::Shared;
 use crate::storage::{Access, Secrecy, Storage, StorageFile, write_all_at};
-use crate::verify::{VerifyError, VerifyOptions, verify_on};
+use crate::verify::{VerifyError, VerifyOptions, verify_knowing};
 use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -92,8 +92,6 @@ pub struct Mover {
 impl Mover {
     /// The segments that are to be archived, oldest first.
     pub fn due(&self, keep: &Keep, now: Timestamp) -> Result<Due, ArchiveError> {
-        let names = self.storage.list().map_err(disk("listing", "the files"))?;
-        let is_here = |name: &str| names.binary_search_by(|known| known.as_str().cmp(name)).is_ok();
         let head = self.shared.head();
         let sealed: Vec<Extent> = {
             let index = self.shared.index();
@@ -104,7 +102,32 @@ impl Mover {
                 .map(crate::index::Segment::extent)
                 .collect()
         };
+        let sealed = Self::that_may_go(sealed, keep, now);
         let mut due = Due::default();
+        let sealed = self.gate.not_away(sealed);
+        if sealed.is_empty() {
+            return Ok(due);
+        }
+        let names = self.storage.list().map_err(disk("listing", "the files"))?;
+        let is_here = |name: &str| names.binary_search_by(|known| known.as_str().cmp(name)).is_ok();
+        for extent in sealed {
+            if !is_here(&segment::file_name(extent.first)) {
+                self.gate.is_away(extent.first);
+            } else if (extent.next_position() - 1).saturating_add(keep.events) > head {
+                due.held_by_events += 1;
+            } else if is_here(&index::file_name(extent.first)) {
+                due.segments.push(extent);
+            } else {
+                // It was sealed a moment ago, or there was no room for its index, which would be fetched for later.
+                due.without_index += 1;
+            }
+        }
+        Ok(due)
+    }
+
+    /// Those of all sealed segments that nothing holds back but the newest events, oldest first.
+    fn that_may_go(sealed: Vec<Extent>, keep: &Keep, now: Timestamp) -> Vec<Extent> {
+        let mut going = vec![];
         let (mut newer_segments, mut newer_bytes) = (0, 0);
         for extent in sealed.into_iter().rev() {
             let next = extent.next_position();
@@ -114,20 +137,12 @@ impl Mover {
                 || keep.before.is_some_and(|before| next > before.0);
             newer_segments += 1;
             newer_bytes += extent.end;
-            if stays || !is_here(&segment::file_name(extent.first)) {
-                continue;
-            }
-            if (next - 1).saturating_add(keep.events) > head {
-                due.held_by_events += 1;
-            } else if is_here(&index::file_name(extent.first)) {
-                due.segments.push(extent);
-            } else {
-                // It was sealed a moment ago, or there was no room for its index, which would be fetched for later.
-                due.without_index += 1;
+            if !stays {
+                going.push(extent);
             }
         }
-        due.segments.reverse();
-        Ok(due)
+        going.reverse();
+        going
     }
 
     /// Archives one segment; returns how many bytes it has, `None` when somebody else has archived it meanwhile. Blocks, and
@@ -153,6 +168,7 @@ impl Mover {
         let removed = self.storage.remove(&name).and_then(|()| self.storage.sync_directory());
         drop(open);
         removed.map_err(disk("removing", &name))?;
+        self.gate.is_away(extent.first);
         Ok(Some(length))
     }
 
@@ -223,6 +239,7 @@ impl Mover {
             let open = self.gate.enter(&name)?;
             let file = self.storage.open(&name, Access::Read).map_err(disk("opening", &name))?;
             self.shared.index_mut().moved(entry.first, file);
+            self.gate.is_back(entry.first);
             let mut left = self.manifest()?;
             left.remove(entry.first);
             self.store(left)?;
@@ -280,7 +297,7 @@ impl Mover {
         let here = View::with(Arc::clone(&self.storage), name, content);
         let only = Some(Position(extent.first));
         let options = VerifyOptions { from: only, to: only, ..VerifyOptions::default() };
-        let found = verify_on(&here, &options).map_err(unverified)?;
+        let found = verify_knowing(&here, &options, self.gate.signed()).map_err(unverified)?;
         let stat = &found.stat;
         let whole = (extent.commits, extent.records, extent.end, extent.next_position() - 1);
         if (stat.commits, stat.events, stat.bytes, stat.head.0) != whole {

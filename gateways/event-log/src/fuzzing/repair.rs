@@ -50,6 +50,15 @@ pub fn segment(bytes: &mut [u8], log: Uuid) {
     }
 }
 
+/// The checksum of every line of the file that says what is archived.
+pub fn manifest(bytes: &mut [u8]) {
+    for line in bytes.split_mut(|byte| *byte == b'\n') {
+        let Some(at) = line.len().checked_sub(8) else { continue };
+        let (covered, crc) = line.split_at_mut(at);
+        crc.copy_from_slice(format!("{:08x}", crc32c::crc32c(covered)).as_bytes());
+    }
+}
+
 /// The checksums of the pages of an index file.
 pub fn index(bytes: &mut [u8], log: Uuid, first: u64) {
     Owner { log, first }.seal(bytes);

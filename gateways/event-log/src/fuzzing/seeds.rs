@@ -2,18 +2,21 @@
 
 use super::{LOG, Still, disk, options, signer};
 use crate::EmbeddedLog;
+use crate::archive::{Entry, Manifest};
 use crate::checkpoint::Checkpoint;
 use crate::format::{CHECKPOINTS_FILE, FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES, to_u64, to_usize, u32_at};
 use crate::frame;
 use crate::frame::payload::Encoder;
 use crate::index;
-use crate::segment;
+use crate::segment::{self, SegmentHeader};
 use crate::simulated_disk::SimulatedDisk;
 use crate::tree::{Frontier, Hash, consistency_path, inclusion_path, leaf_hash};
+use sha2::{Digest as _, Sha256};
 use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use stele_domain::ids::EventId;
+use stele_domain::port::blob_store::BlobName;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, Expected, LogError, NewRecord, StreamAppend, StreamId};
 use uuid::Uuid;
@@ -44,6 +47,8 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let checkpoint = Checkpoint::sign(&tree, &signer);
     let unsigned = checkpoint.split("\n\n").next().unwrap_or_default().as_bytes().to_vec();
     vec![
+        ("manifest", "empty", Manifest::default().encode(LOG).into_bytes()),
+        ("manifest", "one-segment", manifest_of(&first, &header(&second))),
         ("frame", "first", after(&first)),
         ("frame", "large", after(&second)),
         ("payload", "first", payload(&first)),
@@ -98,6 +103,26 @@ fn with_a_commit(header: &[u8], count: u64, revision: u64) -> Vec<u8> {
     frame::append(&mut frame, LOG, 1, to_u64(SEGMENT_HEADER_BYTES), &payload);
     segment.append(&mut frame);
     segment
+}
+
+/// What is said of the first segment when it is archived, `next` being the header of the one after it.
+fn manifest_of(first: &[u8], next: &[u8]) -> Vec<u8> {
+    let mut manifest = Manifest::default();
+    let object = BlobName::new(&format!("{}/{}", LOG.as_hyphenated(), segment::file_name(1)));
+    if let (Ok(next), Ok(object)) = (SegmentHeader::decode(next), object) {
+        manifest.add(Entry {
+            first: 1,
+            length: next.previous_end,
+            sha256: Sha256::digest(first.get(..to_usize(next.previous_end)).unwrap_or_default()).into(),
+            first_commit: 0,
+            commits: next.tree.size(),
+            records: next.first - 1,
+            url: "s3://bucket/prefix".to_owned(),
+            object,
+            header: first.get(..SEGMENT_HEADER_BYTES).unwrap_or_default().to_vec(),
+        });
+    }
+    manifest.encode(LOG).into_bytes()
 }
 
 /// The index of the first segment, whole and with every checksum right, but for the roots of the tree.

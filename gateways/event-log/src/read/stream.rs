@@ -88,7 +88,8 @@ fn from_memory(shared: &Shared, stream: &StreamId, wanted: Wanted) -> Option<Vec
     if left.start < found.first_revision {
         return None;
     }
-    let mut filling = Filling::new(crate::format::to_usize(wanted.limit), left.end.saturating_sub(left.start));
+    let mut filling =
+        Filling::new(crate::format::to_usize(wanted.limit), left.end.saturating_sub(left.start));
     while !left.is_empty() {
         let step = wanted.step(&mut left);
         let positions =
@@ -115,7 +116,8 @@ fn read(shared: &Shared, stream: &StreamId, wanted: Wanted) -> Result<Vec<Record
         None => trail.count(stream).map(|count| (count, count))?,
     };
     let mut left = wanted.revisions(count);
-    let mut filling = Filling::new(crate::format::to_usize(wanted.limit), left.end.saturating_sub(left.start));
+    let mut filling =
+        Filling::new(crate::format::to_usize(wanted.limit), left.end.saturating_sub(left.start));
     while !left.is_empty() {
         let step = wanted.step(&mut left);
         let mut positions = trail.positions(stream, &(step.start..step.end.min(sealed)))?;

@@ -1,14 +1,14 @@
 //! The end of the log on disk: where groups are written, and what happens when the disk refuses.
 
+use super::sealing::{Outcome, Sealed, Sealing};
 use super::{Syncer, Writer};
-use crate::ahead::Ticket;
 use crate::format::{CHECKPOINTS_FILE, PREPARED_FILE, SEGMENT_HEADER_BYTES, to_u64};
 use crate::frame;
-use crate::index::{self, Known, Part};
+use crate::index::{Known, Part};
 use crate::observe;
 use crate::recovery::{create_segment, name_segment};
 use crate::segment;
-use crate::storage::{Access, StorageFile, is_out_of_room, remove_if_there, write_all_at};
+use crate::storage::{StorageFile, is_out_of_room, remove_if_there, write_all_at};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -103,7 +103,7 @@ impl Writer {
 
     /// Prepares room for what comes next. Nobody waits for it.
     pub fn look_ahead(&mut self) -> Result<(), Failure> {
-        if self.sealing.as_ref().is_some_and(Ticket::is_done) {
+        if self.sealing.as_ref().is_some_and(Sealing::is_done) {
             self.sealed();
         }
         let active = self.active()?;
@@ -177,31 +177,33 @@ impl Writer {
         Ok(())
     }
 
-    /// Cuts the zeros off the segment before the last, and puts its index into a file. Nothing depends on either: zeros
-    /// are free space, and an index is made again.
+    /// Cuts the zeros off the segment before the last, and puts its index into a file, and those of segments before it for
+    /// which that has failed.
     fn seal(&mut self, spare: Option<String>, end: u64) {
         self.sealed();
-        let (storage, log) = (Arc::clone(&self.storage), self.shared.log);
         let Some(part) = self.shared.index().last_sealed() else {
             return;
         };
-        let tree = self.shared.tree().part_from(part.extent().first_commit);
-        self.sealing = Some(self.ahead.start("stele-log-seal", move || {
-            if let Some(name) = spare {
-                cut_back(&*storage.open(&name, Access::Write)?, end)?;
-            }
-            index::store(&*storage, log, &part, &tree)
-        }));
+        let tree = Arc::new(self.shared.tree().part_from(part.extent().first_commit));
+        let spare = spare.map(|name| (name, end));
+        self.unsealed.push(Sealed { part, tree, spare });
+        let segments = std::mem::take(&mut self.unsealed);
+        let storage = Arc::clone(&self.storage);
+        self.sealing = Some(Sealing::start(self.ahead, storage, self.shared.log, segments));
     }
 
-    /// Takes note of the segment that was being sealed.
+    /// Takes note of the segments that were being sealed.
     fn sealed(&mut self) {
         let Some(sealing) = self.sealing.take() else {
             return;
         };
-        match sealing.wait() {
-            Ok(file) => self.shared.index_mut().filed(file),
-            Err(error) => observe::not_tidied(&self.shared.directory, &error),
+        let Outcome { files, left, failed } = sealing.wait();
+        for file in files {
+            self.shared.index_mut().filed(file);
+        }
+        self.unsealed = left;
+        if let Some(error) = failed {
+            observe::not_tidied(&self.shared.directory, &error);
         }
     }
 
@@ -226,7 +228,8 @@ impl Writer {
     }
 }
 
-fn cut_back(file: &dyn StorageFile, len: u64) -> io::Result<()> {
+/// Cuts a file, durably.
+pub fn cut_back(file: &dyn StorageFile, len: u64) -> io::Result<()> {
     file.set_len(len)?;
     file.sync()
 }

@@ -16,15 +16,24 @@ use stele_domain::port::event_log::{
     Direction, EventLog, Expected, Filter, LogError, Position, Record, Revision,
 };
 use stele_domain::time::Timestamp;
-use stele_event_log::simulated_disk::SimulatedDisk;
+use stele_event_log::simulated_disk::{Operation, SimulatedDisk};
 use stele_event_log::storage::Storage as _;
 use stele_event_log::{
-    Archive, ArchiveError, ArchiveOptions, EmbeddedLog, Keep, Options, Reach, VerifyOptions, verify_on,
+    Archive, ArchiveError, ArchiveOptions, EmbeddedLog, Keep, KeepPace, Options, Reach, VerifyOptions,
+    verify_on,
 };
 use store::Blobs;
 
 /// All sealed segments go.
 const ALL: Keep = Keep { segments: 0, bytes: 0, age_ms: 0, events: 0, before: None };
+
+/// Looks often, and tries again soon.
+const OFTEN: KeepPace = KeepPace {
+    look_every: Duration::from_millis(20),
+    retry_min: Duration::from_millis(20),
+    retry_max: Duration::from_millis(100),
+    hopeless_retry: Duration::from_hours(1),
+};
 
 const NOW: Timestamp = Timestamp::from_micros(i64::MAX / 2);
 
@@ -70,6 +79,15 @@ async fn all(log: &EmbeddedLog) -> Vec<Record> {
     }
 }
 
+/// The file that says which segments are archived, of a log whose sealed segments all are.
+pub async fn manifest_of(disk: &SimulatedDisk) -> Vec<u8> {
+    let (disk, blobs) = (disk.copy(), Arc::new(Blobs::default()));
+    let log = open(&disk, &archive(&blobs, 1 << 20));
+    log.archive(&ALL, NOW).unwrap();
+    log.close().await.unwrap();
+    disk.contents("archive").unwrap()
+}
+
 fn segments(disk: &SimulatedDisk) -> Vec<String> {
     disk.names().into_iter().filter(|name| name.strip_suffix(".seg").is_some()).collect()
 }
@@ -88,7 +106,7 @@ async fn filled(disk: &SimulatedDisk) -> Vec<Record> {
 
 /// The trouble with the archive that a log's error comes from.
 fn trouble(error: LogError) -> ArchiveError {
-    let LogError::Unreachable(source) = error else { panic!("{error}") };
+    let (LogError::Unreachable(source) | LogError::Lost(source)) = error else { panic!("{error}") };
     ArchiveError::behind(&*source).unwrap().clone()
 }
 
@@ -115,7 +133,9 @@ async fn an_archived_log_is_read_as_if_it_were_here_on_one_thread() {
         let right: Vec<_> = records.iter().filter(|record| record.stream == name).cloned().collect();
         assert_eq!(read, right);
     }
+    let looks = disk.count(Operation::Read);
     assert!(log.archive(&ALL, NOW).unwrap().segments == 0, "what is archived is not archived again");
+    assert_eq!(disk.count(Operation::Read), looks, "nor is it looked for");
     fill(&log, 80..200).await;
     assert_eq!(all(&log).await.len(), 200);
     log.close().await.unwrap();
@@ -365,7 +385,7 @@ async fn a_running_owner_archives_by_itself_and_a_store_that_is_away_harms_nothi
     let (disk, blobs) = (SimulatedDisk::new(), Arc::new(Blobs::default()));
     blobs.away.store(true, Ordering::SeqCst);
     let keep = Keep { segments: 1, ..ALL };
-    let options = options(&archive(&blobs, 1 << 20)).archiving_all_but(keep);
+    let options = options(&archive(&blobs, 1 << 20)).archiving_all_but(keep).archiving_at(OFTEN);
     let log = EmbeddedLog::open_on(Arc::new(disk.clone()), options).unwrap().0;
     fill(&log, 0..80).await;
     assert!(segments(&disk).len() > 3 && blobs.contents().is_empty());

@@ -350,3 +350,45 @@ async fn room_that_could_not_be_removed_is_not_in_the_way_of_the_room_that_is_pr
     settled(&log).await;
     assert_eq!((log.stat().segments, prepared()), (2, Some(64 * 1024)));
 }
+
+/// Sealed segments, and those of them that have an index file.
+fn sealed_and_indexed(disk: &SimulatedDisk) -> (usize, usize) {
+    let names = disk.names();
+    let of = |suffix| names.iter().filter(|name| name.strip_suffix(suffix).is_some()).count();
+    (of(".seg") - 1, of(".idx"))
+}
+
+fn cases() -> impl Iterator<Item = (Operation, u64)> {
+    [Operation::Create, Operation::Rename]
+        .into_iter()
+        .flat_map(|operation| (1..6).map(move |nth| (operation, nth)))
+}
+
+#[tokio::test]
+async fn an_index_file_that_could_not_be_made_is_made_with_the_next_one() {
+    let mut without = 0;
+    for (operation, nth) in cases() {
+        for fault in [Fault::NoRoom, Fault::InputOutput] {
+            let disk = SimulatedDisk::new();
+            let log = open(&disk);
+            disk.inject(operation, nth, fault);
+            let mut once_without = false;
+            for number in 1..120 {
+                if put(&log, number).await.is_err() {
+                    break;
+                }
+                settled(&log).await;
+                let (sealed, indexed) = sealed_and_indexed(&disk);
+                once_without |= indexed < sealed;
+            }
+            if log.close().await.is_err() {
+                // It was a segment that could not be made, and that is another story.
+                continue;
+            }
+            let (sealed, indexed) = sealed_and_indexed(&disk);
+            assert!(sealed > 3 && indexed == sealed, "{operation:?} {nth}: {indexed} of {sealed}");
+            without += u32::from(once_without);
+        }
+    }
+    assert!(without > 0, "no index file ever failed");
+}

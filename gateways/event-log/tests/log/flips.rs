@@ -3,6 +3,7 @@
 //!
 //! `FLIPS=10000` says how many, `SEED=…` where chance begins.
 
+use crate::archive::manifest_of;
 use crate::support::{options, record, sized, stream};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use stele_domain::port::event_log::{
 use stele_event_log::simulated_disk::SimulatedDisk;
 use stele_event_log::{EmbeddedLog, VerifyError, VerifyOptions, verify_on};
 
-/// Bits that are flipped in a normal run, spread over three logs.
+/// Bits that are flipped in a normal run, spread over three logs; a third as many in one that was archived.
 const FLIPS: u64 = 1_500;
 /// The same with `ops/test --long`.
 const FLIPS_LONG: u64 = 12_000;
@@ -102,6 +103,18 @@ async fn torn() -> SimulatedDisk {
     disk
 }
 
+/// A log that was just about to remove the segments that it has archived, and whose newest checkpoint a witness has
+/// cosigned.
+async fn archived() -> SimulatedDisk {
+    let disk = closed().await;
+    let manifest = manifest_of(&disk).await;
+    disk.put("archive", &manifest);
+    let checkpoint = cold(&disk.copy()).unwrap().checkpoint();
+    let cosigned = format!("{checkpoint}\u{2014} witness.example/1 {}\n", "A".repeat(104));
+    disk.put("cosigned", cosigned.as_bytes());
+    disk
+}
+
 fn segments(disk: &SimulatedDisk) -> Vec<String> {
     disk.names().into_iter().filter(|name| name.strip_suffix(".seg").is_some()).collect()
 }
@@ -118,6 +131,8 @@ fn kind(name: &str, last: &str) -> &'static str {
         "key" => "key",
         "key.pub" => "key.pub",
         "checkpoints" => "checkpoints",
+        "archive" => "manifest of the archive",
+        "cosigned" => "cosigned checkpoint",
         "next.tmp" => "room for the next segment",
         _ if name == last => "last segment",
         _ if name.strip_suffix(".seg").is_some() => "sealed segment",
@@ -170,15 +185,17 @@ async fn a_flipped_bit_in_any_file_is_named_with_its_place_or_changes_nothing() 
     for disk in [closed().await, died().await, torn().await] {
         flip(&disk, count / 3, &mut dice, &mut outcomes).await;
     }
+    flip(&archived().await, count / 3, &mut dice, &mut outcomes).await;
     println!("{count} flips from seed {seed}, named and harmless by file: {outcomes:?}");
     for (kind, (named, harmless)) in &outcomes {
         match *kind {
             // Every bit of these says something.
-            "key" | "key.pub" | "checkpoints" | "sealed segment" | "index" => {
+            "key" | "key.pub" | "checkpoints" | "sealed segment" | "index" | "manifest of the archive" => {
                 assert!(*named > count / 100 && *harmless == 0, "{kind}: {named}, {harmless}");
             }
-            // Nobody reads these, and a start removes the one.
-            "quarantine" | "room for the next segment" => {
+            // Nobody reads these here, and a start removes one of them. What a witness has said follows from nothing that
+            // is in the directory: it is believed by whoever has the key of the witness.
+            "quarantine" | "room for the next segment" | "cosigned checkpoint" => {
                 assert!(*named == 0 && *harmless > count / 100, "{kind}: {named}, {harmless}");
             }
             // Its commits say something, and the free space behind them nothing.
@@ -186,5 +203,5 @@ async fn a_flipped_bit_in_any_file_is_named_with_its_place_or_changes_nothing() 
             other => panic!("{other}"),
         }
     }
-    assert_eq!(outcomes.len(), 8, "{outcomes:?}");
+    assert_eq!(outcomes.len(), 10, "{outcomes:?}");
 }

@@ -15,6 +15,7 @@ fn every_no() -> Vec<LogError> {
         LogError::Full,
         LogError::Stopped("fsync failed".to_owned()),
         LogError::Damaged { file: "0001.log".to_owned(), offset: 42, what: "a bit".to_owned() },
+        LogError::Lost(Box::new(Words("archived segment 1.seg is missing: put it back".to_owned()))),
         LogError::Owned { directory: "/var/lib/stele".to_owned(), owner: "pid 7".to_owned() },
         LogError::Denied("market may not append account".to_owned()),
         LogError::Unreachable(Box::new(Words("the disk hangs".to_owned()))),

@@ -71,6 +71,7 @@ async fn follow(
                     | LogError::Invalid(_)
                     | LogError::Stopped(_)
                     | LogError::Damaged { .. }
+                    | LogError::Lost(_)
                     | LogError::Owned { .. }
                     | LogError::Denied(_)),
                 ) => return Err(log_failure(&error)),

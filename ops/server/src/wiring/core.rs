@@ -176,8 +176,17 @@ pub(crate) fn log_failure(error: &LogError) -> Failure {
             None if let Some(error) = ArchiveError::behind(&**source) => crate::cli::archive_failure(error),
             None => Failure::new(Code::Unavailable, words),
         },
+        LogError::Lost(_) => lost(words),
         LogError::Invalid(_) | LogError::Stopped(_) => Failure::new(Code::Error, words),
     }
+}
+
+/// A part of the log that was archived and is not in the archive any more.
+pub(crate) fn lost(words: String) -> Failure {
+    Failure::new(Code::Archive, words).advise(
+        "nothing was changed, and the rest of the log is served. Put the object back as it was, from a copy of the archive or \
+         from a backup that was made before the segment was archived (ops/runbooks/backup.md)",
+    )
 }
 
 /// Makes the data directory for its owner only, where there is none.

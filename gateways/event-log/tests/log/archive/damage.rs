@@ -48,8 +48,10 @@ async fn every_kind_of_damage_in_the_archive_is_named_with_object_and_offset_and
     let serve = async |kind: &str| {
         let (log, _) = EmbeddedLog::open(&directory, options(&archive(&blobs, 1 << 20))).unwrap();
         let error = log.read_all(Position(first), &Filter::all(), 1).await.unwrap_err();
-        let LogError::Unreachable(source) = &error else { panic!("{kind}: {error}") };
-        assert!(ArchiveError::behind(&**source).is_some_and(ArchiveError::is_loss), "{kind}: {error}");
+        let LogError::Lost(source) = &error else { panic!("{kind}: {error}") };
+        assert!(!error.is_transient(), "{kind}: to ask again brings nothing back");
+        let lost = ArchiveError::behind(&**source).unwrap();
+        assert!(lost.is_loss() && lost.to_string().contains(&name), "{kind}: {lost}");
         assert_eq!(log.read_all(Position(1), &Filter::all(), 1).await.unwrap().records.len(), 1, "{kind}");
         log.close().await.unwrap();
     };

@@ -2,7 +2,7 @@
 //! archived that was not verified, and nothing that is somewhere is said to be lost.
 
 use super::store::Blobs;
-use super::{ALL, NOW, all, archive, fill, filled, open, options, segments, trouble};
+use super::{ALL, NOW, OFTEN, all, archive, fill, filled, open, options, segments, trouble};
 use crate::support::{clock, sized, stream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -173,7 +173,7 @@ async fn a_segment_that_a_person_has_to_look_at_holds_up_no_other_and_is_left_al
     log.close().await.unwrap();
     drop(log);
     blobs.lock().insert(taken.clone(), b"of somebody else".to_vec());
-    let options = options(&archive(&blobs, 1 << 20)).archiving_all_but(ALL);
+    let options = options(&archive(&blobs, 1 << 20)).archiving_all_but(ALL).archiving_at(OFTEN);
     let log = EmbeddedLog::open_on(Arc::new(disk.clone()), options).unwrap().0;
     for numbers in [80..120, 120..160] {
         fill(&log, numbers).await;

@@ -2,7 +2,7 @@
 
 use super::super::verify;
 use crate::exit::{Code, Failure, chain};
-use crate::wiring::log_failure;
+use crate::wiring::{log_failure, lost};
 use std::path::Path;
 use stele_domain::port::event_log::LogError;
 use stele_event_log::{
@@ -24,6 +24,7 @@ pub(crate) fn on_opening(error: &LogError, directory: &Path) -> Failure {
         | LogError::Stopped(_)
         | LogError::Owned { .. }
         | LogError::Denied(_)
+        | LogError::Lost(_)
         | LogError::Unreachable(_) => log_failure(error),
     }
 }
@@ -83,10 +84,7 @@ pub(super) fn backup(error: &BackupError, directory: &Path) -> Failure {
 pub(crate) fn archive(error: &ArchiveError) -> Failure {
     let words = chain(error);
     match error {
-        ArchiveError::Missing { .. } | ArchiveError::Other { .. } => Failure::new(Code::Archive, words).advise(
-            "nothing was changed, and the rest of the log is served. Put the object back as it was, from a copy of the archive or \
-             from a backup that was made before the segment was archived (ops/runbooks/backup.md)",
-        ),
+        ArchiveError::Missing { .. } | ArchiveError::Other { .. } => lost(words),
         ArchiveError::Taken { .. } => Failure::new(Code::Conflict, words),
         ArchiveError::Elsewhere { .. } => Failure::new(Code::Unavailable, words)
             .advise("nothing was put there. Mount the disk, or name the directory or the bucket that the segments are in"),
