@@ -1,6 +1,7 @@
 //! What the writer publishes and readers read. Readers never wait for the disk on an asynchronous thread.
 
 use crate::cache::{Cache, Kept};
+use crate::checkpoint::Checkpoint;
 use crate::index::Index;
 use crate::note::NoteSigner;
 use crate::tree::SubtreeStore;
@@ -23,10 +24,19 @@ pub struct Shared {
     cache: RwLock<Cache>,
     kept: Mutex<Kept>,
     tree: Mutex<SubtreeStore>,
+    cosigned: Mutex<Option<Arc<Cosigned>>>,
     head: AtomicU64,
     bell: watch::Sender<u64>,
     seals: watch::Sender<()>,
     stopped: OnceLock<String>,
+}
+
+/// A checkpoint that a witness has cosigned.
+pub struct Cosigned {
+    /// What it says.
+    pub checkpoint: Checkpoint,
+    /// Its text, with the cosignatures.
+    pub note: String,
 }
 
 impl Shared {
@@ -48,6 +58,7 @@ impl Shared {
             cache: RwLock::new(Cache::new(cache_bytes - cache_bytes / 4)),
             kept: Mutex::new(Kept::new(cache_bytes / 4)),
             tree: Mutex::new(tree),
+            cosigned: Mutex::default(),
             head,
             bell,
             seals: watch::Sender::new(()),
@@ -84,6 +95,19 @@ impl Shared {
     /// that whoever has it sees all that was acknowledged. Whoever wants the index too takes this first.
     pub fn tree(&self) -> MutexGuard<'_, SubtreeStore> {
         self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest checkpoint that a witness is known to have cosigned.
+    pub fn cosigned(&self) -> Option<Arc<Cosigned>> {
+        self.cosigned.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A witness has cosigned a checkpoint. An older one than that which is known stays unsaid.
+    pub fn is_cosigned(&self, cosigned: Cosigned) {
+        let mut known = self.cosigned.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_none_or(|known| known.checkpoint.size <= cosigned.checkpoint.size) {
+            *known = Some(Arc::new(cosigned));
+        }
     }
 
     /// The last durable position. Everything up to it is in the index.

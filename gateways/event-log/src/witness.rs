@@ -125,9 +125,10 @@ impl Witness {
         match &self.place {
             Place::File(file) => self.look(file).await?,
             Place::Server(server) => {
-                if let Some(signed) = server.cosigned(self.log.verifier()) {
+                if let Some(cosigned) = server.cosigned(self.log.verifier()) {
                     // The server is asked all the same: whoever puts back an older copy of the log puts back this file, too.
-                    self.holds(signed, COSIGNED_FILE).await?;
+                    self.holds(cosigned.checkpoint.clone(), COSIGNED_FILE).await?;
+                    self.log.shared().is_cosigned(cosigned);
                 }
             }
         }

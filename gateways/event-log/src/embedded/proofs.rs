@@ -26,7 +26,7 @@ pub struct InclusionProof {
     pub payload: Vec<u8>,
     /// Hashes from the leaf up.
     pub path: Vec<Hash>,
-    /// The signed checkpoint.
+    /// The signed checkpoint, with the cosignatures of a witness when it has seen it.
     pub checkpoint: String,
 }
 
@@ -91,7 +91,8 @@ impl ConsistencyProof {
 }
 
 impl EmbeddedLog {
-    /// Proves that the commit with the record at `position` is in the log as it stands.
+    /// Proves that the commit with the record at `position` is in the log: in the part of it that a witness has cosigned,
+    /// when it is, and else in the log as it stands.
     ///
     /// # Errors
     ///
@@ -175,7 +176,7 @@ fn inclusion(shared: &Shared, position: Position) -> Result<InclusionProof, LogE
     let Some(found) = found else {
         return Err(damaged(&segment::file_name(position.0), 0, "the position is in no segment"));
     };
-    let (size, checkpoint) = (frontier.size(), Checkpoint::sign(&frontier, &shared.signer));
+    let size = frontier.size();
     let mark = found.mark_of(position.0)?;
     let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), &found, mark, LOOK_CHUNK_BYTES);
     walk.skip_to(position.0)?;
@@ -188,7 +189,19 @@ fn inclusion(shared: &Shared, position: Position) -> Result<InclusionProof, LogE
         ));
     };
     let (first, number, payload) = (Position(commit.at.position), commit.at.commit, commit.bytes.to_vec());
+    if let Some(cosigned) = shared.cosigned()
+        && (number + 1..=size).contains(&cosigned.checkpoint.size)
+    {
+        let Checkpoint { size, root, .. } = cosigned.checkpoint;
+        let path = tree::inclusion_path(number, size, &mut |range| root_of(shared, range))?;
+        // What was kept of another log's course leads nowhere.
+        if tree::verify_inclusion(&leaf_of(first, &payload), number, size, &path, &root).is_ok() {
+            let checkpoint = cosigned.note.clone();
+            return Ok(InclusionProof { first, index: number, payload, path, checkpoint });
+        }
+    }
     let path = tree::inclusion_path(number, size, &mut |range| root_of(shared, range))?;
+    let checkpoint = Checkpoint::sign(&frontier, &shared.signer);
     Ok(InclusionProof { first, index: number, payload, path, checkpoint })
 }
 

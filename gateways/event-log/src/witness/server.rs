@@ -10,6 +10,7 @@ use crate::errors::storage as failed;
 use crate::format::COSIGNED_FILE;
 use crate::note::{NoteError, NoteVerifier, WitnessKey, cosignatures};
 use crate::observe;
+use crate::shared::Cosigned;
 use crate::storage::Storage;
 use crate::tree::Hash;
 use base64::Engine as _;
@@ -75,14 +76,15 @@ impl Server {
 
     /// The newest checkpoint of the log that the server is known to have cosigned. A file that can't be believed is none:
     /// the server itself is asked then. Blocks.
-    pub(super) fn cosigned(&self, key: &NoteVerifier) -> Option<Checkpoint> {
+    pub(super) fn cosigned(&self, key: &NoteVerifier) -> Option<Cosigned> {
         let note = cosigned::read(&*self.storage).unwrap_or_else(|error| {
             observe::cosigned_unreadable(&self.storage.describe(), &error);
             None
         });
         let believed =
             note.filter(|note| cosignatures(note, &self.keys).is_ok_and(|found| !found.is_empty()));
-        believed.and_then(|note| Checkpoint::open(&note, key).ok())
+        let note = believed?;
+        Some(Cosigned { checkpoint: Checkpoint::open(&note, key).ok()?, note })
     }
 
     /// Shows the server the newest checkpoint and how the log has grown to it; returns what it has cosigned.
@@ -99,7 +101,8 @@ impl Server {
             let path = log.consistency_proof(old, newest.size).await?.path;
             match self.ask(&request(old, &path, &note), old).await? {
                 Answer::Cosigned(lines) => {
-                    self.keep(&note, &lines).await?;
+                    let note = self.keep(&note, &lines).await?;
+                    log.shared().is_cosigned(Cosigned { checkpoint: newest.clone(), note });
                     return Ok(newest);
                 }
                 // Nothing but another root of the same size is left to disagree on; of no commits there is only one.
@@ -152,8 +155,9 @@ impl Server {
         }
     }
 
-    /// Keeps the checkpoint with those cosignatures that are believed, as long as the directory is this process's.
-    async fn keep(&self, note: &str, lines: &str) -> Result<(), WitnessError> {
+    /// Keeps the checkpoint with those cosignatures that are believed, as long as the directory is this process's; returns
+    /// both.
+    async fn keep(&self, note: &str, lines: &str) -> Result<String, WitnessError> {
         let found = cosignatures(&format!("{note}{lines}"), &self.keys).map_err(WitnessError::Disbelieved)?;
         if found.is_empty() {
             let source = NoteError::Unsigned { name: self.names() };
@@ -161,7 +165,8 @@ impl Server {
         }
         let cosigned: String = found.into_iter().map(|cosignature| cosignature.line).collect();
         let (storage, gate) = (Arc::clone(&self.storage), Arc::clone(&self.gate));
-        let note = format!("{note}{cosigned}");
+        let whole = format!("{note}{cosigned}");
+        let note = whole.clone();
         let kept = self.disk.run(move || match gate.enter(COSIGNED_FILE) {
             Ok(_inside) => cosigned::keep(&*storage, &note),
             // The witness has it, and is asked again at the next start.
@@ -169,7 +174,8 @@ impl Server {
         });
         let failed =
             |error| WitnessError::Log(failed("writing", COSIGNED_FILE, &self.storage.describe(), error));
-        kept.await.and_then(|kept| kept).map_err(failed)
+        kept.await.and_then(|kept| kept).map_err(failed)?;
+        Ok(whole)
     }
 
     fn names(&self) -> String {

@@ -5,6 +5,7 @@ use crate::{Working, commits, contradiction, copied, fill, open, options, until}
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use stele_domain::port::event_log::Position;
 use stele_event_log::checkpoint::Checkpoint;
 use stele_event_log::note::{WitnessKey, cosignatures};
 use stele_event_log::{
@@ -73,6 +74,45 @@ async fn every_growth_is_proved_to_the_server_across_restarts_of_either_and_cosi
     log.close().await.unwrap();
     let against = cosigned_in(&directory).unwrap();
     verify(&directory, &VerifyOptions { against, ..VerifyOptions::default() }).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proof_leads_to_what_the_witness_has_cosigned_where_that_has_the_event() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().join("log");
+    let memory = Arc::new(Memory::default());
+    let log = open(&directory);
+    let at_server = server(&log, &memory);
+    fill(&log, 20, "a").await;
+    let witness = witness(&log, &directory, &at_server);
+    let key = [WitnessKey::parse(&key_text()).unwrap()];
+    // Which tree the proof of an event leads to, and how many witnesses have seen it.
+    let proved = async |log: &EmbeddedLog, position| {
+        let proof = log.inclusion_proof(Position(position)).await.unwrap();
+        assert_eq!(proof.record(Position(position)).unwrap().position, Position(position));
+        let checkpoint = proof.verify(log.verifier()).unwrap();
+        (checkpoint.size, cosignatures(&proof.checkpoint, &key).unwrap().len())
+    };
+    assert_eq!(proved(&log, 7).await, (commits(&log), 0));
+    witness.begin().await.unwrap();
+    let (seen, last) = (commits(&log), log.stat().events);
+    fill(&log, 5, "b").await;
+    for position in [1, 7, last] {
+        assert_eq!(proved(&log, position).await, (seen, 1), "{position}");
+    }
+    assert_eq!(proved(&log, log.stat().events).await, (commits(&log), 0), "nobody has seen the newest");
+    witness.export().await.unwrap();
+    assert_eq!(proved(&log, 7).await, (commits(&log), 1));
+    // As it is found again.
+    let seen = commits(&log);
+    log.close().await.unwrap();
+    drop((witness, log));
+    let log = open(&directory);
+    fill(&log, 1, "c").await;
+    let witness = self::witness(&log, &directory, &at_server);
+    drop(at_server);
+    witness.begin().await.ok();
+    assert_eq!(proved(&log, 7).await, (seen, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
