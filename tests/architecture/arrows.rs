@@ -16,6 +16,7 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
         ("stele-event-log", domain.clone()),
         ("stele-eventstore", domain.clone()),
         ("stele-intents", domain.clone()),
+        ("stele-lake", domain.clone()),
         ("stele-market", domain.clone()),
         ("stele-read-store", domain.clone()),
         ("stele-simulator", domain.clone()),

@@ -130,6 +130,8 @@ async fn on_postgresql() -> BTreeMap<String, Metric> {
         tempfile::Builder::new().permissions(Permissions::from_mode(0o711)).tempdir().expect("a folder");
     let data = place.path().join("data");
     std::fs::DirBuilder::new().mode(0o711).create(&data).expect("a folder");
+    let lake = place.path().join("lake");
+    std::fs::create_dir(&lake).expect("a folder");
     let setup = Setup::default()
         .with("database.private", true)
         .with("desk.data_dir", data.to_string_lossy().into_owned())
@@ -137,6 +139,8 @@ async fn on_postgresql() -> BTreeMap<String, Metric> {
         .with("kurrent.categories", vec!["*".to_owned()])
         .with("log.witness", place.path().join("witness").to_string_lossy().into_owned())
         .with("log.witness_every_ms", 1_000)
+        .with("lake.url", lake.to_string_lossy().into_owned())
+        .with("lake.every_ms", 500)
         .with("api.listen", listen.clone());
     let scene = Scene::started(setup).await;
     a_client_of_others(&scene, &kurrent).await;

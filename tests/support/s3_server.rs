@@ -1,5 +1,5 @@
 //! A server that speaks S3, started for a test on a free port and ended with it: moto, which `ops/install/s3-server`
-//! installs. It believes any key.
+//! installs, one request at a time. It believes any key.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+
+/// What the server is.
+const PROGRAM: &str = include_str!("s3_server.py");
 
 /// How long the server may take to answer.
 const START_MAX: Duration = Duration::from_mins(1);
@@ -23,7 +26,7 @@ impl S3Server {
     pub async fn start() -> Self {
         let program = Path::new(env!("CARGO_MANIFEST_DIR"))
             .ancestors()
-            .map(|folder| folder.join("target/tools/s3-server/bin/moto_server"))
+            .map(|folder| folder.join("target/tools/s3-server/bin/python"))
             .find(|program| program.exists())
             .unwrap_or_else(|| {
                 panic!("a server that speaks S3 is not installed here: run ops/install/s3-server")
@@ -31,7 +34,7 @@ impl S3Server {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = free.expect("a free port").port();
         let process = Command::new(program)
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .args(["-c", PROGRAM, &port.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

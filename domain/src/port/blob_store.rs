@@ -2,6 +2,7 @@
 //! raw payloads, files of the lake. It is no file system: nothing is changed, and nothing grows.
 
 use super::PortFuture;
+use crate::time::Timestamp;
 use std::error::Error;
 use std::fmt;
 use std::ops::Range;
@@ -217,6 +218,31 @@ pub trait BlobStore: Send + Sync {
         after: Option<&'a BlobName>,
         limit: usize,
     ) -> PortFuture<'a, Result<Vec<BlobEntry>, BlobError>>;
+}
+
+/// A store in which blobs are also replaced and removed: those that only point at others, and those that nothing points at
+/// any more. Whoever wants blobs that never change is given no more than [`BlobStore`].
+pub trait ChangingBlobs: BlobStore {
+    /// Keeps bytes under a name, whatever was there. Readers see the old bytes or the new ones, whole.
+    ///
+    /// # Errors
+    ///
+    /// As [`BlobStore::put`]; after [`BlobError::Unreachable`] nobody knows which bytes are kept.
+    fn replace<'a>(&'a self, name: &'a BlobName, bytes: Vec<u8>) -> PortFuture<'a, Result<(), BlobError>>;
+
+    /// Removes a blob. One that isn't there stays gone.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Denied`], [`BlobError::Unreachable`].
+    fn remove<'a>(&'a self, name: &'a BlobName) -> PortFuture<'a, Result<(), BlobError>>;
+
+    /// When the bytes of a blob were kept, by the store's own clock.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Missing`].
+    fn kept_at<'a>(&'a self, name: &'a BlobName) -> PortFuture<'a, Result<Timestamp, BlobError>>;
 }
 
 #[cfg(test)]

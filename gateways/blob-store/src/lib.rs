@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod changes;
 mod errors;
 mod memory;
 mod objects;
@@ -10,4 +11,4 @@ mod place;
 
 pub use address::{Address, InvalidAddress};
 pub use memory::MemoryBlobs;
-pub use objects::{Credentials, OpenError, Options, open};
+pub use objects::{Credentials, OpenError, Options, open, open_changing};

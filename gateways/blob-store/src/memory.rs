@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::future::ready;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 use stele_domain::port::PortFuture;
 use stele_domain::port::blob_store::{
-    BLOB_BYTES_MAX, BLOB_LIST_MAX, BlobEntry, BlobError, BlobName, BlobStore, Put,
+    BLOB_BYTES_MAX, BLOB_LIST_MAX, BlobEntry, BlobError, BlobName, BlobStore, ChangingBlobs, Put,
 };
+use stele_domain::time::Timestamp;
 
 /// What it says of where it is.
 const URL: &str = "memory:";
@@ -15,11 +17,25 @@ const URL: &str = "memory:";
 /// Blobs in memory.
 #[derive(Debug, Default)]
 pub struct MemoryBlobs {
-    blobs: Mutex<BTreeMap<BlobName, Vec<u8>>>,
+    blobs: Mutex<BTreeMap<BlobName, Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    bytes: Vec<u8>,
+    at: Timestamp,
+}
+
+impl Kept {
+    fn now(bytes: Vec<u8>) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+        Self { bytes, at: Timestamp::from_micros(micros) }
+    }
 }
 
 impl MemoryBlobs {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<BlobName, Vec<u8>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<BlobName, Kept>> {
         self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -30,7 +46,7 @@ impl MemoryBlobs {
     ) -> Result<T, BlobError> {
         let blobs = self.lock();
         let missing = || BlobError::Missing { name: name.clone(), store: URL.to_owned() };
-        look(blobs.get(name).ok_or_else(missing)?)
+        look(&blobs.get(name).ok_or_else(missing)?.bytes)
     }
 }
 
@@ -55,7 +71,7 @@ impl BlobStore for MemoryBlobs {
             if blobs.contains_key(name) {
                 return Put::There;
             }
-            blobs.insert(name.clone(), bytes);
+            blobs.insert(name.clone(), Kept::now(bytes));
             Put::Kept
         });
         Box::pin(ready(put))
@@ -98,7 +114,26 @@ impl BlobStore for MemoryBlobs {
             .iter()
             .filter(|(name, _)| name.as_str().starts_with(&under) && after.is_none_or(|after| *name > after))
             .take(limit.min(BLOB_LIST_MAX))
-            .map(|(name, bytes)| BlobEntry { name: name.clone(), bytes: count(bytes) });
+            .map(|(name, kept)| BlobEntry { name: name.clone(), bytes: count(&kept.bytes) });
         Box::pin(ready(Ok(entries.collect())))
+    }
+}
+
+impl ChangingBlobs for MemoryBlobs {
+    fn replace<'a>(&'a self, name: &'a BlobName, bytes: Vec<u8>) -> PortFuture<'a, Result<(), BlobError>> {
+        let replaced = limited(name, count(&bytes)).map(|()| {
+            self.lock().insert(name.clone(), Kept::now(bytes));
+        });
+        Box::pin(ready(replaced))
+    }
+
+    fn remove<'a>(&'a self, name: &'a BlobName) -> PortFuture<'a, Result<(), BlobError>> {
+        self.lock().remove(name);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn kept_at<'a>(&'a self, name: &'a BlobName) -> PortFuture<'a, Result<Timestamp, BlobError>> {
+        let missing = BlobError::Missing { name: name.clone(), store: URL.to_owned() };
+        Box::pin(ready(self.lock().get(name).map(|kept| kept.at).ok_or(missing)))
     }
 }

@@ -3,7 +3,7 @@
 use crate::address::Address;
 use crate::errors;
 use crate::memory::{count, limited};
-use crate::place::Place;
+use crate::place::{PRIVATE, Place, SHARED};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::aws::AmazonS3Builder;
@@ -20,7 +20,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use stele_domain::port::PortFuture;
-use stele_domain::port::blob_store::{BLOB_LIST_MAX, BlobEntry, BlobError, BlobName, BlobStore, Put};
+use stele_domain::port::blob_store::{
+    BLOB_LIST_MAX, BlobEntry, BlobError, BlobName, BlobStore, ChangingBlobs, Put,
+};
 
 /// How often a request is made again by itself. Whoever asks tries again too, and knows for how long.
 const RETRIES: usize = 2;
@@ -52,6 +54,8 @@ pub struct Options {
     pub certificates: Option<Vec<u8>>,
     /// How long one request may take, with its bytes.
     pub request_max: Duration,
+    /// Whether others may enter the directories that are made, as the umask says; else only this user.
+    pub shared: bool,
 }
 
 impl Default for Options {
@@ -63,6 +67,7 @@ impl Default for Options {
             credentials: None,
             certificates: None,
             request_max: REQUEST_MAX_DEFAULT,
+            shared: false,
         }
     }
 }
@@ -96,11 +101,25 @@ pub enum OpenError {
 ///
 /// [`OpenError::Directory`] where a directory is not there, [`OpenError::Settings`] where settings can't be used.
 pub fn open(address: &Address, options: &Options) -> Result<Arc<dyn BlobStore>, OpenError> {
+    Ok(Arc::new(objects(address, options)?))
+}
+
+/// The same for whoever also replaces and removes blobs.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_changing(address: &Address, options: &Options) -> Result<Arc<dyn ChangingBlobs>, OpenError> {
+    Ok(Arc::new(objects(address, options)?))
+}
+
+fn objects(address: &Address, options: &Options) -> Result<Objects, OpenError> {
     let url = address.to_string();
-    let objects = match address {
+    Ok(match address {
         Address::Directory(directory) => {
             let unusable = |source| OpenError::Directory { directory: directory.clone(), source };
-            let place = Place::of(directory).map_err(unusable)?;
+            let mode = if options.shared { SHARED } else { PRIVATE };
+            let place = Place::of(directory, mode).map_err(unusable)?;
             let store = LocalFileSystem::new_with_prefix(directory).map_err(|error| settings(&url, error))?;
             Objects {
                 store: Arc::new(store.with_fsync(true)),
@@ -119,8 +138,7 @@ pub fn open(address: &Address, options: &Options) -> Result<Arc<dyn BlobStore>, 
             request_max: options.request_max,
             url,
         },
-    };
-    Ok(Arc::new(objects))
+    })
 }
 
 fn settings(url: &str, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> OpenError {
@@ -160,19 +178,19 @@ fn region(options: &Options, variable: impl Fn(&str) -> Option<String>) -> Optio
 }
 
 /// A store behind the client of many stores.
-struct Objects {
-    store: Arc<dyn ObjectStore>,
+pub(crate) struct Objects {
+    pub(crate) store: Arc<dyn ObjectStore>,
     url: String,
     prefix: Option<BlobName>,
     /// Where the blobs are, when they are files.
-    place: Option<Place>,
+    pub(crate) place: Option<Place>,
     /// Whether it lists names in their order.
     ordered: bool,
     request_max: Duration,
 }
 
 impl Objects {
-    fn path(&self, name: &BlobName) -> ObjectPath {
+    pub(crate) fn path(&self, name: &BlobName) -> ObjectPath {
         match &self.prefix {
             Some(prefix) => ObjectPath::from(format!("{prefix}/{name}")),
             None => ObjectPath::from(name.as_str()),
@@ -188,7 +206,7 @@ impl Objects {
         BlobName::new(text).ok()
     }
 
-    fn failed(&self, error: Error, name: Option<&BlobName>) -> BlobError {
+    pub(crate) fn failed(&self, error: Error, name: Option<&BlobName>) -> BlobError {
         errors::of(error, name, &self.url)
     }
 
@@ -197,7 +215,10 @@ impl Objects {
     }
 
     /// Waits for an answer no longer than a request may take: a disk that hangs holds up nobody for ever.
-    async fn within<T>(&self, work: impl Future<Output = Result<T, BlobError>>) -> Result<T, BlobError> {
+    pub(crate) async fn within<T>(
+        &self,
+        work: impl Future<Output = Result<T, BlobError>>,
+    ) -> Result<T, BlobError> {
         match tokio::time::timeout(self.request_max * 2, work).await {
             Ok(done) => done,
             Err(late) => Err(self.unreachable(late)),
@@ -227,7 +248,7 @@ impl Objects {
     }
 
     /// Does something with the directory, on a thread that may wait.
-    async fn on_disk(
+    pub(crate) async fn on_disk(
         &self,
         work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
     ) -> Result<(), BlobError> {
@@ -236,7 +257,7 @@ impl Objects {
         done.map_err(|error| errors::of_disk(error, &self.url))
     }
 
-    async fn length(&self, name: &BlobName) -> Result<u64, BlobError> {
+    pub(crate) async fn length(&self, name: &BlobName) -> Result<u64, BlobError> {
         let meta = self.store.head(&self.path(name)).await;
         match meta.map(|meta| meta.size).map_err(|error| self.failed(error, Some(name))) {
             Err(missing @ BlobError::Missing { .. }) => self.really(name, missing).await,

@@ -25,16 +25,23 @@ pub struct Place {
     path: PathBuf,
     device: u64,
     inode: u64,
+    /// Who may enter the directories that are made in it.
+    mode: u32,
 }
+
+/// Only this user.
+pub const PRIVATE: u32 = 0o700;
+/// Whoever this process's umask lets.
+pub const SHARED: u32 = 0o777;
 
 impl Place {
     /// The directory at a path.
-    pub fn of(path: &Path) -> io::Result<Self> {
+    pub fn of(path: &Path, mode: u32) -> io::Result<Self> {
         let found = std::fs::metadata(path)?;
         if !found.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino() })
+        Ok(Self { path: path.to_owned(), device: found.dev(), inode: found.ino(), mode })
     }
 
     /// Refuses another directory under the same name: where a disk was unmounted, what it was mounted on is there.
@@ -47,8 +54,7 @@ impl Place {
         }
     }
 
-    /// Makes ready to put a blob: directories for it that only this user may enter, without what earlier puts of this name
-    /// have left.
+    /// Makes ready to put a blob: the directories for it, without what earlier puts of this name have left.
     pub fn prepare(&self, name: &BlobName) -> io::Result<()> {
         self.is_still_there()?;
         let file = self.path.join(name.as_str());
@@ -56,7 +62,7 @@ impl Place {
         else {
             return Ok(());
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        DirBuilder::new().recursive(true).mode(self.mode).create(directory)?;
         for entry in std::fs::read_dir(directory)? {
             let entry = entry?;
             let left = entry

@@ -10,6 +10,7 @@ mod approve;
 mod control;
 mod db;
 mod keys;
+mod lake;
 mod limits;
 mod log;
 mod prove;
@@ -64,6 +65,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Approve(args) => with(config(), |config| approve::run(&args, config, json)),
         Command::Alerts(args) => with(config(), |config| alerts::run(&args, config, json)),
         Command::Log(command) => with(config(), |config| log::run(command, config, json)),
+        Command::Lake(command) => with(config(), |config| lake::run(&command, config, json)),
         Command::Status => with(config(), |config| show::status(config, json)),
         Command::Trace(args) => with(config(), |config| show::trace(&args, config, json)),
         Command::Table(args) => with(config(), |config| show::table(&args, config, json)),

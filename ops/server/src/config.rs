@@ -3,7 +3,9 @@
 //! A configuration that loads is one that can be run: every value has been turned into what the parts want.
 
 mod archive;
+mod bucket;
 mod check;
+mod lake;
 mod layers;
 mod limits;
 mod log;
@@ -12,6 +14,8 @@ mod problem;
 mod raw;
 
 pub(crate) use archive::Archive;
+pub(crate) use bucket::Bucket;
+pub(crate) use lake::Lake;
 pub(crate) use limits::{FIELDS as LIMIT_FIELDS, Field as LimitField};
 pub(crate) use log::{EventStoreAt, LogElsewhere, RemoteLogAt};
 pub(crate) use problem::Problem;
@@ -207,6 +211,8 @@ pub(crate) struct Config {
     pub cache_bytes: usize,
     /// Where its sealed segments go.
     pub archive: Archive,
+    /// Where its facts are published.
+    pub lake: Lake,
     /// Who is told of the log's checkpoints.
     pub witness: Option<WitnessOptions>,
     pub batch_records_max: usize,

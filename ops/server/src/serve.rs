@@ -6,12 +6,16 @@ use crate::demo::tie;
 use crate::exit::{Failure, Outcome};
 use crate::observe;
 use crate::telemetry;
-use crate::wiring::{self, Roles};
+use crate::wiring::{self, Role, Roles};
 
 /// Runs the desk until it is told to end.
 pub(crate) fn run(config: &Config, args: &ServeArgs) -> Outcome {
     if let Some(parent) = args.child_of {
         tie::to_parent(parent)?;
+    }
+    if args.roles.contains(&Role::Lake) && config.lake.address.is_none() {
+        return Err(Failure::usage("the role `lake` has nowhere to publish to")
+            .advise("set lake.url to file:///a/directory or s3://bucket/prefix, or leave the role out"));
     }
     let metrics = telemetry::start(&config.telemetry).map_err(|error| Failure::error(&error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

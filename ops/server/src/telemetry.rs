@@ -120,6 +120,7 @@ fn announce() {
     stele_api::announce();
     stele_commands::announce();
     stele_event_log::announce();
+    stele_lake::announce();
     stele_eventstore::announce();
     stele_intents::announce();
     stele_kurrent::announce();

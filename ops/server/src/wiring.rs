@@ -2,6 +2,7 @@
 
 mod archive;
 mod belief;
+mod blobs;
 mod clock;
 mod core;
 mod door;
@@ -10,6 +11,7 @@ mod event_store;
 mod handles;
 mod health;
 mod kurrent_door;
+pub(crate) mod lake;
 mod log_door;
 mod parts;
 mod patience;
@@ -166,7 +168,8 @@ async fn open(
     if let (true, Some(handle)) = (config.database.strict, &projections) {
         strict::by_the_runner(core, handle.clone(), parts);
     }
-    let shown = (Arc::clone(&store), projections.clone());
+    let lake = if roles.has(Role::Lake) { lake::start(config, core, parts)? } else { None };
+    let shown = telling::Shown { store: Arc::clone(&store), projections: projections.clone(), lake };
     let vitals = telling::start(config, core, roles, shown, metrics, parts);
     let here: BTreeSet<Service> = roles.services().collect();
     let elsewhere = Service::ALL.into_iter().filter(|service| !here.contains(service)).collect();

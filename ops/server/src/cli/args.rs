@@ -3,11 +3,13 @@
 
 mod access;
 mod alerts;
+mod lake;
 mod log;
 mod whatif;
 
 pub(crate) use access::{ApproveArgs, KeyCreateArgs, KeysCommand};
 pub(crate) use alerts::{AlertsArgs, AlertsCommand};
+pub(crate) use lake::{CompactArgs, DoctorArgs, LakeArgs, LakeCommand, PublishArgs};
 pub(crate) use log::{
     ArchiveArgs, BackupArgs, ExportArgs, ImportArgs, LogCommand, RestoreArgs, VerifyArgs, WatchArgs,
 };
@@ -127,6 +129,9 @@ pub(crate) enum Command {
     /// Look at the event log, or verify it
     #[command(subcommand)]
     Log(LogCommand),
+    /// Publish facts as Delta tables for others to ask, verify them, or examine their store
+    #[command(subcommand)]
+    Lake(LakeCommand),
     /// Make, list and revoke the keys that let persons and processes in
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -1,10 +1,9 @@
 //! Where sealed segments of the log go, how it is reached, and what stays.
 
-use std::path::PathBuf;
+use super::Bucket;
 use std::time::Duration;
 use stele_blob_store::Address;
 use stele_event_log::Keep;
-use stele_intents::key::KeySource;
 
 /// The archive of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,17 +12,9 @@ pub(crate) struct Archive {
     pub address: Option<Address>,
     /// Whether the process that owns the log archives by itself.
     pub automatic: bool,
-    pub region: String,
-    pub endpoint: String,
-    /// Whether it may be reached without TLS.
-    pub plain_http: bool,
-    pub access_key_id: String,
-    pub secret: Option<KeySource>,
-    pub ca_file: Option<PathBuf>,
+    pub bucket: Bucket,
     pub keep: Keep,
     pub cache_bytes: u64,
     /// How long a reader waits for a segment.
     pub wait_max: Duration,
-    /// How long one request may take.
-    pub request_max: Duration,
 }

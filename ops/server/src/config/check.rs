@@ -1,8 +1,10 @@
 //! From keys and values to what the parts of the desk want, with the key's name in every complaint.
 
 mod archive;
+mod bucket;
 mod client;
 mod kurrent;
+mod lake;
 mod serving;
 mod witness;
 
@@ -74,6 +76,7 @@ pub(crate) fn checked(layers: &Layers) -> Result<Config, Problem> {
         segment_bytes: raw.log.segment_bytes,
         cache_bytes: raw.log.cache_bytes,
         archive: check.archive(&raw.log)?,
+        lake: check.lake(&raw.lake)?,
         witness,
         batch_records_max: raw.read_models.batch_records_max,
         telemetry: check.telemetry(&raw.telemetry, &raw.desk.instance)?,

@@ -21,6 +21,7 @@ pub(crate) struct Raw {
     pub limits: Limits,
     pub executor: Executor,
     pub log: Log,
+    pub lake: Lake,
     pub api: Api,
     pub kurrent: Kurrent,
     pub access: Access,
@@ -225,6 +226,22 @@ pub(crate) struct LogArchive {
     pub secret_access_key_env: String,
     pub cache_bytes: u64,
     pub wait_ms_max: u64,
+    pub request_ms_max: u64,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lake {
+    pub url: String,
+    pub every_ms: u64,
+    pub compact_files: usize,
+    pub region: String,
+    pub endpoint: String,
+    pub plain_http: bool,
+    pub ca_file: String,
+    pub access_key_id: String,
+    pub secret_access_key_file: String,
+    pub secret_access_key_env: String,
     pub request_ms_max: u64,
 }
 

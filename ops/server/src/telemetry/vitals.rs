@@ -26,6 +26,7 @@ use stele_domain::trading::account::event::Mode;
 use stele_domain::trading::account::state::Arming;
 use stele_domain::trading::account::{Account, State as AccountState};
 use stele_domain::{market, treasury};
+use stele_lake::figures::Figures;
 use stele_projections::models::parked_events::ParkedRow;
 use stele_projections::projection::TableRow as _;
 use stele_projections::runner::Handle;
@@ -53,6 +54,7 @@ pub(crate) struct Subject {
     pub roles: String,
     pub data_dir: PathBuf,
     pub projections: Option<Handle>,
+    pub lake: Option<Arc<Figures>>,
     pub store: Arc<dyn ReadStore>,
     pub health: Health,
     /// Files of certificates that this process shows or believes.
@@ -189,6 +191,9 @@ impl Vitals {
         show(subject, &seen, now);
         if let Some(handle) = &subject.projections {
             show_projections(handle, seen.head, now);
+        }
+        if let (Some(lake), Some(head)) = (&subject.lake, seen.head) {
+            lake.tell(head, now);
         }
         self.metrics.render()
     }

@@ -1,17 +1,15 @@
 //! The archive of the log, within reach of this process. Nobody asks it anything yet.
 
-use super::secret;
+use super::blobs;
 use crate::config::{Archive as Settings, Config};
-use crate::exit::{Code, Failure, chain};
-use secrecy::SecretString;
+use crate::exit::{Failure, chain};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use stele_blob_store::{Address, Credentials, OpenError, Options, open};
+use stele_blob_store::{Address, open};
 use stele_domain::port::blob_store::BlobStore;
 use stele_event_log::storage::DirectoryStorage;
 use stele_event_log::{Archive, ArchiveOptions, Reach, archive_stat};
-use stele_intents::key::KeySource;
 
 /// How long a command waits for one segment: a day. Each request has its own limit, so that a store that does not answer is
 /// told of long before; one that is slow only takes its time.
@@ -93,38 +91,6 @@ fn within(
 }
 
 fn store(settings: &Settings, address: &Address) -> Result<Arc<dyn BlobStore>, Failure> {
-    let credentials = settings.secret.as_ref().map(|source| {
-        let (access_key_id, secret_access_key) = (settings.access_key_id.clone(), secret_of(source)?);
-        Ok::<_, Failure>(Credentials { access_key_id, secret_access_key })
-    });
-    let certificates = settings.ca_file.as_ref().map(|path| {
-        let unread = |error| {
-            format!("configuration: `log.archive.ca_file`: {} can't be read: {error}", path.display())
-        };
-        std::fs::read(path).map_err(|error| Failure::usage(unread(error)))
-    });
-    let options = Options {
-        region: settings.region.clone(),
-        endpoint: settings.endpoint.clone(),
-        plain_http: settings.plain_http,
-        credentials: credentials.transpose()?,
-        certificates: certificates.transpose()?,
-        request_max: settings.request_max,
-    };
-    open(address, &options).map_err(|error| match &error {
-        OpenError::Directory { .. } => Failure::new(Code::Unavailable, chain(&error)),
-        OpenError::Settings { .. } => {
-            Failure::usage(format!("configuration: `log.archive`: {}", chain(&error)))
-        }
-    })
-}
-
-fn secret_of(source: &KeySource) -> Result<SecretString, Failure> {
-    const SETTING: &str = "log.archive.secret_access_key";
-    match source {
-        KeySource::File(path) => secret::line(SETTING, path),
-        KeySource::Env(name) => std::env::var(name).map(SecretString::from).map_err(|_| {
-            Failure::usage(format!("configuration: `{SETTING}_env`: the variable {name} is not set to text"))
-        }),
-    }
+    let options = blobs::options("log.archive", &settings.bucket)?;
+    open(address, &options).map_err(|error| blobs::not_opened("log.archive", &error))
 }

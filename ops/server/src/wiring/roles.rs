@@ -21,6 +21,8 @@ pub(crate) enum Role {
     Alerts,
     /// Keeps the tables.
     Projections,
+    /// Publishes facts as Delta tables, where `lake.url` says where.
+    Lake,
     /// Answers on the socket.
     Api,
 }
@@ -49,7 +51,7 @@ impl Roles {
             Role::Strategy => Some(Service::Strategy),
             Role::Executor => Some(Service::Executor),
             Role::Projections => Some(Service::Projections),
-            Role::Alerts | Role::Api => None,
+            Role::Alerts | Role::Lake | Role::Api => None,
         })
     }
 

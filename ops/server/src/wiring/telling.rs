@@ -8,14 +8,22 @@ use crate::telemetry::{self, Subject, Tracing, Vitals};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::Arc;
 use stele_domain::port::read_store::ReadStore;
+use stele_lake::figures::Figures;
 use stele_projections::runner::Handle;
+
+/// Parts of this process that have figures of their own.
+pub(super) struct Shown {
+    pub store: Arc<dyn ReadStore>,
+    pub projections: Option<Handle>,
+    pub lake: Option<Arc<Figures>>,
+}
 
 /// Starts the sampler of the gauges, and tracing in the process that folds the log anyway.
 pub(super) fn start(
     config: &Config,
     core: &Core,
     roles: &Roles,
-    tables: (Arc<dyn ReadStore>, Option<Handle>),
+    shown: Shown,
     metrics: PrometheusHandle,
     parts: &mut Parts,
 ) -> Vitals {
@@ -31,8 +39,9 @@ pub(super) fn start(
         version: crate::VERSION,
         roles: roles.names(),
         data_dir: config.data_dir.clone(),
-        store: tables.0,
-        projections: tables.1,
+        store: shown.store,
+        projections: shown.projections,
+        lake: shown.lake,
         health: parts.health(),
         certificates: telemetry::certificates_of(config),
     };

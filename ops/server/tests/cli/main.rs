@@ -13,6 +13,7 @@ mod exit_codes;
 mod flips;
 mod keys;
 mod killed;
+mod lake;
 mod offline;
 mod operating;
 #[path = "../../../../tests/support/witness.rs"]

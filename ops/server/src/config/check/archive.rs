@@ -1,7 +1,7 @@
 //! Where sealed segments of the log go, and what stays.
 
 use super::Check;
-use super::serving::file;
+use super::bucket::BucketRaw;
 use crate::config::{Archive, Problem, raw};
 use std::time::Duration;
 use stele_blob_store::Address;
@@ -26,33 +26,22 @@ impl Check<'_> {
             );
             return Err(self.refused("log.segment_bytes", &rule));
         }
-        let secret = self.secret(
-            "log.archive.secret_access_key",
-            &archive.secret_access_key_file,
-            &archive.secret_access_key_env,
-        )?;
-        if secret.is_some() == archive.access_key_id.is_empty() {
-            let rule = "a key has a name and a secret: set this together with `log.archive.secret_access_key_file` or \
-                        `log.archive.secret_access_key_env`";
-            return Err(self.refused("log.archive.access_key_id", rule));
-        }
-        if !archive.endpoint.is_empty() {
-            self.url("log.archive.endpoint", &archive.endpoint, ["http", "https"])?;
-            if archive.endpoint.starts_with("http:") && !archive.plain_http {
-                let rule = "the log would go there in the clear: write https://…, or set `log.archive.plain_http = true` where \
-                            the network between is yours";
-                return Err(self.refused("log.archive.endpoint", rule));
-            }
-        }
+        let bucket = self.bucket(&BucketRaw {
+            section: "log.archive",
+            what: "the log",
+            region: &archive.region,
+            endpoint: &archive.endpoint,
+            plain_http: archive.plain_http,
+            ca_file: &archive.ca_file,
+            access_key_id: &archive.access_key_id,
+            secret_file: &archive.secret_access_key_file,
+            secret_env: &archive.secret_access_key_env,
+            request_ms_max: archive.request_ms_max,
+        })?;
         Ok(Archive {
             address,
             automatic: archive.automatic,
-            region: archive.region.clone(),
-            endpoint: archive.endpoint.clone(),
-            plain_http: archive.plain_http,
-            access_key_id: archive.access_key_id.clone(),
-            secret,
-            ca_file: file(&archive.ca_file),
+            bucket,
             keep: Keep {
                 segments: archive.keep_segments,
                 bytes: archive.keep_bytes,
@@ -62,7 +51,6 @@ impl Check<'_> {
             },
             cache_bytes: archive.cache_bytes,
             wait_max: Duration::from_millis(archive.wait_ms_max),
-            request_max: Duration::from_millis(archive.request_ms_max),
         })
     }
 }

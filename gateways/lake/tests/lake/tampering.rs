@@ -1,0 +1,95 @@
+//! What is changed in a lake by hand is named.
+
+use crate::support::{log_of, memory, open, publish, verified};
+use std::sync::Arc;
+use stele_domain::port::blob_store::{BlobName, ChangingBlobs};
+use stele_lake::verify::{Difference, Verified};
+
+const TABLE: &str = "fact_decision";
+
+async fn lake() -> (Arc<stele_event_log::MemoryLog>, Arc<dyn ChangingBlobs>, BlobName) {
+    let log = log_of(220).await;
+    let store = memory();
+    publish(&store, &*log).await.unwrap();
+    let publisher = open(&store).await.unwrap();
+    let table = publisher.tables().find(|table| table.name() == TABLE).unwrap();
+    let path = table.paths().next().unwrap().0.to_owned();
+    (log, store, BlobName::new(&format!("{TABLE}/{path}")).unwrap())
+}
+
+/// The findings of the table, with no other table having any.
+fn of_table(all: Vec<Verified>) -> Vec<Difference> {
+    let mut found = vec![];
+    for table in all {
+        if table.table == TABLE {
+            found = table.differences;
+        } else {
+            assert_eq!(table.differences, [], "{}", table.table);
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flipped_bit_and_a_missing_file_are_named() {
+    let (log, store, file) = lake().await;
+    let bytes = store.get(&file).await.unwrap();
+    for at in [0, 40, bytes.len() / 2, bytes.len() - 1] {
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1;
+        store.replace(&file, flipped).await.unwrap();
+        let found = of_table(verified(&store, &*log).await);
+        let named = |found: &Difference| matches!(found, Difference::File { what } if what.contains("not those that were committed"));
+        assert!(found.iter().any(named), "byte {at}: {found:?}");
+    }
+    store.remove(&file).await.unwrap();
+    let found = of_table(verified(&store, &*log).await);
+    assert!(matches!(&found[0], Difference::File { what } if what.contains(".parquet")), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .any(|found| matches!(found, Difference::Day { day, lake: 0, .. } if day == "2026-11-20"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_a_commit_adds_or_takes_by_hand_are_named_with_their_day() {
+    let (log, store, file) = lake().await;
+    let path = file.as_str().strip_prefix("fact_decision/").unwrap();
+    let next = BlobName::new("fact_decision/_delta_log/00000000000000000002.json").unwrap();
+    let remove = format!("{{\"remove\":{{\"path\":\"{path}\",\"dataChange\":true}}}}\n");
+    store.replace(&next, remove.into_bytes()).await.unwrap();
+    let found = of_table(verified(&store, &*log).await);
+    assert!(
+        found.iter().any(
+            |found| matches!(found, Difference::Day { day, lake: 0, log } if day == "2026-11-20" && *log > 0)
+        ),
+        "{found:?}"
+    );
+    assert!(found.iter().any(|found| matches!(found, Difference::Said { .. })), "{found:?}");
+
+    // The same file again, under another name: every row of it twice.
+    let copy = BlobName::new("fact_decision/dt=2026-11-20/again.parquet").unwrap();
+    let bytes = store.get(&file).await.unwrap();
+    let size = bytes.len();
+    store.replace(&copy, bytes).await.unwrap();
+    let add = format!(
+        "{{\"add\":{{\"path\":\"dt=2026-11-20/again.parquet\",\"partitionValues\":{{\"dt\":\"2026-11-20\"}},\
+         \"size\":{size},\"modificationTime\":0,\"dataChange\":true}}}}\n"
+    );
+    store.replace(&next, add.into_bytes()).await.unwrap();
+    let found = of_table(verified(&store, &*log).await);
+    assert!(
+        found.iter().any(|found| matches!(found, Difference::Day { lake, log, .. } if *lake == 2 * log)),
+        "{found:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_ends_before_the_lake_does_is_named() {
+    let (_, store, _) = lake().await;
+    let short = log_of(100).await;
+    for table in verified(&store, &*short).await {
+        assert!(table.differences.iter().any(|found| matches!(found, Difference::Ahead { .. })), "{table:?}");
+    }
+}
