@@ -7,11 +7,14 @@ TOLD.json is what `stele lake verify --json` says. Exit code 1, with what differ
 
 import argparse
 import json
+import pathlib
 import sys
 from decimal import Decimal
 
 import duckdb
+import duckdb_extension_delta
 import polars as pl
+import psycopg
 from deltalake import DeltaTable
 
 # What is summed in each table, besides the count and the sum of positions: whole numbers as text, and decimals.
@@ -26,12 +29,12 @@ DECIMALS = {
     "fact_reference_price": ["rate", "bid"],
     "fact_decision": ["implied_rate", "reference_rate"],
 }
-# The same rows in PostgreSQL: which table, which of its rows, and what its columns are called.
+# The same rows in PostgreSQL: in which table, and which of its rows.
 SQL = {
-    "fact_command": ("commands", "true", {}),
-    "fact_decision": ("decisions", "true", {}),
-    "fact_quote": ("quotes", "true", {}),
-    "fact_result": ("result_steps", "step <> 'released'", {}),
+    "fact_command": ("commands", "true"),
+    "fact_decision": ("decisions", "true"),
+    "fact_quote": ("quotes", "true"),
+    "fact_result": ("result_history", "step <> 'released'"),
 }
 
 
@@ -49,8 +52,7 @@ def with_duckdb(url, table, connection):
     sums = [f'sum(cast("{name}" as hugeint)) as "{name}"' for name in units]
     sums += [f'sum("{name}") as "{name}"' for name in decimals]
     asked = ", ".join(["count(*) as rows", "sum(position) as positions", "count(distinct dt) as days", *sums])
-    where = "where kind in ('received', 'repeat', 'rejected')" if table == "fact_quote:quotes" else ""
-    result = connection.execute(f"select {asked} from delta_scan('{url}/{table}') {where}")
+    result = connection.execute(f"select {asked} from delta_scan('{url}/{table}')")
     names = [column[0] for column in result.description]
     return numbers(dict(zip(names, result.fetchone())))
 
@@ -78,32 +80,17 @@ def with_delta_rs(url, table, options):
 
 
 def duckdb_connection():
-    connection = duckdb.connect(config={"allow_unsigned_extensions": "false"})
-    import duckdb_extension_delta
-
-    path = next(
-        file
-        for file in __import__("pathlib").Path(duckdb_extension_delta.__file__).parent.rglob("*")
-        if ".duckdb_extension" in file.name
-    )
-    if path.suffix == ".gz":
-        import gzip
-        import tempfile
-
-        unpacked = __import__("pathlib").Path(tempfile.mkdtemp()) / "delta.duckdb_extension"
-        unpacked.write_bytes(gzip.decompress(path.read_bytes()))
-        path = unpacked
-    connection.execute(f"load '{path}'")
-    connection.execute("set timezone = 'UTC'")
+    connection = duckdb.connect()
+    # DuckDB verifies the signature of what it loads.
+    folder = pathlib.Path(duckdb_extension_delta.__file__).parent
+    connection.execute(f"load '{next(folder.rglob('*.duckdb_extension'))}'")
     return connection
 
 
 def with_postgres(dsn, table, position):
-    import psycopg
-
-    name, where, renamed = SQL[table]
+    name, where = SQL[table]
     units, decimals = wanted(table)
-    sums = [f'sum({renamed.get(column, column)}) as "{column}"' for column in units + decimals]
+    sums = [f"sum({column}) as {column}" for column in units + decimals]
     asked = ", ".join(["count(*) as rows", "sum(position) as positions", *sums])
     with psycopg.connect(dsn) as connection:
         cursor = connection.execute(
@@ -147,13 +134,12 @@ def main():
             answer = with_postgres(args.postgres, table, one["position"])
             compared = {name: right[name] for name in answer}
             if table == "fact_quote":
+                # What was understood in a request is a table of its own there.
                 frame = pl.read_delta(f"{args.url}/{table}").filter(pl.col("kind") != "demand")
                 compared = numbers({"rows": frame.height, "positions": frame["position"].sum()})
+            answers["postgresql"] = answer
             if answer != compared:
                 wrong.append("postgresql")
-                answers["postgresql"] = answer
-            else:
-                answers["postgresql"] = compared
         word = "DISAGREE" if wrong else "agree"
         print(f"{table:22} {one['rows']:>9} rows  {', '.join(answers)} {word}")
         if wrong:

@@ -10,6 +10,7 @@ mod door;
 mod doors;
 mod evidence;
 mod fold;
+mod lake;
 mod load;
 mod loading;
 mod log;
@@ -73,6 +74,11 @@ enum What {
     },
     /// Folding the log into tables in memory on one thread, beside decoding alone and digesting alone
     Fold {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Facts published as Delta tables into a directory, and a table of thousands of commits opened
+    Lake {
         #[command(flatten)]
         place: Place,
     },
@@ -185,6 +191,7 @@ fn main() -> anyhow::Result<()> {
         }
         What::Tables { place } => runtime()?.block_on(tables::run(&place))?,
         What::Fold { place } => runtime()?.block_on(fold::run(&place))?,
+        What::Lake { place } => runtime()?.block_on(lake::run(&place))?,
         What::Log { place, seconds, rounds, row } => {
             log::appends(&place, log::Plan { seconds, rounds, row })?
         }
