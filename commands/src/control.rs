@@ -306,6 +306,16 @@ impl Control {
         self.wishes.effect(&wish, refresh, ring).await
     }
 
+    /// Lets a projection be folded anew, or what an earlier rebuild has left be dropped: `start` does it, once for each wish.
+    /// That it was asked for is kept; what comes of it is in the tables, and no fact.
+    pub async fn rebuild(
+        &self,
+        wish: Wish,
+        start: impl FnOnce() -> Result<(), Refused> + Send,
+    ) -> Result<(), Refused> {
+        self.wishes.effect(&wish, what(Action::Steer, "rebuild"), start).await
+    }
+
     async fn switch(
         &self,
         service: Service,

@@ -18,6 +18,7 @@ pub mod runner;
 
 pub mod compare;
 pub mod read;
+pub mod rebuild;
 pub mod status;
 pub mod trace;
 

@@ -3,8 +3,10 @@
 use crate::fold::FoldError;
 use crate::models;
 use crate::models::parked_events::ParkedRow;
+use crate::rebuild::{Compared, Outcome, RebuildError};
 use crate::runner::RunnerError;
 use metrics::{counter, describe_counter};
+use std::time::Duration;
 use stele_domain::port::event_log::{LogError, Position, Record};
 
 /// Shows every metric of this crate from the start, and says what it means. How far the tables are is read off the
@@ -125,5 +127,62 @@ pub fn faulted(error: &RunnerError) {
         event = "projections.faulted",
         error = error as &dyn std::error::Error,
         "projections stopped"
+    );
+}
+
+pub fn rebuild_begins(projection: &str, version: u32, by: &str) {
+    tracing::info!(event = "projections.rebuild_begins", projection, version, by, "rebuild begins");
+}
+
+pub fn rebuild_looked(projection: &str, at: Position, different: usize) {
+    tracing::info!(
+        event = "projections.rebuild_looked",
+        projection,
+        position = at.0,
+        parts_different = different,
+        "live rows compared with their digests"
+    );
+}
+
+pub fn rebuild_waits(error: &RebuildError, wait: Duration) {
+    tracing::warn!(
+        event = "projections.rebuild_waits",
+        error = error as &dyn std::error::Error,
+        wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+        "the log or the read store does not answer, the rebuild tries again"
+    );
+}
+
+pub fn rebuild_ended_early(error: &RebuildError) {
+    tracing::error!(
+        event = "projections.rebuild_ended_early",
+        error = error as &dyn std::error::Error,
+        "rebuild ended before it was done"
+    );
+}
+
+pub fn rebuild_ended(outcome: &Outcome, tries: u64) {
+    let Outcome { projection, version, live_version, position, compared, swap } = outcome;
+    let Some(swap) = swap else {
+        let parts = if let Compared::Different(parts) = compared { parts.len() } else { 0 };
+        tracing::error!(
+            event = "projections.rebuild_different",
+            projection,
+            version,
+            position = position.0,
+            parts,
+            "live tables are not what follows from the log, nothing swapped"
+        );
+        return;
+    };
+    tracing::info!(
+        event = "projections.rebuild_swapped",
+        projection,
+        version,
+        live_version,
+        position = position.0,
+        swap_ms = u64::try_from(swap.as_millis()).unwrap_or(u64::MAX),
+        tries,
+        "rebuilt tables have taken the place of the old ones"
     );
 }

@@ -78,7 +78,7 @@ pub struct Runner {
     /// Held while a page is folded; whoever else holds it sees all projections at rest.
     turn: Arc<Mutex<()>>,
     /// Keeps the wishes open when every handle is gone: the runner works on then.
-    _own: Handle,
+    own: Handle,
 }
 
 /// What came of a page, or of a wait that a wish may cut short.
@@ -118,7 +118,7 @@ impl Runner {
             wish,
             status,
             turn,
-            _own: handle.clone(),
+            own: handle.clone(),
         };
         (runner, handle)
     }
@@ -323,6 +323,9 @@ impl Runner {
         let items = fold::read(page.records);
         let turn = self.turn.clone();
         let _turn = turn.lock().await;
+        if self.own.has_others() {
+            return self.look_anew().await;
+        }
         let advanced = self.advance(&items, to, end).await?;
         if advanced != Waiting::Over {
             return Ok(advanced);
@@ -418,10 +421,19 @@ impl Runner {
     /// The store lost its last batches in a crash: they are folded again.
     async fn go_back(&mut self, error: &FoldError) -> Result<Waiting, RunnerError> {
         let before = self.least();
+        let looked = self.look_anew().await?;
+        if looked == Waiting::WentBack {
+            observe::went_back(error, before, self.least());
+        }
+        Ok(looked)
+    }
+
+    /// Finds out again where the tables are, however often the store has to be asked.
+    async fn look_anew(&mut self) -> Result<Waiting, RunnerError> {
         let mut wait = self.options.retry_first;
         loop {
             match self.take_up().await {
-                Ok(()) => break,
+                Ok(()) => return Ok(Waiting::WentBack),
                 Err(passing) if passing.is_transient() => {
                     self.publish(State::Blocked { why: with_causes(&passing) });
                     if self.pause_for(&mut wait).await == Waiting::ToldToStop {
@@ -431,8 +443,6 @@ impl Runner {
                 Err(other) => return Err(other),
             }
         }
-        observe::went_back(error, before, self.least());
-        Ok(Waiting::WentBack)
     }
 
     /// Waits before trying again, and twice as long the next time.

@@ -23,6 +23,9 @@ mod faults;
 #[path = "projections/laws.rs"]
 mod laws;
 #[cfg(test)]
+#[path = "projections/rebuilding.rs"]
+mod rebuilding;
+#[cfg(test)]
 #[path = "projections/running.rs"]
 mod running;
 #[cfg(test)]

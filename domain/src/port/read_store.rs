@@ -1,21 +1,25 @@
 //! Where read models are kept: typed tables that follow from the log and can be thrown away at any time.
 //!
 //! A projection never sees this port; the runner does. What a table looks like is in [`table`], what stands in
-//! it in [`cell`], how it is asked in [`query`], what its rows come to in [`digest`].
+//! it in [`cell`], how it is asked in [`query`], what its rows come to in [`digest`], how
+//! it is folded anew in [`rebuild`].
 
 pub mod cell;
 pub mod digest;
 pub mod query;
+pub mod rebuild;
 pub mod table;
 
 pub use cell::{Cell, Key, Row};
 pub use digest::{DIGEST_PART, Digest};
 pub use query::{Answer, Cursor, Order, PAGE_ROWS_MAX, Page, ScanQuery};
+pub use rebuild::{Claim, OldTables, Rebuild, RebuildPhase, Rebuilding, Swap, Wanted};
 pub use table::{Column, ColumnKind, Misfit, POSITION_COLUMN, Retention, Schema, Table};
 
 use super::PortFuture;
 use super::event_log::Position;
 use crate::ids::EventId;
+use crate::time::Timestamp;
 
 /// How far a projection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +120,27 @@ pub enum StoreError {
         /// Where its digests are.
         digested: Position,
     },
+    /// Somebody folds this projection anew already.
+    #[error("projection {projection} is being rebuilt by {by} since {since}: wait for it, or stop it there")]
+    Rebuilding {
+        /// Which.
+        projection: String,
+        /// Who.
+        by: String,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The tables that an earlier rebuild has replaced are still there.
+    #[error(
+        "the tables of projection {projection} that were replaced at {replaced_at} are still there: look at them, then \
+         `stele rebuild drop-old {projection}`, and ask again"
+    )]
+    OldTables {
+        /// Whose.
+        projection: String,
+        /// When they were replaced.
+        replaced_at: Timestamp,
+    },
     /// No such projection.
     #[error("there is no projection {0:?} in this store")]
     UnknownProjection(String),
@@ -158,6 +183,8 @@ impl StoreError {
             Self::Conflict { .. }
             | Self::OtherVersion { .. }
             | Self::Undigested { .. }
+            | Self::Rebuilding { .. }
+            | Self::OldTables { .. }
             | Self::UnknownProjection(_)
             | Self::UnknownTable(_)
             | Self::BadQuery { .. }

@@ -12,6 +12,7 @@ use stele_domain::port::PortFuture;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, LogError, Position};
 use stele_domain::port::read_store::ReadStore;
+use stele_projections::rebuild::Rebuilds;
 use stele_projections::runner::Handle;
 use uuid::Uuid;
 
@@ -33,6 +34,8 @@ pub struct Api {
     pub log_admin: Arc<dyn LogAdmin>,
     /// The runner of the projections; `None` when it runs in another process.
     pub projections: Option<Handle>,
+    /// Rebuilds of the tables.
+    pub rebuilds: Rebuilds,
     /// How the roles of this process are.
     pub health: Arc<dyn Fn() -> Vec<RoleHealth> + Send + Sync>,
     /// The metrics, in the text form that Prometheus reads.

@@ -228,6 +228,31 @@ impl Client {
         self.transport.ask(call).await?.json()
     }
 
+    /// Lets a projection, or `all`, be folded anew.
+    pub async fn rebuild(
+        &self,
+        key: Uuid,
+        projection: &str,
+        wish: &dto::StartRebuild,
+    ) -> Result<Reply<dto::RebuildAnswer>, ClientError> {
+        self.wish(Method::POST, &of_projection(projection, "rebuild"), key, wish).await
+    }
+
+    /// The rebuilds of a projection, or of `all`.
+    pub async fn rebuilds(&self, projection: &str) -> Result<dto::RebuildsAnswer, ClientError> {
+        self.read(&of_projection(projection, "rebuild"), &[]).await
+    }
+
+    /// Drops the tables that a rebuild has replaced.
+    pub async fn drop_old(
+        &self,
+        key: Uuid,
+        projection: &str,
+        reason: &str,
+    ) -> Result<Reply<dto::RebuildAnswer>, ClientError> {
+        self.wish(Method::DELETE, &of_projection(projection, "rebuild/old"), key, &why(reason)).await
+    }
+
     /// Every table, with its columns.
     pub async fn tables(&self) -> Result<dto::TablesAnswer, ClientError> {
         self.read("/v1/tables", &[]).await
@@ -418,6 +443,10 @@ impl Client {
 
 fn why(reason: &str) -> dto::Reason {
     dto::Reason { reason: reason.to_owned() }
+}
+
+fn of_projection(projection: &str, action: &str) -> String {
+    format!("/v1/projections/{}/{action}", transport::encoded(projection))
 }
 
 fn of_service(service: &str, action: &str) -> String {

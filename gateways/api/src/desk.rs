@@ -14,6 +14,7 @@ pub(crate) mod log;
 mod origin;
 pub(crate) mod reads;
 pub(crate) mod ready;
+pub(crate) mod rebuilds;
 pub(crate) mod status;
 pub(crate) mod tables;
 pub(crate) mod visit;

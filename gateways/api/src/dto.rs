@@ -10,6 +10,7 @@ mod limits;
 mod live;
 mod log;
 mod problem;
+mod rebuilds;
 mod status;
 mod tables;
 mod trace;
@@ -27,6 +28,7 @@ pub use log::{
     CheckpointAnswer, ConsistencyProof, Event, EventProof, EventsPage, FollowLine, LogGrowth, LogStat,
 };
 pub use problem::{FieldError, Problem};
+pub use rebuilds::{Rebuild, RebuildAnswer, RebuildPhase, RebuildsAnswer, ReplacedTables, StartRebuild};
 pub use status::{
     Alert, AlertsAnswer, Balance, Check, Counters, FromTables, Health, Inventory, LogStatus, Price,
     PriceSource, Projection, Projections, Reads, Ready, Relay, ServiceState, ServiceStatus, Status, Statusz,

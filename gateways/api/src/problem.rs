@@ -237,6 +237,8 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(_) => Self::unavailable("tables-unavailable", with_causes(&error)),
             // As for a wish that another process decides: asked again, this one says the same.
             StoreError::Elsewhere(_) => Self::conflict("not-here", with_causes(&error)),
+            StoreError::Rebuilding { .. } => Self::conflict("rebuild-under-way", with_causes(&error)),
+            StoreError::OldTables { .. } => Self::conflict("old-tables-kept", with_causes(&error)),
             StoreError::Conflict { .. }
             | StoreError::OtherVersion { .. }
             | StoreError::Undigested { .. }

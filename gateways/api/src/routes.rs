@@ -7,6 +7,7 @@ pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod proof;
 pub(crate) mod reads;
+pub(crate) mod rebuilds;
 pub(crate) mod reference;
 pub(crate) mod status;
 pub(crate) mod stream;
@@ -83,7 +84,7 @@ const fn wish(
 }
 
 /// Every route. Names under `/v1` stay for ever.
-pub(crate) const ROUTES: [Route; 41] = [
+pub(crate) const ROUTES: [Route; 44] = [
     open("reference", "/", || get(reference::page)),
     open("openapi", "/openapi.json", || get(reference::document)),
     open("livez", "/livez", || get(health::livez)),
@@ -118,6 +119,11 @@ pub(crate) const ROUTES: [Route; 41] = [
     read("tables", "/v1/tables", Action::Read, || get(tables::list)),
     read("rows", "/v1/tables/{table}", Action::Read, || get(tables::page)),
     read("dump", "/v1/tables/{table}/dump", Action::Read, || get(tables::dump)),
+    read("rebuilds", "/v1/projections/{projection}/rebuild", Action::Read, || get(rebuilds::list)),
+    wish("rebuild", "POST", "/v1/projections/{projection}/rebuild", Action::Steer, || post(rebuilds::start)),
+    wish("drop_old", "DELETE", "/v1/projections/{projection}/rebuild/old", Action::Steer, || {
+        delete(rebuilds::drop_old)
+    }),
     read("trace", "/v1/trace/{id}", Action::Read, || get(status::trace)),
     stream("stream", "/v1/stream", Action::Read, || get(stream::stream)),
     stream("proof", "/v1/proof", Action::Prove, || get(proof::proof)),

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod filter;
 pub(crate) mod limits;
 pub(crate) mod log;
+pub(crate) mod rebuilds;
 pub(crate) mod status;
 pub(crate) mod tables;
 pub(crate) mod trace;

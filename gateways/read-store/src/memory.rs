@@ -3,13 +3,15 @@
 //! One lock around everything makes a batch atomic for its readers. Rows are packed before it is taken and
 //! unpacked after it is given back, so that neither side holds it for longer than some pointers take.
 
+mod next;
 mod shelf;
 
 use crate::packed::Packed;
+use next::Rebuilds;
 use shelf::Shelf;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::ready;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
@@ -23,11 +25,12 @@ pub struct MemoryStore {
     schemas: Vec<Schema>,
     /// Which projection's checkpoint a table's rows are as of; `None` for shared tables.
     owners: BTreeMap<&'static str, Option<&'static str>>,
-    contents: RwLock<Contents>,
+    contents: Arc<RwLock<Contents>>,
+    rebuilds: Arc<Mutex<Rebuilds>>,
     reached: BTreeMap<&'static str, watch::Sender<Position>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Contents {
     shelves: BTreeMap<&'static str, Shelf>,
     checkpoints: BTreeMap<&'static str, Checkpoint>,
@@ -80,7 +83,13 @@ impl MemoryStore {
                 }
             }
         }
-        Ok(Self { schemas: schemas.to_vec(), owners, contents: RwLock::new(contents), reached })
+        Ok(Self {
+            schemas: schemas.to_vec(),
+            owners,
+            contents: Arc::new(RwLock::new(contents)),
+            rebuilds: Arc::default(),
+            reached,
+        })
     }
 
     /// A store of these projections that are somewhere already, and of which nothing is kept but what is applied from now

@@ -5,14 +5,18 @@
 //! them go.
 
 mod address;
+mod copy;
 mod digests;
 mod error;
+mod next;
+mod numeric;
 mod pool;
 mod reached;
 mod read;
 mod ready;
 mod room;
 mod schema;
+mod side;
 mod statements;
 mod values;
 mod write;
@@ -28,8 +32,10 @@ use pool::{Pool, Terms};
 use reached::Reached;
 use ready::Ready;
 use room::Rooms;
+use side::Side;
 use statements::{Shape, TableSql};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{Direction, Position};
@@ -76,8 +82,30 @@ impl Default for Options {
     }
 }
 
+/// What is said on connections that only ask.
+const READ_ONLY: &str = "; SET default_transaction_read_only = on";
+
+impl Options {
+    /// How connections of one kind are treated.
+    fn terms(&self, connections: usize, statement: Duration, greeting: &str) -> Terms {
+        Terms {
+            connections,
+            acquire: self.acquire,
+            call: statement * 2 + Duration::from_secs(1),
+            greeting: format!(
+                "SET statement_timeout = {ms}; SET lock_timeout = {ms}; \
+                 SET idle_in_transaction_session_timeout = 60000; SET jit = off; SET timezone = 'UTC'{greeting}",
+                ms = statement.as_millis(),
+            )
+            .into(),
+        }
+    }
+}
+
 /// Tables in PostgreSQL.
 pub struct PostgresStore {
+    address: Address,
+    side: Side,
     schemas: Vec<Schema>,
     tables: BTreeMap<&'static str, TableSql>,
     /// Which projections' checkpoints a table's rows are as of.
@@ -88,7 +116,7 @@ pub struct PostgresStore {
     readers: Pool,
     writers: Pool,
     ready: Ready,
-    rooms: Rooms,
+    rooms: Arc<Rooms>,
     reached: Reached,
 }
 
@@ -114,6 +142,10 @@ impl PostgresStore {
     pub fn lazy(url: &str, schemas: &[Schema], options: Options) -> Result<Self, OpenError> {
         let address = Address::of(url, "stele").map_err(OpenError::Url)?;
         schema::check_definitions(schemas).map_err(OpenError::Definitions)?;
+        Ok(Self::at(address, Side::Live, schemas, options))
+    }
+
+    fn at(address: Address, side: Side, schemas: &[Schema], options: Options) -> Self {
         let own: Vec<&Schema> = schemas.iter().filter(|schema| !schema.shared).collect();
         let projections: Vec<String> = own.iter().map(|schema| schema.projection.to_owned()).collect();
         let mut owners = BTreeMap::new();
@@ -123,39 +155,28 @@ impl PostgresStore {
             for table in schema.tables {
                 let one = vec![schema.projection.to_owned()];
                 owners.insert(table.name, if schema.shared { projections.clone() } else { one });
-                tables.insert(table.name, TableSql::of(table));
+                tables.insert(table.name, TableSql::of(table, side));
                 if schema.shared {
                     shared.insert(table.name);
                 }
             }
         }
-        let terms = |connections, statement: Duration, greeting: &str| {
-            Terms {
-            connections,
-            acquire: options.acquire,
-            call: statement * 2 + Duration::from_secs(1),
-            greeting: format!(
-                "SET statement_timeout = {ms}; SET lock_timeout = {ms}; \
-                 SET idle_in_transaction_session_timeout = 60000; SET jit = off; SET timezone = 'UTC'{greeting}",
-                ms = statement.as_millis(),
-            )
-            .into(),
-        }
-        };
-        let reading = terms(options.readers.max(1), options.read, "; SET default_transaction_read_only = on");
-        let writing = terms(WRITERS, options.write, "");
-        Ok(Self {
+        let readers = options.terms(options.readers.max(1), options.read, READ_ONLY);
+        let writers = options.terms(WRITERS, options.write, "");
+        Self {
+            side,
             schemas: schemas.to_vec(),
             tables,
             owners,
             shared,
-            readers: Pool::new(address.clone(), reading),
-            writers: Pool::new(address, writing),
+            readers: Pool::new(address.clone(), readers),
+            writers: Pool::new(address.clone(), writers),
             ready: Ready::default(),
-            rooms: Rooms::new(options.tidy),
+            rooms: Arc::new(Rooms::new(options.tidy)),
             reached: Reached::new(&own, options.poll),
             options,
-        })
+            address,
+        }
     }
 
     /// Every statement that rows can be read and written with, scans with up to one filter included: so that a
@@ -189,7 +210,7 @@ impl PostgresStore {
         let projections: Vec<String> =
             self.schemas.iter().filter(|s| !s.shared).map(|s| s.projection.to_owned()).collect();
         let looked = async {
-            schema::verify(&mut lease, &self.tables, &projections).await?;
+            schema::verify(&mut lease, self.side, &self.tables, &projections).await?;
             if self.options.start_over {
                 self.start_over(&mut lease).await.map_err(OpenError::Unavailable)?;
             }
@@ -229,7 +250,8 @@ impl PostgresStore {
         let failed = |failure: Failure| failure.into_store("the checkpoints");
         let mut parameters = Parameters::default();
         parameters.add(names).map_err(failed)?;
-        let rows = self.readers.ask(write::CHECKPOINTS.into(), parameters.take()).await.map_err(failed)?;
+        let rows =
+            self.readers.ask(self.side.of(write::CHECKPOINTS), parameters.take()).await.map_err(failed)?;
         write::read_checkpoints(&rows).map_err(failed)
     }
 }

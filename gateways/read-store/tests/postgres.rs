@@ -32,6 +32,9 @@ mod private;
 #[path = "conformance/queries.rs"]
 mod queries;
 #[cfg(test)]
+#[path = "postgres/rebuilds.rs"]
+mod rebuilds;
+#[cfg(test)]
 #[path = "postgres/rebuilt.rs"]
 mod rebuilt;
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod load;
 mod loading;
 mod log;
 mod owner;
+mod rebuild;
 mod respond;
 mod settings;
 mod tables;
@@ -79,6 +80,11 @@ enum What {
     },
     /// Facts published as Delta tables into a directory, and a table of thousands of commits opened
     Lake {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Rebuilding every projection into PostgreSQL, beside COPY of the same rows; what a swap costs those who read
+    Rebuild {
         #[command(flatten)]
         place: Place,
     },
@@ -189,6 +195,7 @@ fn main() -> anyhow::Result<()> {
         What::Load { place, quotes_per_second, seconds } => {
             runtime()?.block_on(load::run(&place, quotes_per_second, seconds))?
         }
+        What::Rebuild { place } => runtime()?.block_on(rebuild::run(&place))?,
         What::Tables { place } => runtime()?.block_on(tables::run(&place))?,
         What::Fold { place } => runtime()?.block_on(fold::run(&place))?,
         What::Lake { place } => runtime()?.block_on(lake::run(&place))?,

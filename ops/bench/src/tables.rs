@@ -110,7 +110,7 @@ impl Feed {
     }
 }
 
-async fn store(app: &str) -> anyhow::Result<Arc<PostgresStore>> {
+pub(crate) async fn store(app: &str) -> anyhow::Result<Arc<PostgresStore>> {
     let schemas = stele_projections::schemas(models::ALL);
     Ok(Arc::new(PostgresStore::open(app, &schemas, stele_read_store::Options::default()).await?))
 }

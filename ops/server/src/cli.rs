@@ -14,6 +14,7 @@ mod lake;
 mod limits;
 mod log;
 mod prove;
+mod rebuild;
 mod show;
 mod tail;
 mod verify;
@@ -66,6 +67,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Alerts(args) => with(config(), |config| alerts::run(&args, config, json)),
         Command::Log(command) => with(config(), |config| log::run(command, config, json)),
         Command::Lake(command) => with(config(), |config| lake::run(&command, config, json)),
+        Command::Rebuild(args) => with(config(), |config| rebuild::run(&args, config, json)),
         Command::Status => with(config(), |config| show::status(config, json)),
         Command::Trace(args) => with(config(), |config| show::trace(&args, config, json)),
         Command::Table(args) => with(config(), |config| show::table(&args, config, json)),

@@ -32,7 +32,7 @@ pub(crate) use core::{log_failure, lost, own_directory};
 pub(crate) use health::Health;
 pub(crate) use pepper::{check as check_pepper, load as load_pepper};
 pub(crate) use roles::{Role, Roles};
-pub(crate) use tables::database_url;
+pub(crate) use tables::{TablesHere, database_url};
 pub(crate) use witness::refused as unwitnessed;
 
 use crate::config::Config;
@@ -173,7 +173,9 @@ async fn open(
     let vitals = telling::start(config, core, roles, shown, metrics, parts);
     let here: BTreeSet<Service> = roles.services().collect();
     let elsewhere = Service::ALL.into_iter().filter(|service| !here.contains(service)).collect();
-    let behind = door::Behind { store, projections: projections.clone(), health, vitals, elsewhere };
+    let rebuilds = projections::rebuilds(core, tables, projections.as_ref());
+    let behind =
+        door::Behind { store, rebuilds, projections: projections.clone(), health, vitals, elsewhere };
     // Whoever owns the log has the doors too: it lets the other processes in.
     if roles.has(Role::Api) || config.remote_log.is_none() {
         door::open(config, core, behind.clone(), parts).await?;

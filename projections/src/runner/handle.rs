@@ -2,6 +2,7 @@
 
 use super::state::{State, Status};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use stele_domain::port::event_log::Position;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
@@ -21,6 +22,8 @@ pub struct Handle {
     wishes: Arc<watch::Sender<Wish>>,
     status: watch::Receiver<Status>,
     turn: Arc<Mutex<()>>,
+    /// Whether the tables are others than the runner knows.
+    anew: Arc<AtomicBool>,
 }
 
 /// While this lives, no projection moves, and all of them show one stretch of the log. Dropping it lets the
@@ -28,7 +31,15 @@ pub struct Handle {
 pub struct Hold {
     /// What the runner said last.
     pub status: Status,
+    anew: Arc<AtomicBool>,
     _turn: OwnedMutexGuard<()>,
+}
+
+impl Hold {
+    /// Other tables have taken the place of those that the runner knows: it looks at them anew before it goes on.
+    pub fn took_place(&self) {
+        self.anew.store(true, Ordering::SeqCst);
+    }
 }
 
 /// Why a position was not reached.
@@ -58,7 +69,12 @@ impl Handle {
         status: watch::Receiver<Status>,
         turn: Arc<Mutex<()>>,
     ) -> Self {
-        Self { wishes: Arc::new(wishes), status, turn }
+        Self { wishes: Arc::new(wishes), status, turn, anew: Arc::default() }
+    }
+
+    /// Whether other tables have taken the place of those that the runner knows; it is told once.
+    pub(super) fn has_others(&self) -> bool {
+        self.anew.swap(false, Ordering::SeqCst)
     }
 
     /// Folds nothing until [`Handle::resume`]. A page that is being folded is finished.
@@ -120,6 +136,6 @@ impl Handle {
     /// up.
     pub async fn hold(&self) -> Hold {
         let turn = self.turn.clone().lock_owned().await;
-        Hold { status: self.status(), _turn: turn }
+        Hold { status: self.status(), anew: self.anew.clone(), _turn: turn }
     }
 }

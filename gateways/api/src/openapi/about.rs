@@ -107,9 +107,12 @@ const fn often(name: &'static str, doc: &'static str, schema: fn() -> Schema) ->
     Param { name, place: Place::Often, doc, schema }
 }
 
-use super::schemas::{alert, boolean, free, order, place, position, rows_max, service, stream, topics, word};
+use super::schemas::{
+    alert, boolean, free, order, place, position, projection, rows_max, service, stream, topics, word,
+};
 
 const SERVICE: Param = path("service", "Which service.", service);
+const PROJECTION: Param = path("projection", "Which projection; `all` for every one.", projection);
 const REASON: (&str, &str) = ("Reason", r#"{"reason":"maintenance of the feed"}"#);
 const CURSOR: Param =
     query("cursor", "`next_cursor` of the page before: good for the same question only.", word);
@@ -121,7 +124,7 @@ const TYPE: Param = often("type", "Only events of this type. At most 32.", word)
 pub(super) const ROWS_PARAMS: [Param; 3] = [query("order", "Which rows come first.", order), LIMIT, CURSOR];
 
 /// Every route, in the order of the page.
-pub(super) const ABOUT: [About; 41] = [
+pub(super) const ABOUT: [About; 44] = [
     About {
         waits: true,
         detail: "While the tables can't be read, what comes from them is null and `tables_unavailable` says why; the \
@@ -236,6 +239,38 @@ pub(super) const ABOUT: [About; 41] = [
         params: &[path("table", "Which table.", word), CURSOR],
         noes: &[404],
         ..about("dump", TABLES, "Canonical rows by key, for comparison", Said::Json("DumpPage"))
+    },
+    About {
+        params: &[PROJECTION],
+        noes: &[404, 409],
+        detail: "Of all processes that work on the same tables.",
+        ..about(
+            "rebuilds",
+            TABLES,
+            "Rebuilds, and replaced tables that are still there",
+            Said::Json("RebuildsAnswer"),
+        )
+    },
+    About {
+        params: &[PROJECTION],
+        noes: &[404],
+        answer: Said::Json("RebuildAnswer"),
+        detail: "The log is folded from zero into next tables while the live ones serve. Where the definition is unchanged \
+                 both are compared at one position, and tables that differ are not swapped. Asked again after an \
+                 interruption it goes on where it was. The answer comes when it has begun. 409 `rebuild-under-way` while \
+                 somebody is at it, `old-tables-kept` until replaced tables are dropped, `rebuild-blocked` when something \
+                 else is in the way, `not-here` where another process keeps the tables.",
+        ..wish(
+            "rebuild",
+            "Fold a projection anew, and swap its tables",
+            ("StartRebuild", r#"{"reason":"a row was changed by hand"}"#),
+        )
+    },
+    About {
+        params: &[PROJECTION],
+        noes: &[404],
+        answer: Said::Json("RebuildAnswer"),
+        ..wish("drop_old", "Drop the tables that a rebuild has replaced", REASON)
     },
     About {
         detail: "Server-Sent Events. Each event is named after its topic, and its id is its position in the log: a \

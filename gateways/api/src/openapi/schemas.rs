@@ -1,11 +1,13 @@
 //! Forms of parameters and messages.
 
 use crate::desk::live::TOPICS;
+use crate::desk::rebuilds;
 use crate::desk::tables::ORDERS;
 use crate::dto;
 use serde_json::{Value, json};
 use stele_domain::operations::alert::event::Kind;
 use stele_domain::operations::service::event::Service;
+use stele_projections::models;
 use utoipa::openapi::schema::{
     ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
@@ -65,6 +67,8 @@ fn answers(named: &mut Vec<Named>) {
     message::<dto::Written>(named);
     message::<dto::Killed>(named);
     message::<dto::Refreshed>(named);
+    message::<dto::RebuildsAnswer>(named);
+    message::<dto::RebuildAnswer>(named);
 }
 
 fn wishes(named: &mut Vec<Named>) {
@@ -75,6 +79,7 @@ fn wishes(named: &mut Vec<Named>) {
     message::<dto::SetLimits>(named);
     message::<dto::SetFilter>(named);
     message::<dto::CreateKey>(named);
+    message::<dto::StartRebuild>(named);
 }
 
 fn empty() -> ObjectBuilder {
@@ -98,6 +103,12 @@ fn whole(least: usize, most: usize) -> ObjectBuilder {
 fn one_of<'n>(names: impl IntoIterator<Item = &'n str>) -> ObjectBuilder {
     let names: Vec<Value> = names.into_iter().map(Value::from).collect();
     of(Type::String).enum_values(Some(names))
+}
+
+/// A projection, or all of them.
+pub(super) fn projection() -> Schema {
+    let names = models::ALL.iter().map(|projection| projection.name);
+    one_of(std::iter::once(rebuilds::ALL).chain(names)).into()
 }
 
 /// A log position, or none yet.

@@ -91,6 +91,7 @@ fn the_examples_of_bodies_are_what_is_taken() {
             "SetLimits" => taken::<dto::SetLimits>(example),
             "SetFilter" => taken::<dto::SetFilter>(example),
             "CreateKey" => taken::<dto::CreateKey>(example),
+            "StartRebuild" => taken::<dto::StartRebuild>(example),
             "Empty" => taken::<crate::asked::Empty>(example),
             other => panic!("{other} is checked by nobody"),
         }

@@ -10,7 +10,7 @@ use stele_domain::port::read_store::{
 use stele_read_store::MemoryStore;
 
 pub struct Absent {
-    pub store: MemoryStore,
+    pub store: Arc<MemoryStore>,
     pub away: Arc<AtomicBool>,
     /// Whether reads of rows are never answered.
     pub hanging: Arc<AtomicBool>,

@@ -40,6 +40,7 @@ use stele_domain::port::event_log::{EventLog, LogError};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::{self, Account};
 use stele_event_log::MemoryLog;
+use stele_projections::rebuild::{Rebuilder, Rebuilds};
 use stele_projections::runner::{Handle, Options, Runner, State};
 use stele_projections::{models, schemas};
 use stele_read_store::MemoryStore;
@@ -147,6 +148,23 @@ fn control(log: &Arc<dyn EventLog>, clock: &Arc<HandClock>, wishes: &Arc<Wishes>
     }
 }
 
+fn rebuilds(
+    log: &Arc<dyn EventLog>,
+    memory: Arc<MemoryStore>,
+    clock: &Arc<HandClock>,
+    runner: &Handle,
+) -> Rebuilds {
+    let rebuilder = Rebuilder {
+        log: log.clone(),
+        live: memory.clone(),
+        tables: memory.clone(),
+        clock: clock.clone(),
+        runner: Some(runner.clone()),
+        options: stele_projections::rebuild::Options::default(),
+    };
+    Rebuilds::new(memory, Some(rebuilder))
+}
+
 impl Desk {
     /// A desk whose projections run.
     pub async fn open() -> Self {
@@ -175,7 +193,8 @@ impl Desk {
         log_admin: Arc<dyn LogAdmin>,
     ) -> Self {
         let away = Arc::new(AtomicBool::new(false));
-        let store = MemoryStore::new(&schemas(models::ALL)).unwrap();
+        let memory = Arc::new(MemoryStore::new(&schemas(models::ALL)).unwrap());
+        let store = Arc::clone(&memory);
         let hanging = Arc::new(AtomicBool::new(false));
         let store = Arc::new(Absent { store, away: away.clone(), hanging: hanging.clone() });
         let (runner, handle) =
@@ -194,6 +213,7 @@ impl Desk {
         let remark = Arc::new(Mutex::new(String::new()));
         let (seen, said) = (healthy.clone(), remark.clone());
         let api = Api {
+            rebuilds: rebuilds(&log, memory, &clock, &handle),
             control: control.clone(),
             gatekeeper: gatekeeper.clone(),
             keys: keys.clone(),

@@ -22,6 +22,8 @@ mod network;
 #[cfg(test)]
 mod reads;
 #[cfg(test)]
+mod rebuilds;
+#[cfg(test)]
 mod socket;
 #[cfg(test)]
 mod story;

@@ -15,6 +15,7 @@ use stele_domain::port::read_store::{
 type Place = (i64, Arc<Key>);
 
 /// The rows of one table.
+#[derive(Clone)]
 pub struct Shelf {
     table: Table,
     rows: BTreeMap<Arc<Key>, Stored>,
@@ -25,6 +26,7 @@ pub struct Shelf {
     cut_rows: u64,
 }
 
+#[derive(Clone)]
 struct Stored {
     position: i64,
     packed: Packed,
@@ -32,6 +34,7 @@ struct Stored {
 
 /// Rows by the value of one column. Values are kept as digests of eight bytes, for most of them are texts that the
 /// rows have already: what an index names is a candidate, and whoever asks looks at the row itself.
+#[derive(Clone)]
 struct Index {
     /// Place of the column in the row.
     column: usize,
@@ -79,6 +82,24 @@ impl Shelf {
 
     pub fn delete(&mut self, key: &Key) {
         self.take(key);
+    }
+
+    /// Takes the place of the rows with this text in a column, by those of another shelf of the same table.
+    pub fn replace_rows(&mut self, column: &str, value: &str, by: &Self) {
+        let Some(column) = self.table.index_of(column) else { return };
+        let value = Cell::text(value);
+        let own = |shelf: &Self| -> Vec<(Arc<Key>, Packed)> {
+            let rows = shelf.rows.iter().filter(|(_, stored)| stored.packed.cell(column) == value);
+            rows.map(|(key, stored)| (key.clone(), stored.packed.clone())).collect()
+        };
+        for (key, _) in own(self) {
+            self.take(&key);
+        }
+        for (key, packed) in own(by) {
+            let row = packed.row();
+            self.put(key, &row, packed);
+        }
+        self.cut();
     }
 
     /// Drops the oldest rows until the rest fits.

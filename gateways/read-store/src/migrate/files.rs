@@ -114,6 +114,11 @@ pub const FILES: &[Migration] = &[
         file: "0022_digests.sql",
         sql: include_str!("../../../../migrations/0022_digests.sql"),
     },
+    Migration {
+        version: 23,
+        file: "0023_rebuild.sql",
+        sql: include_str!("../../../../migrations/0023_rebuild.sql"),
+    },
 ];
 
 /// What the desk's role may do, said anew after every run.

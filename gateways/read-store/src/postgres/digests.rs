@@ -2,6 +2,7 @@
 
 use super::PostgresStore;
 use super::error::Failure;
+use super::side::Side;
 use super::values::Parameters;
 use super::write;
 use sqlx::Row as _;
@@ -33,7 +34,7 @@ impl PostgresStore {
         let failed = |failure: Failure| failure.into_store("the digests");
         let mut parameters = Parameters::default();
         parameters.add(projection).map_err(failed)?;
-        let rows = self.readers.ask(GET.into(), parameters.take()).await.map_err(failed)?;
+        let rows = self.readers.ask(self.side.of(GET), parameters.take()).await.map_err(failed)?;
         let checkpoints = write::read_checkpoints(&rows).map_err(failed)?;
         let Some(at) = checkpoints.get(projection).copied() else { return Ok((Checkpoint::NOTHING, vec![])) };
         if at.version != 0 && at.version != schema.version {
@@ -63,7 +64,7 @@ impl PostgresStore {
 }
 
 /// Writes the digests of all of these batches.
-pub async fn put(connection: &mut PgConnection, batches: &[Batch]) -> Result<(), Failure> {
+pub async fn put(connection: &mut PgConnection, side: Side, batches: &[Batch]) -> Result<(), Failure> {
     let all =
         || batches.iter().flat_map(|batch| batch.digests.iter().map(|digest| (batch.projection, digest)));
     if all().next().is_none() {
@@ -74,7 +75,7 @@ pub async fn put(connection: &mut PgConnection, batches: &[Batch]) -> Result<(),
             |number| i64::try_from(number).map_err(|_| Failure::Data(format!("{number} is past 63 bits")));
         all().map(|(_, digest)| number(of(digest))).collect::<Result<Vec<i64>, Failure>>()
     };
-    let query = sqlx::query(PUT)
+    let query = sqlx::query(side.of(PUT).safe())
         .bind(all().map(|(projection, _)| projection).collect::<Vec<_>>())
         .bind(all().map(|(_, digest)| digest.table).collect::<Vec<_>>())
         .bind(numbers(|digest| digest.part)?)

@@ -34,6 +34,8 @@ pub struct Pool {
     terms: Terms,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Idle>>,
+    /// Whether there is one connection for ever, because of the transaction that it is in.
+    pinned: bool,
 }
 
 struct Idle {
@@ -55,7 +57,14 @@ pub struct Lease {
 impl Pool {
     pub fn new(address: Address, terms: Terms) -> Self {
         let permits = Arc::new(Semaphore::new(terms.connections));
-        Self { address, terms, permits, idle: Mutex::new(vec![]) }
+        Self { address, terms, permits, idle: Mutex::new(vec![]), pinned: false }
+    }
+
+    /// A pool of one connection, which is not replaced when it breaks.
+    pub fn pinned(address: Address, terms: Terms, connection: PgConnection) -> Self {
+        let pool = Self { pinned: true, ..Self::new(address, Terms { connections: 1, ..terms }) };
+        pool.idle().push(Idle { connection, since: Instant::now() });
+        pool
     }
 
     /// A connection, used before or new.
@@ -97,7 +106,7 @@ impl Pool {
     pub fn give_back(&self, lease: Lease) {
         let Lease { connection, since, lent, .. } = lease;
         crate::observe::answered(lent.elapsed());
-        if since.elapsed() < LIFETIME_MAX {
+        if self.pinned || since.elapsed() < LIFETIME_MAX {
             self.idle().push(Idle { connection, since });
         }
     }
@@ -112,7 +121,11 @@ impl Pool {
         self.terms.call
     }
 
-    async fn make(&self) -> Result<PgConnection, Trouble> {
+    /// A new connection, which the pool does not know.
+    pub async fn make(&self) -> Result<PgConnection, Trouble> {
+        if self.pinned {
+            return Err(Trouble::Broken(sqlx::Error::PoolClosed));
+        }
         let mut connection = self.address.connect().await?;
         let greeting = sqlx::AssertSqlSafe(self.terms.greeting.clone());
         let greeted = sqlx::raw_sql(greeting).execute(&mut connection).await;

@@ -5,6 +5,7 @@
 use super::PostgresStore;
 use super::digests;
 use super::error::Failure;
+use super::side::Side;
 use super::values::Parameters;
 use super::write;
 use sqlx::Row as _;
@@ -111,7 +112,7 @@ impl PostgresStore {
             let mut parameters = Parameters::default();
             parameters.add(place.table).map_err(failed)?;
             parameters.add(place.position).map_err(failed)?;
-            let made = self.writers.ask(ENSURE.into(), parameters.take()).await.map_err(failed)?;
+            let made = self.writers.ask(self.side.of(ENSURE), parameters.take()).await.map_err(failed)?;
             let bounds = made.first().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose();
             let bounds = bounds.map_err(|error: sqlx::Error| failed(error.into()))?;
             let (from, to) = bounds.unwrap_or((place.position, place.position));
@@ -123,7 +124,8 @@ impl PostgresStore {
 
     /// Drops what is old, when it is time to.
     pub(super) async fn tidy(&self) {
-        if self.rooms.is_due()
+        if self.side == Side::Live
+            && self.rooms.is_due()
             && let Err(error) = self.drop_expired().await
         {
             crate::observe::untidy(&error);
@@ -162,7 +164,7 @@ impl PostgresStore {
         let failed = |failure: Failure| failure.into_store("the checkpoints");
         let own = || self.schemas.iter().filter(|schema| !schema.shared);
         let names: Vec<&str> = own().map(|schema| schema.projection).collect();
-        let at = write::checkpoints(connection, &names).await.map_err(failed)?;
+        let at = write::checkpoints(connection, self.side, &names).await.map_err(failed)?;
         let undigested = digests::undigested(connection, &names).await.map_err(failed)?;
         for schema in own() {
             let Some(stored) = at.get(schema.projection) else { continue };

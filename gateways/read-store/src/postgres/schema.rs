@@ -1,6 +1,7 @@
 //! Whether the database is what this build expects, looked at once before anything is read or written.
 
 use super::error::{Failure, OpenError};
+use super::side::Side;
 use super::statements::TableSql;
 use super::values::stored_type;
 use crate::migrate::{self, MigrateError};
@@ -81,20 +82,24 @@ fn names_are_words(table: &Table) -> Result<(), Misfit> {
 /// Looks at migrations and tables, and gives every projection a checkpoint.
 pub async fn verify(
     connection: &mut PgConnection,
+    side: Side,
     tables: &BTreeMap<&'static str, TableSql>,
     projections: &[String],
 ) -> Result<(), OpenError> {
     migrate::verify(connection).await?;
-    let live = live(connection).await.map_err(unavailable)?;
+    let live = live(connection, side).await.map_err(unavailable)?;
     for table in tables.values().map(|sql| &sql.table) {
         let drifted = |why| OpenError::Drifted { table: table.name.to_owned(), why };
         let live = live.get(table.name).ok_or_else(|| drifted("it is missing".to_owned()))?;
         live.compare(table).map_err(drifted)?;
     }
     // Looked at first: a standby takes no writes, and can be asked all the same.
-    let missing = sqlx::query_scalar::<_, i64>(MISSING).bind(projections).fetch_one(&mut *connection).await;
+    let missing = sqlx::query_scalar::<_, i64>(side.of(MISSING).safe())
+        .bind(projections)
+        .fetch_one(&mut *connection)
+        .await;
     if missing.map_err(unavailable)? > 0 {
-        let made = sqlx::query(CHECKPOINTS).bind(projections).execute(connection).await;
+        let made = sqlx::query(side.of(CHECKPOINTS).safe()).bind(projections).execute(connection).await;
         made.map_err(unavailable)?;
     }
     Ok(())
@@ -105,13 +110,13 @@ fn unavailable(error: sqlx::Error) -> OpenError {
     OpenError::Unavailable(store)
 }
 
-async fn live(connection: &mut PgConnection) -> Result<BTreeMap<String, Live>, sqlx::Error> {
+async fn live(connection: &mut PgConnection, side: Side) -> Result<BTreeMap<String, Live>, sqlx::Error> {
     let mut tables: BTreeMap<String, Live> = BTreeMap::new();
-    for row in sqlx::query(COLUMNS).fetch_all(&mut *connection).await? {
+    for row in sqlx::query(side.of(COLUMNS).safe()).fetch_all(&mut *connection).await? {
         let column = (row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
         tables.entry(row.try_get(0)?).or_default().columns.push(column);
     }
-    for row in sqlx::query(KEYS).fetch_all(connection).await? {
+    for row in sqlx::query(side.of(KEYS).safe()).fetch_all(connection).await? {
         tables.entry(row.try_get(0)?).or_default().key.push(row.try_get(1)?);
     }
     Ok(tables)

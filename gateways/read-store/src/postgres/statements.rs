@@ -2,6 +2,7 @@
 //! tables and columns stand in them, and those are words of this build; whatever comes from outside is a
 //! parameter. A name's debug form is its quoted form in SQL: names are lower case words, which is checked at open.
 
+use super::side::Side;
 use super::values::{casts, wire_type};
 use sqlx::AssertSqlSafe;
 use std::fmt::Write;
@@ -41,10 +42,13 @@ impl From<String> for Sql {
 pub struct TableSql {
     /// The definition.
     pub table: Table,
+    side: Side,
     /// Rows by their keys: one array per key column. Answers the place of the key, then the row.
     pub load: Sql,
     /// Writes rows: one array per column.
     pub put: Sql,
+    /// Writes rows that are not there yet, which come in the binary form of COPY.
+    pub copy: Sql,
     /// Takes rows away by their keys: one array per key column.
     pub delete: Sql,
     /// One row: owners, table, then the key. Answers the checkpoint, the cut rows, then the row.
@@ -68,7 +72,7 @@ pub struct Shape<'s> {
 }
 
 impl TableSql {
-    pub fn of(table: &Table) -> Self {
+    pub fn of(table: &Table, side: Side) -> Self {
         let column = |name: &&str| table.column(name).copied();
         let key: Vec<Column> = table.key.iter().filter_map(column).collect();
         let position = table.column(POSITION_COLUMN).copied();
@@ -78,10 +82,12 @@ impl TableSql {
         let wire = list(table.columns, |c| format!("r.{:?}{}", c.name, casts(c.kind).1));
         Self {
             table: *table,
-            load: load(table, &key).into(),
-            put: put(table).into(),
-            delete: delete(table, &key).into(),
-            get: get(table, &key, &wire).into(),
+            side,
+            load: load(table, side, &key).into(),
+            put: put(table, side).into(),
+            delete: delete(table, side, &key).into(),
+            get: get(table, side, &key, &wire).into(),
+            copy: copy(table, side).into(),
             by_key: key.clone(),
             by_position,
             key,
@@ -133,10 +139,12 @@ impl TableSql {
         let conditions = if conditions.is_empty() { "true".to_owned() } else { conditions.join(" AND ") };
         let order = |of: &str| list(places, |c| format!("{of}.{:?} {word}", c.name));
         Sql::from(format!(
-            "SELECT c.as_of, c.cut_rows, {wire} FROM ({AS_OF}) AS c LEFT JOIN \
-             (SELECT * FROM read_model.{table:?} AS t WHERE {conditions} ORDER BY {inner} LIMIT ${limit}::bigint) \
+            "SELECT c.as_of, c.cut_rows, {wire} FROM ({as_of}) AS c LEFT JOIN \
+             (SELECT * FROM {schema}.{table:?} AS t WHERE {conditions} ORDER BY {inner} LIMIT ${limit}::bigint) \
              AS r ON true ORDER BY {outer}",
             wire = self.wire,
+            as_of = self.side.of(AS_OF).text(),
+            schema = self.side.schema(),
             table = self.table.name,
             inner = order("t"),
             outer = order("r"),
@@ -185,13 +193,13 @@ fn same_key(key: &[Column]) -> String {
     equal.join(" AND ")
 }
 
-fn load(table: &Table, key: &[Column]) -> String {
+fn load(table: &Table, side: Side, key: &[Column]) -> String {
     let wire = list(table.columns, |c| format!("t.{:?}{}", c.name, casts(c.kind).1));
     let (keys, same) = (unnest(key, "place"), same_key(key));
-    format!("SELECT u.place, {wire} FROM {keys} JOIN read_model.{:?} AS t ON {same}", table.name)
+    format!("SELECT u.place, {wire} FROM {keys} JOIN {}.{:?} AS t ON {same}", side.schema(), table.name)
 }
 
-fn put(table: &Table) -> String {
+fn put(table: &Table, side: Side) -> String {
     let columns = list(table.columns, |c| format!("{:?}", c.name));
     let mut number = 0..;
     let values =
@@ -207,17 +215,23 @@ fn put(table: &Table) -> String {
     };
     let rows = unnest(table.columns, "");
     format!(
-        "INSERT INTO read_model.{:?} ({columns}) SELECT {values} FROM {rows} ON CONFLICT ({key}) {otherwise}",
+        "INSERT INTO {}.{:?} ({columns}) SELECT {values} FROM {rows} ON CONFLICT ({key}) {otherwise}",
+        side.schema(),
         table.name
     )
 }
 
-fn delete(table: &Table, key: &[Column]) -> String {
-    let (keys, same) = (unnest(key, ""), same_key(key));
-    format!("DELETE FROM read_model.{:?} AS t USING {keys} WHERE {same}", table.name)
+fn copy(table: &Table, side: Side) -> String {
+    let columns = list(table.columns, |c| format!("{:?}", c.name));
+    format!("COPY {}.{:?} ({columns}) FROM STDIN (FORMAT binary)", side.schema(), table.name)
 }
 
-fn get(table: &Table, key: &[Column], wire: &str) -> String {
+fn delete(table: &Table, side: Side, key: &[Column]) -> String {
+    let (keys, same) = (unnest(key, ""), same_key(key));
+    format!("DELETE FROM {}.{:?} AS t USING {keys} WHERE {same}", side.schema(), table.name)
+}
+
+fn get(table: &Table, side: Side, key: &[Column], wire: &str) -> String {
     let mut same = vec![];
     for (column, number) in key.iter().zip(3..) {
         let (wire, cast) = (wire_type(column.kind), casts(column.kind).0);
@@ -225,8 +239,10 @@ fn get(table: &Table, key: &[Column], wire: &str) -> String {
     }
     let same = same.join(" AND ");
     format!(
-        "SELECT c.as_of, c.cut_rows, {wire} FROM ({AS_OF}) AS c LEFT JOIN \
-         (SELECT * FROM read_model.{:?} AS t WHERE {same}) AS r ON true",
+        "SELECT c.as_of, c.cut_rows, {wire} FROM ({}) AS c LEFT JOIN \
+         (SELECT * FROM {}.{:?} AS t WHERE {same}) AS r ON true",
+        side.of(AS_OF).text(),
+        side.schema(),
         table.name
     )
 }

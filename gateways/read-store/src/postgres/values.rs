@@ -2,6 +2,7 @@
 //! and JSON that must come back word for word.
 
 use super::error::Failure;
+use super::numeric;
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
@@ -161,6 +162,39 @@ pub fn cell(row: &PgRow, at: usize, kind: ColumnKind) -> Result<Cell, sqlx::Erro
         }
     };
     Ok(cell.unwrap_or(Cell::Null))
+}
+
+/// Appends one cell in the binary form of COPY: its length, or -1 for none, and its bytes as the server stores them.
+pub fn copied(kind: ColumnKind, cell: &Cell, out: &mut Vec<u8>) -> Result<(), Failure> {
+    if *cell == Cell::Null {
+        out.extend_from_slice(&(-1_i32).to_be_bytes());
+        return Ok(());
+    }
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    match kind {
+        ColumnKind::Text | ColumnKind::Json => {
+            out.extend_from_slice(text(cell)?.unwrap_or_default().as_bytes());
+        }
+        ColumnKind::Int64 => out.extend_from_slice(&number(cell)?.unwrap_or_default().to_be_bytes()),
+        ColumnKind::Bool => out.push(u8::from(yes(cell)?.unwrap_or_default())),
+        ColumnKind::Timestamp => {
+            out.extend_from_slice(&moment(cell)?.map_or(0, |moment| moment.0).to_be_bytes());
+        }
+        ColumnKind::Units | ColumnKind::Decimal => {
+            let digits = digits(cell)?.unwrap_or_default();
+            if !numeric::write(&digits, out) {
+                return Err(Failure::Data(format!("{digits} is no number")));
+            }
+        }
+    }
+    let length = out.len().saturating_sub(start).saturating_sub(4);
+    let length =
+        i32::try_from(length).map_err(|_| Failure::Data("a cell is larger than 2 GiB".to_owned()))?;
+    if let Some(room) = out.get_mut(start..start.saturating_add(4)) {
+        room.copy_from_slice(&length.to_be_bytes());
+    }
+    Ok(())
 }
 
 /// Whether a cell can be a parameter of this kind at all; if not, no stored cell equals it.

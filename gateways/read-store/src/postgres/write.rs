@@ -1,10 +1,12 @@
 //! Keeping batches: checkpoints by compare-and-set and the rows of all of them, in one transaction.
 
 use super::PostgresStore;
+use super::copy;
 use super::digests;
 use super::error::{Failure, Trouble};
 use super::pool::Lease;
 use super::room::Place;
+use super::side::Side;
 use super::statements::TableSql;
 use super::values::{Parameters, cell};
 use sqlx::Row as _;
@@ -19,6 +21,10 @@ use tokio::time::timeout;
 
 /// Most rows that one statement writes.
 const STATEMENT_ROWS_MAX: usize = 2_000;
+
+/// From how many rows of a history on they are copied, where they can't be there yet. Below it, one statement costs less
+/// than the way into COPY and back.
+const COPIED_ROWS_MIN: usize = 32;
 
 /// Moves checkpoints, and makes this transaction one whose commit does not wait for the disk: a crash of the
 /// server loses the last moments of rows and checkpoints alike, and the runner folds them again.
@@ -190,6 +196,10 @@ impl PostgresStore {
         for (name, work) in prepared.works.iter().flatten() {
             let sql = self.table(name).map_err(Stop::Refused)?;
             let failed = |failure| Stop::Failure(sql.table.name, failure);
+            if self.side == Side::Next && sql.table.append_only && work.puts.len() >= COPIED_ROWS_MIN {
+                copy::rows(connection, sql, &work.puts).await.map_err(failed)?;
+                continue;
+            }
             for rows in work.puts.chunks(STATEMENT_ROWS_MAX) {
                 let written = put(connection, sql, rows).await.map_err(failed)?;
                 let missed = written < u64::try_from(rows.len()).unwrap_or(u64::MAX);
@@ -201,7 +211,7 @@ impl PostgresStore {
                 delete(connection, sql, keys).await.map_err(failed)?;
             }
         }
-        let digested = digests::put(connection, &prepared.batches).await;
+        let digested = digests::put(connection, self.side, &prepared.batches).await;
         digested.map_err(|failure| Stop::Failure("the digests", failure))?;
         let committed = sqlx::raw_sql("COMMIT").execute(connection).await;
         committed.map_err(|error| Stop::Failure("the checkpoints", error.into()))?;
@@ -222,14 +232,19 @@ impl PostgresStore {
             batches.iter().map(|batch| number(batch.checkpoint)).collect::<Result<_, _>>()?;
         let events: Vec<Option<String>> =
             batches.iter().map(|batch| batch.event_id.map(|id| id.to_string())).collect();
-        let moved = sqlx::query(MOVE).bind(&names).bind(versions).bind(expected).bind(next).bind(events);
+        let moved = sqlx::query(self.side.of(MOVE).safe())
+            .bind(&names)
+            .bind(versions)
+            .bind(expected)
+            .bind(next)
+            .bind(events);
         let moved = moved.fetch_all(&mut *connection).await.map_err(failed)?;
         if moved.len() == batches.len() {
             return Ok(());
         }
         let moved =
             moved.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>().map_err(failed)?;
-        let at = checkpoints(connection, &names)
+        let at = checkpoints(connection, self.side, &names)
             .await
             .map_err(|failure| Stop::Failure("the checkpoints", failure))?;
         for batch in batches.iter().filter(|batch| moved.iter().all(|moved| moved != batch.projection)) {
@@ -261,9 +276,10 @@ impl PostgresStore {
 /// Where these projections are, as stored.
 pub async fn checkpoints(
     connection: &mut PgConnection,
+    side: Side,
     projections: &[&str],
 ) -> Result<BTreeMap<String, Checkpoint>, Failure> {
-    read_checkpoints(&sqlx::query(CHECKPOINTS).bind(projections).fetch_all(connection).await?)
+    read_checkpoints(&sqlx::query(side.of(CHECKPOINTS).safe()).bind(projections).fetch_all(connection).await?)
 }
 
 /// What [`CHECKPOINTS`] answered.

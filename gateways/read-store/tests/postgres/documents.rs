@@ -35,6 +35,22 @@ const OURS: &[(&str, &[&str])] = &[
         "read_model.partitions",
         &["table_name", "partition_name", "from_position", "to_position", "created_at"],
     ),
+    (
+        "read_model.rebuilds",
+        &[
+            "projection",
+            "phase",
+            "version",
+            "live_version",
+            "by_whom",
+            "began_at",
+            "moved_at",
+            "position",
+            "target",
+            "per_second",
+            "detail",
+        ],
+    ),
     ("stele.migrations", &["version", "file", "checksum", "applied_at", "took_ms"]),
 ];
 

@@ -18,6 +18,15 @@ async fn the_desks_role_changes_rows_and_no_tables() {
         "DELETE FROM read_model.checkpoints",
         "DELETE FROM stele.migrations",
         "UPDATE stele.migrations SET checksum = ''",
+        "CREATE TABLE read_model_next.mine (a int)",
+        "CREATE TABLE read_model_old.mine (a int)",
+        "ALTER TABLE read_model.quotes SET SCHEMA read_model_old",
+        "DELETE FROM read_model_old.checkpoints",
+        "DELETE FROM read_model_next.partitions",
+        "DELETE FROM read_model.rebuilds",
+        "SELECT read_model.make_next('quotes')",
+        "SELECT read_model.move_table('quotes', 'read_model', 'read_model_old')",
+        "SELECT read_model.make_partition('read_model', 'quotes', 5)",
         "SELECT read_model.declare_series('x', 1, 'at', '1 day', '1 day', NULL, 1)",
         "CREATE DATABASE mine",
         "ALTER ROLE stele_app SUPERUSER",
@@ -32,6 +41,11 @@ async fn the_desks_role_changes_rows_and_no_tables() {
     for allowed in [
         "SELECT read_model.ensure_partition('quotes', 5)",
         "SELECT read_model.drop_expired()",
+        "SELECT read_model.begin_rebuild('quotes', '{quotes}', 1, false)",
+        "SELECT read_model.ensure_next_partition('quotes', 5)",
+        "INSERT INTO read_model_next.quotes VALUES (5, 'q', 'p', 'first', '', NULL, now(), now())",
+        "SELECT read_model.drop_rebuilt('read_model_next', 'quotes', '{quotes}')",
+        "SELECT count(*) FROM read_model_old.parked_events",
         "DELETE FROM read_model.services",
         "SELECT count(*) FROM stele.migrations",
     ] {
@@ -51,6 +65,23 @@ async fn the_owners_functions_touch_only_tables_of_projections() {
         ("SELECT read_model.start_over('quotes', '{partitions}')", "belongs to no projection"),
         ("SELECT read_model.start_over('quotes', '{nothing}')", "does not exist"),
         ("SELECT read_model.start_over('quotes', '{../migrations}')", "does not exist"),
+        (
+            "SELECT read_model.begin_rebuild('quotes', '{checkpoints}', 1, false)",
+            "is no table of a projection",
+        ),
+        ("SELECT read_model.begin_rebuild('quotes', '{quotes_p0}', 1, false)", "is no table of a projection"),
+        ("SELECT read_model.swap_rebuild('quotes', '{digests}', 1, 0, 0, 20)", "is no table of a projection"),
+        ("SELECT read_model.swap_rebuild('quotes', '{quotes}', 1, 0, 0, 20)", "and its next tables at"),
+        ("SELECT read_model.drop_rebuilt('read_model', 'quotes', '{quotes}')", "has no tables of a rebuild"),
+        (
+            "SELECT read_model.drop_rebuilt('stele', 'migrations', '{migrations}')",
+            "has no tables of a rebuild",
+        ),
+        (
+            "SELECT read_model.drop_rebuilt('read_model_next', 'quotes', '{parked_events}')",
+            "is no table of a projection",
+        ),
+        ("SELECT read_model.ensure_next_partition('checkpoints', 5)", "is no history"),
     ] {
         let error = database.run("stele_app", call).await.expect_err(call).to_string();
         assert!(error.contains(why), "{call}: {error}");

@@ -24,11 +24,11 @@ impl Clock for Ticking {
     }
 }
 
-fn clock() -> Arc<dyn Clock> {
+pub fn clock() -> Arc<dyn Clock> {
     Arc::new(Ticking(AtomicI64::new(1_795_199_078_000)))
 }
 
-async fn append(log: &dyn EventLog, number: u64) {
+pub async fn append(log: &dyn EventLog, number: u64) {
     let samples = codec::samples();
     let event = &samples[usize::try_from(number).unwrap() % samples.len()];
     let event_id = EventId(derived("test", &[&number.to_string()]));
@@ -45,7 +45,7 @@ async fn append(log: &dyn EventLog, number: u64) {
     log.append(&StreamId::new("account-solver.near").unwrap(), Expected::Any, vec![record]).await.unwrap();
 }
 
-fn options() -> Options {
+pub fn options() -> Options {
     Options {
         retry_first: Duration::from_millis(10),
         retry_max: Duration::from_millis(200),
@@ -118,7 +118,7 @@ async fn a_store_that_went_back_is_folded_again_from_there() {
     same_as_folded(&*log, &store).await;
 }
 
-async fn same_as_folded(log: &dyn EventLog, store: &PostgresStore) {
+pub async fn same_as_folded(log: &dyn EventLog, store: &PostgresStore) {
     let memory = MemoryStore::new(&schemas(models::ALL)).unwrap();
     fold_to(log, &memory, models::ALL, log.head().await.unwrap(), |_| {}).await.unwrap();
     let (memory, live) = (dump(&memory).await.unwrap(), dump(store).await.unwrap());
@@ -152,5 +152,33 @@ async fn a_server_that_is_killed_again_and_again_leaves_no_gap_and_no_double() {
     }
     handle.drain();
     running.await.unwrap().unwrap();
+    same_as_folded(&*log, &store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runner_that_dies_in_the_middle_of_three_hundred_batches_leaves_no_gap_and_no_double() {
+    let database = server().await.database().await;
+    let log: Arc<dyn EventLog> = Arc::new(MemoryLog::new(clock()));
+    for number in 0..600 {
+        append(&*log, number).await;
+    }
+    let two = Options { batch_records_max: 2, ..options() };
+    for dies_at in [60, 150, 300, 420, 540] {
+        let store = Arc::new(database.store(&schemas(models::ALL)).await);
+        let (runner, handle) = Runner::new(log.clone(), store, clock(), models::ALL, two.clone());
+        let running = tokio::spawn(runner.run());
+        let began = Instant::now();
+        while handle.status().position() < Position(dies_at) {
+            assert!(began.elapsed() < Duration::from_mins(1), "{:?}", handle.status());
+            tokio::task::yield_now().await;
+        }
+        // Its connection goes with it, whatever it was in the middle of.
+        running.abort();
+        let _ = running.await;
+    }
+    let store = Arc::new(database.store(&schemas(models::ALL)).await);
+    let (runner, handle) = Runner::new(log.clone(), store.clone(), clock(), models::ALL, two);
+    handle.drain();
+    runner.run().await.unwrap();
     same_as_folded(&*log, &store).await;
 }

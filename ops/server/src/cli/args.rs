@@ -5,6 +5,7 @@ mod access;
 mod alerts;
 mod lake;
 mod log;
+mod rebuild;
 mod whatif;
 
 pub(crate) use access::{ApproveArgs, KeyCreateArgs, KeysCommand};
@@ -13,6 +14,7 @@ pub(crate) use lake::{CompactArgs, DoctorArgs, LakeArgs, LakeCommand, PublishArg
 pub(crate) use log::{
     ArchiveArgs, BackupArgs, ExportArgs, ImportArgs, LogCommand, RestoreArgs, VerifyArgs, WatchArgs,
 };
+pub(crate) use rebuild::{RebuildArgs, RebuildCommand};
 pub(crate) use whatif::{Model, WhatIfArgs};
 
 use crate::amounts;
@@ -126,6 +128,8 @@ pub(crate) enum Command {
     Watch(WatchArgs),
     /// Decide on the recorded quotes again, under other limits or margins, and show the offers that differ
     Whatif(WhatIfArgs),
+    /// Fold read models anew beside those that serve, compare both, and swap them
+    Rebuild(RebuildArgs),
     /// Look at the event log, or verify it
     #[command(subcommand)]
     Log(LogCommand),

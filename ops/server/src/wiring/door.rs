@@ -28,6 +28,7 @@ use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{LogError, Position, StreamId};
 use stele_domain::port::read_store::ReadStore;
 use stele_event_log::{EmbeddedLog, Grown, Witness};
+use stele_projections::rebuild::Rebuilds;
 use stele_projections::runner::Handle;
 use stele_remote_log::{RemoteLog, WriteLists};
 
@@ -35,6 +36,7 @@ use stele_remote_log::{RemoteLog, WriteLists};
 #[derive(Clone)]
 pub(crate) struct Behind {
     pub store: Arc<dyn ReadStore>,
+    pub rebuilds: Rebuilds,
     pub projections: Option<Handle>,
     pub health: Health,
     pub vitals: Vitals,
@@ -92,7 +94,7 @@ pub(crate) async fn open_probes(
     address: SocketAddr,
     parts: &mut Parts,
 ) -> Result<(), Failure> {
-    let Behind { store: _, projections, health, vitals, elsewhere: _ } = behind;
+    let Behind { store: _, rebuilds: _, projections, health, vitals, elsewhere: _ } = behind;
     let probes = Probes {
         log: Arc::clone(&core.log),
         projections,
@@ -128,7 +130,7 @@ fn api(config: &Config, core: &Core, behind: Behind, access: Access, log_admin: 
         wishes: Arc::clone(&wishes),
         clock: Arc::clone(&core.clock),
     };
-    let Behind { store, projections, health, vitals, elsewhere: _ } = behind;
+    let Behind { store, rebuilds, projections, health, vitals, elsewhere: _ } = behind;
     Api {
         control: Arc::new(control),
         keys: Arc::new(Keys::new(Arc::clone(&gatekeeper), wishes)),
@@ -138,6 +140,7 @@ fn api(config: &Config, core: &Core, behind: Behind, access: Access, log_admin: 
         log: Arc::clone(&core.log),
         log_admin,
         projections,
+        rebuilds,
         health: Arc::new(move || health.all()),
         metrics: Arc::new(move || vitals.text()),
         clock: Arc::clone(&core.clock),

@@ -7,7 +7,8 @@ use stele_domain::causes::with_causes;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{LogError, Position};
 use stele_domain::port::read_store::{
-    Answer, Batch, Checkpoint, Digest, Key, Page, ReadStore, Row, RowKey, ScanQuery, Schema, StoreError,
+    Answer, Batch, Checkpoint, Claim, Digest, Key, OldTables, Page, ReadStore, Rebuild, Rebuilding, Row,
+    RowKey, ScanQuery, Schema, StoreError, Wanted,
 };
 use stele_remote_log::{Growth, RemoteLog};
 
@@ -19,8 +20,30 @@ pub(super) struct TablesElsewhere {
 const ELSEWHERE: &str = "the tables are in the memory of another process: run the role `projections` in this one, or give both a PostgreSQL";
 
 impl TablesElsewhere {
-    pub(super) fn of(schemas: Vec<Schema>) -> Arc<dyn ReadStore> {
+    pub(super) fn of(schemas: Vec<Schema>) -> Arc<Self> {
         Arc::new(Self { schemas })
+    }
+}
+
+impl Rebuilding for TablesElsewhere {
+    fn rebuilds(&self) -> PortFuture<'_, Result<Vec<Rebuild>, StoreError>> {
+        away()
+    }
+
+    fn old_tables(&self) -> PortFuture<'_, Result<Vec<OldTables>, StoreError>> {
+        away()
+    }
+
+    fn claim(&self, _: Wanted) -> PortFuture<'_, Result<Box<dyn Claim>, StoreError>> {
+        away()
+    }
+
+    fn snapshot(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
+        away()
+    }
+
+    fn drop_old<'a>(&'a self, _: &'a str) -> PortFuture<'a, Result<(), StoreError>> {
+        away()
     }
 }
 
@@ -144,7 +167,7 @@ fn disbelieved(why: &Disbelief) -> LogError {
 mod tests {
     use super::{Disbelief, TablesElsewhere, disbelieved};
     use stele_domain::port::event_log::{LogError, Position};
-    use stele_domain::port::read_store::{Key, StoreError};
+    use stele_domain::port::read_store::{Key, ReadStore as _, StoreError};
 
     #[tokio::test]
     async fn tables_of_another_process_do_not_come_here_by_waiting() {

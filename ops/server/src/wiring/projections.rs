@@ -2,6 +2,7 @@
 
 use super::core::Core;
 use super::parts::Parts;
+use super::tables::Tables;
 use crate::config::Config;
 use crate::observe;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, Filter, Position};
 use stele_domain::port::read_store::ReadStore;
 use stele_projections::models;
+use stele_projections::rebuild::{self, Rebuilder, Rebuilds};
 use stele_projections::runner::{self, Handle, Runner};
 
 /// Records of switches that are read in one go.
@@ -54,6 +56,19 @@ pub(crate) fn start(config: &Config, core: &Core, store: &Arc<dyn ReadStore>, pa
         }
     });
     handle
+}
+
+/// The rebuilds of this process: where the tables are kept here they are done here, under the runner.
+pub(crate) fn rebuilds(core: &Core, tables: &Tables, runner: Option<&Handle>) -> Rebuilds {
+    let rebuilder = runner.map(|runner| Rebuilder {
+        log: Arc::clone(&core.log),
+        live: Arc::clone(&tables.store),
+        tables: Arc::clone(&tables.rebuilding),
+        clock: Arc::clone(&core.clock),
+        runner: Some(runner.clone()),
+        options: rebuild::Options::default(),
+    });
+    Rebuilds::new(Arc::clone(&tables.rebuilding), rebuilder)
 }
 
 /// Turns what persons asked of the projections into what the runner does.

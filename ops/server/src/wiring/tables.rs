@@ -11,7 +11,7 @@ use secrecy::ExposeSecret as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
-use stele_domain::port::read_store::{ReadStore, Schema};
+use stele_domain::port::read_store::{ReadStore, Rebuilding, Schema};
 use stele_projections::models;
 use stele_read_store::{MemoryStore, Options, PostgresStore, PrivateError, PrivateServer};
 use tokio::task::JoinHandle;
@@ -56,6 +56,7 @@ async fn end(server: PrivateServer, until: Moment) {
 /// The tables, and the server that is ours as long as they are needed.
 pub(super) struct Tables {
     pub store: Arc<dyn ReadStore>,
+    pub rebuilding: Arc<dyn Rebuilding>,
     private: Option<PrivateServer>,
 }
 
@@ -71,11 +72,11 @@ impl Tables {
         let writes = roles.has(Role::Projections);
         // A strict strategy looks how far they are.
         let reads = roles.has(Role::Api) || (config.database.strict && roles.has(Role::Strategy));
-        let elsewhere = || Ok(Self { store: TablesElsewhere::of(schemas.clone()), private: None });
+        let elsewhere = || Ok(Self::of(TablesElsewhere::of(schemas.clone()), None));
         match &config.database.at {
             DatabaseAt::Memory if writes => {
                 let store = MemoryStore::new(&schemas).map_err(|error| Failure::error(&error))?;
-                Ok(Self { store: Arc::new(store), private: None })
+                Ok(Self::of(Arc::new(store), None))
             }
             DatabaseAt::Private if writes => {
                 let began = Instant::now();
@@ -84,11 +85,11 @@ impl Tables {
                 let server = starting.server(config.data_dir.join(FOLDER)).await?;
                 observe::private_database(began.elapsed().as_secs_f64());
                 let store = postgres(&server.app_url(), &schemas, config, writes)?;
-                Ok(Self { store, private: Some(server) })
+                Ok(Self::of(store, Some(server)))
             }
             DatabaseAt::Url { url, password_file } if writes || reads => {
                 let url = with_password(url, password_file.as_deref())?;
-                Ok(Self { store: postgres(&url, &schemas, config, writes)?, private: None })
+                Ok(Self::of(postgres(&url, &schemas, config, writes)?, None))
             }
             DatabaseAt::Private if reads => Err(Failure::usage(
                 "configuration: `database.private`: the private PostgreSQL is for the process that keeps the tables: \
@@ -96,6 +97,10 @@ impl Tables {
             )),
             DatabaseAt::Memory | DatabaseAt::Private | DatabaseAt::Url { .. } => elsewhere(),
         }
+    }
+
+    fn of<T: ReadStore + Rebuilding + 'static>(tables: Arc<T>, private: Option<PrivateServer>) -> Self {
+        Self { store: Arc::<T>::clone(&tables), rebuilding: tables, private }
     }
 
     /// Ends the private server, when everybody is done with it, and waits for that until then.
@@ -106,18 +111,47 @@ impl Tables {
     }
 }
 
+/// The tables in PostgreSQL for a command that works without a desk. Nothing is emptied by opening them.
+pub(crate) struct TablesHere {
+    pub store: Arc<dyn ReadStore>,
+    pub rebuilding: Arc<dyn Rebuilding>,
+}
+
+impl TablesHere {
+    /// Opens what the configuration names, and the private server where it is one.
+    pub(crate) async fn open(config: &Config) -> Result<(Self, Option<PrivateServer>), Failure> {
+        let schemas = stele_projections::schemas(models::ALL);
+        let (url, server) = match &config.database.at {
+            DatabaseAt::Memory => {
+                return Err(Failure::usage(
+                    "the tables are kept in memory, and each start of the desk folds them from the log: there is nothing to \
+                     rebuild while none runs",
+                ));
+            }
+            DatabaseAt::Private => {
+                let server = PrivateServer::start(&config.data_dir.join(FOLDER)).await;
+                let server = server.map_err(|error| not_started(&error))?;
+                (server.app_url(), Some(server))
+            }
+            DatabaseAt::Url { .. } => (database_url(config)?, None),
+        };
+        let tables = postgres(&url, &schemas, config, false)?;
+        Ok((Self { store: Arc::<PostgresStore>::clone(&tables), rebuilding: tables }, server))
+    }
+}
+
 fn postgres(
     url: &str,
     schemas: &[Schema],
     config: &Config,
     writes: bool,
-) -> Result<Arc<dyn ReadStore>, Failure> {
+) -> Result<Arc<PostgresStore>, Failure> {
     // Rows of an older definition are folded anew by whoever writes; others wait for that.
     let options = Options { readers: config.database.connections, start_over: writes, ..Options::default() };
     let store = PostgresStore::lazy(url, schemas, options);
     store.map_or_else(
         |error| Err(Failure::usage(format!("configuration: `database.url`: {}", chain(&error)))),
-        |store| Ok(Arc::new(store) as Arc<dyn ReadStore>),
+        |store| Ok(Arc::new(store)),
     )
 }
 

@@ -1,0 +1,111 @@
+//! Rebuilds: begun by whoever steers the services, told of to everybody who may read.
+
+use super::asking::Asking;
+use super::control::to_its_end;
+use crate::api::Api;
+use crate::dto;
+use crate::problem::Problem;
+use std::sync::Arc;
+use stele_commands::control::Refused;
+use stele_domain::causes::with_causes;
+use stele_domain::port::read_store::StoreError;
+use stele_projections::models;
+use stele_projections::projection::Registered;
+use stele_projections::rebuild::{Asked, RebuildError};
+
+/// What stands for every projection.
+pub(crate) const ALL: &str = "all";
+
+pub(crate) async fn start(
+    api: &Arc<Api>,
+    asking: Asking,
+    name: &str,
+    body: dto::StartRebuild,
+) -> Result<dto::RebuildAnswer, Problem> {
+    let projections = named(name)?;
+    let wish = asking.wish(&format!("rebuild {name}"), &body, &body.reason)?;
+    let command_id = asking.command_id;
+    let by = format!("{} on {}", wish.caller.actor.as_str(), api.build.instance);
+    let names: Vec<String> = projections.iter().map(|projection| projection.name.to_owned()).collect();
+    let dto::StartRebuild { reason: _, from_zero, despite_difference } = body;
+    let asked = Asked { projections, by, from_zero, despite_difference };
+    let (control, rebuilds) = (Arc::clone(&api.control), api.rebuilds.clone());
+    let begun = to_its_end(async move {
+        let job = match rebuilds.begin(asked).await {
+            Ok(Some(job)) => job,
+            Ok(None) => return Ok(Err(elsewhere())),
+            Err(error) => return Ok(Err(not_begun(error))),
+        };
+        // A wish that is asked for again has begun before: its tables are let go here.
+        let start = || {
+            rebuilds.go_on(job);
+            Ok(())
+        };
+        control.rebuild(wish, start).await.map(Ok)
+    });
+    begun.await.map_err(|no| no.problem(command_id))??;
+    Ok(dto::RebuildAnswer { command_id, projections: names })
+}
+
+pub(crate) async fn drop_old(
+    api: &Arc<Api>,
+    asking: Asking,
+    name: &str,
+    body: dto::Reason,
+) -> Result<dto::RebuildAnswer, Problem> {
+    let projections = named(name)?;
+    let wish = asking.wish(&format!("drop_old {name}"), &body, &body.reason)?;
+    let command_id = asking.command_id;
+    let names: Vec<String> = projections.iter().map(|projection| projection.name.to_owned()).collect();
+    let (control, rebuilds) = (Arc::clone(&api.control), api.rebuilds.clone());
+    let dropped = to_its_end(async move {
+        control.rebuild(wish, || Ok(())).await?;
+        for projection in projections {
+            if let Err(error) = rebuilds.drop_old(projection.name).await {
+                return Ok::<_, Refused>(Err(Problem::from(error)));
+            }
+        }
+        Ok(Ok(()))
+    });
+    dropped.await.map_err(|no| no.problem(command_id))??;
+    Ok(dto::RebuildAnswer { command_id, projections: names })
+}
+
+pub(crate) async fn list(api: &Api, name: &str) -> Result<dto::RebuildsAnswer, Problem> {
+    let projections = named(name)?;
+    let meant = |name: &str| projections.iter().any(|projection| projection.name == name);
+    let mut known = api.rebuilds.known().await?;
+    known.rebuilds.retain(|rebuild| meant(&rebuild.projection));
+    known.old.retain(|old| meant(&old.projection));
+    Ok(dto::RebuildsAnswer::of(&known.rebuilds, &known.old))
+}
+
+fn named(name: &str) -> Result<Vec<Registered>, Problem> {
+    let found = models::ALL.iter().filter(|projection| name == ALL || projection.name == name);
+    let found: Vec<Registered> = found.copied().collect();
+    if found.is_empty() {
+        let names: Vec<&str> = models::ALL.iter().map(|projection| projection.name).collect();
+        let short: String = name.chars().take(80).collect();
+        let detail = format!("there is no projection {short:?}: {ALL}, {}", names.join(", "));
+        return Err(Problem::not_found("unknown-projection", detail));
+    }
+    Ok(found)
+}
+
+fn elsewhere() -> Problem {
+    let detail = "the projections run in another process: give that one the role `api` too, and ask there";
+    Problem::conflict("not-here", detail)
+}
+
+fn not_begun(error: RebuildError) -> Problem {
+    match error {
+        RebuildError::Store(StoreError::Invalid(why)) => Problem::conflict("rebuild-blocked", why),
+        RebuildError::Store(error) => Problem::from(error),
+        RebuildError::Log(error) => Problem::from(error),
+        other @ (RebuildError::Fold(_)
+        | RebuildError::Scan(_)
+        | RebuildError::Short { .. }
+        | RebuildError::Unsettled { .. }
+        | RebuildError::Lost(_)) => Problem::internal(with_causes(&other)),
+    }
+}
