@@ -133,6 +133,7 @@ impl Shell<'_> {
             // The desk owns its log, and the README says so.
             "lake" => {
                 self.background.end();
+                std::fs::create_dir_all(self.directory.join("lake")).unwrap();
                 self.succeeds(&arguments);
             }
             "trace" => {
