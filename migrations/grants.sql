@@ -15,8 +15,9 @@ BEGIN
         FROM stele_app;
     REVOKE DELETE ON read_model.checkpoints, read_model_next.checkpoints, read_model.rebuilds FROM stele_app;
     GRANT EXECUTE ON FUNCTION
-        read_model.ensure_partition, read_model.drop_expired, read_model.start_over, read_model.ensure_next_partition,
-        read_model.begin_rebuild, read_model.swap_rebuild, read_model.drop_rebuilt
+        read_model.ensure_partition, read_model.start_over, read_model.ensure_next_partition,
+        read_model.begin_rebuild, read_model.swap_rebuild, read_model.drop_rebuilt, read_model.drop_tiered,
+        read_model.begin_restore, read_model.finish_restore
         TO stele_app;
 END
 $$;

@@ -176,6 +176,38 @@ impl Aggregate for operations::alert::Alert {
     }
 }
 
+impl Aggregate for operations::parking::Parking {
+    const NAME: &'static str = "parking";
+
+    fn wrap(event: Self::Event) -> Event {
+        Event::Operations(operations::event::Event::Parking(event))
+    }
+
+    fn unwrap(event: Event) -> Option<Self::Event> {
+        if let Event::Operations(operations::event::Event::Parking(event)) = event {
+            Some(event)
+        } else {
+            None
+        }
+    }
+}
+
+impl Aggregate for operations::tiering::Tiering {
+    const NAME: &'static str = "tiering";
+
+    fn wrap(event: Self::Event) -> Event {
+        Event::Operations(operations::event::Event::Tiering(event))
+    }
+
+    fn unwrap(event: Event) -> Option<Self::Event> {
+        if let Event::Operations(operations::event::Event::Tiering(event)) = event {
+            Some(event)
+        } else {
+            None
+        }
+    }
+}
+
 impl Aggregate for access::keyring::Keyring {
     const NAME: &'static str = "keyring";
 

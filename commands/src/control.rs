@@ -26,11 +26,12 @@ use stele_domain::intents::filter::event::Entry;
 use stele_domain::intents::filter::{self, Filter};
 use stele_domain::operations::alert::event::Kind;
 use stele_domain::operations::alert::{self, Alert};
+use stele_domain::operations::parking::{self, Parking};
 use stele_domain::operations::service;
 use stele_domain::operations::service::event::Service;
 use stele_domain::pair::Pair;
 use stele_domain::port::clock::Clock;
-use stele_domain::port::event_log::{EventLog, InvalidStream};
+use stele_domain::port::event_log::{EventLog, InvalidStream, Position};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::command::Asker;
 use stele_domain::trading::account::event::{ArmRequested, DisarmCause, Mode};
@@ -220,6 +221,36 @@ impl Control {
         self.wishes.act(&ledger, what(Action::Steer, "clear_alert"), wish, command).await
     }
 
+    /// Has an event tried again that a projection could not take in: the next fold of its tables does. Whoever runs the
+    /// services may, and says what was mended.
+    pub async fn retry_parked(
+        &self,
+        wish: Wish,
+        projection: String,
+        position: Position,
+    ) -> Result<Done, Refused> {
+        let (reason, at) = (wish.reason.clone(), self.clock.now());
+        let command = parking::Command::Retry { projection, position, reason, at };
+        self.wishes.act(&self.parking()?, what(Action::Steer, "retry_parked"), wish, command).await
+    }
+
+    /// Leaves an event out of a projection's tables for good. Whoever runs the services may, and says why.
+    pub async fn skip_parked(
+        &self,
+        wish: Wish,
+        projection: String,
+        position: Position,
+    ) -> Result<Done, Refused> {
+        let (reason, at) = (wish.reason.clone(), self.clock.now());
+        let command = parking::Command::Skip { projection, position, reason, at };
+        self.wishes.act(&self.parking()?, what(Action::Steer, "skip_parked"), wish, command).await
+    }
+
+    fn parking(&self) -> Result<Ledger<Parking>, Refused> {
+        let stream = streams::parking().map_err(|error| Refused::unnamed(&error))?;
+        Ok(Ledger::new(Arc::clone(&self.log), stream))
+    }
+
     /// Stops everything, from any state, and says what is still out.
     pub async fn kill(&self, wish: Wish) -> Result<KillProof, Refused> {
         let began = std::time::Instant::now();
@@ -307,13 +338,22 @@ impl Control {
     }
 
     /// Lets a projection be folded anew, or what an earlier rebuild has left be dropped: `start` does it, once for each wish.
-    /// That it was asked for is kept; what comes of it is in the tables, and no fact.
-    pub async fn rebuild(
+    /// That it was asked for is kept; what comes of it is in the tables, and no fact. What keeps `start` from it is handed on.
+    pub async fn rebuild<E: Send>(
         &self,
         wish: Wish,
-        start: impl FnOnce() -> Result<(), Refused> + Send,
+        start: impl Future<Output = Result<(), E>> + Send,
+    ) -> Result<Result<(), E>, Refused> {
+        self.wishes.work(&wish, what(Action::Steer, "rebuild"), start).await
+    }
+
+    /// Begins an audit, which is no fact: what it finds is a report. That it was asked for is kept.
+    pub async fn audit(
+        &self,
+        wish: Wish,
+        begin: impl FnOnce() -> Result<(), Refused> + Send,
     ) -> Result<(), Refused> {
-        self.wishes.effect(&wish, what(Action::Steer, "rebuild"), start).await
+        self.wishes.effect(&wish, what(Action::Prove, "audit"), begin).await
     }
 
     async fn switch(

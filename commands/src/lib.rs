@@ -26,6 +26,7 @@ pub mod market;
 pub mod refresh;
 pub mod strategy;
 pub mod strict;
+pub mod tiering;
 
 mod observe;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use stele_domain::ids::{AccountId, PairId};
 use stele_domain::operations::alert::event::Kind;
 use stele_domain::operations::service::event::Service;
+use stele_domain::operations::{parking, tiering};
 use stele_domain::port::event_log::{InvalidStream, StreamId};
 
 /// Category of requests and demands.
@@ -26,15 +27,21 @@ pub const FILTER: &str = "filter";
 pub const AUDIT: &str = "audit";
 /// Category of alerts.
 pub const ALERT: &str = "alert";
+/// Category of events that are not in some tables.
+pub const PARKING: &str = "parking";
 /// Category of keys.
 pub const ACCESS: &str = "access";
+/// Category of where partitions of histories are.
+pub const TIERING: &str = "tiering";
 
 /// Category of states that are written down beside their streams.
 pub const SNAPSHOT: &str = "snapshot";
 
 /// Every category of the desk.
-pub const CATEGORIES: [&str; 12] =
-    [QUOTE, PRICE, INVENTORY, ACCOUNT, STRATEGY, RELAY, SERVICE, FILTER, AUDIT, ACCESS, ALERT, SNAPSHOT];
+pub const CATEGORIES: [&str; 14] = [
+    QUOTE, PRICE, INVENTORY, ACCOUNT, STRATEGY, RELAY, SERVICE, FILTER, AUDIT, ACCESS, ALERT, PARKING,
+    TIERING, SNAPSHOT,
+];
 
 /// The venue's name in stream names.
 const VENUE: &str = "near-intents";
@@ -94,9 +101,19 @@ pub fn attempts() -> Result<StreamId, InvalidStream> {
     named(AUDIT, "attempts")
 }
 
+/// Events that projections could not take in.
+pub fn parking() -> Result<StreamId, InvalidStream> {
+    StreamId::new(parking::STREAM)
+}
+
 /// The keys.
 pub fn keys() -> Result<StreamId, InvalidStream> {
     named(ACCESS, "keys")
+}
+
+/// Where partitions of histories are.
+pub fn tiering() -> Result<StreamId, InvalidStream> {
+    StreamId::new(tiering::STREAM)
 }
 
 /// Every stream that a desk with this account and these pairs writes facts to, whatever process of it does: the names follow
@@ -117,6 +134,8 @@ pub fn all<'p>(
         refused_commands()?,
         attempts()?,
         keys()?,
+        parking()?,
+        tiering()?,
     ]);
     for pair in pairs {
         all.extend([quote(pair)?, price(pair)?, strategy(pair)?]);
@@ -156,6 +175,8 @@ mod tests {
         let categories: BTreeSet<&str> = streams.iter().map(StreamId::category).collect();
         let expected: BTreeSet<&str> = CATEGORIES.into_iter().filter(|name| *name != SNAPSHOT).collect();
         assert_eq!(categories, expected);
+        // Projections stop at what a newer build wrote there.
+        assert_eq!(stele_domain::codec::CATEGORIES.iter().copied().collect::<BTreeSet<_>>(), expected);
         let of = |category: &str| -> Vec<&str> {
             streams.iter().filter(|s| s.category() == category).map(StreamId::as_str).collect()
         };

@@ -30,8 +30,15 @@ use stele_domain::port::event_log::{
 pub use answers::ANSWERS_MAX;
 
 /// The categories in which persons' commands leave their marks.
-const CATEGORIES: [&str; 6] =
-    [streams::ACCOUNT, streams::FILTER, streams::SERVICE, streams::AUDIT, streams::ACCESS, streams::ALERT];
+const CATEGORIES: [&str; 7] = [
+    streams::ACCOUNT,
+    streams::FILTER,
+    streams::SERVICE,
+    streams::AUDIT,
+    streams::ACCESS,
+    streams::ALERT,
+    streams::PARKING,
+];
 /// How many of the newest records of a stream are looked through for command ids.
 const LOOK_BACK: usize = 10_000;
 /// Records that are read in one go.
@@ -70,7 +77,11 @@ impl Wishes {
     /// As the log.
     pub async fn recall(&self, streams: &[StreamId]) -> Result<(), LogError> {
         let mut all: Vec<StreamId> = streams.to_vec();
-        all.extend([streams::refused_commands(), streams::attempts(), streams::keys()].into_iter().flatten());
+        all.extend(
+            [streams::refused_commands(), streams::attempts(), streams::keys(), streams::parking()]
+                .into_iter()
+                .flatten(),
+        );
         all.extend(Kind::ALL.into_iter().filter_map(|kind| streams::alert(kind).ok()));
         let mut newest: Vec<Record> = vec![];
         for stream in &all {
@@ -312,6 +323,25 @@ impl Wishes {
             }
             Err(other) => Err(other),
         }
+    }
+
+    /// Does what takes its time and is no fact itself, once per command id. What keeps it from being done is no answer: nothing is
+    /// kept of it, and the same wish tries again.
+    pub(crate) async fn work<E: Send>(
+        &self,
+        wish: &Wish,
+        what: What,
+        work: impl Future<Output = Result<(), E>> + Send,
+    ) -> Result<Result<(), E>, Refused> {
+        self.permitted(wish, what)?;
+        if let Some(first) = self.before(wish, what).await {
+            return first.map(|_| Ok(()));
+        }
+        let done = work.await;
+        if done.is_ok() {
+            self.nothing_recorded(wish, what, Came::Done);
+        }
+        Ok(done)
     }
 
     /// Keeps the refused wish. The refusal stands even when this can't be written.

@@ -117,32 +117,32 @@ fn venue_text(kind: &'static str, text: String) -> Result<String, InvalidId> {
 
 /// The venue's name for one quote request (its auction id).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct QuoteId(String);
 
 /// The venue's name for a token that can be traded, such as `nep141:nbtc.bridge.near`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct TokenId(String);
 
 /// Base58 of the SHA-256 of a signed payload: the venue's and our own key for one signature.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct QuoteHash(String);
 
 /// The account at the verifier that signs and holds the coin.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct AccountId(String);
 
 /// A traded pair, written `base-quote` in lower case: `btc-eure`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct PairId(String);
 
 /// Who did it: `operator:alice`, `reactor:strategy`, `gateway:market`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct Actor(String);
 
 impl TryFrom<String> for QuoteId {

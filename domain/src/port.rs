@@ -10,6 +10,7 @@ pub mod event_log;
 pub mod feeds;
 pub mod read_store;
 pub mod state_store;
+pub mod tiering;
 pub mod venue;
 pub mod verifier;
 

@@ -1,5 +1,7 @@
 //! Moments and spans, without a clock: who needs to know the time is told it.
 
+mod text;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use time::OffsetDateTime;
@@ -82,6 +84,9 @@ impl Timestamp {
     ///
     /// [`InvalidTime`] when the text is not RFC 3339, or its moment lies outside the range in UTC.
     pub fn parse(text: &str) -> Result<Self, InvalidTime> {
+        if let Some(at) = text::read(text) {
+            return Ok(at);
+        }
         let invalid = || InvalidTime { text: text.chars().take(80).collect() };
         let parsed = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| invalid())?;
         let micros = parsed.unix_timestamp_nanos().div_euclid(1_000);
@@ -92,28 +97,13 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// `2026-11-20T18:24:38.123456Z`, always with six digits, so that text order is time order.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.div_euclid(1_000_000);
-        let micros = self.0.rem_euclid(1_000_000);
-        // Every moment of the range has a date.
-        let at = OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| fmt::Error)?;
-        let (date, time) = (at.date(), at.time());
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
-            date.year(),
-            u8::from(date.month()),
-            date.day(),
-            time.hour(),
-            time.minute(),
-            time.second(),
-            micros
-        )
+        f.write_str(text::Text::of(*self).as_str())
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(text::Text::of(*self).as_str())
     }
 }
 

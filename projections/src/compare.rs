@@ -4,14 +4,15 @@
 //! Works across processes: the live desk hands out pages, and whoever checks puts them together. Pages of one
 //! dump must show one position; [`Handle::hold`](crate::runner::Handle::hold) sees to that.
 
-use crate::fold::{self, FoldError, Place};
+use crate::fold::{FoldError, Newer, Page as Items, Place};
+use crate::parking::Parked;
 use crate::projection::Registered;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stele_domain::port::event_log::{EventLog, Filter, LogError, Position};
 use stele_domain::port::read_store::{Cursor, PAGE_ROWS_MAX, ReadStore, ScanQuery, StoreError};
 
-/// Most records that are folded in one go.
+/// Most records that are folded in one go: few enough that what becomes of them stays in a processor's own memory.
 const FOLD_RECORDS_MAX: usize = 512;
 
 /// Most differences that are listed; all of them are counted.
@@ -26,6 +27,9 @@ pub enum CompareError {
     /// The log can't be folded.
     #[error("the log can't be folded")]
     Fold(#[from] FoldError),
+    /// A newer build wrote an event on the way: what is before it is folded.
+    #[error(transparent)]
+    Newer(#[from] Newer),
     /// The tables can't be read.
     #[error("the tables can't be read")]
     Store(#[from] StoreError),
@@ -122,16 +126,46 @@ pub async fn fold_to(
     store: &dyn ReadStore,
     projections: &[Registered],
     position: Position,
+    progress: impl FnMut(Position) + Send,
+) -> Result<(), CompareError> {
+    let mut places = Vec::with_capacity(projections.len());
+    for projection in projections {
+        let (_, place) = Place::of(store, projection).await?;
+        places.push(place);
+    }
+    let parked = Parked::of(log).await?;
+    let places = places.into_iter().map(|place| place.leaving_out(&parked)).collect();
+    advanced_to(log, store, places, position, progress).await
+}
+
+/// As [`fold_to`] from the beginning of the log into an empty store that takes rows without their digests: they are not
+/// made.
+///
+/// # Errors
+///
+/// [`CompareError`].
+pub async fn fold_rows_to(
+    log: &dyn EventLog,
+    store: &dyn ReadStore,
+    projections: &[Registered],
+    position: Position,
+) -> Result<(), CompareError> {
+    let parked = Parked::of(log).await?;
+    let start =
+        |projection: &Registered| Place { digested: false, ..Place::start(*projection).leaving_out(&parked) };
+    advanced_to(log, store, projections.iter().map(start).collect(), position, |_| {}).await
+}
+
+async fn advanced_to(
+    log: &dyn EventLog,
+    store: &dyn ReadStore,
+    mut places: Vec<Place>,
+    position: Position,
     mut progress: impl FnMut(Position) + Send,
 ) -> Result<(), CompareError> {
     let head = log.head().await?;
     if head < position {
         return Err(CompareError::Short { head, position });
-    }
-    let mut places = Vec::with_capacity(projections.len());
-    for projection in projections {
-        let (_, place) = Place::of(store, projection).await?;
-        places.push(place);
     }
     let mut at = places.iter().map(|place| place.position).min().unwrap_or(position);
     let everything = Filter::all();
@@ -141,12 +175,16 @@ pub async fn fold_to(
         if to <= at {
             return Err(CompareError::Short { head: at, position });
         }
-        let items = fold::read(page.records);
+        let items = Items::read(page.records);
+        let to = items.until(to);
         for place in places.iter_mut().filter(|place| place.position < to) {
             place.advance(store, &items, to).await?;
         }
-        at = to;
+        at = to.max(at);
         progress(at);
+        if let Some(newer) = items.newer().filter(|newer| newer.at <= position) {
+            return Err(newer.clone().into());
+        }
     }
     Ok(())
 }

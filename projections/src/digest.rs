@@ -142,22 +142,28 @@ impl Digests {
 pub struct Changed<'d> {
     before: &'d Digests,
     after: Digests,
-    /// Room for canonical texts.
+    room: Room,
+}
+
+/// Room to write rows out in, kept from one to the next.
+#[derive(Debug, Default)]
+pub struct Room {
     text: String,
+    bytes: Vec<u8>,
 }
 
 impl<'d> Changed<'d> {
     /// Nothing has changed yet.
     #[must_use]
     pub fn of(before: &'d Digests) -> Self {
-        Self { before, after: Digests::default(), text: String::new() }
+        Self { before, after: Digests::default(), room: Room::default() }
     }
 
     /// A row of a history was written. Rows come in the order of their keys.
     pub fn append(&mut self, table: &Table, row: &Row) {
         let part = (table.name, table.part_of(row));
         let fresh = || self.before.histories.get(&part).cloned().unwrap_or_default();
-        self.after.histories.entry(part).or_insert_with(fresh).append(table, row, &mut self.text);
+        self.after.histories.entry(part).or_insert_with(fresh).append(table, row, &mut self.room);
     }
 
     /// A row of a table whose rows change was this, and is that. Rows come in any order, each once.
@@ -165,10 +171,10 @@ impl<'d> Changed<'d> {
         let fresh = || self.before.lattices.get(table.name).cloned().unwrap_or_default();
         let lattice = self.after.lattices.entry(table.name).or_insert_with(fresh);
         if let Some(row) = was {
-            lattice.remove(table, row, &mut self.text);
+            lattice.remove(table, row, &mut self.room);
         }
         if let Some(row) = is {
-            lattice.add(table, row, &mut self.text);
+            lattice.add(table, row, &mut self.room);
         }
     }
 

@@ -1,33 +1,20 @@
 //! One projection, one stretch of the log: fetch the rows that are named, fold in memory, keep everything in
 //! one go.
 
+mod page;
+
+pub use page::{Newer, Page};
+
 use crate::digest::{self, Changed, Digests, Malformed};
 use crate::models::parked_events::ParkedRow;
-use crate::observe;
+use crate::parking::{PARKED_MAX, Parked};
 use crate::projection::Registered;
-use crate::rows::{Keys, Made, Mistake, Overlay, Rows, Slot};
-use std::collections::BTreeSet;
+use crate::rows::{Before, Cells, Keys, Mistake, Overlay, Rows, Settled, Settling};
+use page::Item;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use stele_domain::codec;
-use stele_domain::event::Recorded;
-use stele_domain::port::event_log::{Position, Record};
-use stele_domain::port::read_store::{
-    Batch, Change, Checkpoint, ReadStore, Row, RowKey, Schema, StoreError, Table,
-};
-
-/// A record of the log, as far as it can be read here.
-pub enum Item {
-    /// A fact of ours.
-    Event(Box<Recorded>),
-    /// A fact of ours whose bytes can't be read.
-    Unreadable(Box<Unreadable>),
-}
-
-/// A record that can't be read.
-pub struct Unreadable {
-    record: Record,
-    why: String,
-}
+use stele_domain::port::event_log::{LogError, Position};
+use stele_domain::port::read_store::{Batch, Change, Checkpoint, ReadStore, Row, RowKey, Schema, StoreError};
 
 /// Why a stretch of the log can't be folded.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +59,38 @@ pub enum FoldError {
         /// The row.
         row: RowKey,
     },
+    /// A projection kept a row under another name than the row's own.
+    #[error(
+        "projection {projection} made a row after position {at} whose key is not the one that it was asked for by"
+    )]
+    Unsettled {
+        /// Which.
+        projection: &'static str,
+        /// Where the batch began.
+        at: Position,
+    },
+    /// What can't be folded can't be written down as parked.
+    #[error("projection {projection} can't go on without writing down what it leaves out")]
+    Parking {
+        /// Which.
+        projection: &'static str,
+        /// What the log says.
+        #[source]
+        source: LogError,
+    },
+    /// Too much can't be folded.
+    #[error(
+        "projection {projection} can't take in the event at position {at} either ({why}), and {PARKED_MAX} others are parked: \
+         it stops here; mend the cause, or skip them (stele projections parked)"
+    )]
+    TooManyParked {
+        /// Which.
+        projection: &'static str,
+        /// The event that it stops before.
+        at: Position,
+        /// What is wrong with it.
+        why: String,
+    },
     /// What is stored beside the rows of a projection is no digest of them.
     #[error("projection {projection}")]
     Digest {
@@ -89,6 +108,10 @@ pub struct Place {
     pub projection: Registered,
     pub position: Position,
     pub digests: Digests,
+    /// Whether rows are digested: not where nobody will ever ask what they come to.
+    pub digested: bool,
+    /// Events that are left out, and why: as the log says.
+    pub left_out: BTreeMap<Position, String>,
 }
 
 /// What a projection makes of a stretch of the log.
@@ -101,26 +124,11 @@ pub struct Folded {
     pub digests: Digests,
 }
 
-/// Reads a page of records once, for all projections. Records of other systems are left out.
-pub fn read(records: Vec<Record>) -> Vec<Item> {
-    let mut items = Vec::with_capacity(records.len());
-    for record in records {
-        match codec::recorded(&record) {
-            Ok(event) => items.push(Item::Event(Box::new(event))),
-            Err(error) if error.is_foreign() => observe::foreign(&record),
-            Err(error) => {
-                let why = words(&error);
-                items.push(Item::Unreadable(Box::new(Unreadable { record, why })));
-            }
-        }
-    }
-    items
-}
-
 impl Place {
     /// At the beginning of the log.
     pub fn start(projection: Registered) -> Self {
-        Self { projection, position: Position::START, digests: Digests::default() }
+        let (position, digests) = (Position::START, Digests::default());
+        Self { projection, position, digests, digested: true, left_out: BTreeMap::new() }
     }
 
     /// Where a store is with a projection. The version of the stored rows is the caller's to look at.
@@ -130,33 +138,47 @@ impl Place {
         let (checkpoint, stored) = store.digests(name).await.map_err(failed)?;
         let malformed = |source| FoldError::Digest { projection: name, source };
         let digests = Digests::of(projection, stored).map_err(malformed)?;
-        Ok((checkpoint, Self { projection: *projection, position: checkpoint.position, digests }))
+        let position = checkpoint.position;
+        Ok((checkpoint, Self { position, digests, ..Self::start(*projection) }))
     }
 
-    /// What the projection makes of the log from here to `to`; `items` holds every event of ours in between, and may
+    /// The same place, which leaves out what the log says.
+    #[must_use]
+    pub fn leaving_out(self, parked: &Parked) -> Self {
+        let left_out = parked.left_out(&self.projection);
+        Self { left_out, ..self }
+    }
+
+    /// What the projection makes of the log from here to `to`; `page` holds every event of ours in between, and may
     /// hold more.
-    pub async fn fold(
-        &self,
-        store: &dyn ReadStore,
-        items: &[Item],
-        to: Position,
-    ) -> Result<Folded, FoldError> {
+    pub async fn fold(&self, store: &dyn ReadStore, page: &Page, to: Position) -> Result<Folded, FoldError> {
         let (projection, from) = (&self.projection, self.position);
-        let first = items.partition_point(|item| item.position() <= from);
-        let last = items.partition_point(|item| item.position() <= to);
-        let items = &items[first..last.max(first)];
-
-        let touched = Touched::of(projection, items);
-        let wanted: Vec<RowKey> = touched.all().into_iter().collect();
+        let items = page.between(projection.folds, from, to);
+        let touched = Touched::of(projection, &items);
+        let wanted = touched.all();
         let rows = self.load(store, &wanted).await?;
-        let (mut overlay, parked) = folded(projection, items, &touched, wanted.into_iter().zip(rows))?;
+        let fetched = wanted.iter().cloned().zip(rows);
+        let (overlay, mut parked) = folded(self, &items, &touched, fetched, Cells::AtTheEnd)?;
+        let mut settled = overlay.settle();
+        if settled.is_none() {
+            // Some event made a row that does not fit its table: it is found by looking after each.
+            let fetched = wanted.iter().cloned().zip(self.load(store, &wanted).await?);
+            let (overlay, again) = folded(self, &items, &touched, fetched, Cells::AtOnce)?;
+            (settled, parked) = (overlay.settle(), again);
+        }
+        let Some(mut settled) = settled else {
+            return Err(FoldError::Unsettled { projection: projection.name, at: from });
+        };
         // A digest needs to know what a row was, also when the fold did not.
-        let changes_rows = |key: &&RowKey| table(projection, key).is_some_and(|table| !table.append_only);
-        let unasked: Vec<RowKey> = overlay.unasked().filter(changes_rows).cloned().collect();
+        let changes_rows = |name: &str| {
+            self.digested && digest::table_of(projection, name).is_some_and(|table| !table.append_only)
+        };
+        let unasked = settled.unasked().filter(|(table, _)| changes_rows(table));
+        let unasked: Vec<RowKey> = unasked.map(|(table, key)| RowKey { table, key: key.clone() }).collect();
         let rows = self.load(store, &unasked).await?;
-        overlay.learn(unasked.into_iter().zip(rows));
+        settled.learn(unasked.into_iter().zip(rows));
 
-        let (changes, digests) = changed(projection, &self.digests, overlay);
+        let (changes, digests) = changed(self, settled);
         let batch = Batch {
             projection: projection.name,
             version: projection.version,
@@ -179,28 +201,26 @@ impl Place {
         if keys.is_empty() {
             return Ok(vec![]);
         }
-        let failed =
-            |source| FoldError::Store { projection: self.projection.name, at: self.position, source };
-        store.load(keys).await.map_err(failed)
+        store.load(keys).await.map_err(|source| self.refused(source))
+    }
+
+    /// What the store said of this projection.
+    pub fn refused(&self, source: StoreError) -> FoldError {
+        FoldError::Store { projection: self.projection.name, at: self.position, source }
     }
 
     /// Brings the projection to `to`.
     pub async fn advance(
         &mut self,
         store: &dyn ReadStore,
-        items: &[Item],
+        page: &Page,
         to: Position,
     ) -> Result<(), FoldError> {
-        let Folded { batch, digests, .. } = self.fold(store, items, to).await?;
-        let (projection, at) = (self.projection.name, self.position);
-        store.apply(batch).await.map_err(|source| FoldError::Store { projection, at, source })?;
+        let Folded { batch, digests, .. } = self.fold(store, page, to).await?;
+        store.apply(batch).await.map_err(|source| self.refused(source))?;
         self.kept(to, digests);
         Ok(())
     }
-}
-
-fn table(projection: &Registered, row: &RowKey) -> Option<&'static Table> {
-    digest::table_of(projection, row.table)
 }
 
 /// Everything a store must be opened for: the projections' own tables, and the one of parked events.
@@ -213,20 +233,25 @@ pub fn schemas(projections: &[Registered]) -> Vec<Schema> {
 
 /// The pure part: what becomes of the rows, and what is parked.
 fn folded(
-    projection: &Registered,
-    items: &[Item],
+    place: &Place,
+    items: &[&Item],
     touched: &Touched,
     rows: impl IntoIterator<Item = (RowKey, Option<Row>)>,
+    cells: Cells,
 ) -> Result<(Overlay, Vec<ParkedRow>), FoldError> {
-    let mut overlay = Overlay::of(rows);
+    let projection = &place.projection;
+    let mut overlay = Overlay::of(rows, cells);
     let mut parked = vec![];
     for (i, item) in items.iter().enumerate() {
         let at = item.position();
         let mistake = |mistake| FoldError::of(mistake, projection.name, at);
         let mut rows = Rows::of(&overlay, at, touched.named(i));
-        let outcome = match item {
-            Item::Event(event) => (projection.apply)(event, &mut rows).map_err(|poison| words(&poison)),
-            Item::Unreadable(unreadable) => Err(unreadable.why.clone()),
+        let outcome = match (place.left_out.get(&at), item) {
+            (Some(why), _) => Err(why.clone()),
+            (None, Item::Event(event)) => {
+                (projection.apply)(event, &mut rows).map_err(|poison| words(&poison))
+            }
+            (None, Item::Unreadable(unreadable)) => Err(unreadable.why.clone()),
         };
         // A projection that swallowed the complaint about its mistake is stopped all the same.
         let made = rows.finish().map_err(mistake)?;
@@ -248,31 +273,32 @@ fn folded(
 }
 
 /// What the store is to change, and what that makes of the digests. A row that is what it was is no change.
-fn changed(projection: &Registered, before: &Digests, overlay: Overlay) -> (Vec<Change>, Digests) {
-    let mut digests = Changed::of(before);
+fn changed(place: &Place, settled: Settled) -> (Vec<Change>, Digests) {
+    let mut digests = place.digested.then(|| Changed::of(&place.digests));
     let mut changes = vec![];
-    for (key, Slot { before, made }) in overlay.into_slots() {
-        let Some(table) = table(projection, &key) else { continue };
-        let change = match made {
-            Made::Nothing => continue,
-            Made::Row(row) if before.row() == Some(&row) => continue,
-            Made::Row(row) => {
-                if table.append_only {
-                    digests.append(table, &row);
-                } else {
-                    digests.replace(table, before.row(), Some(&row));
+    for (name, rows) in settled.into_tables() {
+        let Some(table) = digest::table_of(&place.projection, name) else { continue };
+        for (key, Settling { before, is }) in rows {
+            match is {
+                Some(row) if before.row() != Some(&row) => {
+                    match &mut digests {
+                        Some(digests) if table.append_only => digests.append(table, &row),
+                        Some(digests) => digests.replace(table, before.row(), Some(&row)),
+                        None => {}
+                    }
+                    changes.push(Change::Put { table: table.name, row });
                 }
-                Change::Put { table: key.table, row }
+                None if !matches!(before, Before::Missing) => {
+                    if let Some(digests) = &mut digests {
+                        digests.replace(table, before.row(), None);
+                    }
+                    changes.push(Change::Delete(RowKey { table: table.name, key }));
+                }
+                Some(_) | None => {}
             }
-            Made::Gone if before.row().is_none() => continue,
-            Made::Gone => {
-                digests.replace(table, before.row(), None);
-                Change::Delete(key)
-            }
-        };
-        changes.push(change);
+        }
     }
-    (changes, digests.finish())
+    (changes, digests.map(Changed::finish).unwrap_or_default())
 }
 
 /// The rows that every item named.
@@ -282,22 +308,23 @@ struct Touched {
 }
 
 impl Touched {
-    fn of(projection: &Registered, items: &[Item]) -> Self {
-        let mut touched = Self { keys: vec![], of_item: Vec::with_capacity(items.len()) };
+    fn of(projection: &Registered, items: &[&Item]) -> Self {
+        let mut of_item = Vec::with_capacity(items.len());
         let mut keys = Keys::default();
         for item in items {
-            let first = touched.keys.len();
+            let first = keys.len();
             if let Item::Event(event) = item {
                 (projection.touches)(event, &mut keys);
-                touched.keys.append(&mut keys.take());
             }
-            touched.of_item.push(first..touched.keys.len());
+            of_item.push(first..keys.len());
         }
-        touched
+        Self { keys: keys.into_vec(), of_item }
     }
 
-    fn all(&self) -> BTreeSet<RowKey> {
-        self.keys.iter().cloned().collect()
+    /// Every row that was named, once.
+    fn all(&self) -> Vec<RowKey> {
+        let once: BTreeSet<&RowKey> = self.keys.iter().collect();
+        once.into_iter().cloned().collect()
     }
 
     fn named(&self, item: usize) -> &[RowKey] {
@@ -305,41 +332,8 @@ impl Touched {
     }
 }
 
-impl Item {
-    fn position(&self) -> Position {
-        match self {
-            Self::Event(event) => event.position,
-            Self::Unreadable(unreadable) => unreadable.record.position,
-        }
-    }
-
-    fn parked(&self, projection: &str, why: &str) -> ParkedRow {
-        let (position, event_id, stream, event_type, recorded_at) = match self {
-            Self::Event(e) => {
-                (e.position, e.event_id, &e.stream, codec::type_of(&e.event).to_owned(), e.recorded_at)
-            }
-            Self::Unreadable(unreadable) => {
-                let r = &unreadable.record;
-                (r.position, r.event_id, &r.stream, r.event_type.to_string(), r.recorded_at)
-            }
-        };
-        ParkedRow {
-            position,
-            projection: projection.to_owned(),
-            event_id,
-            event_type,
-            stream: stream.to_string(),
-            error: why[..why.floor_char_boundary(PARKED_ERROR_BYTES_MAX)].to_owned(),
-            recorded_at,
-        }
-    }
-}
-
-/// Longest account of what was wrong with an event, in bytes.
-const PARKED_ERROR_BYTES_MAX: usize = 1_000;
-
 /// An error and what led to it, in one line.
-fn words(error: &dyn std::error::Error) -> String {
+pub(crate) fn words(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"))
 }
@@ -350,7 +344,12 @@ impl FoldError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Store { source, .. } | Self::Keep { source, .. } => source.is_transient(),
-            Self::Unnamed { .. } | Self::Misplaced { .. } | Self::Digest { .. } => false,
+            Self::Parking { source, .. } => source.is_transient(),
+            Self::Unnamed { .. }
+            | Self::Misplaced { .. }
+            | Self::Unsettled { .. }
+            | Self::TooManyParked { .. }
+            | Self::Digest { .. } => false,
         }
     }
 
@@ -361,7 +360,12 @@ impl FoldError {
             Self::Store { source, .. } | Self::Keep { source, .. } => {
                 matches!(source, StoreError::Conflict { expected, actual, .. } if actual < expected)
             }
-            Self::Unnamed { .. } | Self::Misplaced { .. } | Self::Digest { .. } => false,
+            Self::Unnamed { .. }
+            | Self::Misplaced { .. }
+            | Self::Unsettled { .. }
+            | Self::Parking { .. }
+            | Self::TooManyParked { .. }
+            | Self::Digest { .. } => false,
         }
     }
 

@@ -11,19 +11,23 @@ pub mod rows;
 
 #[expect(missing_docs, reason = "a field of a row is a column, and the table's definition says what it is")]
 pub mod models;
+pub mod parking;
 
 pub mod digest;
 mod fold;
 pub mod runner;
 
+pub mod audit;
 pub mod compare;
+pub mod past;
 pub mod read;
 pub mod rebuild;
 pub mod status;
+pub mod tier;
 pub mod trace;
 
 mod observe;
 
 pub use observe::announce;
 
-pub use fold::{FoldError, schemas};
+pub use fold::{FoldError, Newer, schemas};

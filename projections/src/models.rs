@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod keys;
 pub mod outcome;
 pub mod parked_events;
+pub mod parkings;
 pub mod prices;
 pub mod quotes;
 pub mod relay;
@@ -43,6 +44,7 @@ pub const ALL: &[Registered] = &[
     Registered::of::<access_attempts::AccessAttempts>(),
     Registered::of::<keys::Keyring>(),
     Registered::of::<arm_requests::ArmRequests>(),
+    Registered::of::<parkings::Parkings>(),
     Registered::of::<event_counts::EventCounts>(),
 ];
 

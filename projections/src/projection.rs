@@ -25,6 +25,8 @@ pub trait Projection {
     const VERSION: u32;
     /// The tables it writes.
     const TABLES: &'static [Table];
+    /// The types of the events that it folds. It never sees any other.
+    const FOLDS: &'static [&'static str];
 
     /// Names the rows that folding `event` will look at, so that a batch can fetch them in one go.
     fn touches(event: &Recorded, keys: &mut Keys);
@@ -38,7 +40,10 @@ pub trait Projection {
 }
 
 /// A row of a table as a plain struct, its fields named and ordered like the table's columns.
-pub trait TableRow: Serialize + DeserializeOwned {
+///
+/// Whether a struct fits its table is a matter of its types. What its values decide (a number of too many digits) is
+/// told where the row is put; a row that is changed again within one batch is looked at as the batch leaves it.
+pub trait TableRow: Serialize + DeserializeOwned + Clone + Send + Sync + 'static {
     /// The table.
     const TABLE: Table;
 }
@@ -79,6 +84,8 @@ pub struct Registered {
     pub version: u32,
     /// Its tables.
     pub tables: &'static [Table],
+    /// The types of the events that it folds.
+    pub folds: &'static [&'static str],
     pub(crate) touches: fn(&Recorded, &mut Keys),
     pub(crate) apply: fn(&Recorded, &mut Rows<'_>) -> Result<(), Poison>,
 }
@@ -87,7 +94,14 @@ impl Registered {
     /// Lists a projection.
     #[must_use]
     pub const fn of<P: Projection>() -> Self {
-        Self { name: P::NAME, version: P::VERSION, tables: P::TABLES, touches: P::touches, apply: P::apply }
+        Self {
+            name: P::NAME,
+            version: P::VERSION,
+            tables: P::TABLES,
+            folds: P::FOLDS,
+            touches: P::touches,
+            apply: P::apply,
+        }
     }
 
     /// What a store needs to know of it.

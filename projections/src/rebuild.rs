@@ -17,6 +17,7 @@ pub use service::{Known, Rebuilds};
 
 use crate::fold::Place;
 use crate::observe;
+use crate::parking::Parked;
 use crate::projection::Registered;
 use crate::runner::Handle;
 use std::collections::BTreeMap;
@@ -127,6 +128,8 @@ pub struct Job {
     done: Vec<Outcome>,
     /// What is being swapped, until it is known whether it was.
     swapping: Option<Outcome>,
+    /// Shown to whoever watches this process, while it is.
+    at_work: Option<observe::Rebuilt>,
 }
 
 impl Rebuilder {
@@ -138,10 +141,19 @@ impl Rebuilder {
     /// when replaced tables are still there.
     pub async fn begin(&self, asked: Asked) -> Result<Job, RebuildError> {
         let told = Told::of(&asked, &*self.live, self.clock.now()).await?;
-        let mut job = Job { parts: self.clone(), asked, claim: None, told, done: vec![], swapping: None };
+        let mut job = Job {
+            parts: self.clone(),
+            asked,
+            claim: None,
+            told,
+            done: vec![],
+            swapping: None,
+            at_work: None,
+        };
         let claim = job.claimed(job.asked.from_zero).await?;
         job.tell_all(&*claim, RebuildPhase::Folding).await?;
         job.claim = Some(claim);
+        job.at_work = Some(observe::Rebuilt::begins(&job.asked.projections));
         for projection in &job.asked.projections {
             observe::rebuild_begins(projection.name, projection.version, &job.asked.by);
         }
@@ -190,9 +202,10 @@ impl Job {
             self.claimed(false).await?
         };
         let next = claim.next();
+        let parked = Parked::of(&*self.parts.log).await?;
         let mut places = vec![];
         for projection in self.left() {
-            places.push(Place::of(&*next, &projection).await?.1);
+            places.push(Place::of(&*next, &projection).await?.1.leaving_out(&parked));
         }
         let projections = self.left();
         let looked = compare::live_rows(&self.parts, &projections);
@@ -233,7 +246,7 @@ impl Job {
     /// Says why it ended to whoever looks later, if it can be said.
     async fn gave_up(&self, error: RebuildError) -> RebuildError {
         let why = with_causes(&error);
-        observe::rebuild_ended_early(&error);
+        observe::rebuild_ended_early(&error, self.left().len());
         if let Ok(claim) = self.claimed(false).await {
             for projection in self.left() {
                 let note =
@@ -251,6 +264,7 @@ impl Job {
     async fn tell_all(&self, claim: &dyn Claim, phase: RebuildPhase) -> Result<(), StoreError> {
         for projection in self.left() {
             if let Some(note) = self.told.note(projection.name, phase, "", self.parts.clock.now()) {
+                observe::rebuild_is(&note);
                 claim.note(note).await?;
             }
         }

@@ -1,8 +1,14 @@
 //! What a projection sees while it folds: the rows it named, with what earlier events of the batch made of
 //! them.
+//!
+//! A row that many events of a batch change stays a struct until the batch ends, and becomes cells once.
+
+mod slots;
 
 use crate::projection::{Poison, TableRow};
-use crate::row::{from_row, to_row};
+use crate::row::{RowError, from_row, to_row};
+use slots::Slots;
+use std::any::Any;
 use std::collections::BTreeMap;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{Key, Row, RowKey};
@@ -17,22 +23,37 @@ impl Keys {
         self.0.push(RowKey { table: R::TABLE.name, key: key.into() });
     }
 
-    pub(crate) fn take(&mut self) -> Vec<RowKey> {
-        std::mem::take(&mut self.0)
+    /// How many are named so far.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<RowKey> {
+        self.0
     }
 }
 
+/// When structs become cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cells {
+    /// When the batch ends.
+    AtTheEnd,
+    /// With every event: so it is known which one made a row that does not fit its table.
+    AtOnce,
+}
+
 /// The rows of a batch: as they were fetched, and as they are by now.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Overlay {
-    slots: BTreeMap<RowKey, Slot>,
+    tables: BTreeMap<&'static str, Slots<Slot>>,
+    cells: Cells,
 }
 
 /// A row of a batch.
 #[derive(Debug, Default)]
-pub(crate) struct Slot {
-    pub before: Before,
-    pub made: Made,
+struct Slot {
+    before: Before,
+    made: Made,
 }
 
 /// What a row was before the batch.
@@ -51,7 +72,37 @@ pub(crate) enum Made {
     #[default]
     Nothing,
     Row(Row),
+    Struct(Box<dyn Struct>),
     Gone,
+}
+
+/// A row as a struct that is not cells yet.
+pub(crate) trait Struct: Any + Send + Sync {
+    /// Its cells.
+    fn row(&self) -> Result<Row, RowError>;
+    /// The name that its cells give it.
+    fn key(&self, row: &Row) -> Key;
+    fn any(&self) -> &dyn Any;
+}
+
+impl<R: TableRow> Struct for R {
+    fn row(&self) -> Result<Row, RowError> {
+        to_row(&R::TABLE, self)
+    }
+
+    fn key(&self, row: &Row) -> Key {
+        R::TABLE.key_of(row)
+    }
+
+    fn any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl std::fmt::Debug for dyn Struct {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.row().fmt(f)
+    }
 }
 
 impl Before {
@@ -69,44 +120,83 @@ impl Before {
 
 impl Overlay {
     /// Starts with what was fetched.
-    pub fn of(fetched: impl IntoIterator<Item = (RowKey, Option<Row>)>) -> Self {
-        let slot = |row| Slot { before: Before::of(row), made: Made::Nothing };
-        Self { slots: fetched.into_iter().map(|(key, row)| (key, slot(row))).collect() }
-    }
-
-    /// The rows that are made and of which nobody has asked what they were, in the order of tables and keys.
-    pub fn unasked(&self) -> impl Iterator<Item = &RowKey> {
-        let unasked =
-            |slot: &Slot| matches!((&slot.before, &slot.made), (Before::Unasked, Made::Row(_) | Made::Gone));
-        self.slots.iter().filter(move |(_, slot)| unasked(slot)).map(|(key, _)| key)
-    }
-
-    /// What rows were, asked for later.
-    pub fn learn(&mut self, fetched: impl IntoIterator<Item = (RowKey, Option<Row>)>) {
+    pub fn of(fetched: impl IntoIterator<Item = (RowKey, Option<Row>)>, cells: Cells) -> Self {
+        let mut overlay = Self { tables: BTreeMap::new(), cells };
         for (key, row) in fetched {
-            self.slots.entry(key).or_default().before = Before::of(row);
+            overlay.slot(key).before = Before::of(row);
         }
-    }
-
-    /// Every row, as it was and as it is, in the order of tables and keys.
-    pub fn into_slots(self) -> impl Iterator<Item = (RowKey, Slot)> {
-        self.slots.into_iter()
+        overlay
     }
 
     /// Keeps what one event made.
-    pub fn keep(&mut self, made: BTreeMap<RowKey, Option<Row>>) {
-        for (key, row) in made {
-            self.slots.entry(key).or_default().made = row.map_or(Made::Gone, Made::Row);
+    pub fn keep(&mut self, made: Vec<(RowKey, Made)>) {
+        for (key, made) in made {
+            self.slot(key).made = made;
         }
     }
 
-    fn row(&self, key: &RowKey) -> Option<&Row> {
-        let slot = self.slots.get(key)?;
-        match &slot.made {
-            Made::Nothing => slot.before.row(),
-            Made::Row(row) => Some(row),
-            Made::Gone => None,
+    fn slot(&mut self, RowKey { table, key }: RowKey) -> &mut Slot {
+        self.tables.entry(table).or_default().slot(key)
+    }
+
+    /// What the batch has changed, as cells; `None` when a struct does not fit its table, or has another name than the
+    /// one that it was kept by.
+    pub fn settle(self) -> Option<Settled> {
+        let mut tables = BTreeMap::new();
+        for (table, slots) in self.tables {
+            let mut rows = vec![];
+            for (key, Slot { before, made }) in slots.into_ordered() {
+                let is = match made {
+                    Made::Nothing => continue,
+                    Made::Row(row) => Some(row),
+                    Made::Struct(row) => Some(row.row().ok().filter(|cells| row.key(cells) == key)?),
+                    Made::Gone => None,
+                };
+                rows.push((key, Settling { before, is }));
+            }
+            tables.insert(table, rows);
         }
+        Some(Settled { tables })
+    }
+}
+
+/// The rows that a batch has changed.
+pub(crate) struct Settled {
+    /// In the order of their keys.
+    tables: BTreeMap<&'static str, Vec<(Key, Settling)>>,
+}
+
+/// A row that a batch has changed.
+pub(crate) struct Settling {
+    pub before: Before,
+    /// `None` when it is gone.
+    pub is: Option<Row>,
+}
+
+impl Settled {
+    /// The rows of which nobody has asked what they were, in the order of tables and keys.
+    pub fn unasked(&self) -> impl Iterator<Item = (&'static str, &Key)> {
+        let unasked = |row: &Settling| matches!(row.before, Before::Unasked);
+        let rows = self.tables.iter().map(|(table, rows)| (*table, rows));
+        rows.flat_map(move |(table, rows)| {
+            rows.iter().filter(move |(_, row)| unasked(row)).map(move |(key, _)| (table, key))
+        })
+    }
+
+    /// What rows were.
+    pub fn learn(&mut self, fetched: impl IntoIterator<Item = (RowKey, Option<Row>)>) {
+        for (key, row) in fetched {
+            let Some(rows) = self.tables.get_mut(key.table) else { continue };
+            let place = rows.binary_search_by(|(at, _)| at.cmp(&key.key));
+            if let Some((_, slot)) = place.ok().and_then(|at| rows.get_mut(at)) {
+                slot.before = Before::of(row);
+            }
+        }
+    }
+
+    /// Every row, table by table and in the order of their keys.
+    pub fn into_tables(self) -> impl Iterator<Item = (&'static str, Vec<(Key, Settling)>)> {
+        self.tables.into_iter()
     }
 }
 
@@ -116,7 +206,8 @@ pub struct Rows<'b> {
     overlay: &'b Overlay,
     at: Position,
     named: &'b [RowKey],
-    made: BTreeMap<RowKey, Option<Row>>,
+    /// Few: the last one of a row is what it is.
+    made: Vec<(RowKey, Made)>,
     mistake: Option<Mistake>,
 }
 
@@ -131,11 +222,11 @@ pub(crate) enum Mistake {
 
 impl<'b> Rows<'b> {
     pub(crate) fn of(overlay: &'b Overlay, at: Position, named: &'b [RowKey]) -> Self {
-        Self { overlay, at, named, made: BTreeMap::new(), mistake: None }
+        Self { overlay, at, named, made: vec![], mistake: None }
     }
 
     /// What the event made, or what the projection did wrong.
-    pub(crate) fn finish(self) -> Result<BTreeMap<RowKey, Option<Row>>, Mistake> {
+    pub(crate) fn finish(self) -> Result<Vec<(RowKey, Made)>, Mistake> {
         self.mistake.map_or(Ok(self.made), Err)
     }
 
@@ -152,7 +243,7 @@ impl<'b> Rows<'b> {
             self.mistake = Some(Mistake::Misplaced(key.clone()));
             return Err(Poison::Misplaced { row: key });
         }
-        self.made.insert(key, Some(cells));
+        self.made.push((key, Made::Row(cells)));
         Ok(())
     }
 
@@ -162,9 +253,7 @@ impl<'b> Rows<'b> {
     ///
     /// [`Poison::Unnamed`] when the row was not named.
     pub fn get<R: TableRow>(&mut self, key: impl Into<Key>) -> Result<Option<R>, Poison> {
-        let key = RowKey { table: R::TABLE.name, key: key.into() };
-        let row = self.look(&key)?;
-        row.map(|row| from_row(&R::TABLE, row)).transpose().map_err(Poison::from)
+        self.look(&RowKey { table: R::TABLE.name, key: key.into() })
     }
 
     /// Changes a row when it is there, and does nothing when it isn't.
@@ -177,9 +266,10 @@ impl<'b> Rows<'b> {
         key: impl Into<Key>,
         change: impl FnOnce(&mut R) -> Result<(), Poison>,
     ) -> Result<(), Poison> {
-        let Some(mut row) = self.get::<R>(key)? else { return Ok(()) };
+        let key = RowKey { table: R::TABLE.name, key: key.into() };
+        let Some(mut row) = self.look::<R>(&key)? else { return Ok(()) };
         change(&mut row)?;
-        self.insert(&row)
+        self.put(key, row)
     }
 
     /// Changes a row, made by `fresh` when it isn't there.
@@ -193,21 +283,46 @@ impl<'b> Rows<'b> {
         fresh: impl FnOnce() -> R,
         change: impl FnOnce(&mut R) -> Result<(), Poison>,
     ) -> Result<(), Poison> {
-        let mut row = self.get::<R>(key)?.unwrap_or_else(fresh);
+        let key = RowKey { table: R::TABLE.name, key: key.into() };
+        let mut row = self.look(&key)?.unwrap_or_else(fresh);
         change(&mut row)?;
-        self.insert(&row)
+        self.put(key, row)
     }
 
     /// Takes a row away. It need not be named, nor be there.
     pub fn delete<R: TableRow>(&mut self, key: impl Into<Key>) {
-        self.made.insert(RowKey { table: R::TABLE.name, key: key.into() }, None);
+        self.made.push((RowKey { table: R::TABLE.name, key: key.into() }, Made::Gone));
     }
 
-    fn look(&mut self, key: &RowKey) -> Result<Option<&Row>, Poison> {
+    fn put<R: TableRow>(&mut self, key: RowKey, row: R) -> Result<(), Poison> {
+        if R::TABLE.append_only || self.overlay.cells == Cells::AtOnce {
+            return self.insert(&row);
+        }
+        self.made.push((key, Made::Struct(Box::new(row))));
+        Ok(())
+    }
+
+    fn look<R: TableRow>(&mut self, key: &RowKey) -> Result<Option<R>, Poison> {
         if !self.named.contains(key) {
             self.mistake = Some(Mistake::Unnamed(key.clone()));
             return Err(Poison::Unnamed { row: key.clone() });
         }
-        Ok(self.made.get(key).map_or_else(|| self.overlay.row(key), Option::as_ref))
+        let slot = || self.overlay.tables.get(key.table)?.get(&key.key);
+        let made = self.made.iter().rev().find(|(made, _)| made == key).map(|(_, made)| made);
+        let row = match made.or_else(|| slot().map(|slot| &slot.made)) {
+            Some(Made::Gone) => return Ok(None),
+            Some(Made::Row(row)) => row,
+            Some(Made::Struct(row)) => {
+                if let Some(row) = row.any().downcast_ref::<R>() {
+                    return Ok(Some(row.clone()));
+                }
+                return Ok(Some(from_row(&R::TABLE, &row.row()?)?));
+            }
+            Some(Made::Nothing) | None => match slot().and_then(|slot| slot.before.row()) {
+                Some(row) => row,
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(from_row(&R::TABLE, row)?))
     }
 }

@@ -1,10 +1,12 @@
 //! Follows the log and keeps every projection up to date: the only part of this crate that does I/O.
 //!
 //! All projections of a runner take the same pages in the same order, so between two pages they stand at one
-//! position; each has its own checkpoint all the same, and one that starts behind the others catches up first.
+//! position; each has its own checkpoint all the same, and one that starts behind the others catches up first. One that
+//! can't go on stops alone, and says why; only an event that a newer build wrote stops them all, right before it.
 //! A runner that finds somebody else at work on its projections stops.
 
 mod error;
+mod folding;
 mod handle;
 mod state;
 
@@ -12,18 +14,19 @@ pub use error::RunnerError;
 pub use handle::{Handle, Hold, Waited};
 pub use state::{ProjectionStatus, State, Status};
 
-use crate::fold::{self, FoldError, Item, Place};
+use crate::fold::Place;
 use crate::observe;
+use crate::parking::Parked;
 use crate::projection::Registered;
 use handle::Wish;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use stele_domain::causes::with_causes;
 use stele_domain::ids::EventId;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, Filter, Follow, LogError, Page, Position};
-use stele_domain::port::read_store::{Batch, ReadStore, StoreError};
+use stele_domain::port::read_store::{Checkpoint, ReadStore, StoreError};
 use stele_domain::time::Timestamp;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -31,8 +34,10 @@ use tokio::time::{Instant, MissedTickBehavior};
 /// How a runner works.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Most records that are folded between two checkpoints.
+    /// Most records that are folded between two checkpoints by a runner that has caught up.
     pub batch_records_max: usize,
+    /// The same while it is behind by more than that: a row that many of them change is written once.
+    pub catch_up_records_max: usize,
     /// How long the runner lets records gather behind the first one once it has caught up: fewer checkpoints, and
     /// rows a little later.
     pub gather: Duration,
@@ -50,6 +55,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             batch_records_max: 256,
+            catch_up_records_max: 4_096,
             gather: Duration::from_millis(5),
             heartbeat: Duration::from_secs(1),
             retry_first: Duration::from_millis(50),
@@ -67,6 +73,12 @@ pub struct Runner {
     options: Options,
     /// Projections, where they are, and what their rows come to there.
     places: Vec<Place>,
+    /// Projections that have stopped, and why; the others go on.
+    faults: BTreeMap<&'static str, String>,
+    /// Those of them that stopped for what is parked, and go on once a person has decided.
+    crowded: BTreeSet<&'static str>,
+    /// When those are looked at again.
+    look_at: Option<Instant>,
     head: Position,
     /// When the log wrote down the last record that was folded.
     folded_recorded_at: Option<Timestamp>,
@@ -111,6 +123,9 @@ impl Runner {
             clock,
             options,
             places,
+            faults: BTreeMap::new(),
+            crowded: BTreeSet::new(),
+            look_at: None,
             head: Position::START,
             folded_recorded_at: None,
             kept_at: None,
@@ -159,7 +174,8 @@ impl Runner {
         outcome
     }
 
-    async fn work(&mut self) -> Result<(), RunnerError> {
+    /// Takes the projections up, however often the store has to be asked.
+    async fn begin(&mut self) -> Result<Waiting, RunnerError> {
         let mut wait = self.options.retry_first;
         while let Err(error) = self.take_up().await {
             if !error.is_transient() {
@@ -169,8 +185,15 @@ impl Runner {
             observe::not_taken_up(&error, millis(wait));
             self.publish(State::Blocked { why: with_causes(&error) });
             if self.pause_for(&mut wait).await == Waiting::ToldToStop {
-                return Ok(());
+                return Ok(Waiting::ToldToStop);
             }
+        }
+        Ok(Waiting::Over)
+    }
+
+    async fn work(&mut self) -> Result<(), RunnerError> {
+        if self.begin().await? == Waiting::ToldToStop {
+            return Ok(());
         }
         observe::started(self.places.len(), self.least());
         let mut follow = self.log.follow(self.least().next(), Filter::all());
@@ -198,11 +221,17 @@ impl Runner {
                 }
                 Wish::Run | Wish::Pause => drain_to = None,
             }
+            let records_max = self.records_max();
             tokio::select! {
                 biased;
                 _ = self.wish.changed() => {}
-                _ = beat.tick() => self.beat().await,
-                page = follow.next(self.options.batch_records_max),
+                _ = beat.tick() => {
+                    self.beat().await;
+                    if self.mended().await {
+                        follow = self.log.follow(self.least().next(), Filter::all());
+                    }
+                }
+                page = follow.next(records_max),
                     if wish != Wish::Pause => match page
                 {
                     Ok(page) => {
@@ -231,27 +260,35 @@ impl Runner {
         }
     }
 
-    /// Finds out where every projection is.
+    /// Finds out where every projection is. One that can't be taken up stops alone.
     async fn take_up(&mut self) -> Result<(), RunnerError> {
         self.head = self.log.head().await?;
-        let mut ends = BTreeMap::new();
+        let parked = Parked::of(&*self.log).await?;
+        self.faults.clear();
+        self.crowded.clear();
+        let (mut ends, all) = (BTreeMap::new(), self.places.len());
         for place in &mut self.places {
-            let projection = place.projection;
-            let (at, found) = Place::of(&*self.store, &projection).await?;
-            if at.version != 0 && at.version != projection.version {
-                return Err(RunnerError::Store(StoreError::OtherVersion {
-                    projection: projection.name.to_owned(),
-                    stored: at.version,
-                    offered: projection.version,
-                }));
-            }
+            let name = place.projection.name;
+            let (at, found) = match taken_up(&*self.store, &place.projection).await {
+                Ok(found) => found,
+                Err(error) if error.is_transient() => return Err(error),
+                Err(error) => {
+                    observe::projection_faulted(name, &error);
+                    self.faults.insert(name, with_causes(&error));
+                    *place = Place::start(place.projection);
+                    if self.faults.len() == all {
+                        return Err(error);
+                    }
+                    continue;
+                }
+            };
             if at.position > self.head {
                 let (at, head) = (at.position, self.head);
-                return Err(RunnerError::AheadOfLog { projection: projection.name, at, head });
+                return Err(RunnerError::AheadOfLog { projection: name, at, head });
             }
-            *place = found;
+            *place = found.leaving_out(&parked);
             if let Some(stored) = at.event_id {
-                ends.entry(at.position).or_insert((projection.name, stored));
+                ends.entry(at.position).or_insert((name, stored));
             }
         }
         for (at, (projection, stored)) in ends {
@@ -315,136 +352,6 @@ impl Runner {
         page
     }
 
-    /// Folds a page into every projection.
-    async fn take(&mut self, page: Page, wish: Wish) -> Result<Waiting, RunnerError> {
-        let to = Position(page.next.0.saturating_sub(1));
-        let recorded_at = page.records.last().map(|record| record.recorded_at);
-        let end = page.records.last().filter(|record| record.position == to).map(|record| record.event_id);
-        let items = fold::read(page.records);
-        let turn = self.turn.clone();
-        let _turn = turn.lock().await;
-        if self.own.has_others() {
-            return self.look_anew().await;
-        }
-        let advanced = self.advance(&items, to, end).await?;
-        if advanced != Waiting::Over {
-            return Ok(advanced);
-        }
-        self.head = page.head.max(self.head);
-        self.folded_recorded_at = recorded_at.or(self.folded_recorded_at);
-        self.kept_at = Some(self.clock.now());
-        let state = if wish == Wish::Drain { State::Draining } else { self.working() };
-        if state == State::Live {
-            observe::caught_up(self.head);
-        }
-        self.publish(state);
-        Ok(Waiting::Over)
-    }
-
-    /// Brings every projection to `to`, however often the store has to be asked.
-    async fn advance(
-        &mut self,
-        items: &[Item],
-        to: Position,
-        end: Option<EventId>,
-    ) -> Result<Waiting, RunnerError> {
-        let mut wait = self.options.retry_first;
-        loop {
-            match self.keep(items, to, end).await {
-                Ok(()) => {
-                    if wait > self.options.retry_first {
-                        observe::store_recovered();
-                    }
-                    return Ok(Waiting::Over);
-                }
-                Err(error) if error.is_transient() => {
-                    observe::store_unavailable(&error, millis(wait));
-                    self.publish(State::Blocked { why: with_causes(&error) });
-                    if self.pause_for(&mut wait).await == Waiting::ToldToStop {
-                        return Ok(Waiting::ToldToStop);
-                    }
-                    self.look_again(to).await;
-                }
-                Err(error) if error.went_back() => return self.go_back(&error).await,
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    /// Folds and keeps what is missing up to `to`, all projections in one go where the store can.
-    async fn keep(&mut self, items: &[Item], to: Position, end: Option<EventId>) -> Result<(), FoldError> {
-        let mut batches = vec![];
-        let mut folded = vec![];
-        let mut parked = vec![];
-        let mut trouble = None;
-        for (i, place) in self.places.iter().enumerate().filter(|(_, place)| place.position < to) {
-            match place.fold(&*self.store, items, to).await {
-                Ok(made) => {
-                    batches.push(Batch { event_id: end, ..made.batch });
-                    folded.push((i, made.digests));
-                    parked.extend(made.parked);
-                }
-                // What is folded is kept all the same: on a bad line, progress must not need a long run of luck.
-                Err(error) if error.is_transient() => {
-                    trouble = Some(error);
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
-            // Folding from zero is long work; others on this thread get their turn.
-            tokio::task::yield_now().await;
-        }
-        let at = self.least();
-        self.store.apply_all(batches).await.map_err(|source| FoldError::Keep { at, source })?;
-        for (i, digests) in folded {
-            self.places[i].kept(to, digests);
-        }
-        // Told once, when it is kept: a store that is away makes the same events be folded again.
-        for row in &parked {
-            observe::parked(row);
-        }
-        self.parked = self.parked.saturating_add(u64::try_from(parked.len()).unwrap_or(u64::MAX));
-        trouble.map_or(Ok(()), Err)
-    }
-
-    /// Batches may have been kept although nobody said so.
-    async fn look_again(&mut self, to: Position) {
-        for place in self.places.iter_mut().filter(|place| place.position < to) {
-            if let Ok((at, found)) = Place::of(&*self.store, &place.projection).await
-                && at.position == to
-            {
-                *place = found;
-            }
-        }
-    }
-
-    /// The store lost its last batches in a crash: they are folded again.
-    async fn go_back(&mut self, error: &FoldError) -> Result<Waiting, RunnerError> {
-        let before = self.least();
-        let looked = self.look_anew().await?;
-        if looked == Waiting::WentBack {
-            observe::went_back(error, before, self.least());
-        }
-        Ok(looked)
-    }
-
-    /// Finds out again where the tables are, however often the store has to be asked.
-    async fn look_anew(&mut self) -> Result<Waiting, RunnerError> {
-        let mut wait = self.options.retry_first;
-        loop {
-            match self.take_up().await {
-                Ok(()) => return Ok(Waiting::WentBack),
-                Err(passing) if passing.is_transient() => {
-                    self.publish(State::Blocked { why: with_causes(&passing) });
-                    if self.pause_for(&mut wait).await == Waiting::ToldToStop {
-                        return Ok(Waiting::ToldToStop);
-                    }
-                }
-                Err(other) => return Err(other),
-            }
-        }
-    }
-
     /// Waits before trying again, and twice as long the next time.
     async fn pause_for(&mut self, wait: &mut Duration) -> Waiting {
         let until = Instant::now() + *wait;
@@ -460,9 +367,17 @@ impl Runner {
         }
     }
 
-    /// Everything up to here is in every table.
+    /// Everything up to here is in every table whose projection has no fault.
     fn least(&self) -> Position {
-        self.places.iter().map(|place| place.position).min().unwrap_or(self.head)
+        let healthy = self.places.iter().filter(|place| !self.faults.contains_key(place.projection.name));
+        healthy.map(|place| place.position).min().unwrap_or(self.head)
+    }
+
+    fn records_max(&self) -> usize {
+        let behind = self.head.0.saturating_sub(self.least().0);
+        let behind = usize::try_from(behind).unwrap_or(usize::MAX);
+        let few = self.options.batch_records_max;
+        if behind > few { few.max(self.options.catch_up_records_max) } else { few }
     }
 
     fn working(&self) -> State {
@@ -478,12 +393,29 @@ impl Runner {
             position: *position,
             lag_events: self.head.0.saturating_sub(position.0),
             lag_ms: if *position >= self.head { 0 } else { lag_ms },
+            fault: self.faults.get(projection.name).cloned(),
         };
         let projections: Vec<_> = self.places.iter().map(status).collect();
         let (head, heartbeat_at) = (self.head, self.clock.now());
         let (kept_at, parked) = (self.kept_at, self.parked);
         self.status.send_replace(Status { state, head, heartbeat_at, kept_at, parked, projections });
     }
+}
+
+/// Where the store is with a projection, when its rows are of this version.
+async fn taken_up(
+    store: &dyn ReadStore,
+    projection: &Registered,
+) -> Result<(Checkpoint, Place), RunnerError> {
+    let (at, place) = Place::of(store, projection).await?;
+    if at.version != 0 && at.version != projection.version {
+        return Err(RunnerError::Store(StoreError::OtherVersion {
+            projection: projection.name.to_owned(),
+            stored: at.version,
+            offered: projection.version,
+        }));
+    }
+    Ok((at, place))
 }
 
 /// The id of the event at a place of the log.

@@ -11,6 +11,12 @@ mod access;
 #[path = "projections/arming.rs"]
 mod arming;
 #[cfg(test)]
+#[path = "projections/audit.rs"]
+mod audit;
+#[cfg(test)]
+#[path = "projections/closed.rs"]
+mod closed;
+#[cfg(test)]
 #[path = "projections/comparison.rs"]
 mod comparison;
 #[cfg(test)]
@@ -22,6 +28,18 @@ mod faults;
 #[cfg(test)]
 #[path = "projections/laws.rs"]
 mod laws;
+#[cfg(test)]
+#[path = "projections/meddled.rs"]
+mod meddled;
+#[cfg(test)]
+#[path = "projections/parking.rs"]
+mod parking;
+#[cfg(test)]
+#[path = "projections/past.rs"]
+mod past;
+#[cfg(test)]
+#[path = "projections/past_parked.rs"]
+mod past_parked;
 #[cfg(test)]
 #[path = "projections/rebuilding.rs"]
 mod rebuilding;

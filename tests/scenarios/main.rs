@@ -12,6 +12,7 @@
 //! | 11–15 | `results`, `replies` |
 //! | 16, 19, 21 | `inventory` |
 //! | 22 | `tables` |
+//! | tables that are folded anew | `rebuilds` |
 //! | 23 | `refusals` |
 //! | starts that can't be | `starts` |
 //! | several processes on one log | `processes`, `processes_kurrent`, `processes_one_stream`, `processes_proofs`, `processes_tls`, `standby` |
@@ -31,6 +32,7 @@ mod processes_kurrent;
 mod processes_one_stream;
 mod processes_proofs;
 mod processes_tls;
+mod rebuilds;
 mod refusals;
 mod relay;
 mod replies;

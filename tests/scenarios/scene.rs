@@ -33,8 +33,9 @@ use stele_simulator::{
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
-/// How long a condition is awaited. Nothing that works takes a tenth of it on an idle machine.
-pub const DEADLINE: Duration = Duration::from_mins(1);
+/// How long a condition is awaited. Nothing that works takes a tenth of it on an idle machine; a disk that is busy with
+/// other things may hold up the start of a database for a minute.
+pub const DEADLINE: Duration = Duration::from_mins(3);
 /// How often a condition is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 /// What a fixed bitcoin costs, in 1e-8 EUR: 60,000.
@@ -95,7 +96,8 @@ impl Scene {
             self.client.ready().await.is_ok_and(|ready| ready.ready).then_some(())
         })
         .await;
-        let began = self.client.status().await.expect("a status").at;
+        let status = async || self.client.status().await.ok();
+        let began = self.until("a status", status).await.at;
         self.until("the desk sees its sources", async || {
             let status = self.client.status().await.ok()?;
             let seen = status.from_tables()?;

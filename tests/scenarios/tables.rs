@@ -195,7 +195,7 @@ async fn a_desk_starts_a_postgresql_of_its_own_and_finds_its_tables_again() {
     scene.until_it_sees().await;
     scene.set_limits().await;
     scene.arm().await;
-    let id = scene.asks(selling(Outcome::DeskWins));
+    let id = scene.until_acted(|| selling(Outcome::DeskWins)).await;
     scene.becomes(&id, "settled").await;
     // SIGKILL leaves the server without its desk: the next start must get along with that.
     scene.restart().await;

@@ -7,7 +7,7 @@ use stele_domain::causes::with_causes;
 use stele_domain::codec::CodecError;
 use stele_domain::ids::CommandId;
 use stele_domain::intents::filter;
-use stele_domain::operations::{alert, service};
+use stele_domain::operations::{alert, parking, service};
 use stele_domain::port::event_log::{InvalidStream, LogError, Position};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account;
@@ -194,6 +194,15 @@ impl Rule for filter::Rejection {
 }
 
 impl Rule for alert::Rejection {
+    fn code(&self) -> &'static str {
+        Self::code(self)
+    }
+    fn words(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Rule for parking::Rejection {
     fn code(&self) -> &'static str {
         Self::code(self)
     }

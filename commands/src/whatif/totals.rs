@@ -306,8 +306,8 @@ fn offer(decided: &Decided) -> Option<Offer> {
 fn gates(before: &[GateResult], after: &[GateResult]) -> Vec<GateChange> {
     let said = |result: &GateResult| GateSaid {
         answer: result.answer,
-        observed: result.observed.clone(),
-        limit: result.limit.clone(),
+        observed: result.observed,
+        limit: result.limit,
     };
     let pairs = before.iter().zip(after).filter(|(before, after)| before != after);
     let change = |(before, after): (&GateResult, &GateResult)| GateChange {

@@ -4,7 +4,7 @@ use crate::access::{self, keyring};
 use crate::event::Event;
 use crate::intents::{self, filter, intake, relay};
 use crate::market::{self, reference};
-use crate::operations::{self, alert, service};
+use crate::operations::{self, alert, parking, service, tiering};
 use crate::trading::{self, account, strategy};
 use crate::treasury::{self, inventory};
 use serde::de::DeserializeOwned;
@@ -131,9 +131,14 @@ fn operations_reader(name: &str) -> Option<Reader> {
         "RefreshAsked" => |data| fact(data, |f| of_service(service::event::Event::RefreshAsked(f))),
         "AlertRaised" => |data| fact(data, |f| of_alert(alert::event::Event::AlertRaised(f))),
         "AlertCleared" => |data| fact(data, |f| of_alert(alert::event::Event::AlertCleared(f))),
+        "EventParked" => |data| fact(data, |f| of_parking(parking::event::Event::EventParked(f))),
+        "ParkedRetried" => |data| fact(data, |f| of_parking(parking::event::Event::ParkedRetried(f))),
+        "ParkedSkipped" => |data| fact(data, |f| of_parking(parking::event::Event::ParkedSkipped(f))),
         "CommandRefused" => {
             |data| fact(data, |f| Event::Operations(operations::event::Event::CommandRefused(f)))
         }
+        "PartitionTiered" => |data| fact(data, |f| of_tiering(tiering::event::Event::PartitionTiered(f))),
+        "PartitionRestored" => |data| fact(data, |f| of_tiering(tiering::event::Event::PartitionRestored(f))),
         _ => return None,
     })
 }
@@ -147,6 +152,10 @@ fn access_reader(name: &str) -> Option<Reader> {
         "AttemptsUnkept" => |data| fact(data, |f| Event::Access(access::event::Event::AttemptsUnkept(f))),
         _ => return None,
     })
+}
+
+fn of_parking(event: parking::event::Event) -> Event {
+    Event::Operations(operations::event::Event::Parking(event))
 }
 
 fn of_keyring(event: keyring::event::Event) -> Event {
@@ -183,6 +192,10 @@ fn of_strategy(event: strategy::event::Event) -> Event {
 
 fn of_service(event: service::event::Event) -> Event {
     Event::Operations(operations::event::Event::Service(event))
+}
+
+fn of_tiering(event: tiering::event::Event) -> Event {
+    Event::Operations(operations::event::Event::Tiering(event))
 }
 
 fn of_alert(event: alert::event::Event) -> Event {

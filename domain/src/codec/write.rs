@@ -5,7 +5,7 @@ use crate::access::{self, keyring};
 use crate::event::Event;
 use crate::intents::{self, filter, intake, relay};
 use crate::market::{self, reference};
-use crate::operations::{self, alert, service};
+use crate::operations::{self, alert, parking, service, tiering};
 use crate::trading::{self, account, strategy};
 use crate::treasury::{self, inventory};
 use serde::Serialize;
@@ -52,9 +52,11 @@ pub(super) fn visit<A: Ask>(event: &Event, ask: &A) -> A::Answer {
         Event::Trading(trading::event::Event::Strategy(event)) => of_strategy(event, ask),
         Event::Operations(operations::event::Event::Service(event)) => of_service(event, ask),
         Event::Operations(operations::event::Event::Alert(event)) => of_alert(event, ask),
+        Event::Operations(operations::event::Event::Parking(event)) => of_parking(event, ask),
         Event::Operations(operations::event::Event::CommandRefused(fact)) => {
             ask.answer("operations.CommandRefused", fact)
         }
+        Event::Operations(operations::event::Event::Tiering(event)) => of_tiering(event, ask),
         Event::Access(event) => of_access(event, ask),
     }
 }
@@ -159,6 +161,23 @@ fn of_alert<A: Ask>(event: &alert::event::Event, ask: &A) -> A::Answer {
     match event {
         Event::AlertRaised(fact) => ask.answer("operations.AlertRaised", fact),
         Event::AlertCleared(fact) => ask.answer("operations.AlertCleared", fact),
+    }
+}
+
+fn of_parking<A: Ask>(event: &parking::event::Event, ask: &A) -> A::Answer {
+    use parking::event::Event;
+    match event {
+        Event::EventParked(fact) => ask.answer("operations.EventParked", fact),
+        Event::ParkedRetried(fact) => ask.answer("operations.ParkedRetried", fact),
+        Event::ParkedSkipped(fact) => ask.answer("operations.ParkedSkipped", fact),
+    }
+}
+
+fn of_tiering<A: Ask>(event: &tiering::event::Event, ask: &A) -> A::Answer {
+    use tiering::event::Event;
+    match event {
+        Event::PartitionTiered(fact) => ask.answer("operations.PartitionTiered", fact),
+        Event::PartitionRestored(fact) => ask.answer("operations.PartitionRestored", fact),
     }
 }
 

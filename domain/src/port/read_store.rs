@@ -20,6 +20,7 @@ use super::PortFuture;
 use super::event_log::Position;
 use crate::ids::EventId;
 use crate::time::Timestamp;
+use std::sync::Arc;
 
 /// How far a projection has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +161,15 @@ pub enum StoreError {
     /// A row does not fit its table.
     #[error("a row does not fit its table")]
     Misfit(#[from] Misfit),
+    /// The store refuses rows for what they say: a check of the table, a number or a text that it can't hold. Nothing of
+    /// the batch was kept, and nothing of it ever will be.
+    #[error("table {table} refuses a row: {why}")]
+    Refused {
+        /// Which table.
+        table: &'static str,
+        /// What the store says.
+        why: String,
+    },
     /// A batch that breaks the contract; nothing of it was kept.
     #[error("the batch can't be kept: {0}")]
     Invalid(String),
@@ -189,6 +199,7 @@ impl StoreError {
             | Self::UnknownTable(_)
             | Self::BadQuery { .. }
             | Self::Misfit(_)
+            | Self::Refused { .. }
             | Self::Invalid(_)
             | Self::Elsewhere(_)
             | Self::Damaged(_) => false,
@@ -249,6 +260,15 @@ pub trait ReadStore: Send + Sync {
         &'a self,
         projection: &'a str,
     ) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>>;
+
+    /// This store as it is now, for reading only: rows, digests and checkpoints of one moment, whatever is kept or swapped
+    /// afterwards. To be held for as long as it is looked at, and no longer: a server keeps old rows for it meanwhile, and
+    /// no rebuild can swap its tables.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`] from a store that can't be had so, with what to ask for instead; [`StoreError::Unavailable`].
+    fn still(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>>;
 
     /// Rows by name, in the order asked; `None` for a row that isn't there. For the runner: all of one
     /// projection.

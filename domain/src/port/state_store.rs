@@ -69,6 +69,15 @@ pub trait StateStore: Send + Sync {
     /// As [`ReadStore::apply_all`].
     fn keep(&self, changes: Vec<Batch>) -> PortFuture<'_, Result<(), StoreError>>;
 
+    /// Forgets the states at these positions, and gives back the disk that only they took. The newest stays, and so does one
+    /// that a [`Fork`] begins with as long as there is such a fork. What the others show does not change; a crash meanwhile
+    /// leaves none, some or all of them forgotten.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`], [`StoreError::Damaged`].
+    fn forget(&self, positions: Vec<Position>) -> PortFuture<'_, Result<(), StoreError>>;
+
     /// How many bytes the states take on the disk.
     ///
     /// # Errors

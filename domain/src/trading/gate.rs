@@ -257,7 +257,7 @@ impl Reason {
 }
 
 /// A value that a gate saw, or a limit it held it against. Kept as a value; words are made when it is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// Nothing was known.
@@ -287,7 +287,7 @@ pub enum Answer {
 }
 
 /// One gate's answer, with what it saw and what it held it against.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateResult {
     /// Which gate.
     pub gate: Gate,

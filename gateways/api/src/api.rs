@@ -1,5 +1,6 @@
 //! What the doors stand on: the parts of a running desk that they show and steer. Nothing here decides.
 
+use crate::audits::Audits;
 use crate::doors::Doors;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use stele_domain::port::PortFuture;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, LogError, Position};
 use stele_domain::port::read_store::ReadStore;
+use stele_projections::past::Past;
 use stele_projections::rebuild::Rebuilds;
 use stele_projections::runner::Handle;
 use uuid::Uuid;
@@ -28,10 +30,14 @@ pub struct Api {
     pub doors: Doors,
     /// The tables.
     pub store: Arc<dyn ReadStore>,
+    /// The tables as they were; `None` where no past states are kept.
+    pub past: Option<Arc<Past>>,
     /// The log.
     pub log: Arc<dyn EventLog>,
     /// What the log's owner can tell of it.
     pub log_admin: Arc<dyn LogAdmin>,
+    /// Who audits, and what came of it.
+    pub audits: Audits,
     /// The runner of the projections; `None` when it runs in another process.
     pub projections: Option<Handle>,
     /// Rebuilds of the tables.
@@ -169,6 +175,19 @@ pub struct LogStat {
     pub categories: BTreeMap<String, u64>,
     /// How fast it grows; nothing where nobody measures it.
     pub growth: Vec<LogGrowth>,
+    /// What of it is in an archive and not on its owner's disk; nothing where nothing is.
+    pub archive: Option<LogArchived>,
+}
+
+/// What of a log is in an archive only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogArchived {
+    /// Number of segment files.
+    pub segments: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Their records.
+    pub events: u64,
 }
 
 /// What came into a log in a span of time.

@@ -9,6 +9,7 @@ mod error;
 mod key;
 mod lines;
 mod live;
+mod parked;
 mod setup;
 mod tls;
 mod transport;
@@ -86,6 +87,8 @@ pub struct RowsQuery {
     pub order: Option<String>,
     /// Columns and the values they must have.
     pub filters: Vec<(String, String)>,
+    /// As of which position or RFC 3339 time; now without it.
+    pub as_of: Option<String>,
 }
 
 impl Client {
@@ -264,6 +267,7 @@ impl Client {
         params.extend(query.limit.map(|limit| ("limit", limit.to_string())));
         params.extend(query.cursor.clone().map(|cursor| ("cursor", cursor)));
         params.extend(query.order.clone().map(|order| ("order", order)));
+        params.extend(query.as_of.clone().map(|as_of| ("as_of", as_of)));
         params.extend(query.filters.iter().map(|(column, value)| (column.as_str(), value.clone())));
         self.read(&format!("/v1/tables/{}", transport::encoded(table)), &params).await
     }
@@ -277,7 +281,14 @@ impl Client {
 
     /// One quote's whole story, by any id that belongs to it.
     pub async fn trace(&self, id: &str) -> Result<dto::Trace, ClientError> {
-        self.read(&format!("/v1/trace/{}", transport::encoded(id)), &[]).await
+        self.trace_as_of(id, None).await
+    }
+
+    /// The same as of a position or an RFC 3339 time.
+    pub async fn trace_as_of(&self, id: &str, as_of: Option<&str>) -> Result<dto::Trace, ClientError> {
+        let params: Vec<(&str, String)> =
+            as_of.map(|as_of| ("as_of", as_of.to_owned())).into_iter().collect();
+        self.read(&format!("/v1/trace/{}", transport::encoded(id)), &params).await
     }
 
     /// The log in numbers.
@@ -340,6 +351,30 @@ impl Client {
     /// A freshly signed checkpoint.
     pub async fn checkpoint(&self) -> Result<dto::CheckpointAnswer, ClientError> {
         self.transport.ask(Call::new(Method::POST, "/v1/log/checkpoint", &[])).await?.json()
+    }
+
+    /// Begins an audit; the key is its id.
+    pub async fn start_audit(
+        &self,
+        key: Uuid,
+        wanted: &dto::StartAudit,
+    ) -> Result<Reply<dto::Audit>, ClientError> {
+        self.wish(Method::POST, "/v1/audits", key, wanted).await
+    }
+
+    /// The audits that the desk remembers.
+    pub async fn audits(&self) -> Result<dto::AuditsAnswer, ClientError> {
+        self.read("/v1/audits", &[]).await
+    }
+
+    /// How an audit stands.
+    pub async fn audit(&self, id: Uuid) -> Result<dto::Audit, ClientError> {
+        self.read(&format!("/v1/audits/{id}"), &[]).await
+    }
+
+    /// The signed report of an audit, byte for byte.
+    pub async fn audit_report(&self, id: Uuid) -> Result<String, ClientError> {
+        self.transport.ask(Call::new(Method::GET, &format!("/v1/audits/{id}/report"), &[])).await?.text()
     }
 
     /// Every row of every table as of one position, ready to be compared with a fold of the log.

@@ -5,6 +5,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod asking;
+pub(crate) mod audits;
 pub(crate) mod control;
 pub(crate) mod cursor;
 pub(crate) mod follow;
@@ -12,6 +13,8 @@ pub(crate) mod keys;
 pub(crate) mod live;
 pub(crate) mod log;
 mod origin;
+pub(crate) mod parked;
+mod past;
 pub(crate) mod reads;
 pub(crate) mod ready;
 pub(crate) mod rebuilds;

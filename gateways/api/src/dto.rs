@@ -5,10 +5,12 @@
 
 mod access;
 mod account;
+mod audits;
 mod filter;
 mod limits;
 mod live;
 mod log;
+mod parked;
 mod problem;
 mod rebuilds;
 mod status;
@@ -21,12 +23,15 @@ pub use account::{
     Account, AccountAnswer, ArmRequest, Armed, Arming, Lease, OpenOffer, Reserved, StandDownRequest,
     TokenAmount,
 };
+pub use audits::{Audit, AuditState, AuditsAnswer, StartAudit};
 pub use filter::{Filter, FilterMode, SetFilter};
 pub use limits::{Limits, LimitsAnswer, LimitsVersion, SetLimits};
 pub use live::{LiveEvent, LiveFailure, LivePlace};
 pub use log::{
-    CheckpointAnswer, ConsistencyProof, Event, EventProof, EventsPage, FollowLine, LogGrowth, LogStat,
+    CheckpointAnswer, ConsistencyProof, Event, EventProof, EventsPage, FollowLine, LogArchived, LogGrowth,
+    LogStat,
 };
+pub use parked::{ParkedAnswer, ParkedDetail, ParkedEvent, ParkedState, ParkedStep};
 pub use problem::{FieldError, Problem};
 pub use rebuilds::{Rebuild, RebuildAnswer, RebuildPhase, RebuildsAnswer, ReplacedTables, StartRebuild};
 pub use status::{

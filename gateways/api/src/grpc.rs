@@ -4,6 +4,7 @@
 //! question, it answers too, with the same code. It decides nothing and parses nothing twice.
 
 mod access;
+mod audits;
 pub(crate) mod beside;
 mod control;
 mod deadline;
@@ -14,6 +15,8 @@ mod log;
 mod methods;
 mod no;
 mod outward;
+mod progress;
+mod projections;
 mod tail;
 mod trading;
 mod watch;
@@ -27,8 +30,10 @@ use axum::{Router, middleware};
 use deadline::Deadline;
 use std::sync::Arc;
 use stele_proto::api::v1::access_service_server::AccessServiceServer;
+use stele_proto::api::v1::audit_service_server::AuditServiceServer;
 use stele_proto::api::v1::control_service_server::ControlServiceServer;
 use stele_proto::api::v1::log_service_server::LogServiceServer;
+use stele_proto::api::v1::projection_service_server::ProjectionServiceServer;
 use stele_proto::api::v1::trading_service_server::TradingServiceServer;
 use tonic::service::Routes;
 use tonic::{Request, Status};
@@ -56,6 +61,14 @@ pub(crate) fn routes(api: &Arc<Api>) -> Router {
         )
         .add_service(
             AccessServiceServer::new(access::Service(Arc::clone(api)))
+                .max_decoding_message_size(MESSAGE_BYTES_MAX),
+        )
+        .add_service(
+            ProjectionServiceServer::new(projections::Service(Arc::clone(api)))
+                .max_decoding_message_size(MESSAGE_BYTES_MAX),
+        )
+        .add_service(
+            AuditServiceServer::new(audits::Service(Arc::clone(api)))
                 .max_decoding_message_size(MESSAGE_BYTES_MAX),
         )
         .add_service(

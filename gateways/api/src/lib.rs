@@ -10,6 +10,7 @@ pub mod client;
 pub mod dto;
 
 mod api;
+mod audits;
 mod desk;
 mod door;
 mod doors;
@@ -30,7 +31,10 @@ mod translate;
 
 mod observe;
 
-pub use api::{Api, Build, LogAdmin, LogConsistency, LogGrowth, LogProof, LogStat, RoleHealth, Visitor};
+pub use api::{
+    Api, Build, LogAdmin, LogArchived, LogConsistency, LogGrowth, LogProof, LogStat, RoleHealth, Visitor,
+};
+pub use audits::{AUDITS_KEPT, AuditDone, AuditProgress, AuditWanted, Auditor, Audits, REPORT_BYTES_MAX};
 pub use door::{DoorError, TcpDoor, TcpOptions, TlsFiles, UnixDoor, serve_unix, this_user};
 pub use doors::{Doors, Pace, RateOptions};
 pub use grpc::beside::{Beside, BesideAnswer, BesideMethod};
@@ -38,4 +42,4 @@ pub use observe::announce;
 pub use papers::{certificates_end, private_file};
 pub use probes::{Probes, probes};
 pub use router::{router, router_beside};
-pub use translate::limits::limits_inward;
+pub use translate::limits::{limits_inward, outward as limits_outward};

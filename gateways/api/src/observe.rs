@@ -6,10 +6,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use stele_domain::port::event_log::LogError;
+use stele_domain::time::Timestamp;
 
 /// Shows every metric of this crate from the start, and says what it means.
 pub fn announce() {
     describe_counter!("http_requests_total", "Requests answered, by route and status.");
+    announce_audits();
     describe_histogram!("http_request_seconds", "Time to the head of an answer, by route.");
     describe_gauge!("ready", "1 while everything that this process needs works, as /readyz says it.");
     describe_counter!("api_strangers_total", "Connections of other users of this machine that were refused.");
@@ -35,6 +37,60 @@ pub fn announce() {
         "Connections that were closed at once because their address has as many as one may."
     );
     counter!("api_crowded_total").increment(0);
+}
+
+fn announce_audits() {
+    describe_gauge!("audit_running", "1 while this process audits.");
+    describe_gauge!(
+        "audit_done_ratio",
+        "How much of what it does now a running audit has done, from 0 to 1."
+    );
+    describe_gauge!(
+        "audit_differs",
+        "1 since an audit of this process found what does not follow from the log, until one of everything agrees."
+    );
+    describe_gauge!(
+        "audit_timestamp_seconds",
+        "When the last audit of this process ended with a report, as Unix time; 0 before the first."
+    );
+    describe_counter!(
+        "audits_total",
+        "Audits of this process that ended, by verdict; failed ones have no report."
+    );
+    for name in ["audit_running", "audit_done_ratio", "audit_differs", "audit_timestamp_seconds"] {
+        metrics::gauge!(name).set(0.0);
+    }
+    for verdict in ["agrees", "differs", "not_compared", "failed"] {
+        counter!("audits_total", "verdict" => verdict).increment(0);
+    }
+}
+
+/// An audit begins.
+pub(crate) fn audit_begins() {
+    metrics::gauge!("audit_running").set(1.0);
+}
+
+/// An audit is so far with what it does now.
+#[expect(clippy::cast_precision_loss, reason = "metrics are floats; exact up to 2^53")]
+pub(crate) fn audit_is(done: u64, total: u64) {
+    metrics::gauge!("audit_done_ratio").set(if total == 0 { 0.0 } else { done as f64 / total as f64 });
+}
+
+/// An audit has ended, with a report or without one.
+#[expect(clippy::cast_precision_loss, reason = "metrics are floats; microseconds since 1970 fit 52 bits")]
+pub(crate) fn audit_ended(verdict: Option<&str>, of_everything: bool, at: Timestamp) {
+    metrics::gauge!("audit_running").set(0.0);
+    metrics::gauge!("audit_done_ratio").set(0.0);
+    counter!("audits_total", "verdict" => verdict.unwrap_or("failed").to_owned()).increment(1);
+    if verdict.is_some() {
+        metrics::gauge!("audit_timestamp_seconds").set(at.micros() as f64 / 1_000_000.0);
+    }
+    match verdict {
+        Some("differs") => metrics::gauge!("audit_differs").set(1.0),
+        // One that did not look at everything takes nothing back.
+        Some("agrees") if of_everything => metrics::gauge!("audit_differs").set(0.0),
+        Some(_) | None => {}
+    }
 }
 
 /// Whether everything that this process needs works.

@@ -2,8 +2,10 @@
 //! that shows it to people.
 
 mod about;
+mod answers;
 mod document;
 mod page;
+mod params;
 mod schemas;
 mod table;
 #[cfg(test)]

@@ -76,6 +76,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     }
 }
 
+/// The two variable parts of a path.
+#[derive(Debug)]
+pub(crate) struct Segments(pub(crate) String, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segments {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let Path((first, second)) = path.map_err(|error| Problem::bad_request(error.body_text()))?;
+        Ok(Self(first, second))
+    }
+}
+
 /// The one variable part of a path.
 #[derive(Debug)]
 pub(crate) struct Segment(pub(crate) String);

@@ -9,6 +9,7 @@ use stele_commands::control::{Fault, Refused};
 use stele_domain::causes::with_causes;
 use stele_domain::port::event_log::{LogError, Position};
 use stele_domain::port::read_store::StoreError;
+use stele_projections::past::PastError;
 use uuid::Uuid;
 
 /// The media type of a problem.
@@ -244,10 +245,33 @@ impl From<StoreError> for Problem {
             | StoreError::Undigested { .. }
             | StoreError::UnknownProjection(_)
             | StoreError::Misfit(_)
+            | StoreError::Refused { .. }
             | StoreError::Invalid(_)
             | StoreError::Damaged(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "tables-failed", with_causes(&error))
             }
+        }
+    }
+}
+
+impl From<PastError> for Problem {
+    fn from(error: PastError) -> Self {
+        let detail = with_causes(&error);
+        match error {
+            PastError::BeyondHead { head, .. } => Self::conflict("position-beyond-head", detail).at(head.0),
+            PastError::Future { .. } => Self::field("as_of", detail),
+            PastError::Busy => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "too-many-at-once", detail).retry_after(1)
+            }
+            PastError::NotOpen | PastError::TooFar { .. } => Self::unavailable("past-unavailable", detail),
+            PastError::TablesBehind { at, .. } => Self::unavailable("projection-behind", detail).at(at.0),
+            PastError::Log(error) => Self::from(error),
+            PastError::Store(StoreError::Damaged(_)) => {
+                Self::unavailable("past-unavailable", format!("{detail}; they are made anew"))
+            }
+            PastError::Store(error) => Self::from(error),
+            PastError::Fold(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "tables-failed", detail),
+            PastError::Ended(_) => Self::internal(detail),
         }
     }
 }

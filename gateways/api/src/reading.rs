@@ -1,5 +1,5 @@
 //! How current an answer must be: `Min-Log-Position` and `Prefer: wait=<seconds>`, so that whoever wrote can read
-//! their own write.
+//! their own write; or as of when it is asked for: `as_of`.
 
 use crate::api::Api;
 use crate::problem::Problem;
@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use std::time::Duration;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::StoreError;
+use stele_projections::past::AsOf;
 use stele_projections::runner::{State, Waited};
 use tokio::time::Instant;
 
@@ -24,6 +25,8 @@ pub(crate) const LOG_POSITION: &str = "log-position";
 pub(crate) struct Reading {
     min: Option<Position>,
     wait: Duration,
+    /// As of when the tables are asked; `None` for as they are.
+    pub(crate) as_of: Option<AsOf>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Reading {
@@ -90,7 +93,24 @@ fn unquoted(word: &str) -> String {
 impl Reading {
     /// At least as current as `min`, for which `wait` is the longest wait; more than [`WAIT_MAX`] counts as that.
     pub(crate) fn new(min: Option<u64>, wait: Duration) -> Self {
-        Self { min: min.map(Position), wait: wait.min(WAIT_MAX) }
+        Self { min: min.map(Position), wait: wait.min(WAIT_MAX), as_of: None }
+    }
+
+    /// As of a position or a time, as people write it, in this parameter.
+    ///
+    /// # Errors
+    ///
+    /// 400 for anything else, and for a wish to be current at the same time.
+    pub(crate) fn with_as_of(self, name: &str, text: Option<String>) -> Result<Self, Problem> {
+        let Some(text) = text else { return Ok(self) };
+        if self.min.is_some() {
+            let why = "a past state is asked for, and one that is current: leave one of the two away";
+            return Err(Problem::field(name, why));
+        }
+        let short: String = text.chars().take(80).collect();
+        let why = format!("{short:?} is no log position and no RFC 3339 time");
+        let as_of = AsOf::parse(&text).ok_or_else(|| Problem::field(name, why))?;
+        Ok(Self { as_of: Some(as_of), ..self })
     }
 
     /// At least as current as `position` too.

@@ -1,10 +1,12 @@
 //! What stands behind each route: it takes the request apart, asks the desk, and puts the answer together.
 
+pub(crate) mod audits;
 pub(crate) mod control;
 pub(crate) mod follow;
 pub(crate) mod health;
 pub(crate) mod keys;
 pub(crate) mod log;
+pub(crate) mod parked;
 pub(crate) mod proof;
 pub(crate) mod reads;
 pub(crate) mod rebuilds;
@@ -84,7 +86,7 @@ const fn wish(
 }
 
 /// Every route. Names under `/v1` stay for ever.
-pub(crate) const ROUTES: [Route; 44] = [
+pub(crate) const ROUTES: [Route; 52] = [
     open("reference", "/", || get(reference::page)),
     open("openapi", "/openapi.json", || get(reference::document)),
     open("livez", "/livez", || get(health::livez)),
@@ -124,6 +126,20 @@ pub(crate) const ROUTES: [Route; 44] = [
     wish("drop_old", "DELETE", "/v1/projections/{projection}/rebuild/old", Action::Steer, || {
         delete(rebuilds::drop_old)
     }),
+    read("parked", "/v1/projections/{projection}/parked", Action::Read, || get(parked::list)),
+    read("parked_event", "/v1/projections/{projection}/parked/{position}", Action::Read, || {
+        get(parked::show)
+    }),
+    wish(
+        "retry_parked",
+        "POST",
+        "/v1/projections/{projection}/parked/{position}/retry",
+        Action::Steer,
+        || post(parked::retry),
+    ),
+    wish("skip_parked", "POST", "/v1/projections/{projection}/parked/{position}/skip", Action::Steer, || {
+        post(parked::skip)
+    }),
     read("trace", "/v1/trace/{id}", Action::Read, || get(status::trace)),
     stream("stream", "/v1/stream", Action::Read, || get(stream::stream)),
     stream("proof", "/v1/proof", Action::Prove, || get(proof::proof)),
@@ -134,6 +150,10 @@ pub(crate) const ROUTES: [Route; 44] = [
     read("consistency", "/v1/log/consistency", Action::Prove, || get(log::consistency)),
     stream("follow", "/v1/log/follow", Action::ReadLog, || get(follow::follow)),
     wish("checkpoint", "POST", "/v1/log/checkpoint", Action::Prove, || post(log::checkpoint)),
+    wish("start_audit", "POST", "/v1/audits", Action::Prove, || post(audits::start)),
+    read("audits", "/v1/audits", Action::Prove, || get(audits::list)),
+    read("audit", "/v1/audits/{id}", Action::Prove, || get(audits::get)),
+    read("audit_report", "/v1/audits/{id}/report", Action::Prove, || get(audits::report)),
     read("keys", "/v1/keys", Action::ManageKeys, || get(keys::list)),
     wish("create_key", "POST", "/v1/keys", Action::ManageKeys, || post(keys::create)),
     wish("revoke_key", "DELETE", "/v1/keys/{key_id}", Action::ManageKeys, || delete(keys::revoke)),

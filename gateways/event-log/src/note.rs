@@ -56,6 +56,35 @@ pub fn open<'note>(note: &'note str, verifier: &NoteVerifier) -> Result<&'note s
     }
 }
 
+/// Signs what is no note and no checkpoint: `context` names what it is, and no signature in one context is one in another
+/// or one of a note, whose text never begins with such a line. Answers the key's name and the signature, as in a note.
+///
+/// # Panics
+///
+/// When the context has more than one line.
+#[must_use]
+pub fn attest(context: &str, text: &str, signer: &NoteSigner) -> String {
+    assert!(!context.contains('\n'), "a context of {} bytes has more than one line", context.len());
+    format!("{} {}", signer.name(), signer.signature(&attested(context, text)))
+}
+
+/// Whether `verifier` vouches for a text in a context, by the words that [`attest`] answered.
+pub fn vouches(context: &str, text: &str, signature: &str, verifier: &NoteVerifier) -> Result<(), NoteError> {
+    let name = verifier.name().to_owned();
+    let (signer, signature) =
+        signature.split_once(' ').ok_or(NoteError::Malformed("a signature is a name and base64"))?;
+    match verifier.check(signer, &attested(context, text), signature) {
+        Some(true) => Ok(()),
+        Some(false) => Err(NoteError::WrongSignature { name }),
+        None => Err(NoteError::Unsigned { name }),
+    }
+}
+
+/// The origin of a log begins with `stele.log/`, which no context does.
+fn attested(context: &str, text: &str) -> String {
+    format!("{context}\n{text}")
+}
+
 /// Returns the text of a note, whoever signed it: what it says is nobody's word.
 pub fn unsigned(note: &str) -> Result<&str, NoteError> {
     parts(note).map(|(text, _)| text)

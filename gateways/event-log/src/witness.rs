@@ -51,6 +51,8 @@ pub enum WitnessAt {
         url: String,
         /// Whose cosignatures count; at least one.
         keys: Vec<WitnessKey>,
+        /// Certificates (PEM) of those who may vouch for the server; those of the operating system without it.
+        ca_file: Option<PathBuf>,
     },
 }
 
@@ -100,13 +102,13 @@ impl Witness {
             WitnessAt::File(path) => {
                 (Place::File(WitnessFile::new(path.clone())), path.display().to_string())
             }
-            WitnessAt::Server { url, keys } => {
+            WitnessAt::Server { url, keys, ca_file } => {
                 let storage = DirectoryStorage::open(directory).map_err(|error| {
                     let directory = directory.display().to_string();
                     WitnessError::Log(failed("opening", "the directory", &directory, error))
                 })?;
-                let server =
-                    Server::new(url, keys.clone(), options.export_max, Arc::new(storage), log.gate())?;
+                let client = server::client(ca_file.as_deref(), options.export_max)?;
+                let server = Server::new(url, client, keys.clone(), Arc::new(storage), log.gate())?;
                 (Place::Server(server), url.clone())
             }
         };

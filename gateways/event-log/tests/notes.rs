@@ -72,7 +72,11 @@ async fn every_checkpoint_is_believed_by_another_implementation_cosigned_or_not(
     let server = outside::TestWitness::start("127.0.0.1:0", &[log.verifier().to_string()], &memory);
     let keys = vec![WitnessKey::parse(&outside::key_text()).unwrap()];
     let (every, export_max) = (std::time::Duration::from_hours(1), std::time::Duration::from_secs(5));
-    let options = WitnessOptions { at: WitnessAt::Server { url: server.url(), keys }, every, export_max };
+    let options = WitnessOptions {
+        at: WitnessAt::Server { url: server.url(), keys, ca_file: None },
+        every,
+        export_max,
+    };
     Witness::new(Arc::clone(&log), &directory, &options).unwrap().export().await.unwrap();
     notes.push(cosigned_in(&directory).unwrap().unwrap());
     let paths: Vec<_> =

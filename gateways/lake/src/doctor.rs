@@ -4,6 +4,7 @@
 use crate::error::LakeError;
 use crate::facts::Fact;
 use crate::table::LakeTable;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use stele_domain::port::blob_store::{BLOB_LIST_MAX, BlobError, BlobName, ChangingBlobs, Put};
 use stele_domain::port::clock::Clock;
@@ -119,9 +120,11 @@ fn bytes_of(writer: usize) -> Vec<u8> {
     format!("writer {writer}").into_bytes()
 }
 
-/// A name that no other run has: a race needs one that is new.
+/// A name that no other run has, here or in another process: a race needs one that is new, and nobody else removes it.
 fn place(clock: &dyn Clock, what: &str) -> Result<BlobName, LakeError> {
-    let text = format!("{PLACE}/{}-{}-{what}", clock.now().micros().unsigned_abs(), std::process::id());
+    // Keyed by chance, and by another key each time.
+    let run = RandomState::new().hash_one(std::process::id());
+    let text = format!("{PLACE}/{}-{run:016x}-{what}", clock.now().micros().unsigned_abs());
     BlobName::new(&text).map_err(|error| LakeError::damaged(PLACE, text, error.to_string()))
 }
 

@@ -11,6 +11,7 @@ pub mod document;
 pub mod facts;
 pub mod figures;
 pub mod files;
+pub mod history;
 pub mod parquet_file;
 pub mod publish;
 pub mod table;

@@ -11,7 +11,7 @@ mod sweep;
 pub use compact::{Compacted, SMALL_FILES_MIN};
 pub use sweep::{SWEEP_AGE_MIN, Swept};
 
-use crate::delta::action::{CommitInfo, Format, Line, MetaData, Protocol, Published, Txn, Values};
+use crate::delta::action::{Add, CommitInfo, Format, Line, MetaData, Protocol, Published, Txn, Values};
 use crate::delta::schema::{self, PARTITION, Stored};
 use crate::delta::snapshot::Snapshot;
 use crate::delta::{LAST_CHECKPOINT, LOG, checkpoint, checkpoint_name, commit_name};
@@ -47,6 +47,8 @@ pub struct LakeTable {
     store: Arc<dyn ChangingBlobs>,
     clock: Arc<dyn Clock>,
     definition: &'static Table,
+    /// Where in the store it is.
+    folder: String,
     snapshot: Snapshot,
 }
 
@@ -85,10 +87,25 @@ impl LakeTable {
         definition: &'static Table,
         version: u32,
     ) -> Result<Self, LakeError> {
+        Self::open_or_create_in(store, clock, definition, version, definition.name).await
+    }
+
+    /// The same in a folder of another name.
+    ///
+    /// # Errors
+    ///
+    /// As [`LakeTable::open_or_create`].
+    pub async fn open_or_create_in(
+        store: Arc<dyn ChangingBlobs>,
+        clock: Arc<dyn Clock>,
+        definition: &'static Table,
+        version: u32,
+        folder: &str,
+    ) -> Result<Self, LakeError> {
         for _ in 0..COMMITS_MAX {
-            let opened = Self::open(Arc::clone(&store), Arc::clone(&clock), definition).await?;
+            let opened = Self::open_in(Arc::clone(&store), Arc::clone(&clock), definition, folder).await?;
             let Some(mut table) = opened else {
-                let mut table = Self::nothing(Arc::clone(&store), Arc::clone(&clock), definition);
+                let mut table = Self::nothing(Arc::clone(&store), Arc::clone(&clock), definition, folder);
                 if table.put_commit(0, table.creation(version)).await? {
                     return Ok(table);
                 }
@@ -115,12 +132,31 @@ impl LakeTable {
         clock: Arc<dyn Clock>,
         definition: &'static Table,
     ) -> Result<Option<Self>, LakeError> {
-        let mut table = Self::nothing(store, clock, definition);
+        Self::open_in(store, clock, definition, definition.name).await
+    }
+
+    /// The same in a folder of another name.
+    ///
+    /// # Errors
+    ///
+    /// As [`LakeTable::open`].
+    pub async fn open_in(
+        store: Arc<dyn ChangingBlobs>,
+        clock: Arc<dyn Clock>,
+        definition: &'static Table,
+        folder: &str,
+    ) -> Result<Option<Self>, LakeError> {
+        let mut table = Self::nothing(store, clock, definition, folder);
         Ok(table.load().await?.then_some(table))
     }
 
-    fn nothing(store: Arc<dyn ChangingBlobs>, clock: Arc<dyn Clock>, definition: &'static Table) -> Self {
-        Self { store, clock, definition, snapshot: Snapshot::default() }
+    fn nothing(
+        store: Arc<dyn ChangingBlobs>,
+        clock: Arc<dyn Clock>,
+        definition: &'static Table,
+        folder: &str,
+    ) -> Self {
+        Self { store, clock, definition, folder: folder.to_owned(), snapshot: Snapshot::default() }
     }
 
     /// Its name.
@@ -187,6 +223,11 @@ impl LakeTable {
             let day = add.partition_values.get(PARTITION).and_then(Option::as_deref);
             (add.path.as_str(), day.unwrap_or_default())
         })
+    }
+
+    /// The files that count, as their commits have them.
+    pub(crate) fn adds(&self) -> impl Iterator<Item = &Add> {
+        self.snapshot.files.values()
     }
 
     /// Hands on the rows of one of its files, some at a time. Bytes that are not those that were committed are refused.
@@ -352,7 +393,7 @@ impl LakeTable {
         let now = self.clock.now().millis();
         let configuration = [("delta.appendOnly", "true".to_owned()), (SCHEMA_VERSION, version.to_string())];
         let metadata = MetaData {
-            id: derived("lake-table", &[self.store.url(), self.name()]).to_string(),
+            id: derived("lake-table", &[self.store.url(), &self.folder]).to_string(),
             name: Some(self.name().to_owned()),
             description: Some(self.definition.doc.to_owned()),
             format: Format { provider: "parquet".to_owned(), options: Values::new() },
@@ -383,7 +424,7 @@ impl LakeTable {
 
     /// The blob of something in the table.
     fn blob(&self, path: &str) -> Result<BlobName, LakeError> {
-        BlobName::new(&format!("{}/{path}", self.name()))
+        BlobName::new(&format!("{}/{path}", self.folder))
             .map_err(|error| LakeError::damaged(self.name(), path, error.to_string()))
     }
 }

@@ -13,6 +13,7 @@ mod packed;
 mod postgres;
 pub mod private;
 mod runs;
+mod still;
 
 mod observe;
 
@@ -20,6 +21,6 @@ pub use observe::announce;
 
 pub use memory::{MemoryStore, Usage};
 pub use migrate::{MigrateError, Migrated};
-pub use postgres::{AddressError, DroppedPartition, OpenError, Options, PostgresStore, Sql, Trouble};
+pub use postgres::{AddressError, OpenError, Options, PostgresStore, Sql, Trouble};
 pub use private::{PrivateError, PrivateServer};
 pub use runs::{RUN_MEMORY_BYTES_MIN, RunError, RunOptions, RunStore, States};

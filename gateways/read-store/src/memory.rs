@@ -4,12 +4,14 @@
 //! unpacked after it is given back, so that neither side holds it for longer than some pointers take.
 
 mod next;
+mod rows;
 mod shelf;
 
 use crate::packed::Packed;
+use crate::still::Still;
 use next::Rebuilds;
 use shelf::Shelf;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use stele_domain::port::PortFuture;
@@ -54,9 +56,33 @@ pub struct Usage {
 }
 
 /// A change that was checked and packed, ready to be put in place.
-enum Step {
-    Put { table: &'static str, key: Arc<Key>, row: Row, packed: Packed },
-    Delete(RowKey),
+struct Step {
+    table: &'static str,
+    key: Arc<Key>,
+    /// The position of a row and the row; `None` when it is taken away.
+    row: Option<(i64, Packed)>,
+}
+
+impl Step {
+    /// Checks and packs one change of a table.
+    fn of(table: &Table, change: Change, room: &mut Vec<u8>) -> Result<Self, StoreError> {
+        match change {
+            Change::Put { row, .. } => {
+                table.admits(&row)?;
+                let (key, packed) = (Arc::new(table.key_of(&row)), Packed::by_way_of(room, &row));
+                Ok(Self { table: table.name, key, row: Some((table.position_of(&row), packed)) })
+            }
+            Change::Delete(_) if table.append_only || table.retention != Retention::All => {
+                Err(StoreError::Invalid(format!("table {} knows no deletion", table.name)))
+            }
+            Change::Delete(gone) => Ok(Self { table: table.name, key: Arc::new(gone.key), row: None }),
+        }
+    }
+
+    /// Which row it is about.
+    fn place(&self) -> (&'static str, &Key) {
+        (self.table, &self.key)
+    }
 }
 
 impl MemoryStore {
@@ -115,6 +141,19 @@ impl MemoryStore {
     #[must_use]
     pub fn usage(&self) -> Vec<Usage> {
         self.read().shelves.values().map(Shelf::usage).collect()
+    }
+
+    /// Rows are shared with the copy, the trees around them are not: work for a thread of its own.
+    async fn as_of_now(&self) -> Result<Arc<dyn ReadStore>, StoreError> {
+        let copy = Self::new(&self.schemas)?;
+        let live = Arc::clone(&self.contents);
+        let copied = tokio::task::spawn_blocking(move || {
+            let contents = live.read().unwrap_or_else(PoisonError::into_inner).clone();
+            *copy.write() = contents;
+            copy
+        });
+        let copy = copied.await.map_err(|ended| StoreError::Unavailable(Box::new(ended)))?;
+        Ok(Arc::new(Still::of(copy)))
     }
 
     // A panic while the lock is held is a bug that the process does not survive in good order; the data itself
@@ -177,38 +216,34 @@ impl MemoryStore {
 
     /// Everything that can be checked and packed without the lock.
     fn prepared(&self, schema: &Schema, changes: Vec<Change>) -> Result<Vec<Step>, StoreError> {
-        let mut named = BTreeSet::new();
         let mut steps = Vec::with_capacity(changes.len());
+        let mut room = vec![];
+        let mut last: Option<&Table> = None;
         for change in changes {
-            let (table, row, key) = match &change {
-                Change::Put { table, row } => {
-                    let table = self.table(table)?;
-                    (table, Some(row), Arc::new(table.key_of(row)))
-                }
-                Change::Delete(gone) => (self.table(gone.table)?, None, Arc::new(gone.key.clone())),
+            let name = match &change {
+                Change::Put { table, .. } => table,
+                Change::Delete(gone) => gone.table,
             };
-            if self.written_by(schema, table.name).is_none() {
-                let why = format!("{} writes table {}, which is not its own", schema.projection, table.name);
-                return Err(StoreError::Invalid(why));
-            }
-            if let Some(row) = row {
-                table.admits(row)?;
-            } else if table.append_only || table.retention != Retention::All {
-                return Err(StoreError::Invalid(format!("table {} knows no deletion", table.name)));
-            }
-            if !named.insert((table.name, key.clone())) {
-                return Err(StoreError::Invalid(format!("a row of {} is changed twice", table.name)));
-            }
-            let step = match change {
-                Change::Put { row, .. } => {
-                    let packed = Packed::of(&row);
-                    Step::Put { table: table.name, key, row, packed }
-                }
-                Change::Delete(gone) => Step::Delete(gone),
+            // Changes come table by table: the one before is mostly of the same.
+            let table = match last.filter(|last| last.name == name) {
+                Some(table) => table,
+                None => self.table_of(schema, name)?,
             };
-            steps.push(step);
+            last = Some(table);
+            steps.push(Step::of(table, change, &mut room)?);
         }
+        each_once(&steps)?;
         Ok(steps)
+    }
+
+    /// A table that a projection may write, or why it may not.
+    fn table_of(&self, schema: &Schema, name: &str) -> Result<&Table, StoreError> {
+        let table = self.table(name)?;
+        if self.written_by(schema, name).is_none() {
+            let why = format!("{} writes table {name}, which is not its own", schema.projection);
+            return Err(StoreError::Invalid(why));
+        }
+        Ok(table)
     }
 
     /// A table that a projection may write: its own, or one that is shared.
@@ -287,25 +322,24 @@ impl Contents {
 
     /// All steps, or none when one would change a row of an append-only table.
     fn put_in_place(&mut self, steps: Vec<Step>) -> Result<(), StoreError> {
-        for step in &steps {
-            if let Step::Put { table, key, packed, .. } = step
-                && self.shelf(table)?.forbids(key, packed)
-            {
+        for group in steps.chunk_by(|one, next| one.table == next.table) {
+            let Some(Step { table, .. }) = group.first() else { continue };
+            let rows = self.shelf(table)?;
+            let changed =
+                |step: &Step| step.row.as_ref().is_some_and(|(_, row)| rows.forbids(&step.key, row));
+            if group.iter().any(changed) {
                 let why = format!("table {table} is append-only and a written row would change");
                 return Err(StoreError::Invalid(why));
             }
         }
-        for step in steps {
-            match step {
-                Step::Put { table, key, row, packed } => {
-                    if let Some(shelf) = self.shelves.get_mut(table) {
-                        shelf.put(key, &row, packed);
-                    }
-                }
-                Step::Delete(gone) => {
-                    if let Some(shelf) = self.shelves.get_mut(gone.table) {
-                        shelf.delete(&gone.key);
-                    }
+        let mut steps = steps.into_iter().peekable();
+        while let Some(table) = steps.peek().map(|step| step.table) {
+            let mut rows = self.shelves.get_mut(table);
+            while let Some(Step { key, row, .. }) = steps.next_if(|step| step.table == table) {
+                match (&mut rows, row) {
+                    (Some(rows), Some((position, packed))) => rows.put(key, position, packed),
+                    (Some(rows), None) => rows.delete(&key),
+                    (None, _) => {}
                 }
             }
         }
@@ -313,6 +347,19 @@ impl Contents {
             self.shelves.values_mut().for_each(Shelf::cut);
         }
         Ok(())
+    }
+}
+
+/// Refuses a row that is changed twice. Rows mostly come in order, and then none is.
+fn each_once(steps: &[Step]) -> Result<(), StoreError> {
+    if steps.is_sorted_by(|one, next| one.place() < next.place()) {
+        return Ok(());
+    }
+    let mut places: Vec<_> = steps.iter().map(Step::place).collect();
+    places.sort_unstable();
+    match places.array_windows().find(|[one, next]| one == next) {
+        Some([(table, _), _]) => Err(StoreError::Invalid(format!("a row of {table} is changed twice"))),
+        None => Ok(()),
     }
 }
 
@@ -359,6 +406,10 @@ impl ReadStore for MemoryStore {
         projection: &'a str,
     ) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>> {
         Box::pin(ready(self.digested(projection)))
+    }
+
+    fn still(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
+        Box::pin(self.as_of_now())
     }
 
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {

@@ -1,10 +1,9 @@
 //! Everything this crate says out loud. Wording and labels are reviewed here and nowhere else.
 
-use crate::postgres::{DroppedPartition, Trouble};
+use crate::postgres::Trouble;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use std::path::Path;
 use std::time::Duration;
-use stele_domain::port::read_store::StoreError;
 
 /// Says what the metrics of this crate mean. They are there when PostgreSQL is used.
 pub fn announce() {
@@ -49,23 +48,9 @@ pub fn partition(table: &str, from: i64, to: i64) {
     tracing::debug!(event = "postgres.partition", table, from, to, "partition ready");
 }
 
-pub fn dropped(partition: &DroppedPartition) {
-    counter!("postgres_rows_cut_total", "table" => partition.table.clone()).increment(partition.rows);
-    tracing::info!(
-        event = "postgres.partition_dropped",
-        table = %partition.table,
-        partition = %partition.partition,
-        rows = partition.rows,
-        "old partition dropped"
-    );
-}
-
-pub fn untidy(error: &StoreError) {
-    tracing::warn!(
-        event = "postgres.untidy",
-        error = error as &dyn std::error::Error,
-        "old partitions could not be dropped, trying again later"
-    );
+pub fn dropped(table: &'static str, partition: &str, rows: u64) {
+    counter!("postgres_rows_cut_total", "table" => table).increment(rows);
+    tracing::info!(event = "postgres.partition_dropped", table, partition, rows, "old partition dropped");
 }
 
 pub fn starts_over(projection: &str, stored: u32, version: u32) {

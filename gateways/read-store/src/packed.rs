@@ -2,6 +2,8 @@
 //!
 //! Runs on disk keep rows in this form too; [`PACKED_FORMAT`] names it, and runs of another one are thrown away.
 
+use std::fmt::Display;
+use std::io::Write as _;
 use std::sync::Arc;
 use stele_domain::port::read_store::{Cell, ColumnKind, Row};
 use stele_domain::time::Timestamp;
@@ -12,6 +14,9 @@ pub const PACKED_FORMAT: u32 = 1;
 /// The cells of one row, one after the other. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed(Arc<[u8]>);
+
+/// What stands before a text: how many bytes it has.
+const LENGTH_BYTES: usize = size_of::<u32>();
 
 const NULL: u8 = 0;
 const TEXT: u8 = 1;
@@ -26,21 +31,22 @@ const JSON: u8 = 8;
 impl Packed {
     /// Packs a row.
     pub fn of(row: &Row) -> Self {
-        let mut bytes = Vec::with_capacity(row.0.len() * 12);
-        for cell in &row.0 {
-            match cell {
-                Cell::Null => bytes.push(NULL),
-                Cell::Text(text) => push_text(&mut bytes, TEXT, text),
-                Cell::Int(number) => push_number(&mut bytes, INT, *number),
-                Cell::Bool(false) => bytes.push(FALSE),
-                Cell::Bool(true) => bytes.push(TRUE),
-                Cell::Time(at) => push_number(&mut bytes, TIME, at.micros()),
-                Cell::Units(units) => push_text(&mut bytes, UNITS, &units.to_string()),
-                Cell::Decimal(number) => push_text(&mut bytes, DECIMAL, &number.normalize().to_string()),
-                Cell::Json(text) => push_text(&mut bytes, JSON, text),
-            }
-        }
-        Self(bytes.into())
+        Self::by_way_of(&mut vec![], row)
+    }
+
+    /// Packs a row in room that is kept from one to the next, so that what is kept is allocated once and has no room to
+    /// spare.
+    pub fn by_way_of(room: &mut Vec<u8>, row: &Row) -> Self {
+        room.clear();
+        row.0.iter().for_each(|cell| push(room, cell));
+        Self(room.as_slice().into())
+    }
+
+    /// The bytes of one cell alone, as they stand in a row: equal exactly when the cells are.
+    pub fn bytes_of(cell: &Cell) -> Vec<u8> {
+        let mut bytes = vec![];
+        push(&mut bytes, cell);
+        bytes
     }
 
     /// The row again.
@@ -55,18 +61,13 @@ impl Packed {
         &self.0
     }
 
-    /// One cell of it.
-    pub fn cell(&self, index: usize) -> Cell {
+    /// The bytes of one of its cells; none for a cell that it has not.
+    pub fn cell(&self, index: usize) -> &[u8] {
         let mut rest = &*self.0;
-        let mut left = index;
-        while let Some((raw, after)) = next(rest) {
-            if left == 0 {
-                return raw.cell();
-            }
-            left -= 1;
-            rest = after;
+        for _ in 0..index {
+            rest = next(rest).map_or(&[], |(_, after)| after);
         }
-        Cell::Null
+        next(rest).and_then(|(_, after)| rest.get(..rest.len() - after.len())).unwrap_or_default()
     }
 
     /// Its size.
@@ -116,17 +117,46 @@ impl Raw<'_> {
     }
 }
 
+fn push(bytes: &mut Vec<u8>, cell: &Cell) {
+    match cell {
+        Cell::Null => bytes.push(NULL),
+        Cell::Text(text) => push_text(bytes, TEXT, text),
+        Cell::Int(number) => push_number(bytes, INT, *number),
+        Cell::Bool(false) => bytes.push(FALSE),
+        Cell::Bool(true) => bytes.push(TRUE),
+        Cell::Time(at) => push_number(bytes, TIME, at.micros()),
+        Cell::Units(units) => push_shown(bytes, UNITS, units),
+        Cell::Decimal(number) => push_shown(bytes, DECIMAL, &number.normalize()),
+        Cell::Json(text) => push_text(bytes, JSON, text),
+    }
+}
+
 fn push_number(bytes: &mut Vec<u8>, tag: u8, number: i64) {
     bytes.push(tag);
     bytes.extend_from_slice(&number.to_le_bytes());
 }
 
 fn push_text(bytes: &mut Vec<u8>, tag: u8, text: &str) {
-    let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
-    assert!(length != u32::MAX, "a cell of {} bytes is no cell", text.len());
     bytes.push(tag);
-    bytes.extend_from_slice(&length.to_le_bytes());
+    bytes.extend_from_slice(&length_of(text.len()));
     bytes.extend_from_slice(text.as_bytes());
+}
+
+/// Pushes the text of a number, written where it stays.
+fn push_shown(bytes: &mut Vec<u8>, tag: u8, number: &impl Display) {
+    bytes.push(tag);
+    let first = bytes.len() + LENGTH_BYTES;
+    bytes.resize(first, 0);
+    let written = write!(bytes, "{number}");
+    assert!(written.is_ok(), "a number can't be written: {written:?}");
+    let length = length_of(bytes.len() - first);
+    bytes[first - LENGTH_BYTES..first].copy_from_slice(&length);
+}
+
+fn length_of(bytes: usize) -> [u8; LENGTH_BYTES] {
+    let length = u32::try_from(bytes).unwrap_or(u32::MAX);
+    assert!(length != u32::MAX, "a cell of {bytes} bytes is no cell");
+    length.to_le_bytes()
 }
 
 fn next(bytes: &[u8]) -> Option<(Raw<'_>, &[u8])> {
@@ -135,7 +165,7 @@ fn next(bytes: &[u8]) -> Option<(Raw<'_>, &[u8])> {
         NULL | FALSE | TRUE => (&rest[..0], rest),
         INT | TIME => rest.split_at_checked(8)?,
         _ => {
-            let (length, rest) = rest.split_first_chunk::<4>()?;
+            let (length, rest) = rest.split_first_chunk::<LENGTH_BYTES>()?;
             rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?
         }
     };

@@ -1,8 +1,8 @@
 //! The read store in PostgreSQL: the tables of `migrations/`, written by one runner and read by everybody.
 //!
 //! Whatever happens to the server, calls say so and the next one tries again: there is no state here that a
-//! restart of either side would have to mend. Rows of histories stay until their table's storage policy lets
-//! them go.
+//! restart of either side would have to mend. Rows of histories stay until somebody proves that they are in the
+//! lake, and takes their partition away.
 
 mod address;
 mod copy;
@@ -18,6 +18,8 @@ mod room;
 mod schema;
 mod side;
 mod statements;
+mod still;
+mod tiering;
 mod values;
 mod write;
 
@@ -25,7 +27,6 @@ pub(crate) use address::Address;
 pub use address::AddressError;
 pub(crate) use error::Failure;
 pub use error::{OpenError, Trouble};
-pub use room::DroppedPartition;
 pub use statements::Sql;
 
 use pool::{Pool, Terms};
@@ -61,8 +62,6 @@ pub struct Options {
     pub write: Duration,
     /// How often a waiting caller looks whether another process has moved a checkpoint.
     pub poll: Duration,
-    /// How often a store that writes drops what is older than the storage policies keep.
-    pub tidy: Duration,
     /// Whether projections whose rows another version made are emptied at open and folded again. Otherwise the
     /// runner refuses them.
     pub start_over: bool,
@@ -76,7 +75,6 @@ impl Default for Options {
             read: Duration::from_secs(5),
             write: Duration::from_secs(30),
             poll: Duration::from_millis(10),
-            tidy: Duration::from_hours(1),
             start_over: false,
         }
     }
@@ -172,7 +170,7 @@ impl PostgresStore {
             readers: Pool::new(address.clone(), readers),
             writers: Pool::new(address.clone(), writers),
             ready: Ready::default(),
-            rooms: Arc::new(Rooms::new(options.tidy)),
+            rooms: Arc::new(Rooms::default()),
             reached: Reached::new(&own, options.poll),
             options,
             address,
@@ -278,6 +276,10 @@ impl ReadStore for PostgresStore {
         projection: &'a str,
     ) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>> {
         Box::pin(self.digests_of(projection))
+    }
+
+    fn still(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
+        Box::pin(self.as_of_now())
     }
 
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {

@@ -6,6 +6,7 @@
 //! an index and a past state are in them. A directory of runs is derived: it can be removed at any time.
 
 mod error;
+mod forget;
 mod fork;
 mod keys;
 mod merge;
@@ -19,10 +20,11 @@ mod write;
 pub use error::RunError;
 pub use options::{RUN_MEMORY_BYTES_MIN, RunOptions, States};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Snapshot};
+use forget::InUse;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
@@ -61,6 +63,10 @@ struct Runs {
     marks: Keyspace,
     /// Where every projection is. Held while a batch is written.
     heads: Mutex<BTreeMap<&'static str, Checkpoint>>,
+    /// Held while a batch comes in, and shared by whoever begins to read: see [`Runs::snapshot`].
+    coming_in: RwLock<()>,
+    /// States that somebody reads.
+    in_use: Mutex<InUse>,
     reached: BTreeMap<&'static str, watch::Sender<Position>>,
 }
 
@@ -92,7 +98,21 @@ impl RunStore {
         let reached = tables.projections().map(|name| (name, watch::Sender::new(Position::START))).collect();
         let directory = directory.to_owned();
         let heads = Mutex::new(BTreeMap::new());
-        let runs = Runs { directory, tables, options, database, rows, places, marks, heads, reached };
+        let in_use = Mutex::default();
+        let coming_in = RwLock::default();
+        let runs = Runs {
+            directory,
+            tables,
+            options,
+            database,
+            rows,
+            places,
+            marks,
+            heads,
+            coming_in,
+            in_use,
+            reached,
+        };
         runs.recognise()?;
         runs.find_heads()?;
         Ok(Self(Arc::new(runs)))
@@ -118,15 +138,19 @@ impl RunStore {
     ///
     /// [`StoreError::Unavailable`], [`StoreError::Damaged`].
     pub fn settle(&self) -> Result<(), StoreError> {
-        for space in [&self.0.rows, &self.0.places, &self.0.marks] {
-            let settled = space.rotate_memtable_and_wait().and_then(|()| space.major_compact());
-            settled.map_err(|error| self.0.failed(error))?;
-        }
-        Ok(())
+        self.0.settle()
     }
 }
 
 impl Runs {
+    fn settle(&self) -> Result<(), StoreError> {
+        for space in [&self.rows, &self.places, &self.marks] {
+            let settled = space.rotate_memtable_and_wait().and_then(|()| space.major_compact());
+            settled.map_err(|error| self.failed(error))?;
+        }
+        Ok(())
+    }
+
     /// The runs are of these tables, kept in this way; an empty directory becomes so. Each space says so for itself: one
     /// whose files are gone looks like a new one to the library.
     fn recognise(&self) -> Result<(), RunError> {
@@ -152,11 +176,23 @@ impl Runs {
         for space in spaces {
             batch.insert(space, keys::FINGERPRINT, ours.as_str());
         }
-        batch.commit().map_err(failed)
+        self.commit(batch).map_err(failed)
+    }
+
+    /// What is there now, of whole batches. The library moves what is visible onwards also when it has written a run, past a
+    /// batch that is just coming in: a snapshot of that moment would show half of it, and more of it later.
+    fn snapshot(&self) -> Snapshot {
+        let _between = self.coming_in.read().unwrap_or_else(PoisonError::into_inner);
+        self.database.snapshot()
+    }
+
+    fn commit(&self, batch: OwnedWriteBatch) -> Result<(), fjall::Error> {
+        let _alone = self.coming_in.write().unwrap_or_else(PoisonError::into_inner);
+        batch.commit()
     }
 
     fn find_heads(&self) -> Result<(), RunError> {
-        let snapshot = self.database.snapshot();
+        let snapshot = self.snapshot();
         let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
         for projection in self.tables.projections() {
             let found = self.checkpoint(&snapshot, projection, self.now());
@@ -242,6 +278,11 @@ impl ReadStore for RunStore {
     ) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>> {
         let projection = projection.to_owned();
         Box::pin(async move { aside(&self.0, move |runs| runs.digests(&projection, runs.now())).await })
+    }
+
+    fn still(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
+        let why = "runs on the disk change under whoever reads them: fork the state of a position instead";
+        Box::pin(std::future::ready(Err(StoreError::Invalid(why.to_owned()))))
     }
 
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {

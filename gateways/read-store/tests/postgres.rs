@@ -26,6 +26,12 @@ mod histories;
 #[path = "postgres/migrations.rs"]
 mod migrations;
 #[cfg(test)]
+#[path = "postgres/parked.rs"]
+mod parked;
+#[cfg(test)]
+#[path = "postgres/past.rs"]
+mod past;
+#[cfg(test)]
 #[path = "postgres/private.rs"]
 mod private;
 #[cfg(test)]
@@ -49,6 +55,9 @@ mod server;
 #[cfg(test)]
 #[path = "postgres/statements.rs"]
 mod statements;
+#[cfg(test)]
+#[path = "postgres/still.rs"]
+mod still;
 #[cfg(test)]
 #[path = "conformance/suite.rs"]
 mod suite;

@@ -117,7 +117,10 @@ const EXECUTOR: &[Grant] = &[
 const ALERTS: &[Grant] = &[grant("alert", &["operations.AlertRaised", "operations.AlertCleared"])];
 
 const PROJECTIONS: &[Grant] = &[
+    grant("parking", &["operations.EventParked"]),
     grant("service-projections", OWN_SERVICE),
+    // Whoever keeps the tables knows which of their partitions are in the lake.
+    grant("tiering", &["operations.PartitionTiered", "operations.PartitionRestored"]),
     // Where the tables are strict, the strategy pauses while they are away.
     grant("service-strategy", &["operations.ServicePaused", "operations.ServiceResumed"]),
 ];
@@ -157,6 +160,7 @@ const API: &[Grant] = &[
     grant("access", &["access.KeyCreated", "access.KeyRevoked"]),
     // A person has looked at what waited for one.
     grant("alert", &["operations.AlertCleared"]),
+    grant("parking", &["operations.ParkedRetried", "operations.ParkedSkipped"]),
 ];
 
 impl Process {

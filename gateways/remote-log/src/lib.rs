@@ -24,7 +24,7 @@ pub use grants::{Process, WriteLists};
 pub use observe::announce;
 pub use proof::{Consistency, Proof, SignedCheckpoint};
 pub use service::{Consistent, Denial, LogService, Method, Proven};
-pub use stat::{Growth, Stat};
+pub use stat::{Archived, Growth, Stat};
 
 /// Most bytes of one message: the largest append or page (16 MiB of data and metadata) with its names around it.
 pub const MESSAGE_BYTES_MAX: usize = 24 * 1024 * 1024;

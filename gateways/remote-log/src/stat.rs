@@ -27,6 +27,19 @@ pub struct Stat {
     pub categories: BTreeMap<String, u64>,
     /// How fast it grows; nothing from an owner that does not measure it.
     pub growth: Vec<Growth>,
+    /// What of it is in an archive and not on the owner's disk; nothing where nothing is.
+    pub archive: Option<Archived>,
+}
+
+/// What of the log is in an archive only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Archived {
+    /// Number of segment files.
+    pub segments: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Their records.
+    pub events: u64,
 }
 
 /// What came into the log in a span of time.
@@ -71,6 +84,18 @@ impl From<proto::Growth> for Growth {
     }
 }
 
+impl From<Archived> for proto::Archived {
+    fn from(Archived { segments, bytes, events }: Archived) -> Self {
+        Self { segments, bytes, events }
+    }
+}
+
+impl From<proto::Archived> for Archived {
+    fn from(proto::Archived { segments, bytes, events }: proto::Archived) -> Self {
+        Self { segments, bytes, events }
+    }
+}
+
 impl From<Stat> for proto::StatResponse {
     fn from(stat: Stat) -> Self {
         Self {
@@ -83,6 +108,7 @@ impl From<Stat> for proto::StatResponse {
             head: stat.head.0,
             categories: stat.categories,
             growth: stat.growth.into_iter().map(proto::Growth::from).collect(),
+            archive: stat.archive.map(proto::Archived::from),
         }
     }
 }
@@ -102,6 +128,7 @@ impl TryFrom<proto::StatResponse> for Stat {
             head: Position(told.head),
             categories: told.categories,
             growth: told.growth.into_iter().take(SPANS_MAX).map(Growth::from).collect(),
+            archive: told.archive.map(Archived::from),
         })
     }
 }

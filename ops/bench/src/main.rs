@@ -2,6 +2,8 @@
 //!
 //! Benchmarks, not tests: nothing here passes or fails. How to run them and what they said stands in the README.
 
+mod asof;
+mod audit;
 mod cpu;
 mod decide;
 mod desk;
@@ -83,6 +85,17 @@ enum What {
         #[command(flatten)]
         place: Place,
     },
+    /// Rows and pages as of random positions of a large log, from past states kept every 10,000 events
+    Asof {
+        #[command(flatten)]
+        place: Place,
+        /// Events in the log
+        #[arg(long, default_value_t = 1_000_000)]
+        events: u64,
+        /// Positions that are asked for
+        #[arg(long, default_value_t = 300)]
+        questions: u64,
+    },
     /// Rebuilding every projection into PostgreSQL, beside COPY of the same rows; what a swap costs those who read
     Rebuild {
         #[command(flatten)]
@@ -162,6 +175,17 @@ enum What {
         #[arg(long, default_value_t = 3)]
         rounds: u32,
     },
+    /// Auditing a log and the PostgreSQL that holds its tables, by the binary
+    Audit {
+        #[command(flatten)]
+        place: Place,
+        /// For how long a desk trades first, in seconds: some 7,000 events each
+        #[arg(long, default_value_t = 150)]
+        seconds: u64,
+        /// How many audits
+        #[arg(long, default_value_t = 3)]
+        rounds: u32,
+    },
     /// Reads, commands and watchers at the doors of a desk that trades
     Doors {
         #[command(flatten)]
@@ -195,10 +219,14 @@ fn main() -> anyhow::Result<()> {
         What::Load { place, quotes_per_second, seconds } => {
             runtime()?.block_on(load::run(&place, quotes_per_second, seconds))?
         }
+        What::Asof { place, events, questions } => {
+            runtime()?.block_on(asof::run(&place, events, questions))?
+        }
         What::Rebuild { place } => runtime()?.block_on(rebuild::run(&place))?,
         What::Tables { place } => runtime()?.block_on(tables::run(&place))?,
         What::Fold { place } => runtime()?.block_on(fold::run(&place))?,
         What::Lake { place } => runtime()?.block_on(lake::run(&place))?,
+        What::Audit { place, seconds, rounds } => runtime()?.block_on(audit::run(&place, seconds, rounds))?,
         What::Log { place, seconds, rounds, row } => {
             log::appends(&place, log::Plan { seconds, rounds, row })?
         }

@@ -144,7 +144,7 @@ impl Bench<'_> {
             for table in projection.tables {
                 let (name, file) = (table.name, folder.join(table.name));
                 let file = file.display();
-                writeln!(out, "\\copy read_model.{name} TO '{file}' (FORMAT binary)")?;
+                writeln!(out, "\\copy (SELECT * FROM read_model.{name}) TO '{file}' (FORMAT binary)")?;
                 writeln!(into, "\\copy read_model_next.{name} FROM '{file}' (FORMAT binary)")?;
                 if table.append_only {
                     writeln!(room, "SELECT read_model.ensure_next_partition('{name}', 1);")?;
@@ -237,7 +237,7 @@ fn seconds(said: &Value) -> anyhow::Result<f64> {
 }
 
 /// Most memory that this process has had.
-fn resident_most_kib() -> anyhow::Result<u64> {
+pub(crate) fn resident_most_kib() -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
     Ok(line.split_whitespace().next().context("VmHWM is empty")?.parse()?)

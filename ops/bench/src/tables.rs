@@ -58,12 +58,18 @@ pub(crate) async fn run(place: &Place) -> anyhow::Result<Value> {
 
 /// The log of a desk that has traded.
 pub(crate) async fn traded(place: &Place, ground: &Ground) -> anyhow::Result<Vec<Record>> {
+    trade(place, ground, FILL).await?;
+    read(&ground.log()).await
+}
+
+/// Lets a desk trade for so long, and ends it.
+pub(crate) async fn trade(place: &Place, ground: &Ground, span: Duration) -> anyhow::Result<()> {
     let desk = Desk::start(place, ground).await?;
     let handle = desk.simulator.handle();
     let mut requests = Requests::new(place.seed, settings::requests(true));
-    traffic::publish(&handle, &mut requests, QUOTES_PER_SECOND, FILL).await?;
+    traffic::publish(&handle, &mut requests, QUOTES_PER_SECOND, span).await?;
     desk.end().await?.shutdown().await;
-    read(&ground.log()).await
+    Ok(())
 }
 
 async fn read(directory: &Path) -> anyhow::Result<Vec<Record>> {

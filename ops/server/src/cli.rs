@@ -7,24 +7,25 @@ mod desk;
 
 mod alerts;
 mod approve;
+mod audit;
 mod control;
 mod db;
 mod keys;
 mod lake;
 mod limits;
 mod log;
+mod projections;
 mod prove;
 mod rebuild;
 mod show;
 mod tail;
+mod tier;
 mod verify;
 mod watch;
 mod whatif;
 
 pub(crate) use log::{archive_failure, of_disk, of_error, on_opening};
-
-#[cfg(test)]
-pub(crate) use limits::configured as limits_of;
+pub(crate) use verify::unverified;
 
 use crate::config::{Config, Problem, ServeFlags, Sources};
 use crate::exit::{self, Code, Outcome};
@@ -65,8 +66,11 @@ pub(crate) fn run() -> ExitCode {
         Command::Watch(args) => with(config(), |config| watch::run(&args, config, json)),
         Command::Approve(args) => with(config(), |config| approve::run(&args, config, json)),
         Command::Alerts(args) => with(config(), |config| alerts::run(&args, config, json)),
+        Command::Audit(args) => with(config(), |config| audit::run(&args, config, json)),
         Command::Log(command) => with(config(), |config| log::run(command, config, json)),
         Command::Lake(command) => with(config(), |config| lake::run(&command, config, json)),
+        Command::Projections(command) => with(config(), |config| projections::run(&command, config, json)),
+        Command::Tier(command) => with(config(), |config| tier::run(&command, config, json)),
         Command::Rebuild(args) => with(config(), |config| rebuild::run(&args, config, json)),
         Command::Status => with(config(), |config| show::status(config, json)),
         Command::Trace(args) => with(config(), |config| show::trace(&args, config, json)),

@@ -216,6 +216,11 @@ pub(crate) struct Config {
     /// Who is told of the log's checkpoints.
     pub witness: Option<WitnessOptions>,
     pub batch_records_max: usize,
+    /// How many events lie between two past states of the tables; none are kept when zero.
+    pub state_every_events: u64,
+    pub states_max: usize,
+    pub state_disk_bytes_max: u64,
+    pub state_memory_bytes: u64,
     pub telemetry: crate::telemetry::Options,
     layers: Layers,
 }

@@ -1,6 +1,7 @@
 //! Stele: one binary, many roles. It reads its arguments, hands over, and says how it ended.
 
 mod amounts;
+mod audit;
 mod cli;
 mod config;
 mod demo;

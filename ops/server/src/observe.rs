@@ -1,8 +1,10 @@
 //! Everything the binary itself says out loud. Wording and fields are reviewed here and nowhere else.
 
+use crate::audit::report::Report;
 use std::path::Path;
 use stele_domain::operations::service::event::Service;
 use stele_domain::port::event_log::LogError;
+use stele_projections::audit::Verdict;
 
 /// The process begins.
 pub(crate) fn starting(instance: &str, roles: &str, version: &str) {
@@ -17,6 +19,23 @@ pub(crate) fn no_signing_key(why: &str) {
 /// The desk can sign.
 pub(crate) fn signing_key(public_key: &str) {
     tracing::info!(event = "executor.signing_key", public_key, "signing key loaded");
+}
+
+/// An audit of this desk has ended with a report.
+pub(crate) fn audited(report: &Report) {
+    let (position, rows_different) = (report.position.unwrap_or_default().0, report.rows_different());
+    match report.verdict {
+        Verdict::Agrees | Verdict::NotCompared => {
+            tracing::info!(event = "audit.ended", position, verdict = ?report.verdict, "audit ended");
+        }
+        Verdict::Differs => tracing::error!(
+            event = "audit.differs",
+            position,
+            rows_different,
+            log_verified = report.log.verified,
+            "audit found what does not follow from the log: see the report, and ops/runbooks/audit-failed.md"
+        ),
+    }
 }
 
 /// The desk answers, and its tables show everything that was in the log when it started.

@@ -6,15 +6,18 @@ pub(crate) mod keys;
 use crate::cli::on_opening;
 use crate::cli::progress::Progress;
 use crate::config::Config;
-use crate::exit::Failure;
+use crate::exit::{Failure, chain};
 use crate::wiring::{SystemClock, log_failure, reading_archive};
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
+use stele_domain::port::clock::Clock as _;
 use stele_domain::port::event_log::{EventLog, Position};
+use stele_domain::time::Timestamp;
 use stele_event_log::{CutTail, EmbeddedLog, Options};
 use stele_projections::compare::fold_to;
 use stele_projections::models;
+use stele_projections::past::{self, AsOf, PastError};
 use stele_read_store::MemoryStore;
 
 /// Whether the log of the desk that is talked to can be looked at without the desk: only on the desk's own machine.
@@ -81,34 +84,68 @@ where
     Ok(worked)
 }
 
-/// The tables as they follow from the log in a directory, up to a position or to its end.
+/// The tables as they follow from a log.
+pub(crate) struct Folded {
+    pub store: MemoryStore,
+    /// Where the log ends.
+    pub head: Position,
+    /// When the last event that was folded was written down, where an earlier one than the last was asked for.
+    pub time: Option<Timestamp>,
+}
+
+/// The tables as they follow from the log in a directory, as of a position or a time or to its end.
 pub(crate) async fn folded(
     config: Option<&Config>,
     directory: &Path,
-    to: Option<Position>,
+    to: Option<AsOf>,
     progress: &Progress,
-) -> Result<(MemoryStore, Position), Failure> {
+) -> Result<Folded, Failure> {
     let store =
         MemoryStore::new(&stele_projections::schemas(models::ALL)).map_err(|error| Failure::error(&error))?;
     if !holds_a_log(directory) {
         return Err(Failure::usage(format!("there is no log in {}", directory.display())));
     }
-    let head = open(config, directory, |log| fold(log, &store, to, progress)).await?;
-    Ok((store, head))
+    let (head, time) = open(config, directory, |log| fold(log, &store, to, progress)).await?;
+    Ok(Folded { store, head, time })
 }
 
 async fn fold(
     log: Arc<EmbeddedLog>,
     store: &MemoryStore,
-    to: Option<Position>,
+    to: Option<AsOf>,
     progress: &Progress,
-) -> Result<Position, Failure> {
+) -> Result<(Position, Option<Timestamp>), Failure> {
     let head = log.head().await.map_err(|error| log_failure(&error))?;
-    let to = to.unwrap_or(head);
+    let (to, time) = match to {
+        None => (head, None),
+        Some(as_of) => {
+            let to =
+                past::position(&*log, as_of, SystemClock.now()).await.map_err(|error| refused(&error))?;
+            (to, past::written(&*log, to).await.map_err(|error| refused(&error))?)
+        }
+    };
+    if to > head {
+        return Err(refused(&PastError::BeyondHead { position: to, head }));
+    }
     progress.total(to.0);
     let folded = fold_to(&*log, store, models::ALL, to, |at| progress.done(at.0)).await;
     folded.map_err(|error| Failure::error(&error))?;
-    Ok(head)
+    Ok((head, time))
+}
+
+/// How a question about the past ends that has no answer.
+fn refused(error: &PastError) -> Failure {
+    match error {
+        PastError::BeyondHead { .. } | PastError::Future { .. } => Failure::usage(chain(error)),
+        PastError::Log(error) => log_failure(error),
+        PastError::Busy
+        | PastError::NotOpen
+        | PastError::TooFar { .. }
+        | PastError::TablesBehind { .. }
+        | PastError::Store(_)
+        | PastError::Fold(_)
+        | PastError::Ended(_) => Failure::error(error),
+    }
 }
 
 /// Whether somebody began a log there. A directory without one would become a new log by being opened, whatever else is

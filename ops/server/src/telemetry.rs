@@ -66,9 +66,12 @@ pub(crate) enum CannotSpeak {
     Metrics(String),
 }
 
+/// Libraries that tell their steps where others tell what matters; a level of their own can still be asked for.
+const QUIET: &str = "fjall=warn,lsm_tree=warn";
+
 /// Reads a level or a list of filters.
 pub(crate) fn filter(level: &str) -> Result<EnvFilter, ParseError> {
-    EnvFilter::builder().parse(level)
+    EnvFilter::builder().parse(format!("{QUIET},{level}"))
 }
 
 /// Libraries write whole requests with their credentials where they trace, so below `info` only our own crates are

@@ -1,6 +1,7 @@
 //! Puts the desk together, waits, and takes it apart again. It chooses and connects; it decides nothing.
 
 mod archive;
+mod audits;
 mod belief;
 mod blobs;
 mod clock;
@@ -14,6 +15,7 @@ mod kurrent_door;
 pub(crate) mod lake;
 mod log_door;
 mod parts;
+mod past;
 mod patience;
 mod pepper;
 mod projections;
@@ -24,9 +26,10 @@ mod services;
 mod strict;
 mod tables;
 mod telling;
+mod tiering;
 mod witness;
 
-pub(crate) use archive::{Within, beside as archive_beside, reading as reading_archive};
+pub(crate) use archive::{Opens, Within, beside as archive_beside, reading as reading_archive};
 pub(crate) use clock::SystemClock;
 pub(crate) use core::{log_failure, lost, own_directory};
 pub(crate) use health::Health;
@@ -168,14 +171,18 @@ async fn open(
     if let (true, Some(handle)) = (config.database.strict, &projections) {
         strict::by_the_runner(core, handle.clone(), parts);
     }
+    if roles.has(Role::Projections) {
+        tiering::start(config, core, tables, parts)?;
+    }
     let lake = if roles.has(Role::Lake) { lake::start(config, core, parts)? } else { None };
     let shown = telling::Shown { store: Arc::clone(&store), projections: projections.clone(), lake };
     let vitals = telling::start(config, core, roles, shown, metrics, parts);
     let here: BTreeSet<Service> = roles.services().collect();
     let elsewhere = Service::ALL.into_iter().filter(|service| !here.contains(service)).collect();
     let rebuilds = projections::rebuilds(core, tables, projections.as_ref());
+    let past = if roles.has(Role::Projections) { past::start(config, core, &store, parts)? } else { None };
     let behind =
-        door::Behind { store, rebuilds, projections: projections.clone(), health, vitals, elsewhere };
+        door::Behind { store, past, rebuilds, projections: projections.clone(), health, vitals, elsewhere };
     // Whoever owns the log has the doors too: it lets the other processes in.
     if roles.has(Role::Api) || config.remote_log.is_none() {
         door::open(config, core, behind.clone(), parts).await?;

@@ -1,6 +1,7 @@
 //! The digest of a part of a history: a running hash. Every row is hashed after all rows before it, so that order counts
 //! and a row that was written is written for good.
 
+use super::Room;
 use stele_domain::port::read_store::{Row, Table};
 
 /// A running hash over rows in the order of their keys.
@@ -29,11 +30,15 @@ impl History {
         self.hash
     }
 
-    /// One more row. `text` is room to work in.
-    pub fn append(&mut self, table: &Table, row: &Row, text: &mut String) {
-        text.clear();
-        table.write_canonical(row, text);
-        self.hash = *blake3::Hasher::new().update(&self.hash).update(text.as_bytes()).finalize().as_bytes();
+    /// One more row.
+    pub fn append(&mut self, table: &Table, row: &Row, room: &mut Room) {
+        room.text.clear();
+        table.write_canonical(row, &mut room.text);
+        // In one piece: a long row is hashed several blocks at a time then.
+        room.bytes.clear();
+        room.bytes.extend_from_slice(&self.hash);
+        room.bytes.extend_from_slice(room.text.as_bytes());
+        self.hash = *blake3::hash(&room.bytes).as_bytes();
         self.rows = self.rows.saturating_add(1);
     }
 }

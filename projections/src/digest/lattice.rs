@@ -1,6 +1,7 @@
 //! The digest of a table whose rows change: `LtHash`, a sum over its rows. Order does not count, a row that leaves is taken
 //! off, and rows that add up to the same sum are as hard to find as short vectors in a lattice of 1,024 dimensions.
 
+use super::Room;
 use stele_domain::port::read_store::{Row, Table};
 
 /// How many numbers of 16 bits are added up.
@@ -39,7 +40,11 @@ impl Lattice {
     /// As a store keeps it: the lanes one after the other, the lower byte first.
     #[must_use]
     pub fn value(&self) -> Box<[u8]> {
-        self.sum.iter().flat_map(|lane| lane.to_le_bytes()).collect()
+        let mut value = vec![0; BYTES];
+        for (bytes, lane) in value.as_chunks_mut().0.iter_mut().zip(self.sum.iter()) {
+            *bytes = lane.to_le_bytes();
+        }
+        value.into()
     }
 
     /// Whether it is the digest of no rows at all.
@@ -48,19 +53,19 @@ impl Lattice {
         self.rows == 0 && self.sum.iter().all(|lane| *lane == 0)
     }
 
-    /// One more row. `text` is room to work in.
-    pub fn add(&mut self, table: &Table, row: &Row, text: &mut String) {
+    /// One more row.
+    pub fn add(&mut self, table: &Table, row: &Row, room: &mut Room) {
         self.rows = self.rows.saturating_add(1);
-        let lanes = lanes(table, row, text);
+        let lanes = lanes(table, row, room);
         for (sum, lane) in self.sum.iter_mut().zip(lanes.as_chunks().0) {
             *sum = sum.wrapping_add(u16::from_le_bytes(*lane));
         }
     }
 
     /// A row less.
-    pub fn remove(&mut self, table: &Table, row: &Row, text: &mut String) {
+    pub fn remove(&mut self, table: &Table, row: &Row, room: &mut Room) {
         self.rows = self.rows.saturating_sub(1);
-        let lanes = lanes(table, row, text);
+        let lanes = lanes(table, row, room);
         for (sum, lane) in self.sum.iter_mut().zip(lanes.as_chunks().0) {
             *sum = sum.wrapping_sub(u16::from_le_bytes(*lane));
         }
@@ -68,7 +73,8 @@ impl Lattice {
 }
 
 /// What one row adds: a hash of its table's name and its canonical text, drawn out over all lanes.
-fn lanes(table: &Table, row: &Row, text: &mut String) -> [u8; BYTES] {
+fn lanes(table: &Table, row: &Row, room: &mut Room) -> [u8; BYTES] {
+    let Room { text, .. } = room;
     text.clear();
     text.push_str(table.name);
     table.write_canonical(row, text);

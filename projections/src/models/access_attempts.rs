@@ -67,6 +67,12 @@ impl Projection for AccessAttempts {
     const NAME: &'static str = "access_attempts";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[AccessAttemptRow::TABLE];
+    const FOLDS: &'static [&'static str] = &[
+        "operations.CommandRefused",
+        "access.Attempted",
+        "access.StrangersRefused",
+        "access.AttemptsUnkept",
+    ];
 
     fn touches(_: &Recorded, _: &mut Keys) {}
 

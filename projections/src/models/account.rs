@@ -206,11 +206,38 @@ impl TableRow for ArmingStepRow {
     };
 }
 
+/// Every event of the account's own stream.
+pub const ACCOUNT_EVENTS: &[&str] = &[
+    "trading.LeaseTaken",
+    "trading.LeaseRenewed",
+    "trading.LimitsSet",
+    "trading.Armed",
+    "trading.ArmRequested",
+    "trading.ArmApproved",
+    "trading.Disarmed",
+    "trading.Killed",
+    "trading.KillConfirmed",
+    "trading.StandDownAsked",
+    "trading.ExecutionRefused",
+    "trading.ExecutionExpired",
+    "trading.SubmissionStarted",
+    "trading.SubmissionAbandoned",
+    "trading.SubmissionAccepted",
+    "trading.SubmissionRejected",
+    "trading.SubmissionUncertain",
+    "trading.ReplyContradicted",
+    "trading.SubmissionSettled",
+    "trading.SubmissionSettleFailed",
+    "trading.SubmissionExpiredUnfilled",
+    "trading.ReservationReleased",
+];
+
 impl Projection for Account {
     const NAME: &'static str = "account";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] =
         &[AccountRow::TABLE, ReservationRow::TABLE, LimitsRow::TABLE, ArmingStepRow::TABLE];
+    const FOLDS: &'static [&'static str] = ACCOUNT_EVENTS;
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         if let Event::Trading(Trading::Account(_)) = &event.event {

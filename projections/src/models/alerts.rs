@@ -75,6 +75,7 @@ impl Projection for Alerts {
     const NAME: &'static str = "alerts";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[AlertRow::TABLE, AlertStepRow::TABLE];
+    const FOLDS: &'static [&'static str] = &["operations.AlertRaised", "operations.AlertCleared"];
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         if let Event::Operations(Operations::Alert(alert)) = &event.event {

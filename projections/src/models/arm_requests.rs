@@ -5,6 +5,7 @@
 //! executor renews its lease every few seconds, so that is soon; without an executor nobody can approve anything.
 //! What the approver is bound by is the account's own rule, exact to the millisecond, and not this table.
 
+use super::account::ACCOUNT_EVENTS;
 use super::prelude::*;
 use stele_domain::ids::CommandId;
 use stele_domain::trading::account::event::{ArmApproved, ArmRequested, Event as Desk, LimitsSet, Mode};
@@ -143,6 +144,7 @@ impl Projection for ArmRequests {
     const NAME: &'static str = "arm_requests";
     const VERSION: u32 = 2;
     const TABLES: &'static [Table] = &[ArmRequestRow::TABLE, ArmWaitingRow::TABLE];
+    const FOLDS: &'static [&'static str] = ACCOUNT_EVENTS;
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         let Event::Trading(Trading::Account(desk)) = &event.event else { return };

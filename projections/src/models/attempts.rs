@@ -48,6 +48,7 @@ impl Projection for Attempts {
     const NAME: &'static str = "attempts";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[AttemptRow::TABLE];
+    const FOLDS: &'static [&'static str] = &["operations.CommandRefused"];
 
     fn touches(_: &Recorded, _: &mut Keys) {}
 

@@ -78,6 +78,21 @@ impl Projection for Commands {
     const NAME: &'static str = "commands";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[CommandRow::TABLE];
+    const FOLDS: &'static [&'static str] = &[
+        "trading.ExecutionRefused",
+        "trading.ExecutionExpired",
+        "trading.SubmissionStarted",
+        "trading.SubmissionAbandoned",
+        "trading.SubmissionAccepted",
+        "trading.SubmissionRejected",
+        "trading.SubmissionUncertain",
+        "trading.ReplyContradicted",
+        "trading.SubmissionSettled",
+        "trading.SubmissionSettleFailed",
+        "trading.SubmissionExpiredUnfilled",
+        "trading.ReservationReleased",
+        "trading.ExecutionCommanded",
+    ];
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         if let Some(outcome) = outcome(&event.event) {

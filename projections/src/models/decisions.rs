@@ -152,6 +152,7 @@ impl Projection for Decisions {
     const NAME: &'static str = "decisions";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[DecisionRow::TABLE, SkipCountRow::TABLE];
+    const FOLDS: &'static [&'static str] = &["trading.Decided"];
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         if let Some((decided, Verdict::Skip { reason })) = decision(event) {

@@ -79,6 +79,7 @@ impl Projection for Demands {
     const NAME: &'static str = "demands";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[DemandRow::TABLE];
+    const FOLDS: &'static [&'static str] = &["intents.DemandNormalised"];
 
     fn touches(_: &Recorded, _: &mut Keys) {}
 

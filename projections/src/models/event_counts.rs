@@ -38,6 +38,7 @@ impl Projection for EventCounts {
     const NAME: &'static str = "event_counts";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[EventCountRow::TABLE];
+    const FOLDS: &'static [&'static str] = codec::EVENT_TYPES;
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         keys.add::<EventCountRow>(codec::type_of(&event.event));

@@ -43,6 +43,7 @@ impl Projection for Filter {
     const NAME: &'static str = "filter";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[FilterRow::TABLE];
+    const FOLDS: &'static [&'static str] = &["intents.FilterSet", "intents.FilterReset"];
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         if let Event::Intents(Intents::Filter(_)) = &event.event {

@@ -150,6 +150,13 @@ impl Projection for Inventory {
     const NAME: &'static str = "inventory";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[InventoryRow::TABLE, IncidentRow::TABLE, BalanceRow::TABLE];
+    const FOLDS: &'static [&'static str] = &[
+        "treasury.BalancesObserved",
+        "treasury.DriftDetected",
+        "treasury.InventoryUnavailable",
+        "trading.SubmissionStarted",
+        "trading.ReservationReleased",
+    ];
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         if let Event::Treasury(Treasury::Inventory(Balances::BalancesObserved(seen))) = &event.event {

@@ -100,6 +100,7 @@ impl Projection for Keyring {
     const NAME: &'static str = "keys";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[KeyRow::TABLE, KeyStepRow::TABLE];
+    const FOLDS: &'static [&'static str] = &["access.KeyCreated", "access.KeyRevoked"];
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         if let Event::Access(Access::Keyring(fact)) = &event.event {

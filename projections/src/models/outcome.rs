@@ -6,6 +6,22 @@ use stele_domain::ids::CommandId;
 use stele_domain::trading::account::event::{Event as Desk, RefusalCode};
 use stele_domain::trading::event::Event as Trading;
 
+/// The types of which `outcome` tells anything.
+pub const OUTCOMES: &[&str] = &[
+    "trading.ExecutionRefused",
+    "trading.ExecutionExpired",
+    "trading.SubmissionStarted",
+    "trading.SubmissionAbandoned",
+    "trading.SubmissionAccepted",
+    "trading.SubmissionRejected",
+    "trading.SubmissionUncertain",
+    "trading.ReplyContradicted",
+    "trading.SubmissionSettled",
+    "trading.SubmissionSettleFailed",
+    "trading.SubmissionExpiredUnfilled",
+    "trading.ReservationReleased",
+];
+
 /// Longest text of a venue's reply that a row keeps, in bytes. The log has all of it.
 pub const REPLY_BYTES_MAX: usize = 2_000;
 

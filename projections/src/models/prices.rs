@@ -116,6 +116,8 @@ impl Projection for Prices {
     const NAME: &'static str = "prices";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[ReferencePriceRow::TABLE, PriceSourceRow::TABLE];
+    const FOLDS: &'static [&'static str] =
+        &["market.PriceObserved", "market.SourceStateChanged", "market.ReferencePriced"];
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         match &event.event {

@@ -67,6 +67,8 @@ impl Projection for Quotes {
     const NAME: &'static str = "quotes";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[QuoteRow::TABLE];
+    const FOLDS: &'static [&'static str] =
+        &["intents.QuoteReceived", "intents.RequestRejected", "intents.DuplicateReceived"];
 
     fn touches(_: &Recorded, _: &mut Keys) {}
 

@@ -121,6 +121,13 @@ impl Projection for Relay {
     const NAME: &'static str = "relay";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[RelayRow::TABLE, RejectedFrameRow::TABLE, SettlementRow::TABLE];
+    const FOLDS: &'static [&'static str] = &[
+        "intents.RelayConnected",
+        "intents.RelayDisconnected",
+        "intents.FrameRejected",
+        "intents.SettlementReported",
+        "intents.ReplyReported",
+    ];
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         if let Event::Intents(Intents::Relay(_)) = &event.event {

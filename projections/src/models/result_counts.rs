@@ -3,7 +3,7 @@
 //! A command that is released, refused or expired never changes again. Until then a row of its own remembers under which
 //! state it is counted: the row in `results` may be cut where there is little room.
 
-use super::outcome::{CommandState, Outcome, outcome};
+use super::outcome::{CommandState, OUTCOMES, Outcome, outcome};
 use super::prelude::*;
 use stele_domain::ids::CommandId;
 
@@ -68,6 +68,7 @@ impl Projection for ResultCounts {
     const NAME: &'static str = "result_counts";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[ResultCountRow::TABLE, OpenResultRow::TABLE];
+    const FOLDS: &'static [&'static str] = OUTCOMES;
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         let Some(outcome) = outcome(&event.event) else { return };

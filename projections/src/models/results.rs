@@ -1,6 +1,6 @@
 //! What became of every command: one row with its latest state, and a history that forgets nothing.
 
-use super::outcome::{CommandState, Outcome, outcome};
+use super::outcome::{CommandState, OUTCOMES, Outcome, outcome};
 use super::prelude::*;
 use stele_domain::ids::{CommandId, DecisionId, EventId, PairId, QuoteHash, QuoteId, TokenId};
 use stele_domain::money::Units;
@@ -168,6 +168,7 @@ impl Projection for Results {
     const NAME: &'static str = "results";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[ResultRow::TABLE, ResultStepRow::TABLE];
+    const FOLDS: &'static [&'static str] = OUTCOMES;
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         if let Some(outcome) = outcome(&event.event) {

@@ -65,6 +65,14 @@ impl Projection for Services {
     const NAME: &'static str = "services";
     const VERSION: u32 = 2;
     const TABLES: &'static [Table] = &[ServiceRow::TABLE];
+    const FOLDS: &'static [&'static str] = &[
+        "operations.ServiceStarted",
+        "operations.ServicePaused",
+        "operations.ServiceResumed",
+        "operations.ServiceDraining",
+        "operations.ServiceDrained",
+        "operations.RefreshAsked",
+    ];
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         if let Event::Operations(Operations::Service(service)) = &event.event {

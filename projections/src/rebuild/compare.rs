@@ -3,11 +3,16 @@
 
 use super::{Differences, RebuildError, Rebuilder};
 use crate::digest::{self, Difference, Digests, Scanned};
+use crate::fold::Place;
+use crate::models::parked_events::ParkedRow;
 use crate::observe;
-use crate::projection::Registered;
+use crate::projection::{Registered, TableRow as _};
 use std::collections::BTreeSet;
 use std::fmt;
-use stele_domain::port::read_store::{Digest, ReadStore, Retention, ScanQuery, StoreError};
+use stele_domain::port::event_log::Position;
+use stele_domain::port::read_store::{
+    Cell, Digest, PAGE_ROWS_MAX, ReadStore, Retention, ScanQuery, StoreError,
+};
 
 /// What a comparison said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +21,8 @@ pub enum Compared {
     Equal,
     /// They are not; these parts differ.
     Different(Vec<PartDifference>),
+    /// One of both lacks events that the other has taken in: parked ones that were tried again, or that no longer fit.
+    OtherGaps(Vec<Position>),
     /// The rows that served were made by another definition: nothing can be compared.
     OtherDefinition,
     /// They were kept by a build without digests: nothing can be compared.
@@ -82,7 +89,7 @@ pub(super) async fn live_rows(
     parts: &Rebuilder,
     projections: &[Registered],
 ) -> Result<Differences, RebuildError> {
-    let still = parts.tables.snapshot().await?;
+    let still = parts.live.still().await?;
     let mut all = Differences::new();
     for projection in projections {
         let at = still.checkpoint(projection.name).await?;
@@ -152,6 +159,28 @@ pub(super) async fn of_what_is_left(
     let left = differences.iter().filter(|difference| cut.contains(difference.table));
     let left = left.map(|one| PartDifference::of(Side::Folded, one)).collect();
     Ok((cut, left))
+}
+
+/// Events that only one of the two has taken in.
+pub(super) async fn other_gaps(live: &dyn ReadStore, next: &Place) -> Result<Vec<Position>, RebuildError> {
+    let mut gaps: BTreeSet<Position> =
+        next.left_out.keys().copied().filter(|at| *at <= next.position).collect();
+    let name = Cell::text(next.projection.name);
+    let mut after = None;
+    loop {
+        let query = ScanQuery::newest(PAGE_ROWS_MAX).filter("projection", name.clone()).after(after);
+        let page = live.scan(ParkedRow::TABLE.name, &query).await?.value;
+        for row in &page.rows {
+            let at = Position(u64::try_from(ParkedRow::TABLE.position_of(row)).unwrap_or_default());
+            if !gaps.remove(&at) {
+                gaps.insert(at);
+            }
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok(gaps.into_iter().collect());
+        }
+    }
 }
 
 /// What was kept with the live rows against what was folded anew.

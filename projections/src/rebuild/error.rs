@@ -1,7 +1,7 @@
 //! Why a rebuild ends before it is done, and the words for it.
 
 use crate::digest::ScanError;
-use crate::fold::FoldError;
+use crate::fold::{FoldError, Newer};
 use std::time::Duration;
 use stele_domain::port::event_log::{LogError, Position};
 use stele_domain::port::read_store::StoreError;
@@ -15,6 +15,9 @@ pub enum RebuildError {
     /// The log can't be folded, or the next tables not be filled.
     #[error("the next tables can't be filled")]
     Fold(#[from] FoldError),
+    /// A newer build wrote an event on the way: this build can't fold it, and a rebuild without it would be none.
+    #[error(transparent)]
+    Newer(#[from] Newer),
     /// The store said no, or did not answer.
     #[error("the tables can't be rebuilt")]
     Store(#[from] StoreError),
@@ -61,6 +64,7 @@ impl RebuildError {
             Self::Store(error) => error.is_transient(),
             Self::Scan(ScanError::Store { source, .. }) => source.is_transient(),
             Self::Scan(ScanError::Malformed { .. } | ScanError::Moved { .. })
+            | Self::Newer(_)
             | Self::Short { .. }
             | Self::Unsettled { .. }
             | Self::Lost(_) => false,

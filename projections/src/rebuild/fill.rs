@@ -2,11 +2,14 @@
 
 use super::tell::Mark;
 use super::{Job, RebuildError};
-use crate::fold::{self, Folded, Item, Place};
+use crate::fold::{Page as Items, Place};
+use crate::observe;
+use crate::parking::Parker;
 use std::sync::Arc;
 use stele_domain::ids::EventId;
+use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, Filter, Position};
-use stele_domain::port::read_store::{Batch, Claim, ReadStore, RebuildPhase};
+use stele_domain::port::read_store::{Claim, ReadStore, RebuildPhase};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
@@ -16,7 +19,7 @@ const PAGES_WAITING: usize = 1;
 
 /// A stretch of the log, read once for all projections.
 struct Page {
-    items: Vec<Item>,
+    items: Items,
     /// Its last position, and the event there.
     to: Position,
     end: Option<EventId>,
@@ -79,8 +82,15 @@ impl Job {
             let Some(mark) = self.told.mark(place.projection.name) else { continue };
             let (feed, pages) = mpsc::channel(PAGES_WAITING);
             feeds.push(feed);
-            let writer =
-                Writer { place, goal: *goal, next: Arc::clone(&next), permits: Arc::clone(&permits), mark };
+            let writer = Writer {
+                place,
+                goal: *goal,
+                next: Arc::clone(&next),
+                permits: Arc::clone(&permits),
+                mark,
+                log: Arc::clone(&self.parts.log),
+                clock: Arc::clone(&self.parts.clock),
+            };
             writers.spawn(async move { (order, writer.run(pages).await) });
         }
         let mut reader = JoinSet::new();
@@ -129,12 +139,17 @@ async fn read(
         if last <= at {
             break;
         }
-        let end = page.records.last().filter(|record| record.position == last).map(|record| record.event_id);
-        let page = Arc::new(Page { items: fold::read(page.records), to: last, end });
+        let items = Items::read(page.records);
+        let last = items.until(last);
+        let (end, newer) = (items.ends_with(last), items.newer().filter(|newer| newer.at <= to).cloned());
+        let page = Arc::new(Page { items, to: last, end });
         for feed in &feeds {
             if feed.send(Arc::clone(&page)).await.is_err() {
                 return Ok(());
             }
+        }
+        if let Some(newer) = newer {
+            return Err(newer.into());
         }
         at = last;
     }
@@ -148,6 +163,8 @@ struct Writer {
     next: Arc<dyn ReadStore>,
     permits: Arc<Semaphore>,
     mark: Mark,
+    log: Arc<dyn EventLog>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Writer {
@@ -159,25 +176,25 @@ impl Writer {
             let _permit = self.permits.acquire().await;
             let to = page.to.min(self.goal);
             let end = page.end.filter(|_| to == page.to);
-            keep(&mut self.place, &*self.next, &page.items, to, end).await?;
+            let keeper = Parker { log: &*self.log, clock: &*self.clock };
+            keep(keeper, &mut self.place, &*self.next, &page.items, (to, end)).await?;
             self.mark.at(to);
         }
         Ok(self.place)
     }
 }
 
-/// Folds a stretch into one projection's next tables, and names the event that it ends with.
+/// Folds a stretch into one projection's next tables, and names the event that it ends with. What they can't take in is
+/// parked like in the live ones.
 pub(super) async fn keep(
+    keeper: Parker<'_>,
     place: &mut Place,
     next: &dyn ReadStore,
-    items: &[Item],
-    to: Position,
-    end: Option<EventId>,
+    items: &Items,
+    (to, end): (Position, Option<EventId>),
 ) -> Result<(), RebuildError> {
-    let at = place.position;
-    let Folded { batch, digests, .. } = place.fold(next, items, to).await?;
-    let kept = next.apply(Batch { event_id: end, ..batch }).await;
-    kept.map_err(|source| fold::FoldError::Keep { at, source })?;
-    place.kept(to, digests);
+    for row in keeper.keep(place, next, items, to, end).await? {
+        observe::parked(&row);
+    }
     Ok(())
 }

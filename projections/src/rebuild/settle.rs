@@ -1,11 +1,12 @@
 //! The end of a rebuild: the live tables are held for a moment, the next ones brought to exactly where they are, both
 //! compared, and swapped.
 
-use super::compare::{Compared, of_kept, of_what_is_left};
+use super::compare::{Compared, of_kept, of_what_is_left, other_gaps};
 use super::{Job, Outcome, PartDifference, RebuildError, fill};
 use crate::digest::Digests;
-use crate::fold::{self, Place};
+use crate::fold::{Page as Items, Place};
 use crate::observe;
+use crate::parking::Parker;
 use crate::runner::Hold;
 use std::time::Duration;
 use stele_domain::port::event_log::{Filter, Position};
@@ -47,7 +48,7 @@ impl Job {
                 Tried::Done(outcome) => {
                     let (phase, detail) = said(&outcome);
                     self.tell(claim, projection, phase, &detail).await?;
-                    observe::rebuild_ended(&outcome, tries);
+                    observe::rebuild_ended(&outcome, tries, self.parts.clock.now());
                     return Ok(outcome);
                 }
                 Tried::Not(reason) => why = reason,
@@ -75,7 +76,10 @@ impl Job {
         let live = self.live(place).await?;
         let goal = match live.digests {
             Err(Compared::OtherDefinition) => self.goal(place).await?,
-            Ok(_) | Err(Compared::Equal | Compared::Different(_) | Compared::NoDigests) => live.at.position,
+            Ok(_)
+            | Err(Compared::Equal | Compared::Different(_) | Compared::OtherGaps(_) | Compared::NoDigests) => {
+                live.at.position
+            }
         };
         if place.position > goal {
             return Ok(Tried::Not(format!(
@@ -94,7 +98,14 @@ impl Job {
                 let of_kept = of_kept(&kept, &place.digests).into_iter();
                 differences.extend(of_kept.filter(|difference| !cut.contains(difference.table)));
                 differences.extend(of_left);
-                if differences.is_empty() { Compared::Equal } else { Compared::Different(differences) }
+                let gaps = other_gaps(&*self.parts.live, place).await?;
+                if differences.is_empty() {
+                    Compared::Equal
+                } else if !gaps.is_empty() && of_rows.is_empty() {
+                    Compared::OtherGaps(gaps)
+                } else {
+                    Compared::Different(differences)
+                }
             }
         };
         let outcome = Outcome {
@@ -175,7 +186,12 @@ impl Job {
             }
             let to = last.min(goal);
             let end = page.records.iter().find(|record| record.position == to).map(|record| record.event_id);
-            fill::keep(place, &*next, &fold::read(page.records), to, end).await?;
+            let items = Items::read(page.records);
+            if let Some(newer) = items.newer().filter(|newer| newer.at <= to) {
+                return Err(newer.clone().into());
+            }
+            let keeper = Parker { log: &*self.parts.log, clock: &*self.parts.clock };
+            fill::keep(keeper, place, &*next, &items, (to, end)).await?;
         }
         if let Some(mark) = self.told.mark(place.projection.name) {
             mark.at(place.position);
@@ -191,6 +207,7 @@ impl Job {
         detail: &str,
     ) -> Result<(), RebuildError> {
         if let Some(note) = self.told.note(projection, phase, detail, self.parts.clock.now()) {
+            observe::rebuild_is(&note);
             claim.note(note).await?;
         }
         Ok(())
@@ -211,6 +228,13 @@ fn said(outcome: &Outcome) -> (RebuildPhase, String) {
         Compared::OtherDefinition => {
             let (old, new) = (outcome.live_version, outcome.version);
             format!("the definition has changed from version {old} to {new}: there was nothing to compare")
+        }
+        Compared::OtherGaps(gaps) => {
+            let gaps: Vec<String> = gaps.iter().take(PARTS_NAMED_MAX).map(ToString::to_string).collect();
+            format!(
+                "one of both lacks events that the other has taken in, at positions {}: there was nothing to compare",
+                gaps.join(", ")
+            )
         }
         Compared::NoDigests => {
             "the replaced rows were kept without digests: there was nothing to compare".to_owned()

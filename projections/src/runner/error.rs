@@ -1,6 +1,6 @@
 //! Why a runner ends by itself, and the words for it. What passes by waiting never gets here.
 
-use crate::fold::FoldError;
+use crate::fold::{FoldError, Newer};
 use stele_domain::ids::EventId;
 use stele_domain::port::event_log::{LogError, Position};
 use stele_domain::port::read_store::StoreError;
@@ -17,6 +17,9 @@ pub enum RunnerError {
     /// The store does not know a projection, or has rows of another version.
     #[error("the projections can't be taken up")]
     Store(#[from] StoreError),
+    /// A newer build wrote the next event. Everything before it is in the tables.
+    #[error(transparent)]
+    Newer(#[from] Newer),
     /// The log ends before the tables do: it is another log, or an older copy.
     #[error(
         "projection {projection} is at position {at} and the log ends at {head}: these tables are not of this log; \
@@ -56,7 +59,7 @@ impl RunnerError {
             Self::Log(error) => error.is_transient(),
             Self::Fold(error) => error.is_transient(),
             Self::Store(error) => error.is_transient(),
-            Self::AheadOfLog { .. } | Self::OtherLog { .. } => false,
+            Self::Newer(_) | Self::AheadOfLog { .. } | Self::OtherLog { .. } => false,
         }
     }
 }

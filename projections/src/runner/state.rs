@@ -64,6 +64,9 @@ pub struct ProjectionStatus {
     pub lag_events: u64,
     /// How long ago the log wrote down what was folded last, in milliseconds; zero when nothing is missing.
     pub lag_ms: u64,
+    /// Why it has stopped, while the others go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
 }
 
 impl State {
@@ -85,6 +88,7 @@ impl Status {
             position: Position::START,
             lag_events: 0,
             lag_ms: 0,
+            fault: None,
         };
         let projections = projections.iter().map(status).collect();
         Self {
@@ -97,9 +101,10 @@ impl Status {
         }
     }
 
-    /// Everything up to here is in every table.
+    /// Everything up to here is in every table whose projection has no fault.
     #[must_use]
     pub fn position(&self) -> Position {
-        self.projections.iter().map(|p| p.position).min().unwrap_or(self.head)
+        let healthy = self.projections.iter().filter(|projection| projection.fault.is_none());
+        healthy.map(|projection| projection.position).min().unwrap_or(self.head)
     }
 }

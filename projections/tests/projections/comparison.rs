@@ -39,7 +39,7 @@ async fn a_rebuild_equals_the_live_tables() {
         live.clone(),
         clock(),
         ALL,
-        Options { batch_records_max: 4, ..Options::default() },
+        Options { batch_records_max: 4, catch_up_records_max: 4, ..Options::default() },
     );
     handle.drain();
     runner.run().await.unwrap();

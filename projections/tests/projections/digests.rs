@@ -68,7 +68,7 @@ async fn a_runner_keeps_the_digests_that_a_fold_from_zero_gives() {
     let live = empty_store(ALL);
     for end in [7, 30] {
         // A second runner goes on with what the first one left.
-        let options = Options { batch_records_max: 4, ..Options::default() };
+        let options = Options { batch_records_max: 4, catch_up_records_max: 4, ..Options::default() };
         let (runner, handle) =
             Runner::new(log.clone(), live.clone(), crate::support::later_clock(), ALL, options);
         let running = tokio::spawn(runner.run());

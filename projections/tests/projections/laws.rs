@@ -38,6 +38,9 @@ fn projections_may_start_from_different_places() {
     quickcheck::QuickCheck::new().tests(25).quickcheck(law as fn(Vec<Act>, usize, u8) -> bool);
 }
 
+/// Where rows of tables are kept follows from nothing that happened: it is said on the log, and in no table.
+const OF_THE_TABLES_THEMSELVES: [&str; 2] = ["operations.PartitionTiered", "operations.PartitionRestored"];
+
 #[tokio::test]
 async fn every_sample_event_leaves_a_row() {
     for event_type in codec::EVENT_TYPES {
@@ -48,7 +51,8 @@ async fn every_sample_event_leaves_a_row() {
         // Counts are kept of everything, so they prove nothing. What follows on a submission changes rows that
         // are not there here, and leaves its step.
         let own = touched.iter().filter(|table| *table.as_str() != *"event_counts").count();
-        assert!(own > 0, "{event_type} left nothing but {touched:?}");
+        let leaves_one = !OF_THE_TABLES_THEMSELVES.contains(event_type);
+        assert_eq!(own > 0, leaves_one, "{event_type} left {touched:?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! The runner and its bad luck.
 
+use crate::meddled::{Meddled, Meddling};
 use crate::support::{
     ALL, act, append, clock, empty_log, empty_store, folded, later_clock, log_of, settled_story,
 };
@@ -8,9 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{EventLog, Position};
-use stele_domain::port::read_store::{
-    Answer, Batch, Checkpoint, Digest, Key, Page, ReadStore, Row, RowKey, ScanQuery, Schema, StoreError,
-};
+use stele_domain::port::read_store::{Batch, ReadStore, Row, RowKey, StoreError};
 use stele_projections::FoldError;
 use stele_projections::compare::{dump, fold_to};
 use stele_projections::runner::{Handle, Options, Runner, RunnerError, State, Waited};
@@ -21,6 +20,7 @@ const SOON: Duration = Duration::from_secs(10);
 fn options() -> Options {
     Options {
         batch_records_max: 3,
+        catch_up_records_max: 3,
         gather: Duration::ZERO,
         heartbeat: Duration::from_millis(2),
         retry_first: Duration::from_millis(1),
@@ -221,12 +221,12 @@ async fn a_store_that_does_not_answer_is_asked_again_and_no_batch_is_kept_twice(
     for lost_after in [false, true] {
         let log = log_of(&settled_story(0)).await;
         let inner = empty_store(ALL);
-        let flaky = Arc::new(Flaky {
+        let flaky = Arc::new(Meddled(Flaky {
             inner: inner.clone(),
             calls: AtomicU32::new(0),
             silences: AtomicU32::new(0),
             lost_after,
-        });
+        }));
         let store: Arc<dyn ReadStore> = flaky.clone();
         let (running, handle) = run(&log, &store);
         let reached = async {
@@ -254,45 +254,31 @@ struct Flaky {
 }
 
 impl Flaky {
+    /// Another number with every call, without a period that a runner which tries again could fall into.
+    fn luck(&self) -> u32 {
+        self.calls.fetch_add(1, Ordering::Relaxed).wrapping_mul(2_654_435_761) >> 16
+    }
+
     fn silence(&self) -> StoreError {
         self.silences.fetch_add(1, Ordering::Relaxed);
         StoreError::Unavailable("the line is dead".into())
     }
 }
 
-impl ReadStore for Flaky {
-    fn schemas(&self) -> &[Schema] {
-        self.inner.schemas()
-    }
-
-    fn checkpoint<'a>(&'a self, projection: &'a str) -> PortFuture<'a, Result<Checkpoint, StoreError>> {
-        self.inner.checkpoint(projection)
-    }
-
-    fn reached<'a>(
-        &'a self,
-        projection: &'a str,
-        position: Position,
-    ) -> PortFuture<'a, Result<Position, StoreError>> {
-        self.inner.reached(projection, position)
-    }
-
-    fn digests<'a>(
-        &'a self,
-        projection: &'a str,
-    ) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>> {
-        self.inner.digests(projection)
+impl Meddling for Flaky {
+    fn inner(&self) -> &dyn ReadStore {
+        &*self.inner
     }
 
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {
-        if self.calls.fetch_add(1, Ordering::Relaxed) % 5 == 1 {
+        if self.luck() % 5 == 1 {
             return Box::pin(async { Err(self.silence()) });
         }
         self.inner.load(keys)
     }
 
     fn apply(&self, batch: Batch) -> PortFuture<'_, Result<(), StoreError>> {
-        if self.calls.fetch_add(1, Ordering::Relaxed) % 3 == 2 {
+        if self.luck() % 3 == 2 {
             return self.inner.apply(batch);
         }
         Box::pin(async move {
@@ -301,21 +287,5 @@ impl ReadStore for Flaky {
             }
             Err(self.silence())
         })
-    }
-
-    fn get<'a>(
-        &'a self,
-        table: &'a str,
-        key: &'a Key,
-    ) -> PortFuture<'a, Result<Answer<Option<Row>>, StoreError>> {
-        self.inner.get(table, key)
-    }
-
-    fn scan<'a>(
-        &'a self,
-        table: &'a str,
-        query: &'a ScanQuery,
-    ) -> PortFuture<'a, Result<Answer<Page>, StoreError>> {
-        self.inner.scan(table, query)
     }
 }

@@ -43,6 +43,10 @@ impl ReadStore for Counting {
         self.store.digests(projection)
     }
 
+    fn still(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
+        self.store.still()
+    }
+
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {
         self.store.load(keys)
     }

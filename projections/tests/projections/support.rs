@@ -20,6 +20,7 @@ use stele_domain::port::read_store::ReadStore;
 use stele_domain::time::Timestamp;
 use stele_domain::trading::event::Event as Trading;
 use stele_event_log::MemoryLog;
+use stele_projections::audit::Lake;
 use stele_projections::compare::{Dump, dump, fold_to};
 use stele_projections::models;
 use stele_projections::projection::Registered;
@@ -162,7 +163,9 @@ impl Act {
             Event::Trading(Trading::Strategy(_)) => "strategy-btc-eure",
             Event::Operations(Operations::Service(_)) => "service-all",
             Event::Operations(Operations::Alert(_)) => "alert-all",
+            Event::Operations(Operations::Parking(_)) => "parking-projections",
             Event::Operations(Operations::CommandRefused(_)) => "audit-commands",
+            Event::Operations(Operations::Tiering(_)) => "tiering-partitions",
             Event::Access(Access::Keyring(_)) => "access-keys",
             Event::Access(Access::Attempted(_) | Access::StrangersRefused(_) | Access::AttemptsUnkept(_)) => {
                 "audit-attempts"
@@ -245,3 +248,6 @@ pub fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 pub const ALL: &[Registered] = models::ALL;
+
+/// Nowhere.
+pub const NO_LAKE: Lake<'static> = Lake { there: Err("no lake is configured"), tell: &|_, _| {} };

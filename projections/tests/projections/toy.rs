@@ -1,6 +1,6 @@
 //! Small projections made to break: tight caps, unnamed rows, events they can't stomach.
 
-use crate::support::{Act, act, append, block_on, empty_log, empty_store, folded, log_of};
+use crate::support::{Act, act, append, block_on, empty_log, empty_store, folded, later_clock, log_of};
 use serde::{Deserialize, Serialize};
 use stele_domain::codec;
 use stele_domain::event::Recorded;
@@ -9,8 +9,10 @@ use stele_domain::port::read_store::table::column;
 use stele_domain::port::read_store::{ColumnKind, Retention, ScanQuery, Table};
 use stele_projections::FoldError;
 use stele_projections::compare::{CompareError, dump, fold_to};
+use stele_projections::models::quotes::Quotes;
 use stele_projections::projection::{Poison, Projection, Registered, TableRow};
 use stele_projections::rows::{Keys, Rows};
+use stele_projections::runner::{Options, Runner};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct QuoteSeen {
@@ -69,6 +71,7 @@ impl Projection for Tight {
     const NAME: &'static str = "tight";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[SEEN, LINES];
+    const FOLDS: &'static [&'static str] = codec::EVENT_TYPES;
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         keys.add::<QuoteSeen>(event.meta.correlation_id.0.to_string());
@@ -102,6 +105,7 @@ impl Projection for Careless {
     const NAME: &'static str = "careless";
     const VERSION: u32 = 1;
     const TABLES: &'static [Table] = &[SEEN];
+    const FOLDS: &'static [&'static str] = codec::EVENT_TYPES;
 
     fn touches(event: &Recorded, keys: &mut Keys) {
         if codec::type_of(&event.event) == "intents.QuoteReceived" {
@@ -165,4 +169,80 @@ async fn looking_at_an_unnamed_row_fails_the_batch() {
     // The first event of the batch named that very row; it counts for that event only.
     assert_eq!((projection, at, row.table), ("careless", Position(2), "seen"));
     assert_eq!(store.checkpoint("careless").await.unwrap().position, Position::START);
+}
+
+#[tokio::test]
+async fn a_projection_that_makes_a_mistake_stops_alone_and_the_others_go_on() {
+    const BOTH: &[Registered] = &[Registered::of::<Quotes>(), Registered::of::<Careless>()];
+    let acts =
+        ["intents.QuoteReceived", "intents.DemandNormalised", "intents.QuoteReceived"].map(|e| act(e, 0));
+    let log = log_of(&acts).await;
+    let store = empty_store(BOTH);
+    let (runner, handle) = Runner::new(log, store.clone(), later_clock(), BOTH, Options::default());
+    handle.drain();
+    runner.run().await.unwrap();
+    assert_eq!(store.checkpoint("quotes").await.unwrap().position, Position(3));
+    assert_eq!(store.checkpoint("careless").await.unwrap().position, Position::START);
+    let status = handle.status();
+    assert_eq!(status.position(), Position(3), "what the others show is what counts");
+    let fault = status.projections.iter().find_map(|projection| projection.fault.clone()).unwrap();
+    assert!(fault.contains("careless") && fault.contains("without naming it"), "{fault}");
+}
+
+/// The rows of a table that an event makes ever longer, until they fit no more.
+struct Growing;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Grown {
+    name: String,
+    position: Position,
+    rate: String,
+}
+
+const GROWN: Table = Table {
+    name: "grown",
+    doc: "Numbers that grow.",
+    columns: &[
+        column("name", ColumnKind::Text, "Which."),
+        column("position", ColumnKind::Int64, "Where."),
+        column("rate", ColumnKind::Decimal, "A number."),
+    ],
+    key: &["name"],
+    indexes: &[],
+    retention: Retention::All,
+    append_only: false,
+};
+
+impl TableRow for Grown {
+    const TABLE: Table = GROWN;
+}
+
+impl Projection for Growing {
+    const NAME: &'static str = "growing";
+    const VERSION: u32 = 1;
+    const TABLES: &'static [Table] = &[GROWN];
+    const FOLDS: &'static [&'static str] = &["intents.QuoteReceived"];
+
+    fn touches(_: &Recorded, keys: &mut Keys) {
+        keys.add::<Grown>("n");
+    }
+
+    fn apply(event: &Recorded, rows: &mut Rows<'_>) -> Result<(), Poison> {
+        let fresh = || Grown { name: "n".to_owned(), position: event.position, rate: "1".to_owned() };
+        rows.upsert("n", fresh, |row: &mut Grown| {
+            row.rate.push_str("0000000000");
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_event_that_makes_a_row_unfit_is_found_in_the_middle_of_a_batch() {
+    const GROWING: &[Registered] = &[Registered::of::<Growing>()];
+    let log = log_of(&[0, 1, 2, 3].map(|quote| act("intents.QuoteReceived", quote))).await;
+    let (whole, one_by_one) = (folded(&*log, GROWING, &[]).await, folded(&*log, GROWING, &[1, 2, 3]).await);
+    assert_eq!(whole, one_by_one);
+    let parked: Vec<&String> = whole.tables["parked_events"].keys().collect();
+    assert_eq!(parked, ["[3,\"growing\"]", "[4,\"growing\"]"], "two times ten zeros fit, three times don't");
+    assert!(whole.tables["grown"].values().next().unwrap().contains("\"100000000000000000000\""));
 }

@@ -89,9 +89,15 @@ impl Cell {
         // Writing to a string can't fail.
         let _ = match self {
             Self::Null => out.write_str("null"),
-            Self::Text(text) => write_json_text(out, text),
-            Self::Int(number) => write!(out, "{number}"),
-            Self::Bool(yes) => write!(out, "{yes}"),
+            Self::Text(text) => {
+                write_json_text(out, text);
+                Ok(())
+            }
+            Self::Int(number) => {
+                write_number(out, *number);
+                Ok(())
+            }
+            Self::Bool(yes) => out.write_str(if *yes { "true" } else { "false" }),
             Self::Time(at) => write!(out, "\"{at}\""),
             Self::Units(units) => write!(out, "\"{units}\""),
             Self::Decimal(number) => write!(out, "\"{}\"", number.normalize()),
@@ -101,25 +107,47 @@ impl Cell {
 }
 
 /// JSON's own rules: quote, backslash and control characters are escaped, everything else stands as it is.
-fn write_json_text(out: &mut String, text: &str) -> fmt::Result {
+fn write_json_text(out: &mut String, text: &str) {
+    out.reserve(text.len().saturating_add(2));
     out.push('"');
     let mut plain = 0;
-    for (at, c) in text.char_indices() {
-        if c != '"' && c != '\\' && c >= ' ' {
-            continue;
-        }
+    // Nothing that is escaped is part of a longer character.
+    for (at, byte) in text.bytes().enumerate() {
+        let escaped = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            0..b' ' => "",
+            _ => continue,
+        };
         out.push_str(text.get(plain..at).unwrap_or_default());
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            other => write!(out, "\\u{:04x}", u32::from(other))?,
+        out.push_str(escaped);
+        if escaped.is_empty() {
+            // Writing to a string can't fail.
+            write!(out, "\\u{byte:04x}").unwrap_or_default();
         }
-        plain = at.saturating_add(c.len_utf8());
+        plain = at.saturating_add(1);
     }
     out.push_str(text.get(plain..).unwrap_or_default());
     out.push('"');
-    Ok(())
+}
+
+/// Decimal digits, without the machinery that knows of widths and signs.
+fn write_number(out: &mut String, number: i64) {
+    if number < 0 {
+        out.push('-');
+    }
+    let mut digits = [b'0'; 20];
+    let (mut left, mut first) = (number.unsigned_abs(), digits.len());
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0'.saturating_add(u8::try_from(left % 10).unwrap_or(0));
+        (left, first) = (left / 10, at);
+        if left == 0 {
+            break;
+        }
+    }
+    let digits = digits.get(first..).and_then(|digits| std::str::from_utf8(digits).ok());
+    out.push_str(digits.unwrap_or_default());
 }
 
 impl fmt::Display for Cell {

@@ -52,12 +52,13 @@ impl Batch {
         if let Some((name, _)) = named.iter().find(|(name, _)| table(name).is_none()) {
             return Err(format!("a digest of table {name}, which {} does not write", self.projection));
         }
-        // Changes come table by table: the part of the one before is mostly the part of the next.
-        let mut last = None;
+        // Changes come table by table: the table and the part of the one before are mostly those of the next.
+        let (mut last, mut known) = (None, None::<&Table>);
         for change in &self.changes {
             let part = match change {
                 Change::Put { table: name, row } => {
-                    (*name, table(name).map_or(0, |table| table.part_of(row)))
+                    known = known.filter(|known| known.name == *name).or_else(|| table(name));
+                    (*name, known.map_or(0, |table| table.part_of(row)))
                 }
                 Change::Delete(gone) => (gone.table, 0),
             };

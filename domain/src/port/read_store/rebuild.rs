@@ -158,14 +158,6 @@ pub trait Rebuilding: Send + Sync {
     /// there; [`StoreError::UnknownProjection`], [`StoreError::Invalid`], [`StoreError::Unavailable`].
     fn claim(&self, wanted: Wanted) -> PortFuture<'_, Result<Box<dyn Claim>, StoreError>>;
 
-    /// The live tables as of one moment, however long they are looked at: rows, digests and checkpoints. Nothing can be
-    /// written there. Held for as long as it is looked at, and no longer: a server keeps old rows for it meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`].
-    fn snapshot(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>>;
-
     /// Drops the replaced tables of a projection. Those that are not there stay gone.
     ///
     /// # Errors

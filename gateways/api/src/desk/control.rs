@@ -66,7 +66,7 @@ pub(crate) async fn kill(api: &Arc<Api>, asking: Asking, body: dto::ReasonOrNone
     Ok(Reply { answer, replayed })
 }
 
-fn or_none(reason: &str) -> &str {
+pub(super) fn or_none(reason: &str) -> &str {
     if reason.trim().is_empty() { NO_REASON } else { reason }
 }
 
@@ -199,7 +199,11 @@ where
     to_its_end(work(Arc::clone(&api.control))).await
 }
 
-async fn written<F>(api: &Api, asking: &Asking, work: impl FnOnce(Arc<Control>) -> F) -> Answer<Written>
+pub(super) async fn written<F>(
+    api: &Api,
+    asking: &Asking,
+    work: impl FnOnce(Arc<Control>) -> F,
+) -> Answer<Written>
 where
     F: Future<Output = Result<Done, Refused>> + Send + 'static,
 {

@@ -6,7 +6,6 @@ use crate::api::Api;
 use crate::dto;
 use crate::problem::Problem;
 use std::sync::Arc;
-use stele_commands::control::Refused;
 use stele_domain::causes::with_causes;
 use stele_domain::port::read_store::StoreError;
 use stele_projections::models;
@@ -30,19 +29,13 @@ pub(crate) async fn start(
     let dto::StartRebuild { reason: _, from_zero, despite_difference } = body;
     let asked = Asked { projections, by, from_zero, despite_difference };
     let (control, rebuilds) = (Arc::clone(&api.control), api.rebuilds.clone());
-    let begun = to_its_end(async move {
-        let job = match rebuilds.begin(asked).await {
-            Ok(Some(job)) => job,
-            Ok(None) => return Ok(Err(elsewhere())),
-            Err(error) => return Ok(Err(not_begun(error))),
-        };
-        // A wish that is asked for again has begun before: its tables are let go here.
-        let start = || {
-            rebuilds.go_on(job);
-            Ok(())
-        };
-        control.rebuild(wish, start).await.map(Ok)
-    });
+    // Only once it is known that the wish is new: to begin shows everybody a rebuild that goes on.
+    let start = async move {
+        let job = rebuilds.begin(asked).await.map_err(not_begun)?.ok_or_else(elsewhere)?;
+        rebuilds.go_on(job);
+        Ok::<_, Problem>(())
+    };
+    let begun = to_its_end(async move { control.rebuild(wish, start).await });
     begun.await.map_err(|no| no.problem(command_id))??;
     Ok(dto::RebuildAnswer { command_id, projections: names })
 }
@@ -58,15 +51,13 @@ pub(crate) async fn drop_old(
     let command_id = asking.command_id;
     let names: Vec<String> = projections.iter().map(|projection| projection.name.to_owned()).collect();
     let (control, rebuilds) = (Arc::clone(&api.control), api.rebuilds.clone());
-    let dropped = to_its_end(async move {
-        control.rebuild(wish, || Ok(())).await?;
+    let drop = async move {
         for projection in projections {
-            if let Err(error) = rebuilds.drop_old(projection.name).await {
-                return Ok::<_, Refused>(Err(Problem::from(error)));
-            }
+            rebuilds.drop_old(projection.name).await?;
         }
-        Ok(Ok(()))
-    });
+        Ok::<_, Problem>(())
+    };
+    let dropped = to_its_end(async move { control.rebuild(wish, drop).await });
     dropped.await.map_err(|no| no.problem(command_id))??;
     Ok(dto::RebuildAnswer { command_id, projections: names })
 }
@@ -80,7 +71,12 @@ pub(crate) async fn list(api: &Api, name: &str) -> Result<dto::RebuildsAnswer, P
     Ok(dto::RebuildsAnswer::of(&known.rebuilds, &known.old))
 }
 
-fn named(name: &str) -> Result<Vec<Registered>, Problem> {
+/// The projections that are meant.
+///
+/// # Errors
+///
+/// 404 `unknown-projection` for a name that none has.
+pub(crate) fn named(name: &str) -> Result<Vec<Registered>, Problem> {
     let found = models::ALL.iter().filter(|projection| name == ALL || projection.name == name);
     let found: Vec<Registered> = found.copied().collect();
     if found.is_empty() {
@@ -103,6 +99,7 @@ fn not_begun(error: RebuildError) -> Problem {
         RebuildError::Store(error) => Problem::from(error),
         RebuildError::Log(error) => Problem::from(error),
         other @ (RebuildError::Fold(_)
+        | RebuildError::Newer(_)
         | RebuildError::Scan(_)
         | RebuildError::Short { .. }
         | RebuildError::Unsettled { .. }

@@ -1,6 +1,6 @@
 //! The desk on one page, and one quote's whole story.
 
-use super::alerts;
+use super::{alerts, past};
 use crate::api::Api;
 use crate::dto::{LogStatus, Status, Trace};
 use crate::problem::Problem;
@@ -31,20 +31,26 @@ pub(crate) async fn trace(api: &Api, id: &str, reading: Reading) -> Result<Trace
     if id.len() > ID_BYTES_MAX {
         return Err(Problem::field("id", format!("longer than {ID_BYTES_MAX} bytes")));
     }
-    reading.ready(api, None).await?;
-    let found = stele_projections::trace::trace(&*api.store, id).await.map_err(unread)?;
+    let past = past::tables(api, reading, None, None).await?;
+    let found = stele_projections::trace::trace(&*past.store, id).await.map_err(unread)?;
     let Some(found) = found else {
+        let then = past.as_of.map(|position| format!(" as of position {position}")).unwrap_or_default();
         let detail = format!(
-            "no table knows {id:?}: give a quote id, decision id, command id, quote hash or transaction; \
+            "no table knows {id:?}{then}: give a quote id, decision id, command id, quote hash or transaction; \
              what is older than the tables keep is still in the log"
         );
         return Err(Problem::not_found("unknown-id", detail));
     };
     let head = api.log.head().await?.0;
-    translate::trace::trace(&found, head)
+    let story = translate::trace::trace(&found, head)?;
+    Ok(Trace { as_of_time: past.time, ..story })
 }
 
 pub(crate) async fn status(api: &Api, reading: Reading) -> Result<Status, Problem> {
+    if reading.as_of.is_some() {
+        let why = "the page shows the desk as it is: what was stands in the tables and in a quote's story";
+        return Err(Problem::field("freshness.as_of", why));
+    }
     reading.ready(api, None).await?;
     let head = api.log.head().await;
     let seen = look(api).await?;

@@ -1,6 +1,7 @@
 //! Read models: what there is, and pages of rows.
 
 use super::cursor::{self, Mark, Place};
+use super::past;
 use crate::api::Api;
 use crate::dto::{DumpPage, DumpRow, TablePage, TablesAnswer};
 use crate::problem::Problem;
@@ -9,7 +10,8 @@ use crate::translate::tables::{info, kind};
 use serde_json::value::RawValue;
 use stele_domain::port::event_log::{Direction, Position};
 use stele_domain::port::read_store::{
-    Answer, Cell, Column, Cursor, Order, PAGE_ROWS_MAX, Page, Row, ScanQuery, Schema, StoreError, Table,
+    Answer, Cell, Column, Cursor, Order, PAGE_ROWS_MAX, Page, ReadStore, Row, ScanQuery, Schema, StoreError,
+    Table,
 };
 use stele_projections::compare::{self, CompareError};
 
@@ -22,6 +24,15 @@ pub(crate) const ORDERS: [(&str, Order); 4] = [
     ("oldest", Order::Position(Direction::Forward)),
     ("key", Order::Key(Direction::Forward)),
     ("key_desc", Order::Key(Direction::Backward)),
+];
+
+/// The same orders in cursors of past states: no page of one goes on with the live tables.
+const PAST_ORDERS: [(&str, &str); 5] = [
+    ("newest", "newest as_of"),
+    ("oldest", "oldest as_of"),
+    ("key", "key as_of"),
+    ("key_desc", "key_desc as_of"),
+    (DUMP, "dump as_of"),
 ];
 
 /// The order of a dump, in its cursors.
@@ -41,15 +52,15 @@ pub(crate) struct Question {
 }
 
 pub(crate) async fn list(api: &Api, reading: Reading) -> Result<TablesAnswer, Problem> {
-    reading.ready(api, None).await?;
+    let asked = past::tables(api, reading, None, None).await?;
     let head = api.log.head().await?.0;
     let mut as_of = head;
     for schema in api.store.schemas().iter().filter(|schema| !schema.shared) {
-        as_of = as_of.min(api.store.checkpoint(schema.projection).await?.position.0);
+        as_of = as_of.min(asked.store.checkpoint(schema.projection).await?.position.0);
     }
     let schemas = api.store.schemas().iter();
     let tables = schemas.flat_map(|schema| schema.tables.iter().map(|table| info(schema, table))).collect();
-    Ok(TablesAnswer { tables, as_of, head })
+    Ok(TablesAnswer { tables, as_of, as_of_time: asked.time, head })
 }
 
 /// A page of rows. Of a table whose rows never change, all pages of one walk show what there was when it began.
@@ -71,15 +82,18 @@ pub(crate) async fn page(
         log: api.doors.log_id(api).await?,
         table,
         version: schema.version,
-        order: order_name,
+        order: order_of_cursor(order_name, reading),
         filters: &question.filters,
     };
     let mark = question.cursor.as_deref().map(|text| cursor::inward(place, text)).transpose()?;
     let pinned = mark.as_ref().map(|mark| Position(mark.at));
     let projection = (!schema.shared).then_some(schema.projection);
-    reading.and_at_least(pinned).ready(api, projection).await?;
+    let asked = past::tables(api, reading, pinned, projection).await?;
+    // What was does not change: nothing is left to be held still.
+    let pinned = pinned.filter(|_| asked.as_of.is_none());
     let query = ScanQuery { filters, order, limit, after: mark.map(|mark| mark.last) };
-    let answer = api.store.scan(table.name, &query).await?;
+    let answer = asked.store.scan(table.name, &query).await?;
+    asked.not_cut(table, &answer).await?;
     // The head afterwards, so that it is never before what the rows show.
     let head = api.log.head().await?.0;
     let Answer { value: Page { rows, next }, as_of, cut_rows } = still(table, order, pinned, answer);
@@ -90,6 +104,7 @@ pub(crate) async fn page(
         next_cursor: next.map(|mark| cursor::outward(place, &mark)).transpose()?,
         cut_rows,
         as_of: as_of.0,
+        as_of_time: asked.time,
         head: head.max(as_of.0),
     })
 }
@@ -118,32 +133,45 @@ pub(crate) async fn dump(
     reading: Reading,
 ) -> Result<DumpPage, Problem> {
     let (schema, table) = found(api, name)?;
-    let place = place_of_dump(api, schema, table).await?;
+    let place = place_of_dump(api, schema, table, reading).await?;
     let after = after.map(|text| cursor::inward(place, text)).transpose()?;
-    reading.ready(api, (!schema.shared).then_some(schema.projection)).await?;
-    let (mut page, next) = dump_page(api, table, after.map(|mark| mark.last)).await?;
+    let pinned = after.as_ref().map(|mark| Position(mark.at)).filter(|_| reading.as_of.is_some());
+    let projection = (!schema.shared).then_some(schema.projection);
+    let asked = past::tables(api, reading, pinned, projection).await?;
+    let (mut page, next) = dump_page(&*asked.store, table, after.map(|mark| mark.last)).await?;
     let mark = next.map(|last| Mark { at: page.position, last });
     page.next_cursor = mark.map(|mark| cursor::outward(place, &mark)).transpose()?;
     Ok(page)
 }
 
-async fn place_of_dump<'q>(api: &Api, schema: &Schema, table: &'q Table) -> Result<Place<'q>, Problem> {
+async fn place_of_dump<'q>(
+    api: &Api,
+    schema: &Schema,
+    table: &'q Table,
+    reading: Reading,
+) -> Result<Place<'q>, Problem> {
     let log = api.doors.log_id(api).await?;
-    Ok(Place { log, table, version: schema.version, order: DUMP, filters: &[] })
+    Ok(Place { log, table, version: schema.version, order: order_of_cursor(DUMP, reading), filters: &[] })
+}
+
+fn order_of_cursor(order: &'static str, reading: Reading) -> &'static str {
+    let past = PAST_ORDERS.iter().find(|(live, _)| reading.as_of.is_some() && *live == order);
+    past.map_or(order, |(_, past)| *past)
 }
 
 /// Canonical rows by key, and where the next page begins.
 pub(crate) async fn dump_page(
-    api: &Api,
+    store: &dyn ReadStore,
     table: &Table,
     after: Option<Cursor>,
 ) -> Result<(DumpPage, Option<Cursor>), Problem> {
     let after = after.as_ref().map(Cursor::to_text);
-    let page = compare::page(&*api.store, table.name, after.as_deref()).await;
+    let page = compare::page(store, table.name, after.as_deref()).await;
     let page = page.map_err(|error| match error {
         CompareError::Store(error) => Problem::from(error),
         other @ (CompareError::Log(_)
         | CompareError::Fold(_)
+        | CompareError::Newer(_)
         | CompareError::Short { .. }
         | CompareError::Moved { .. }
         | CompareError::OutOfOrder(_)) => Problem::internal(other.to_string()),

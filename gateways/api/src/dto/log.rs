@@ -112,6 +112,20 @@ pub struct LogStat {
     /// measures it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub growth: Vec<LogGrowth>,
+    /// What of it is in an archive and not on its owner's disk. Missing where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<LogArchived>,
+}
+
+/// What of the log is in an archive only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LogArchived {
+    /// Number of segment files.
+    pub segments: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Their events.
+    pub events: u64,
 }
 
 /// What came into the log in a span of time.

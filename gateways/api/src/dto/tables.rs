@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use stele_domain::time::Timestamp;
 use utoipa::ToSchema;
 
 /// A column.
@@ -45,6 +46,10 @@ pub struct TablesAnswer {
     pub tables: Vec<TableInfo>,
     /// Everything up to here is in all of them.
     pub as_of: u64,
+    /// When the event at `as_of` was written down, where the past was asked for; none before the first event.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub as_of_time: Option<Timestamp>,
     /// The last position of the log.
     pub head: u64,
 }
@@ -63,6 +68,10 @@ pub struct TablePage {
     pub cut_rows: u64,
     /// Everything up to here is in it, and nothing after it.
     pub as_of: u64,
+    /// When the event at `as_of` was written down, where the past was asked for; none before the first event.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub as_of_time: Option<Timestamp>,
     /// The last position of the log.
     pub head: u64,
 }

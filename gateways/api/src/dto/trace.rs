@@ -33,6 +33,10 @@ pub struct Trace {
     pub timeline: Vec<Moment>,
     /// Everything up to here is told.
     pub as_of: u64,
+    /// When the event at `as_of` was written down, where the past was asked for; none before the first event.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub as_of_time: Option<Timestamp>,
     /// The last position of the log.
     pub head: u64,
 }

@@ -151,5 +151,6 @@ pub(crate) fn reading(freshness: Option<pb::Freshness>) -> Result<Reading, Probl
     let wait = freshness.wait.map(Duration::try_from).transpose();
     let wait =
         wait.map_err(|_| Problem::field("freshness.wait", "must be a length of time, not a negative one"))?;
-    Ok(Reading::new(freshness.min_log_position, wait.unwrap_or_default()))
+    let as_of = Some(freshness.as_of).filter(|text| !text.is_empty());
+    Reading::new(freshness.min_log_position, wait.unwrap_or_default()).with_as_of("freshness.as_of", as_of)
 }

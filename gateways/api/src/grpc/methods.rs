@@ -40,7 +40,7 @@ const fn stream(name: &'static str, action: Action) -> Method {
 }
 
 /// Every method.
-pub(crate) const METHODS: [Method; 33] = [
+pub(crate) const METHODS: [Method; 46] = [
     wish("ControlService/Arm", Action::Arm),
     wish("ControlService/Approve", Action::Approve),
     stop("ControlService/Disarm", Action::Disarm, Room::Disarms),
@@ -74,6 +74,19 @@ pub(crate) const METHODS: [Method; 33] = [
     looking("LogService/Checkpoint", Action::Prove),
     looking("LogService/Prove", Action::Prove),
     looking("LogService/ProveConsistency", Action::Prove),
+    read("ProjectionService/ListParked"),
+    read("ProjectionService/GetParked"),
+    wish("ProjectionService/RetryParked", Action::Steer),
+    wish("ProjectionService/SkipParked", Action::Steer),
+    read("ProjectionService/ListRebuilds"),
+    stream("ProjectionService/WatchRebuilds", Action::Read),
+    wish("ProjectionService/StartRebuild", Action::Steer),
+    wish("ProjectionService/DropReplaced", Action::Steer),
+    wish("AuditService/StartAudit", Action::Prove),
+    looking("AuditService/ListAudits", Action::Prove),
+    looking("AuditService/GetAudit", Action::Prove),
+    stream("AuditService/WatchAudit", Action::Prove),
+    stream("AuditService/GetAuditReport", Action::Prove),
 ];
 
 /// The method of a path.

@@ -2,7 +2,7 @@
 
 use super::outward::{rows, status as page, trace};
 use super::watch::{self, Watching};
-use super::words::{as_of, page_refused, page_size};
+use super::words::{as_of_then, page_refused, page_size};
 use super::{deadline_of, inward, visitor};
 use crate::api::Api;
 use crate::desk::status;
@@ -56,7 +56,7 @@ impl TradingService for Service {
             table: page.table,
             next_page_token: page.next_cursor.unwrap_or_default(),
             cut_rows: page.cut_rows,
-            as_of: Some(as_of(page.as_of, page.head)),
+            as_of: Some(as_of_then(page.as_of, page.as_of_time, page.head)),
         }))
     }
 

@@ -51,7 +51,12 @@ pub(crate) fn page_refused(problem: Problem) -> Problem {
 }
 
 pub(crate) fn as_of(position: u64, head: u64) -> pb::AsOf {
-    pb::AsOf { position, head }
+    pb::AsOf { position, head, time: None }
+}
+
+/// The same of a past state, with when its last event was written down.
+pub(crate) fn as_of_then(position: u64, time: Option<Timestamp>, head: u64) -> pb::AsOf {
+    pb::AsOf { time: moment_or_none(time), ..as_of(position, head) }
 }
 
 pub(crate) fn token_amount(amount: &dto::TokenAmount) -> pb::TokenAmount {

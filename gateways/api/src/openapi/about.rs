@@ -1,6 +1,10 @@
 //! What each route is for, in words: the part of the document that follows from nothing else.
 
-use utoipa::openapi::schema::Schema;
+use super::params::{
+    AS_OF, AUDIT, CATEGORY, CURSOR, LIMIT, LOG_PLACE, ONE_PROJECTION, PARKED_AT, PROJECTION, Param, SERVICE,
+    TYPE, header, path, query,
+};
+use super::schemas::{alert, boolean, free, position, stream, topics, word};
 
 /// What a route is for.
 #[derive(Debug, Clone, Copy)]
@@ -23,25 +27,6 @@ pub(super) struct About {
     pub(super) answer: Said,
     /// Answers that say no, besides those that every route of its kind has.
     pub(super) noes: &'static [u16],
-}
-
-/// A parameter.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Param {
-    pub(super) name: &'static str,
-    pub(super) place: Place,
-    pub(super) doc: &'static str,
-    pub(super) schema: fn() -> Schema,
-}
-
-/// Where a parameter stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    Path,
-    Query,
-    /// In the query, as often as wanted.
-    Often,
-    Header,
 }
 
 /// What a route answers.
@@ -95,36 +80,10 @@ const fn wish(id: &'static str, summary: &'static str, body: (&'static str, &'st
     About { body: Some(body), ..about(id, CONTROL, summary, Said::Json("Written")) }
 }
 
-const fn path(name: &'static str, doc: &'static str, schema: fn() -> Schema) -> Param {
-    Param { name, place: Place::Path, doc, schema }
-}
-
-const fn query(name: &'static str, doc: &'static str, schema: fn() -> Schema) -> Param {
-    Param { name, place: Place::Query, doc, schema }
-}
-
-const fn often(name: &'static str, doc: &'static str, schema: fn() -> Schema) -> Param {
-    Param { name, place: Place::Often, doc, schema }
-}
-
-use super::schemas::{
-    alert, boolean, free, order, place, position, projection, rows_max, service, stream, topics, word,
-};
-
-const SERVICE: Param = path("service", "Which service.", service);
-const PROJECTION: Param = path("projection", "Which projection; `all` for every one.", projection);
 const REASON: (&str, &str) = ("Reason", r#"{"reason":"maintenance of the feed"}"#);
-const CURSOR: Param =
-    query("cursor", "`next_cursor` of the page before: good for the same question only.", word);
-const LIMIT: Param = query("limit", "Most rows of the page.", rows_max);
-const CATEGORY: Param = often("category", "Only streams of this category. At most 32.", word);
-const TYPE: Param = often("type", "Only events of this type. At most 32.", word);
-
-/// What every page of rows takes besides its filters.
-pub(super) const ROWS_PARAMS: [Param; 3] = [query("order", "Which rows come first.", order), LIMIT, CURSOR];
 
 /// Every route, in the order of the page.
-pub(super) const ABOUT: [About; 44] = [
+pub(super) const ABOUT: [About; 52] = [
     About {
         waits: true,
         detail: "While the tables can't be read, what comes from them is null and `tables_unavailable` says why; the \
@@ -147,7 +106,7 @@ pub(super) const ABOUT: [About; 44] = [
     },
     About {
         waits: true,
-        params: &[path("id", "Quote id, decision id, command id, quote hash or transaction.", free)],
+        params: &[path("id", "Quote id, decision id, command id, quote hash or transaction.", free), AS_OF],
         noes: &[404],
         ..about("trace", DESK, "One quote's whole story, by any id that belongs to it", Said::Json("Trace"))
     },
@@ -224,19 +183,21 @@ pub(super) const ABOUT: [About; 44] = [
     },
     About {
         waits: true,
+        params: &[AS_OF],
         ..about("tables", TABLES, "Every table, with what its columns mean", Said::Json("TablesAnswer"))
     },
     About {
         waits: true,
         detail: "Filter with `<column>=<value>`, as often as wanted; `null` finds empty cells. A cursor is good for \
                  the same table, order and filters. Of a table whose rows never change, all pages of one walk show \
-                 what there was when it began; of others, each page shows rows as they are now.",
-        noes: &[404],
+                 what there was when it began; of others, each page shows rows as they are now. With `as_of` all pages \
+                 show one moment of the past; rows of histories that are only in the log are counted in `cut_rows`.",
+        noes: &[404, 410],
         ..about("rows", TABLES, "Rows", Said::Rows)
     },
     About {
         waits: true,
-        params: &[path("table", "Which table.", word), CURSOR],
+        params: &[path("table", "Which table.", word), CURSOR, AS_OF],
         noes: &[404],
         ..about("dump", TABLES, "Canonical rows by key, for comparison", Said::Json("DumpPage"))
     },
@@ -273,6 +234,39 @@ pub(super) const ABOUT: [About; 44] = [
         ..wish("drop_old", "Drop the tables that a rebuild has replaced", REASON)
     },
     About {
+        params: &[PROJECTION],
+        noes: &[404],
+        detail: "The tables of a projection are as if these events had not happened, and everything else goes on. Read from the \
+                 log, so it is answered without tables, too.",
+        ..about("parked", TABLES, "Events that a projection could not take in", Said::Json("ParkedAnswer"))
+    },
+    About {
+        params: &[ONE_PROJECTION, PARKED_AT],
+        noes: &[404],
+        ..about("parked_event", TABLES, "A parked event, and what was said of it", Said::Json("ParkedDetail"))
+    },
+    About {
+        params: &[ONE_PROJECTION, PARKED_AT],
+        noes: &[404],
+        detail: "For when its cause is mended. The tables change with the next rebuild of the projection: it takes the event \
+                 in, or parks it again.",
+        ..wish(
+            "retry_parked",
+            "Let a parked event be tried again",
+            ("Reason", r#"{"reason":"the check was taken away"}"#),
+        )
+    },
+    About {
+        params: &[ONE_PROJECTION, PARKED_AT],
+        noes: &[404],
+        detail: "The tables are right without it, and nobody is told of it any more.",
+        ..wish(
+            "skip_parked",
+            "Leave a parked event out for good",
+            ("Reason", r#"{"reason":"made up to test us"}"#),
+        )
+    },
+    About {
         detail: "Server-Sent Events. Each event is named after its topic, and its id is its position in the log: a \
                  client that comes again with `Last-Event-ID` misses nothing and hears nothing twice. Besides: \
                  `caught_up` when everything up to the head has been told, `fell_behind` to a slow reader, who then \
@@ -282,12 +276,7 @@ pub(super) const ABOUT: [About; 44] = [
         params: &[
             query("topics", "What to listen to, with commas; everything without it.", topics),
             query("from", "Begin with this position.", position),
-            Param {
-                name: "Last-Event-ID",
-                place: Place::Header,
-                doc: "Begin after this position; counts before `from`.",
-                schema: position,
-            },
+            header("Last-Event-ID", "Begin after this position; counts before `from`.", position),
         ],
         ..about("stream", LIVE, "Live events", Said::Events)
     },
@@ -303,14 +292,10 @@ pub(super) const ABOUT: [About; 44] = [
         ],
         ..about("events", LOG, "Events as they are kept", Said::Json("EventsPage"))
     },
-    About {
-        params: &[path("position", "Its place in the log, from 1 on.", place)],
-        noes: &[404],
-        ..about("event", LOG, "One event", Said::Json("Event"))
-    },
+    About { params: &[LOG_PLACE], noes: &[404], ..about("event", LOG, "One event", Said::Json("Event")) },
     About {
         detail: "Anybody who has the log's public key can check it, and needs to trust nobody.",
-        params: &[path("position", "Its place in the log, from 1 on.", place)],
+        params: &[LOG_PLACE],
         noes: &[404],
         ..about("event_proof", LOG, "A proof that an event is in the log", Said::Json("EventProof"))
     },
@@ -355,6 +340,25 @@ pub(super) const ABOUT: [About; 44] = [
         detail: "Canonical rows as of one position, one JSON value per line: pages, then `end`. The projections stand \
                  still meanwhile, for a minute at most; trading does not.",
         ..about("proof", LOG, "Every row of every table, for an auditor", Said::Lines("ProofLine"))
+    },
+    About {
+        detail: "Verifies the log, folds it from zero, and holds the tables beside what follows: their rows, and the digests \
+                 that are kept beside them. One at a time: 409 `audit_running` while another goes on, and `audit_elsewhere` \
+                 in a process that does not own the log.",
+        body: Some(("StartAudit", r#"{"reason":"end of the quarter"}"#)),
+        ..about("start_audit", TABLES, "Begin an audit", Said::Json("Audit"))
+    },
+    about("audits", TABLES, "The audits that this process remembers", Said::Json("AuditsAnswer")),
+    About {
+        params: &[AUDIT],
+        noes: &[404],
+        ..about("audit", TABLES, "How an audit stands", Said::Json("Audit"))
+    },
+    About {
+        params: &[AUDIT],
+        detail: "Signed, byte for byte: `ops/audit/FORMAT.md` says how it is checked. 409 `no-report` while there is none.",
+        noes: &[404, 409],
+        ..about("audit_report", TABLES, "The signed report of an audit", Said::Foreign("application/json"))
     },
     about("whoami", ACCESS, "Who you are, and what you may do", Said::Json("WhoAmI")),
     about("roles", ACCESS, "What each role may do", Said::Json("RolesAnswer")),

@@ -60,7 +60,7 @@ fn operation(html: &mut String, document: &Value, method: &str, path: &str, oper
     );
     let curl = curl(method, path, operation);
     let _ = writeln!(html, "<pre><code>{}</code></pre>", escaped(&curl));
-    parameters(html, operation);
+    parameters(html, document, operation);
     let sent = &operation["requestBody"]["content"]["application/json"]["schema"];
     if let Some(schema) = resolved(document, sent) {
         html.push_str("<h3>Body</h3>\n");
@@ -86,10 +86,10 @@ fn curl(method: &str, path: &str, operation: &Value) -> String {
     call
 }
 
-fn parameters(html: &mut String, operation: &Value) {
+fn parameters(html: &mut String, document: &Value, operation: &Value) {
     let Some(parameters) = operation["parameters"].as_array().filter(|list| !list.is_empty()) else { return };
     html.push_str("<h3>Parameters</h3>\n<table>\n");
-    for parameter in parameters {
+    for parameter in parameters.iter().filter_map(|parameter| resolved(document, parameter)) {
         let _ = writeln!(
             html,
             "<tr><th><code>{}</code></th><td>{}</td><td>{}</td><td>{}</td></tr>",
@@ -106,6 +106,7 @@ fn answers(html: &mut String, document: &Value, operation: &Value) {
     html.push_str("<h3>Answers</h3>\n<table>\n");
     let mut message = None;
     for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+        let Some(response) = resolved(document, response) else { continue };
         let content = response["content"].as_object().and_then(|content| content.iter().next());
         let (media, code) = content.map_or(("", ""), |(media, content)| {
             (media.as_str(), content["example"]["code"].as_str().unwrap_or_default())
@@ -181,10 +182,11 @@ fn form(schema: &Value) -> String {
     }
 }
 
-fn resolved<'d>(document: &'d Value, schema: &'d Value) -> Option<&'d Value> {
-    match schema["$ref"].as_str() {
+/// A part of the document, where it is told.
+fn resolved<'d>(document: &'d Value, part: &'d Value) -> Option<&'d Value> {
+    match part["$ref"].as_str() {
         Some(reference) => document.pointer(reference.strip_prefix('#')?),
-        None => schema.is_object().then_some(schema),
+        None => part.is_object().then_some(part),
     }
 }
 

@@ -9,7 +9,7 @@ use stele_domain::operations::alert::event::Kind;
 use stele_domain::operations::service::event::Service;
 use stele_projections::models;
 use utoipa::openapi::schema::{
-    ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
+    AnyOfBuilder, ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
 use utoipa::openapi::{ComponentsBuilder, RefOr};
 use utoipa::{PartialSchema, ToSchema};
@@ -57,6 +57,8 @@ fn answers(named: &mut Vec<Named>) {
     message::<dto::CheckpointAnswer>(named);
     message::<dto::EventProof>(named);
     message::<dto::ConsistencyProof>(named);
+    message::<dto::Audit>(named);
+    message::<dto::AuditsAnswer>(named);
     message::<dto::WhoAmI>(named);
     message::<dto::RolesAnswer>(named);
     message::<dto::KeysAnswer>(named);
@@ -69,6 +71,8 @@ fn answers(named: &mut Vec<Named>) {
     message::<dto::Refreshed>(named);
     message::<dto::RebuildsAnswer>(named);
     message::<dto::RebuildAnswer>(named);
+    message::<dto::ParkedAnswer>(named);
+    message::<dto::ParkedDetail>(named);
 }
 
 fn wishes(named: &mut Vec<Named>) {
@@ -80,6 +84,7 @@ fn wishes(named: &mut Vec<Named>) {
     message::<dto::SetFilter>(named);
     message::<dto::CreateKey>(named);
     message::<dto::StartRebuild>(named);
+    message::<dto::StartAudit>(named);
 }
 
 fn empty() -> ObjectBuilder {
@@ -107,8 +112,27 @@ fn one_of<'n>(names: impl IntoIterator<Item = &'n str>) -> ObjectBuilder {
 
 /// A projection, or all of them.
 pub(super) fn projection() -> Schema {
-    let names = models::ALL.iter().map(|projection| projection.name);
-    one_of(std::iter::once(rebuilds::ALL).chain(names)).into()
+    one_of(std::iter::once(rebuilds::ALL).chain(projections())).into()
+}
+
+/// One projection.
+pub(super) fn one_projection() -> Schema {
+    one_of(projections()).into()
+}
+
+/// The names of the projections.
+pub(super) fn projections() -> impl Iterator<Item = &'static str> {
+    models::ALL.iter().map(|projection| projection.name)
+}
+
+/// A log position, or a time.
+pub(super) fn as_of() -> Schema {
+    let time = of(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    AnyOfBuilder::new()
+        .item(position())
+        .item(Schema::from(time))
+        .examples([json!(1_234), json!("2026-11-20T18:24:38.123456Z")])
+        .into()
 }
 
 /// A log position, or none yet.

@@ -1,6 +1,6 @@
 //! Tables in the document: the form of their rows, and one operation each to read them.
 
-use super::about::{Param, Place};
+use super::params::{Param, Place};
 use serde_json::json;
 use stele_domain::port::read_store::{Column, ColumnKind, Retention, Table};
 use utoipa::openapi::RefOr;
@@ -32,6 +32,10 @@ pub(super) fn row(table: &Table) -> Schema {
 pub(super) fn page(table: &Table) -> Schema {
     let position = |doc: &str| Schema::from(whole().description(Some(doc)));
     let rows = ArrayBuilder::new().items(RefOr::Ref(Ref::from_schema_name(row_name(table))));
+    let then = "When the event at `as_of` was written down, where the past was asked for; null before the first event.";
+    let time = typed(&[Type::String, Type::Null])
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+        .description(Some(then));
     let next = typed(&[Type::String, Type::Null])
         .description(Some("`cursor` of the next page; null when this is the last."));
     let cut = "Old rows that the store has dropped from this table. They are in the log.";
@@ -41,12 +45,14 @@ pub(super) fn page(table: &Table) -> Schema {
         .property("next_cursor", Schema::from(next))
         .property("cut_rows", position(cut))
         .property("as_of", position("Everything up to here is in it, and nothing after it."))
+        .property("as_of_time", Schema::from(time))
         .property("head", position("The last position of the log."))
         .required("table")
         .required("rows")
         .required("next_cursor")
         .required("cut_rows")
         .required("as_of")
+        .required("as_of_time")
         .required("head")
         .into()
 }
@@ -75,9 +81,8 @@ pub(super) fn filters(table: &Table) -> impl Iterator<Item = (Param, Schema)> + 
         } else {
             Schema::from(form)
         };
-        let param =
-            Param { name: column.name, place: Place::Query, doc: column.doc, schema: super::schemas::word };
-        (param, form)
+        let (name, doc, schema) = (column.name, column.doc, super::schemas::word);
+        (Param { name, place: Place::Query, doc, schema, shared: None }, form)
     })
 }
 

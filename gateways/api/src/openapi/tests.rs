@@ -3,7 +3,7 @@
 use super::Reference;
 use super::about::ABOUT;
 use crate::routes::ROUTES;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use stele_projections::{models, schemas};
@@ -38,21 +38,64 @@ fn every_route_is_in_the_document_and_the_other_way_round() {
     assert_eq!(ids, ROUTES.iter().map(|route| route.id).collect());
 }
 
+/// What of each kind of part is referred to from somewhere.
+fn referred<'d>(text: &'d str, kind: &str) -> BTreeSet<&'d str> {
+    let parts = text.split(&format!("\"#/components/{kind}/")).skip(1).collect::<Vec<_>>();
+    parts.into_iter().map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+/// A part where it is told.
+fn told<'d>(document: &'d Value, part: &'d Value) -> &'d Value {
+    match part["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.strip_prefix('#').unwrap()).unwrap(),
+        None => part,
+    }
+}
+
 #[test]
-fn every_reference_leads_somewhere_and_every_message_is_referred_to() {
+fn every_reference_leads_somewhere_and_every_part_is_referred_to() {
     let document = document();
     let text = document.to_string();
-    let named = document["components"]["schemas"].as_object().unwrap();
-    let referred: BTreeSet<&str> =
-        text.split("\"#/components/schemas/").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    for name in &referred {
-        assert!(named.contains_key(*name), "{name} leads nowhere");
-    }
     // The data of events stand in a text stream, which can't refer to them.
     let told_in_text = ["LiveEvent", "LivePlace", "LiveFailure"];
-    for name in named.keys() {
-        assert!(referred.contains(name.as_str()) || told_in_text.contains(&name.as_str()), "{name} is dead");
+    let kinds = ["schemas", "responses", "parameters", "headers"];
+    for kind in kinds {
+        let named = document["components"][kind].as_object().unwrap();
+        let referred = referred(&text, kind);
+        for name in &referred {
+            assert!(named.contains_key(*name), "{name} of {kind} leads nowhere");
+        }
+        for name in named.keys() {
+            assert!(
+                referred.contains(name.as_str()) || told_in_text.contains(&name.as_str()),
+                "{name} of {kind} is dead"
+            );
+        }
     }
+    let known: usize =
+        kinds.iter().map(|kind| text.matches(&format!("\"#/components/{kind}/")).count()).sum();
+    assert_eq!(text.matches("\"$ref\"").count(), known, "a reference of another kind");
+}
+
+#[test]
+fn parameters_of_several_routes_that_are_the_same_are_told_once() {
+    let document = document();
+    for (method, path) in operations(&document) {
+        let operation = &document["paths"][&path][method.to_lowercase()];
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let shared = document["components"]["parameters"].as_object().unwrap();
+            let twice = shared.iter().find(|(_, told)| *told == parameter);
+            assert!(twice.is_none(), "{method} {path} tells {} again", twice.unwrap().0);
+        }
+    }
+}
+
+/// Those who take in the document whole, to make a client from it, hold it in memory several times over.
+#[test]
+fn the_document_stays_small_enough_to_be_read_at_once() {
+    const BYTES_MAX: usize = 1024 * 1024;
+    let made = Reference::of(&schemas(models::ALL), "0.1.0").json.len();
+    assert!(made < BYTES_MAX, "the document has {made} bytes, at most {BYTES_MAX}");
 }
 
 #[test]
@@ -65,8 +108,10 @@ fn every_operation_says_what_it_is_for_and_how_it_says_no() {
         assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{path}");
         let secured = operation["security"].is_array();
         for status in ["401", "429", "503"] {
-            let no = &operation["responses"][status]["content"]["application/problem+json"];
-            assert_eq!(no["schema"]["$ref"] == "#/components/schemas/Problem", secured, "{path} {status}");
+            let no = told(&document, &operation["responses"][status]);
+            let said = &no["content"]["application/problem+json"];
+            assert_eq!(said["schema"]["$ref"] == "#/components/schemas/Problem", secured, "{path} {status}");
+            assert!(!secured || said["example"]["status"] == json!(status.parse::<u16>().unwrap()), "{path}");
         }
         let writes = operation["requestBody"].is_object();
         for status in ["409", "413", "415", "422"] {
@@ -92,6 +137,7 @@ fn the_examples_of_bodies_are_what_is_taken() {
             "SetFilter" => taken::<dto::SetFilter>(example),
             "CreateKey" => taken::<dto::CreateKey>(example),
             "StartRebuild" => taken::<dto::StartRebuild>(example),
+            "StartAudit" => taken::<dto::StartAudit>(example),
             "Empty" => taken::<crate::asked::Empty>(example),
             other => panic!("{other} is checked by nobody"),
         }
@@ -102,8 +148,17 @@ fn the_examples_of_bodies_are_what_is_taken() {
 fn the_page_has_every_operation_and_nothing_from_elsewhere() {
     let reference = Reference::of(&schemas(models::ALL), "0.1.0");
     let html = std::str::from_utf8(&reference.html).unwrap();
-    for (method, path) in operations(&document()) {
+    let document = document();
+    for (method, path) in operations(&document) {
         assert!(html.contains(&format!("<code>{path}</code>")), "{method} {path}");
+    }
+    for (name, parameter) in document["components"]["parameters"].as_object().unwrap() {
+        let shown = format!("<code>{}</code>", parameter["name"].as_str().unwrap());
+        assert!(html.contains(&shown), "{name} stands in no list of parameters");
+    }
+    for (name, response) in document["components"]["responses"].as_object().unwrap() {
+        let code = response["content"]["application/problem+json"]["example"]["code"].as_str().unwrap();
+        assert!(html.contains(&format!("<code>{code}</code>")), "{name} stands in no list of answers");
     }
     for outside in ["src=", "url(", "@import", "https://", "<iframe", "onclick"] {
         assert!(!html.contains(outside), "{outside}");

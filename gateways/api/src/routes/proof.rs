@@ -123,7 +123,7 @@ impl Proving {
                 None => return Ok(None),
             },
         };
-        let (page, next) = dump_page(&self.api, &table, after).await?;
+        let (page, next) = dump_page(&*self.api.store, &table, after).await?;
         debug_assert!(self.hold.status.position().0 == self.position, "a held runner has moved");
         if page.position != self.position {
             let detail =

@@ -17,9 +17,10 @@ pub(crate) async fn status(State(api): State<Arc<Api>>, params: Params, reading:
 pub(crate) async fn trace(
     State(api): State<Arc<Api>>,
     Segment(id): Segment,
-    params: Params,
+    mut params: Params,
     reading: Reading,
 ) -> Answer {
+    let reading = reading.with_as_of("as_of", params.take("as_of")?)?;
     params.finish()?;
     let trace = desk::status::trace(&api, &id, reading).await?;
     json(&trace, Some(trace.as_of))

@@ -9,7 +9,8 @@ use axum::extract::State;
 use axum::http::Uri;
 use std::sync::Arc;
 
-pub(crate) async fn list(State(api): State<Arc<Api>>, params: Params, reading: Reading) -> Answer {
+pub(crate) async fn list(State(api): State<Arc<Api>>, mut params: Params, reading: Reading) -> Answer {
+    let reading = reading.with_as_of("as_of", params.take("as_of")?)?;
     params.finish()?;
     let list = tables::list(&api, reading).await?;
     json(&list, Some(list.as_of))
@@ -22,6 +23,7 @@ pub(crate) async fn page(
     mut params: Params,
     reading: Reading,
 ) -> Answer {
+    let reading = reading.with_as_of("as_of", params.take("as_of")?)?;
     let question = Question {
         order: params.take("order")?,
         limit: params.parse("limit", "a whole number")?,
@@ -40,6 +42,7 @@ pub(crate) async fn dump(
     mut params: Params,
     reading: Reading,
 ) -> Answer {
+    let reading = reading.with_as_of("as_of", params.take("as_of")?)?;
     let cursor = params.take("cursor")?;
     params.finish()?;
     let page = tables::dump(&api, &name, cursor.as_deref(), reading).await?;

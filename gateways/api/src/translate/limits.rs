@@ -20,7 +20,9 @@ pub(crate) fn version(set: &LimitsSet) -> dto::LimitsVersion {
     }
 }
 
-pub(crate) fn outward(limits: &Limits) -> dto::Limits {
+/// Limits in the words of the API.
+#[must_use]
+pub fn outward(limits: &Limits) -> dto::Limits {
     dto::Limits {
         edge_min_bps: limits.edge_min.0,
         notional_min: limits.notional_min.to_string(),

@@ -1,6 +1,6 @@
 //! Records of the log, as they are told.
 
-use crate::api::{LogGrowth, LogStat};
+use crate::api::{LogArchived, LogGrowth, LogStat};
 use crate::dto;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -45,7 +45,12 @@ pub(crate) fn stat(stat: LogStat) -> dto::LogStat {
         as_of: stat.head.0,
         head: stat.head.0,
         growth: stat.growth.into_iter().map(growth).collect(),
+        archive: stat.archive.map(archived),
     }
+}
+
+fn archived(LogArchived { segments, bytes, events }: LogArchived) -> dto::LogArchived {
+    dto::LogArchived { segments, bytes, events }
 }
 
 fn growth(growth: LogGrowth) -> dto::LogGrowth {

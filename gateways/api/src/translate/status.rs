@@ -264,6 +264,12 @@ pub(crate) fn projections(status: Option<runner::Status>) -> dto::Projections {
         runner::State::Ended => ("ended", ""),
         runner::State::Faulted { why } => ("faulted", why.as_str()),
     };
+    // One that has stopped alone is told beside the state of the others.
+    let stopped = |one: &runner::ProjectionStatus| {
+        one.fault.as_ref().map(|why| format!("{} has stopped: {why}", one.name))
+    };
+    let alone: Vec<String> = status.projections.iter().filter_map(stopped).collect();
+    let why = if why.is_empty() { alone.join("; ") } else { why.to_owned() };
     let projection = |projection: &runner::ProjectionStatus| dto::Projection {
         name: projection.name.to_owned(),
         version: projection.version,
@@ -273,7 +279,7 @@ pub(crate) fn projections(status: Option<runner::Status>) -> dto::Projections {
     };
     dto::Projections {
         state: state.to_owned(),
-        why: why.to_owned(),
+        why,
         heartbeat_at: Some(status.heartbeat_at),
         parked: status.parked,
         projections: status.projections.iter().map(projection).collect(),

@@ -26,6 +26,7 @@ pub(crate) fn trace(trace: &Trace, head: u64) -> Result<dto::Trace, Problem> {
         commands: trace.commands.iter().map(command).collect::<Result<_, _>>()?,
         timeline: trace.timeline.iter().map(moment).collect(),
         as_of: trace.as_of.0,
+        as_of_time: None,
         head: head.max(trace.as_of.0),
     })
 }

@@ -65,6 +65,13 @@ impl ReadStore for Absent {
         })
     }
 
+    fn still(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
+        Box::pin(async move {
+            self.there()?;
+            self.store.still().await
+        })
+    }
+
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {
         Box::pin(async move {
             self.there()?;

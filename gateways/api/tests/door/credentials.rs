@@ -1,6 +1,7 @@
 //! Who is let in: keys, roles, rates, and what is written down of those who are not.
 
-use crate::desk::{Desk, HandClock, Network, PATIENCE, arm, limits};
+use crate::desk::asked::{arm, limits};
+use crate::desk::{Desk, HandClock, Network, PATIENCE};
 use crate::raw::{Raw, exchange, send, send_to};
 use std::collections::BTreeSet;
 use stele_api::client::new_key;
@@ -130,6 +131,10 @@ async fn what_each_role_may_do_is_what_the_doors_let_it_do() {
         ("GET", "/v1/status", Action::Read),
         ("GET", "/v1/log/stat", Action::ReadLog),
         ("POST", "/v1/log/checkpoint", Action::Prove),
+        ("POST", "/v1/audits", Action::Prove),
+        ("GET", "/v1/audits", Action::Prove),
+        ("GET", "/v1/audits/00000000-0000-0000-0000-000000000001", Action::Prove),
+        ("GET", "/v1/audits/00000000-0000-0000-0000-000000000001/report", Action::Prove),
         ("POST", "/v1/account/arm", Action::Arm),
         ("POST", "/v1/account/approve", Action::Approve),
         ("POST", "/v1/account/disarm", Action::Disarm),
@@ -141,6 +146,9 @@ async fn what_each_role_may_do_is_what_the_doors_let_it_do() {
         ("GET", "/v1/projections/all/rebuild", Action::Read),
         ("POST", "/v1/projections/all/rebuild", Action::Steer),
         ("DELETE", "/v1/projections/all/rebuild/old", Action::Steer),
+        ("GET", "/v1/projections/all/parked", Action::Read),
+        ("POST", "/v1/projections/quotes/parked/7/retry", Action::Steer),
+        ("POST", "/v1/projections/quotes/parked/7/skip", Action::Steer),
         ("PUT", "/v1/limits", Action::SetLimits),
         ("PUT", "/v1/filter", Action::SetFilter),
         ("GET", "/v1/keys", Action::ManageKeys),

@@ -1,6 +1,7 @@
 //! Pages that follow one another: what a cursor is good for, and what it shows.
 
-use crate::desk::{Desk, arm};
+use crate::desk::Desk;
+use crate::desk::asked::arm;
 use crate::raw::{Raw, get};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,7 +1,11 @@
 //! A desk to knock at.
 
+#[path = "asked.rs"]
+pub mod asked;
 #[path = "away.rs"]
 mod away;
+#[path = "lacking.rs"]
+pub mod lacking;
 #[path = "neighbour.rs"]
 pub mod neighbour;
 
@@ -15,8 +19,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stele_api::client::Client;
 use stele_api::{
-    Api, Build, Doors, LogAdmin, LogStat, RateOptions, RoleHealth, TcpDoor, TcpOptions, UnixDoor, dto,
-    router_beside,
+    Api, AuditDone, AuditProgress, AuditWanted, Auditor, Audits, Build, Doors, LogAdmin, LogStat,
+    RateOptions, RoleHealth, TcpDoor, TcpOptions, UnixDoor, dto, router_beside,
 };
 use stele_commands::access::{Created, Gatekeeper, Keys, NewKey, Pepper};
 use stele_commands::control::{Bells, Control, Wish};
@@ -37,14 +41,18 @@ use stele_domain::pair::{Pair, Side};
 use stele_domain::port::PortFuture;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, LogError};
+use stele_domain::port::read_store::ReadStore;
+use stele_domain::port::state_store::{Histories, StateStore};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::{self, Account};
 use stele_event_log::MemoryLog;
+use stele_projections::past::{Keeper, KeeperOptions, Opener, Past, PastOptions};
 use stele_projections::rebuild::{Rebuilder, Rebuilds};
 use stele_projections::runner::{Handle, Options, Runner, State};
 use stele_projections::{models, schemas};
-use stele_read_store::MemoryStore;
+use stele_read_store::{MemoryStore, RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -89,6 +97,7 @@ impl LogAdmin for Plain {
                 head,
                 categories,
                 growth: vec![],
+                archive: None,
             })
         })
     }
@@ -117,8 +126,45 @@ pub struct Desk {
     pub gatekeeper: Arc<Gatekeeper>,
     pub keys: Arc<Keys>,
     pub wishes: Arc<Wishes>,
+    /// Lets an audit end.
+    pub audits: Arc<Notify>,
+    pub past: Arc<Past>,
     router: axum::Router,
-    _dir: TempDir,
+    dir: TempDir,
+}
+
+fn health(running: &AtomicBool, remark: &Mutex<String>) -> Vec<RoleHealth> {
+    let running = running.load(Ordering::SeqCst);
+    let remark = remark.lock().unwrap().clone();
+    let why = if running { remark } else { "the price feed panicked".to_owned() };
+    vec![RoleHealth { service: Service::Market, running, why }]
+}
+
+/// The past of a desk whose histories keep few events.
+fn past(log: &Arc<dyn EventLog>, live: Arc<dyn ReadStore>) -> Arc<Past> {
+    let options = PastOptions { history_events_min: 3, ..PastOptions::default() };
+    Past::new(log.clone(), live, Histories::Keep, models::ALL, options)
+}
+
+fn done(report: String) -> AuditDone {
+    AuditDone { verdict: "agrees".to_owned(), report }
+}
+
+/// Audits that end when they are let, and come to nothing for one projection.
+fn auditor(end: Arc<Notify>) -> Auditor {
+    Arc::new(move |wanted: AuditWanted, progress: Arc<AuditProgress>| {
+        let end = end.clone();
+        Box::pin(async move {
+            progress.says("counting", 3, 7);
+            end.notified().await;
+            match wanted.projection.as_deref() {
+                Some("demands") => Err("the disk is gone".to_owned()),
+                // A report of more than 4 MiB, for one projection.
+                Some("quotes") => Ok(done(format!("{{\"by\":{:?}}}\n", "una".repeat(2 * 1024 * 1024)))),
+                _ => Ok(done(format!("{{\"by\":{:?}}}\n", wanted.by))),
+            }
+        })
+    })
 }
 
 pub fn pair() -> Pair {
@@ -173,6 +219,26 @@ impl Desk {
         desk
     }
 
+    /// Keeps a past state of the tables every so many events from now on.
+    pub async fn keep_past(&self, every_events: u64) {
+        let options = RunOptions {
+            memory_bytes: RUN_MEMORY_BYTES_MIN,
+            histories: Histories::PassBy,
+            states: States::Every,
+        };
+        let states = RunStore::open(self.dir.path(), &schemas(models::ALL), options).unwrap();
+        let open: Opener = Arc::new(move |_| Ok(Arc::new(states.clone()) as Arc<dyn StateStore>));
+        let options = KeeperOptions { every_events, rest_percent: 0, ..KeeperOptions::default() };
+        let (keeper, end) = Keeper::new(self.past.clone(), open, options);
+        tokio::spawn(async move {
+            keeper.run().await;
+            drop(end);
+        });
+        while self.past.states().is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// A desk whose projections wait to be told to run.
     pub async fn with_resting_tables() -> Self {
         Self::made(RateOptions::default(), 7).await
@@ -210,8 +276,10 @@ impl Desk {
         let control = Arc::new(control(&log, &clock, &wishes));
         let (stopper, stop) = stop::channel();
         let healthy = Arc::new(AtomicBool::new(true));
+        let audits = Arc::new(Notify::new());
         let remark = Arc::new(Mutex::new(String::new()));
         let (seen, said) = (healthy.clone(), remark.clone());
+        let past = past(&log, store.clone());
         let api = Api {
             rebuilds: rebuilds(&log, memory, &clock, &handle),
             control: control.clone(),
@@ -219,15 +287,12 @@ impl Desk {
             keys: keys.clone(),
             doors: Doors::new(rates),
             store,
+            past: Some(past.clone()),
             log: log.clone(),
             log_admin,
+            audits: Audits::new(Some(auditor(audits.clone())), clock.clone()),
             projections: Some(handle.clone()),
-            health: Arc::new(move || {
-                let running = seen.load(Ordering::SeqCst);
-                let remark = said.lock().unwrap().clone();
-                let why = if running { remark } else { "the price feed panicked".to_owned() };
-                vec![RoleHealth { service: Service::Market, running, why }]
-            }),
+            health: Arc::new(move || health(&seen, &said)),
             metrics: Arc::new(|| "desk_up 1\n".to_owned()),
             clock: clock.clone(),
             build: Build { version: "0.1.0".to_owned(), instance: "desk-1".to_owned() },
@@ -254,8 +319,10 @@ impl Desk {
             gatekeeper,
             keys,
             wishes,
+            audits,
+            past,
             router,
-            _dir: dir,
+            dir,
         }
     }
 
@@ -282,7 +349,7 @@ impl Desk {
             desk.control.board.start(service, "0.1.0", "desk-1", &*desk.clock).await.unwrap();
         }
         let wish = dto::SetLimits {
-            limits: limits(),
+            limits: asked::limits(),
             limits_version: None,
             effective_from: None,
             reason: "first limits".to_owned(),
@@ -422,41 +489,4 @@ pub async fn until(runner: &Handle, wanted: impl Fn(&State) -> bool) {
         }
     };
     tokio::time::timeout(PATIENCE, seen).await.expect("the runner gets there");
-}
-
-pub fn limits() -> dto::Limits {
-    dto::Limits {
-        edge_min_bps: 200,
-        notional_min: "1000000000000000000".to_owned(),
-        notional_max: "100000000000000000000".to_owned(),
-        fallback_notional_max: "50000000000000000000".to_owned(),
-        buy_base_open_max: "200000000000000000000".to_owned(),
-        sell_base_open_max: "200000000000000000000".to_owned(),
-        open_offers_max: 4,
-        open_offers_per_partner_max: 2,
-        uncertain_offers_max: 1,
-        cooldown_ms: 0,
-        price_age_ms_max: 5_000,
-        fallback_age_ms_max: 60_000,
-        spread_max_bps: 100,
-        inventory_age_ms_max: 30_000,
-        window_ms_min: 200,
-        deadline_ms_max: 120_000,
-        command_age_ms_max: 2_000,
-        clock_skew_ms_max: 2_000,
-        answer_probes: false,
-        second_person: false,
-        floor: BTreeMap::from([("nep141:nbtc.bridge.near".to_owned(), "1000".to_owned())]),
-        base_target: "5000000".to_owned(),
-    }
-}
-
-pub fn arm(reason: &str) -> dto::Arm {
-    dto::Arm {
-        reason: reason.to_owned(),
-        mode: dto::Mode::Full,
-        for_ms: Some(600_000),
-        until: None,
-        limits_version: None,
-    }
 }

@@ -1,6 +1,7 @@
 //! The log as it grows.
 
-use crate::desk::{Desk, PATIENCE, arm};
+use crate::desk::asked::arm;
+use crate::desk::{Desk, PATIENCE};
 use crate::raw::get;
 use std::time::Duration;
 use stele_api::client::{Follow, new_key};

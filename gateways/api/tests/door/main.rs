@@ -10,6 +10,8 @@ mod desk;
 mod raw;
 
 #[cfg(test)]
+mod audits;
+#[cfg(test)]
 mod credentials;
 #[cfg(test)]
 mod cursors;
@@ -19,6 +21,10 @@ mod follow;
 mod manners;
 #[cfg(test)]
 mod network;
+#[cfg(test)]
+mod parked;
+#[cfg(test)]
+mod past;
 #[cfg(test)]
 mod reads;
 #[cfg(test)]

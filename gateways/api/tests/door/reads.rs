@@ -1,16 +1,21 @@
 //! Status, tables, traces, the log, read-your-writes, the proof, probes.
 
-use crate::desk::{Desk, PATIENCE, arm};
+use crate::desk::asked::arm;
+use crate::desk::{Desk, PATIENCE, until};
 use crate::raw::{get, send};
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 use stele_api::client::{ClientError, EventsQuery, RowsQuery, new_key};
 use stele_api::dto::{self, Arming, Reads, ServiceState};
+use stele_domain::ids::EventId;
 use stele_domain::operations::alert::event::Kind;
-use stele_domain::port::event_log::{Filter, Position};
+use stele_domain::port::event_log::{Expected, Filter, NewRecord, Position, StreamId};
 use stele_projections::compare::{dump, fold_to};
+use stele_projections::runner::State;
 use stele_projections::{models, schemas};
 use stele_read_store::MemoryStore;
+use uuid::Uuid;
 
 fn problem<T: std::fmt::Debug>(outcome: Result<T, ClientError>) -> (u16, String) {
     let error = outcome.expect_err("a problem");
@@ -69,6 +74,32 @@ async fn a_read_behind_a_paused_projection_fails_at_once() {
     // Without the wish to read one's own write, what there is will do.
     let answer = get(&desk.path, "/v1/tables/account").await;
     assert_eq!((answer.status, &answer.json()["as_of"], &answer.json()["head"]), (200, &0.into(), &1.into()));
+}
+
+#[tokio::test]
+async fn what_a_newer_build_wrote_stands_at_the_doors_by_name() {
+    let desk = Desk::ready().await;
+    let head = desk.log.head().await.unwrap();
+    desk.runner.reached(head, PATIENCE).await.unwrap();
+    let record = NewRecord {
+        event_id: EventId(Uuid::from_u128(7)),
+        event_type: "intents.Teleported".into(),
+        data: Arc::from(*b"{}"),
+        metadata: Arc::from(*b"{}"),
+    };
+    let stream = StreamId::new("quote-btc-eure").unwrap();
+    let at = desk.log.append(&stream, Expected::Any, vec![record]).await.unwrap().last;
+    until(&desk.runner, |state| matches!(state, State::Faulted { .. })).await;
+    let status = desk.client.status().await.unwrap();
+    assert_eq!((status.projections.state.as_str(), status.as_of), ("faulted", Some(head.0)));
+    for word in ["intents.Teleported", &format!("at position {at}"), "a newer build wrote it"] {
+        assert!(status.projections.why.contains(word), "{word}: {}", status.projections.why);
+    }
+    let headers = [format!("min-log-position: {at}")];
+    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+    let answer = send(&desk.path, "GET", "/v1/tables/account", &headers, b"").await;
+    let no = answer.problem(503, "projection-unavailable");
+    assert!(no["detail"].as_str().unwrap().contains("a newer build wrote it"), "{no}");
 }
 
 #[tokio::test]

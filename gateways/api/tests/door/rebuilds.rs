@@ -33,7 +33,7 @@ async fn a_rebuild_is_started_once_for_each_wish_and_told_of() {
     // The same wish again is the same rebuild.
     desk.client.rebuild(key, "all", &wish()).await.unwrap();
     let again = desk.client.rebuilds("quotes").await.unwrap();
-    assert_eq!(again.rebuilds[0].began_at, one.rebuilds[0].began_at);
+    assert_eq!(again.rebuilds, one.rebuilds);
     desk.client.drop_old(new_key(), "quotes", "seen").await.unwrap();
 }
 

@@ -27,9 +27,11 @@ fn stream(event: &Event) -> StreamId {
         Event::Treasury(_) => "inventory-sample.near",
         Event::Trading(Trading::Account(_)) => "account-sample.near",
         Event::Trading(Trading::Strategy(_)) => "strategy-btc-eure",
+        Event::Operations(Operations::Tiering(_)) => "tiering-partitions",
         Event::Operations(Operations::CommandRefused(_)) | Event::Access(_) => "audit-commands",
         Event::Operations(Operations::Service(_)) => "service-sample",
         Event::Operations(Operations::Alert(_)) => "alert-sample",
+        Event::Operations(Operations::Parking(_)) => "parking-projections",
     };
     StreamId::new(name).unwrap()
 }

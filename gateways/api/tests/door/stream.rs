@@ -1,6 +1,7 @@
 //! Live events.
 
-use crate::desk::{Desk, Network, PATIENCE, arm};
+use crate::desk::asked::arm;
+use crate::desk::{Desk, Network, PATIENCE};
 use crate::raw::{Raw, get, send};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

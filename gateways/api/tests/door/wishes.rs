@@ -1,6 +1,7 @@
 //! Arm, disarm, kill, limits, filter, services: what came of it, and what the log says.
 
-use crate::desk::{Desk, Key, PATIENCE, arm, limits};
+use crate::desk::asked::{arm, limits};
+use crate::desk::{Desk, Key, PATIENCE};
 use crate::raw;
 use std::sync::atomic::Ordering;
 use stele_api::client::{ClientError, Reply, new_key};

@@ -6,6 +6,7 @@ mod ask;
 mod grpc;
 mod rest;
 
+use crate::desk::lacking::{damaged, settled};
 use crate::served::Served;
 use ask::{Script, Step};
 use quickcheck::{Arbitrary, Gen, QuickCheck};
@@ -38,9 +39,14 @@ fn both_doors_give_the_same_outcome_and_the_same_code() {
             for served in [&one, &other] {
                 served.desk.raise(Kind::UnmatchedCredit, "more than was expected").await;
             }
+            let (at_one, at_other) = (damaged(&one.desk).await, damaged(&other.desk).await);
+            assert_eq!(at_one, at_other, "desks that are the same");
+            settled(&one.desk).await;
+            settled(&other.desk).await;
             let mut grpc = grpc::Door::open(&other).await;
             for (at, step) in script.0.into_iter().enumerate() {
-                let (rest, grpc) = tokio::join!(rest::told(&one, at, &step), grpc.told(at, &step));
+                let (rest, grpc) =
+                    tokio::join!(rest::told(&one, at, &step, at_one.0), grpc.told(at, &step, at_one.0));
                 assert_eq!(rest, grpc, "step {at}: {step:?}");
                 one.desk.clock.advance_ms(step.pause_ms);
                 other.desk.clock.advance_ms(step.pause_ms);
@@ -73,14 +79,24 @@ fn the_scripts_reach_success_repetition_and_refusal() {
         "unknown-position",
         "reason_missing",
         "nothing_to_refresh",
+        "unknown-projection",
+        "not-parked",
+        "not_parked",
+        "being_retried",
+        "audit_running",
+        "unknown-audit",
+        "no-report",
+        "position-beyond-head",
     ]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let served = Served::ready().await;
+        let damaged = damaged(&served.desk).await.0;
+        settled(&served.desk).await;
         let mut generator = Gen::new(200);
         for at in 0..STEPS_MAX {
             let step = Step::arbitrary(&mut generator);
-            let seen = match rest::told(&served, at, &step).await {
+            let seen = match rest::told(&served, at, &step, damaged).await {
                 Told::Done { outcome, replayed, .. } => format!("{outcome} {replayed}"),
                 Told::Read(_) => "read".to_owned(),
                 Told::Refused(code) => code,

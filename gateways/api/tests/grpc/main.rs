@@ -11,6 +11,8 @@ mod served;
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod audits;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod beside;
@@ -28,6 +30,8 @@ mod law;
 mod log;
 #[cfg(test)]
 mod open;
+#[cfg(test)]
+mod projections;
 #[cfg(test)]
 mod prove;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::desk::{Desk, hand_clock};
 use crate::served::{Served, codes};
 use std::path::Path;
 use std::sync::Arc;
-use stele_api::{LogAdmin, LogConsistency, LogGrowth, LogProof, LogStat, RateOptions};
+use stele_api::{LogAdmin, LogArchived, LogConsistency, LogGrowth, LogProof, LogStat, RateOptions};
 use stele_domain::access::Role;
 use stele_domain::ids::EventId;
 use stele_domain::port::PortFuture;
@@ -37,6 +37,7 @@ impl LogAdmin for Owner {
                 bytes: 3_000,
                 categories: [("other".to_owned(), 7)].into(),
             }],
+            archive: Some(LogArchived { segments: 1, bytes: 4_096, events: 5 }),
         };
         Box::pin(std::future::ready(Ok(stat)))
     }
@@ -134,7 +135,7 @@ async fn the_log_is_proved_to_go_on_from_every_checkpoint_over_both_doors() {
 }
 
 #[tokio::test]
-async fn rates_are_told_alike_over_both_doors() {
+async fn rates_and_what_is_archived_are_told_alike_over_both_doors() {
     let dir = tempfile::tempdir().unwrap();
     let (_log, served) = served(dir.path()).await;
     let rest = served.desk.client.log_stat().await.unwrap();
@@ -147,6 +148,10 @@ async fn rates_are_told_alike_over_both_doors() {
     let [by_grpc] = &told.growth[..] else { panic!("{told:?}") };
     assert_eq!((by_grpc.events_per_second_milli, by_grpc.bytes_per_second), (3_500, 1_500));
     assert_eq!((&by_grpc.categories, by_grpc.events), (&growth.categories, 7));
+    let archived = rest.archive.unwrap();
+    assert_eq!((archived.segments, archived.bytes, archived.events), (1, 4_096, 5));
+    let by_grpc = told.archive.unwrap();
+    assert_eq!((by_grpc.segments, by_grpc.bytes, by_grpc.events), (1, 4_096, 5));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ fn query(table: &str) -> pb::QueryTableRequest {
 async fn current(served: &Served) -> Option<pb::Freshness> {
     let head = served.desk.log.head().await.unwrap().0;
     let wait = Some(prost_types::Duration { seconds: 5, nanos: 0 });
-    Some(pb::Freshness { min_log_position: Some(head), wait })
+    Some(pb::Freshness { min_log_position: Some(head), wait, ..Default::default() })
 }
 
 #[tokio::test]
@@ -160,7 +160,7 @@ async fn a_position_that_is_not_there_yet_is_an_honest_no() {
     served.desk.take_lease().await;
     let mut trading = served.trading(Role::Viewer).await;
     let at = |position, wait: Option<prost_types::Duration>| pb::ListTablesRequest {
-        freshness: Some(pb::Freshness { min_log_position: Some(position), wait }),
+        freshness: Some(pb::Freshness { min_log_position: Some(position), wait, ..Default::default() }),
     };
     let beyond = trading.list_tables(at(1_000, None)).await.unwrap_err();
     assert_eq!(codes(&beyond), (Code::FailedPrecondition, "position-beyond-head".to_owned()));
@@ -173,4 +173,25 @@ async fn a_position_that_is_not_there_yet_is_an_honest_no() {
     let wait = Some(prost_types::Duration { seconds: 5, nanos: 0 });
     let told = soon(trading.list_tables(at(1, wait))).await.unwrap().into_inner().as_of.unwrap();
     assert!(told.position >= 1);
+}
+
+#[tokio::test]
+async fn the_past_is_asked_for_as_in_rest() {
+    let served = Served::ready().await;
+    served.desk.keep_past(3).await;
+    let mut trading = served.trading(Role::Viewer).await;
+    let asked = |as_of: &str| Some(pb::Freshness { as_of: as_of.to_owned(), ..Default::default() });
+    let page =
+        trading.query_table(pb::QueryTableRequest { freshness: asked("1"), ..query("event_counts") }).await;
+    let page = page.unwrap().into_inner();
+    assert_eq!((page.as_of.unwrap().position, page.rows.len()), (1, 1));
+    let list =
+        trading.list_tables(pb::ListTablesRequest { freshness: asked("1") }).await.unwrap().into_inner();
+    assert_eq!(list.as_of.unwrap().position, 1);
+    for (as_of, code) in [("99999", Code::FailedPrecondition), ("yesterday", Code::InvalidArgument)] {
+        let message = pb::QueryTableRequest { freshness: asked(as_of), ..query("event_counts") };
+        assert_eq!(trading.query_table(message).await.unwrap_err().code(), code, "{as_of}");
+    }
+    let status = trading.get_status(pb::GetStatusRequest { freshness: asked("1") }).await.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
 }

@@ -23,6 +23,8 @@ async fn every_service_is_listed_and_described_with_its_words() {
         "stele.api.v1.TradingService",
         "stele.api.v1.LogService",
         "stele.api.v1.AccessService",
+        "stele.api.v1.ProjectionService",
+        "stele.api.v1.AuditService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
     ] {

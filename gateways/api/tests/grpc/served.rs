@@ -11,8 +11,10 @@ use stele_commands::stop::{self, Stop, Stopper};
 use stele_domain::access::{Caller, Origin, Role, Scope};
 use stele_domain::ids::Actor;
 use stele_proto::api::v1::access_service_client::AccessServiceClient;
+use stele_proto::api::v1::audit_service_client::AuditServiceClient;
 use stele_proto::api::v1::control_service_client::ControlServiceClient;
 use stele_proto::api::v1::log_service_client::LogServiceClient;
+use stele_proto::api::v1::projection_service_client::ProjectionServiceClient;
 use stele_proto::api::v1::trading_service_client::TradingServiceClient;
 use tokio::task::JoinHandle;
 use tonic::metadata::MetadataValue;
@@ -89,6 +91,14 @@ impl Served {
 
     pub async fn access(&self, role: Role) -> AccessServiceClient<Way> {
         AccessServiceClient::new(self.way(Some(role)).await)
+    }
+
+    pub async fn projections(&self, role: Role) -> ProjectionServiceClient<Way> {
+        ProjectionServiceClient::new(self.way(Some(role)).await)
+    }
+
+    pub async fn audits(&self, role: Role) -> AuditServiceClient<Way> {
+        AuditServiceClient::new(self.way(Some(role)).await)
     }
 }
 

@@ -1,6 +1,9 @@
 //! The example of Go's `golang.org/x/mod/sumdb/note`, and notes of our own.
 
-use super::{KeyError, NoteError, NoteSigner, NoteVerifier, WitnessKey, cosignatures, open, sign, unsigned};
+use super::{
+    KeyError, NoteError, NoteSigner, NoteVerifier, WitnessKey, attest, cosignatures, open, sign, unsigned,
+    vouches,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -144,4 +147,24 @@ fn a_key_is_one_of_a_log_or_of_a_witness_and_never_both() {
     assert_eq!(WitnessKey::parse(&key.replacen('+', "+0", 1)), Err(KeyError::Malformed));
     let renamed = key.replacen("one", "two", 1);
     assert_eq!(WitnessKey::parse(&renamed), Err(KeyError::WrongHash));
+}
+
+#[test]
+fn what_is_attested_is_believed_in_its_context_by_its_key_and_nowhere_else() {
+    let (ours, other) =
+        (NoteSigner::from_seed("stele.log/a", &[7; 32]), NoteSigner::from_seed("stele.log/a", &[8; 32]));
+    let words = attest("stele.audit/v1", "a report\n", &ours);
+    assert_eq!(vouches("stele.audit/v1", "a report\n", &words, ours.verifier()), Ok(()));
+    let wrong = Err(NoteError::WrongSignature { name: "stele.log/a".to_owned() });
+    assert_eq!(vouches("stele.audit/v2", "a report\n", &words, ours.verifier()), wrong);
+    assert_eq!(vouches("stele.audit/v1", "a report \n", &words, ours.verifier()), wrong);
+    let unsigned = Err(NoteError::Unsigned { name: "stele.log/a".to_owned() });
+    assert_eq!(vouches("stele.audit/v1", "a report\n", &words, other.verifier()), unsigned);
+    // Nor is it the signature of a note with the same bytes.
+    let note = format!("stele.audit/v1\na report\n\n\u{2014} {words}\n");
+    assert_eq!(
+        open(&note, ours.verifier()),
+        Ok("stele.audit/v1\na report\n"),
+        "which is why no note begins so"
+    );
 }

@@ -7,7 +7,7 @@ use crate::archive::Gate;
 use crate::checkpoint::Checkpoint;
 use crate::embedded::EmbeddedLog;
 use crate::errors::storage as failed;
-use crate::format::COSIGNED_FILE;
+use crate::format::{COSIGNED_FILE, to_u64};
 use crate::note::{NoteError, NoteVerifier, WitnessKey, cosignatures};
 use crate::observe;
 use crate::shared::Cosigned;
@@ -16,7 +16,10 @@ use crate::tree::Hash;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::{Certificate, Client, StatusCode, Url, redirect};
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use stele_domain::causes::with_causes;
@@ -29,6 +32,9 @@ const ANSWER_BYTES_MAX: usize = 32 * 1024;
 
 /// How often in one export the server may say that it knows another size than it was asked with.
 const SIZES_MAX: usize = 4;
+
+/// Largest file of authorities that is read: 1 MiB, a few hundred certificates.
+const CA_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The media type of the answer that names a size.
 const SIZE_TYPE: &str = "text/x.tlog.size";
@@ -54,12 +60,36 @@ enum Answer {
     KnowsAnother,
 }
 
+/// What asks a server, and believes those who are in a file of certificates, or whom the operating system believes.
+pub(super) fn client(ca_file: Option<&Path>, answer_max: Duration) -> Result<Client, WitnessError> {
+    let unusable = |error: reqwest::Error| WitnessError::Unusable(with_causes(&error));
+    let mut builder = Client::builder().timeout(answer_max).redirect(redirect::Policy::none());
+    if let Some(path) = ca_file {
+        builder = builder.tls_certs_only(authorities(path)?);
+    }
+    builder.build().map_err(unusable)
+}
+
+/// The certificates of a file, at least one.
+fn authorities(path: &Path) -> Result<Vec<Certificate>, WitnessError> {
+    let unusable =
+        |why: String| WitnessError::Unusable(format!("the authorities in {}: {why}", path.display()));
+    let mut text = vec![];
+    let read = File::open(path).and_then(|file| file.take(CA_BYTES_MAX + 1).read_to_end(&mut text));
+    read.map_err(|error| unusable(error.to_string()))?;
+    if to_u64(text.len()) > CA_BYTES_MAX {
+        return Err(unusable(format!("the file has more than {CA_BYTES_MAX} bytes")));
+    }
+    let found = Certificate::from_pem_bundle(&text).map_err(|error| unusable(with_causes(&error)))?;
+    if found.is_empty() { Err(unusable("no certificate (PEM) is in it".to_owned())) } else { Ok(found) }
+}
+
 impl Server {
     /// A client of the server at a prefix. Nothing is sent yet.
     pub(super) fn new(
         prefix: &str,
+        client: Client,
         keys: Vec<WitnessKey>,
-        answer_max: Duration,
         storage: Arc<dyn Storage>,
         gate: Arc<Gate>,
     ) -> Result<Self, WitnessError> {
@@ -69,8 +99,6 @@ impl Server {
         if keys.is_empty() {
             return Err(WitnessError::Unusable("no key says whose cosignatures count".to_owned()));
         }
-        let client = Client::builder().timeout(answer_max).redirect(redirect::Policy::none()).build();
-        let client = client.map_err(|error| WitnessError::Unusable(with_causes(&error)))?;
         Ok(Self { client, url, keys, storage, gate, disk: Disk::default() })
     }
 

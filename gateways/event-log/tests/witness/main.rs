@@ -10,8 +10,12 @@
 #[path = "../../../../tests/support/witness.rs"]
 mod outside;
 
+#[path = "../../../../tests/support/certificates.rs"]
+mod certificates;
+
 mod file;
 mod server;
+mod tls;
 
 use std::fs;
 use std::path::Path;

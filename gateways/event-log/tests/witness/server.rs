@@ -2,7 +2,7 @@
 
 use crate::outside::{Memory, Mood, NAME, TestWitness, key_text};
 use crate::{Working, commits, contradiction, copied, fill, open, options, until};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stele_domain::port::event_log::Position;
@@ -14,7 +14,12 @@ use stele_event_log::{
 };
 
 fn at(url: String) -> WitnessOptions {
-    options(WitnessAt::Server { url, keys: vec![WitnessKey::parse(&key_text()).unwrap()] })
+    vouched_for(url, None)
+}
+
+/// A server that one of these certificates has to vouch for.
+pub fn vouched_for(url: String, ca_file: Option<PathBuf>) -> WitnessOptions {
+    options(WitnessAt::Server { url, keys: vec![WitnessKey::parse(&key_text()).unwrap()], ca_file })
 }
 
 fn witness(log: &Arc<EmbeddedLog>, directory: &Path, server: &TestWitness) -> Witness {

@@ -33,8 +33,8 @@ impl LakeTable {
         let age_ms = i64::try_from(age.max(SWEEP_AGE_MIN).as_millis()).unwrap_or(i64::MAX);
         let before_ms = self.clock.now().millis().saturating_sub(age_ms);
         let under = self.blob(LOG)?;
-        let begin = self.name().len().saturating_add(1);
-        let root = stele_domain::port::blob_store::BlobName::new(self.name());
+        let begin = self.folder.len().saturating_add(1);
+        let root = stele_domain::port::blob_store::BlobName::new(&self.folder);
         let root = root.map_err(|error| LakeError::damaged(self.name(), "", error.to_string()))?;
         let (mut swept, mut after) = (Swept::default(), None);
         loop {

@@ -56,12 +56,6 @@ impl MemoryStore {
             rebuilds: Arc::clone(&self.rebuilds),
         }))
     }
-
-    fn still(&self) -> Result<Arc<dyn ReadStore>, StoreError> {
-        let still = Self::new(&self.schemas)?;
-        *still.write() = self.read().clone();
-        Ok(Arc::new(still))
-    }
 }
 
 impl Rebuilding for MemoryStore {
@@ -82,10 +76,6 @@ impl Rebuilding for MemoryStore {
 
     fn claim(&self, wanted: Wanted) -> PortFuture<'_, Result<Box<dyn Claim>, StoreError>> {
         Box::pin(ready(self.claimed(&wanted)))
-    }
-
-    fn snapshot(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
-        Box::pin(ready(self.still()))
     }
 
     fn drop_old<'a>(&'a self, projection: &'a str) -> PortFuture<'a, Result<(), StoreError>> {

@@ -1,14 +1,16 @@
 //! One table in memory: rows by key, the order of their positions, and the indexes its definition asks for.
 
 use super::Usage;
+use super::rows::{Rows, Stored};
 use crate::packed::Packed;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Bound;
 use std::sync::Arc;
 use stele_domain::port::event_log::Direction;
 use stele_domain::port::read_store::{
-    Cell, Cursor, Key, Order, PAGE_ROWS_MAX, Retention, Row, ScanQuery, StoreError, Table,
+    Cell, Cursor, Key, Order, PAGE_ROWS_MAX, Retention, ScanQuery, StoreError, Table,
 };
 
 /// Where a row stands in the order of positions.
@@ -18,18 +20,12 @@ type Place = (i64, Arc<Key>);
 #[derive(Clone)]
 pub struct Shelf {
     table: Table,
-    rows: BTreeMap<Arc<Key>, Stored>,
+    rows: Rows,
     /// Empty when the key order is the order of positions already.
     order: BTreeSet<Place>,
     indexes: Vec<Index>,
     bytes: usize,
     cut_rows: u64,
-}
-
-#[derive(Clone)]
-struct Stored {
-    position: i64,
-    packed: Packed,
 }
 
 /// Rows by the value of one column. Values are kept as digests of eight bytes, for most of them are texts that the
@@ -40,7 +36,14 @@ struct Index {
     column: usize,
     /// Another one in every process, so that nobody outside can choose values that meet.
     digests: RandomState,
-    entries: BTreeSet<(u64, Place)>,
+    entries: HashMap<u64, Places>,
+}
+
+/// The rows with one value: mostly one, for most values are ids.
+#[derive(Clone)]
+enum Places {
+    One(Place),
+    Many(BTreeSet<Place>),
 }
 
 type Candidates<'s> = Box<dyn Iterator<Item = &'s Arc<Key>> + 's>;
@@ -49,7 +52,14 @@ impl Shelf {
     pub fn new(table: Table) -> Self {
         let columns = table.indexes.iter().filter_map(|name| table.index_of(name));
         let indexes = columns.map(Index::new).collect();
-        Self { table, rows: BTreeMap::new(), order: BTreeSet::new(), indexes, bytes: 0, cut_rows: 0 }
+        Self {
+            table,
+            rows: Rows::new(table.append_only),
+            order: BTreeSet::new(),
+            indexes,
+            bytes: 0,
+            cut_rows: 0,
+        }
     }
 
     pub fn usage(&self) -> Usage {
@@ -65,16 +75,13 @@ impl Shelf {
         self.table.append_only && self.rows.get(key).is_some_and(|stored| stored.packed != *packed)
     }
 
-    pub fn put(&mut self, key: Arc<Key>, row: &Row, packed: Packed) {
+    pub fn put(&mut self, key: Arc<Key>, position: i64, packed: Packed) {
         self.take(&key);
-        let position = self.table.position_of(row);
         if !self.table.key_is_position() {
             self.order.insert((position, key.clone()));
         }
         for index in &mut self.indexes {
-            if let Some(cell) = row.0.get(index.column) {
-                index.entries.insert((index.digest(cell), (position, key.clone())));
-            }
+            index.insert(packed.cell(index.column), (position, key.clone()));
         }
         self.bytes += packed.len();
         self.rows.insert(key, Stored { position, packed });
@@ -87,17 +94,16 @@ impl Shelf {
     /// Takes the place of the rows with this text in a column, by those of another shelf of the same table.
     pub fn replace_rows(&mut self, column: &str, value: &str, by: &Self) {
         let Some(column) = self.table.index_of(column) else { return };
-        let value = Cell::text(value);
-        let own = |shelf: &Self| -> Vec<(Arc<Key>, Packed)> {
+        let value = Packed::bytes_of(&Cell::text(value));
+        let own = |shelf: &Self| -> Vec<(Arc<Key>, Stored)> {
             let rows = shelf.rows.iter().filter(|(_, stored)| stored.packed.cell(column) == value);
-            rows.map(|(key, stored)| (key.clone(), stored.packed.clone())).collect()
+            rows.map(|(key, stored)| (key.clone(), stored.clone())).collect()
         };
         for (key, _) in own(self) {
             self.take(&key);
         }
-        for (key, packed) in own(by) {
-            let row = packed.row();
-            self.put(key, &row, packed);
+        for (key, Stored { position, packed }) in own(by) {
+            self.put(key, position, packed);
         }
         self.cut();
     }
@@ -114,19 +120,19 @@ impl Shelf {
 
     fn oldest(&self) -> Option<Arc<Key>> {
         if self.table.key_is_position() {
-            self.rows.first_key_value().map(|(key, _)| key.clone())
+            self.rows.first_key().cloned()
         } else {
             self.order.first().map(|(_, key)| key.clone())
         }
     }
 
     fn take(&mut self, key: &Key) {
-        let Some((key, stored)) = self.rows.remove_entry(key) else { return };
+        let Some((key, stored)) = self.rows.remove(key) else { return };
         self.bytes -= stored.packed.len();
         let place = (stored.position, key);
         self.order.remove(&place);
         for index in &mut self.indexes {
-            index.entries.remove(&(index.digest(&stored.packed.cell(index.column)), place.clone()));
+            index.remove(stored.packed.cell(index.column), &place);
         }
     }
 
@@ -147,21 +153,21 @@ impl Shelf {
         Ok((page, false))
     }
 
-    /// Columns by place instead of by name, and values of the right kind.
-    fn filters(&self, query: &ScanQuery) -> Result<Vec<(usize, Cell)>, StoreError> {
+    /// Columns by place instead of by name, and values of the right kind as rows have them.
+    fn filters(&self, query: &ScanQuery) -> Result<Vec<(usize, Vec<u8>)>, StoreError> {
         let place = |(name, value): &(String, Cell)| {
             let bad = |why| StoreError::BadQuery { table: self.table.name, column: name.clone(), why };
             let at = self.table.index_of(name).ok_or_else(|| bad("there is no such column"))?;
             match value.kind() {
                 Some(kind) if kind != self.table.columns[at].kind => Err(bad("the value is of another kind")),
-                Some(_) | None => Ok((at, value.clone())),
+                Some(_) | None => Ok((at, Packed::bytes_of(value))),
             }
         };
         query.filters.iter().map(place).collect()
     }
 
     /// Every row that may be asked for, in order, after the cursor.
-    fn candidates<'s>(&'s self, query: &'s ScanQuery, filters: &[(usize, Cell)]) -> Candidates<'s> {
+    fn candidates<'s>(&'s self, query: &'s ScanQuery, filters: &[(usize, Vec<u8>)]) -> Candidates<'s> {
         let after = query.after.as_ref();
         let indexed = filters.iter().find_map(|(column, value)| {
             self.indexes.iter().find(|index| index.column == *column).map(|index| (index, value))
@@ -197,46 +203,65 @@ impl Shelf {
     }
 
     fn by_key(&self, direction: Direction, after: Option<&Cursor>) -> Candidates<'_> {
-        let bound = after.map_or(Bound::Unbounded, |cursor| Bound::Excluded(&cursor.key));
-        match direction {
-            Direction::Forward => {
-                Box::new(self.rows.range::<Key, _>((bound, Bound::Unbounded)).map(|(key, _)| key))
-            }
-            Direction::Backward => {
-                Box::new(self.rows.range::<Key, _>((Bound::Unbounded, bound)).rev().map(|(key, _)| key))
-            }
-        }
+        self.rows.keys_after(after.map(|cursor| &cursor.key), direction)
     }
 }
 
 impl Index {
     fn new(column: usize) -> Self {
-        Self { column, digests: RandomState::new(), entries: BTreeSet::new() }
+        Self { column, digests: RandomState::new(), entries: HashMap::new() }
     }
 
-    fn digest(&self, cell: &Cell) -> u64 {
-        self.digests.hash_one(cell)
+    fn insert(&mut self, value: &[u8], place: Place) {
+        match self.entries.entry(self.digests.hash_one(value)) {
+            Entry::Vacant(entry) => {
+                entry.insert(Places::One(place));
+            }
+            Entry::Occupied(mut entry) => match entry.get_mut() {
+                Places::One(only) => {
+                    let both = BTreeSet::from([only.clone(), place]);
+                    entry.insert(Places::Many(both));
+                }
+                Places::Many(places) => {
+                    places.insert(place);
+                }
+            },
+        }
+    }
+
+    fn remove(&mut self, value: &[u8], place: &Place) {
+        let Entry::Occupied(mut entry) = self.entries.entry(self.digests.hash_one(value)) else { return };
+        let empty = match entry.get_mut() {
+            Places::One(only) => only == place,
+            Places::Many(places) => {
+                places.remove(place);
+                places.is_empty()
+            }
+        };
+        if empty {
+            entry.remove();
+        }
     }
 
     /// Every row with this value, and hardly ever one with another, in the order of their positions.
-    fn places(&self, value: &Cell, direction: Direction, after: Option<&Cursor>) -> Candidates<'_> {
-        let digest = self.digest(value);
-        let entry = |position, key: Key| (digest, (position, Arc::new(key)));
-        let bound = after.map(|cursor| Bound::Excluded(entry(cursor.position, cursor.key.clone())));
-        let first = || Bound::Included(entry(i64::MIN, Key(vec![])));
-        let last = || Bound::Excluded(entry(i64::MAX, Key(vec![])));
+    fn places(&self, value: &[u8], direction: Direction, after: Option<&Cursor>) -> Candidates<'_> {
+        let after = after.map(|cursor| (cursor.position, Arc::new(cursor.key.clone())));
+        let places = match self.entries.get(&self.digests.hash_one(value)) {
+            None => return Box::new(std::iter::empty()),
+            Some(Places::Many(places)) => places,
+            Some(Places::One(only)) => {
+                let asked = after.is_none_or(|after| match direction {
+                    Direction::Forward => *only > after,
+                    Direction::Backward => *only < after,
+                });
+                return Box::new(asked.then_some(&only.1).into_iter());
+            }
+        };
+        let bound = after.map_or(Bound::Unbounded, Bound::Excluded);
         match direction {
-            // A cursor may be anybody's text: one past every place must not turn the range around.
-            Direction::Forward if after.is_some_and(|cursor| cursor.position == i64::MAX) => {
-                Box::new(std::iter::empty())
-            }
-            Direction::Forward => {
-                let range = (bound.unwrap_or_else(first), last());
-                Box::new(self.entries.range(range).map(|(_, (_, key))| key))
-            }
+            Direction::Forward => Box::new(places.range((bound, Bound::Unbounded)).map(|(_, key)| key)),
             Direction::Backward => {
-                let range = (first(), bound.unwrap_or_else(last));
-                Box::new(self.entries.range(range).rev().map(|(_, (_, key))| key))
+                Box::new(places.range((Bound::Unbounded, bound)).rev().map(|(_, key)| key))
             }
         }
     }

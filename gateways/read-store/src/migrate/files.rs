@@ -119,6 +119,16 @@ pub const FILES: &[Migration] = &[
         file: "0023_rebuild.sql",
         sql: include_str!("../../../../migrations/0023_rebuild.sql"),
     },
+    Migration {
+        version: 24,
+        file: "0024_parkings.sql",
+        sql: include_str!("../../../../migrations/0024_parkings.sql"),
+    },
+    Migration {
+        version: 25,
+        file: "0025_tiering.sql",
+        sql: include_str!("../../../../migrations/0025_tiering.sql"),
+    },
 ];
 
 /// What the desk's role may do, said anew after every run.

@@ -178,6 +178,8 @@ impl From<sqlx::Error> for Failure {
                 "53100" => Self::Trouble(Trouble::DiskFull(error)),
                 "25006" => Self::Trouble(Trouble::ReadOnly(error)),
                 "57014" => Self::Trouble(Trouble::Slow(error)),
+                // A check of the table, by its name.
+                "23514" if said.constraint().is_some() => Self::Data(error.to_string()),
                 // No such table, function or column; a row without a partition, which was dropped just now and is
                 // made again at the next try.
                 "42P01" | "42883" | "42703" | "23514" => Self::Trouble(Trouble::Missing(error)),

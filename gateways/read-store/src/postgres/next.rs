@@ -8,7 +8,7 @@ use super::pool::Pool;
 use super::room::Rooms;
 use super::side::Side;
 use super::values::Parameters;
-use super::{Options, PostgresStore, READ_ONLY};
+use super::{Options, PostgresStore};
 use claim::Held;
 use sqlx::Row as _;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
@@ -17,7 +17,7 @@ use std::time::Duration;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
-    Claim, OldTables, ReadStore, Rebuild, RebuildPhase, Rebuilding, Schema, StoreError, Wanted,
+    Claim, OldTables, Rebuild, RebuildPhase, Rebuilding, Schema, StoreError, Wanted,
 };
 use stele_domain::time::Timestamp;
 use tokio::time::timeout;
@@ -161,24 +161,6 @@ impl PostgresStore {
         }
     }
 
-    /// The same tables through one connection in one transaction, which sees them as they are now.
-    async fn still(&self) -> Result<Arc<dyn ReadStore>, StoreError> {
-        self.ready().await?;
-        let mut connection = self.readers.make().await?;
-        let begun = sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-        begun
-            .execute(&mut connection)
-            .await
-            .map_err(|error| Failure::from(error).into_store("the tables"))?;
-        let terms = self.options.terms(1, self.options.write, READ_ONLY);
-        let still = Self {
-            readers: Pool::pinned(self.address.clone(), terms, connection),
-            ..Self::at(self.address.clone(), self.side, &self.schemas, self.options.clone())
-        };
-        still.ready.assume();
-        Ok(Arc::new(still))
-    }
-
     async fn dropped_old(&self, projection: &str) -> Result<(), StoreError> {
         let schema = self.schema(projection)?;
         self.ready().await?;
@@ -203,10 +185,6 @@ impl Rebuilding for PostgresStore {
 
     fn claim(&self, wanted: Wanted) -> PortFuture<'_, Result<Box<dyn Claim>, StoreError>> {
         Box::pin(self.claimed(wanted))
-    }
-
-    fn snapshot(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
-        Box::pin(self.still())
     }
 
     fn drop_old<'a>(&'a self, projection: &'a str) -> PortFuture<'a, Result<(), StoreError>> {

@@ -1,26 +1,20 @@
-//! Partitions: made before the rows that need them, dropped when their table's policy says so; and tables that
-//! are emptied to be folded again. All through functions of the owner's, so that the desk's role needs no right
+//! Partitions that are made before the rows that need them, and tables that are emptied to be folded again. All through functions of the owner's, so that the desk's role needs no right
 //! to change a table.
 
 use super::PostgresStore;
 use super::digests;
 use super::error::Failure;
-use super::side::Side;
 use super::values::Parameters;
 use super::write;
 use sqlx::Row as _;
-use sqlx::postgres::{PgArguments, PgConnection, PgRow};
+use sqlx::postgres::PgConnection;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{PoisonError, RwLock};
 use stele_domain::port::read_store::StoreError;
-use tokio::time::Instant;
 
 const SERIES: &str = "SELECT table_name FROM read_model.storage_policy";
 const ENSURE: &str =
     "SELECT p.from_position, p.to_position FROM read_model.ensure_partition($1::text, $2::bigint) AS p";
-const DROP_EXPIRED: &str =
-    "SELECT d.table_name, d.partition_name, d.rows_cut FROM read_model.drop_expired() AS d";
 const START_OVER: &str = "SELECT read_model.start_over($1::text, $2::text[])";
 
 /// Where a row of a history goes.
@@ -31,39 +25,12 @@ pub struct Place {
 }
 
 /// The partitions that are known to be there. What is not known is asked for.
+#[derive(Default)]
 pub struct Rooms {
     ranges: RwLock<BTreeMap<&'static str, Vec<(i64, i64)>>>,
-    /// How often old ones are dropped, and when next.
-    tidy: Duration,
-    next: Mutex<Instant>,
-}
-
-/// A partition that was dropped because its rows were older than their table keeps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DroppedPartition {
-    /// The table.
-    pub table: String,
-    /// The partition.
-    pub partition: String,
-    /// How many rows went with it.
-    pub rows: u64,
 }
 
 impl Rooms {
-    pub fn new(tidy: Duration) -> Self {
-        Self { ranges: RwLock::default(), tidy, next: Mutex::new(Instant::now() + tidy) }
-    }
-
-    /// Whether it is time to drop what is old; whoever is told so does it.
-    fn is_due(&self) -> bool {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = Instant::now() >= *next;
-        if due {
-            *next = Instant::now() + self.tidy;
-        }
-        due
-    }
-
     /// These tables are histories.
     pub fn know(&self, series: impl Iterator<Item = &'static str>) {
         let mut rooms = self.ranges.write().unwrap_or_else(PoisonError::into_inner);
@@ -120,42 +87,6 @@ impl PostgresStore {
             crate::observe::partition(place.table, from, to);
         }
         Ok(())
-    }
-
-    /// Drops what is old, when it is time to.
-    pub(super) async fn tidy(&self) {
-        if self.side == Side::Live
-            && self.rooms.is_due()
-            && let Err(error) = self.drop_expired().await
-        {
-            crate::observe::untidy(&error);
-        }
-    }
-
-    /// Drops what is older than the storage policies keep, and says what went. A store that writes does this by
-    /// itself, see [`Options::tidy`](super::Options). What a table must keep stays, and every answer says how many
-    /// rows are gone.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`].
-    pub async fn drop_expired(&self) -> Result<Vec<DroppedPartition>, StoreError> {
-        self.ready().await?;
-        let rows = self.writers.ask(DROP_EXPIRED.into(), PgArguments::default()).await;
-        let read = |row: &PgRow| {
-            let rows = u64::try_from(row.try_get::<i64, _>(2)?).unwrap_or(0);
-            Ok(DroppedPartition { table: row.try_get(0)?, partition: row.try_get(1)?, rows })
-        };
-        let dropped =
-            rows.and_then(|rows| Ok(rows.iter().map(read).collect::<Result<Vec<_>, sqlx::Error>>()?));
-        let dropped = dropped.map_err(|failure| failure.into_store("the partitions"))?;
-        if !dropped.is_empty() {
-            self.rooms.forget();
-        }
-        for partition in &dropped {
-            crate::observe::dropped(partition);
-        }
-        Ok(dropped)
     }
 
     /// Empties every projection whose rows were made by another version, or kept without their digests, so that it is

@@ -87,7 +87,7 @@ impl TableSql {
             put: put(table, side).into(),
             delete: delete(table, side, &key).into(),
             get: get(table, side, &key, &wire).into(),
-            copy: copy(table, side).into(),
+            copy: copy(table, side, table.name).into(),
             by_key: key.clone(),
             by_position,
             key,
@@ -98,6 +98,11 @@ impl TableSql {
     /// The key columns in key order.
     pub fn key(&self) -> &[Column] {
         &self.key
+    }
+
+    /// As [`TableSql::copy`], into a table with the same columns whose name is made of this one's.
+    pub fn copy_into(&self, name: &str) -> Sql {
+        copy(&self.table, self.side, name).into()
     }
 
     /// The columns that rows are ordered by.
@@ -221,9 +226,9 @@ fn put(table: &Table, side: Side) -> String {
     )
 }
 
-fn copy(table: &Table, side: Side) -> String {
+fn copy(table: &Table, side: Side, into: &str) -> String {
     let columns = list(table.columns, |c| format!("{:?}", c.name));
-    format!("COPY {}.{:?} ({columns}) FROM STDIN (FORMAT binary)", side.schema(), table.name)
+    format!("COPY {}.{into:?} ({columns}) FROM STDIN (FORMAT binary)", side.schema())
 }
 
 fn delete(table: &Table, side: Side, key: &[Column]) -> String {

@@ -55,6 +55,8 @@ pub struct Prepared {
 /// Why a transaction was given up.
 enum Stop {
     Failure(&'static str, Failure),
+    /// Rows of this table.
+    Rows(&'static str, Failure),
     Refused(StoreError),
 }
 
@@ -152,7 +154,6 @@ impl PostgresStore {
                 for batch in &prepared.batches {
                     self.reached.moved(batch.projection, batch.checkpoint);
                 }
-                self.tidy().await;
                 Ok(())
             }
             Ok(Err(Stop::Refused(error))) => {
@@ -166,7 +167,8 @@ impl PostgresStore {
                 }
                 Err(error)
             }
-            Ok(Err(Stop::Failure(what, failure))) => {
+            Ok(Err(Stop::Rows(table, Failure::Data(why)))) => Err(StoreError::Refused { table, why }),
+            Ok(Err(Stop::Failure(what, failure) | Stop::Rows(what, failure))) => {
                 // A partition may have been dropped under us.
                 self.rooms.forget();
                 Err(failure.into_store(what))
@@ -195,7 +197,7 @@ impl PostgresStore {
         self.move_checkpoints(connection, &prepared.batches).await?;
         for (name, work) in prepared.works.iter().flatten() {
             let sql = self.table(name).map_err(Stop::Refused)?;
-            let failed = |failure| Stop::Failure(sql.table.name, failure);
+            let failed = |failure| Stop::Rows(sql.table.name, failure);
             if self.side == Side::Next && sql.table.append_only && work.puts.len() >= COPIED_ROWS_MIN {
                 copy::rows(connection, sql, &work.puts).await.map_err(failed)?;
                 continue;

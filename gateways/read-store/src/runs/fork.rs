@@ -1,5 +1,6 @@
 //! A state of the runs with what was folded onto it: the changes in memory, the rest read through.
 
+use super::forget::Begun;
 use super::merge::merged;
 use super::walk::Moment;
 use super::{Runs, aside};
@@ -23,6 +24,8 @@ pub struct StateFork(Arc<Forked>);
 
 struct Forked {
     runs: Arc<Runs>,
+    /// Held so that the state stays.
+    _begun: Begun,
     /// As of when rows are read that were not changed here.
     moment: Moment,
     histories: Histories,
@@ -36,8 +39,9 @@ struct Forked {
 
 impl StateFork {
     /// Begins with the state at a position at which one is kept.
-    pub fn of(runs: Arc<Runs>, position: Position, histories: Histories) -> Result<Self, StoreError> {
-        let moment = Moment::UpTo(position.0);
+    pub fn of(begun: Begun, histories: Histories) -> Result<Self, StoreError> {
+        let runs = Arc::clone(begun.runs());
+        let moment = Moment::UpTo(begun.at().0);
         let mut base = BTreeMap::new();
         let mut digests = BTreeMap::new();
         for projection in runs.tables.projections() {
@@ -47,7 +51,7 @@ impl StateFork {
         }
         let over = MemoryStore::onward(&runs.tables.schemas, base.clone())?;
         let changed = RwLock::default();
-        Ok(Self(Arc::new(Forked { runs, moment, histories, base, digests, over, changed })))
+        Ok(Self(Arc::new(Forked { runs, _begun: begun, moment, histories, base, digests, over, changed })))
     }
 
     async fn aside<T: Send + 'static>(
@@ -211,6 +215,11 @@ impl ReadStore for StateFork {
         projection: &'a str,
     ) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>> {
         Box::pin(std::future::ready(self.0.digests(projection)))
+    }
+
+    fn still(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
+        let why = "a fork changes under whoever reads it: fork the same state once more instead";
+        Box::pin(std::future::ready(Err(StoreError::Invalid(why.to_owned()))))
     }
 
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {

@@ -17,7 +17,7 @@ use stele_domain::port::state_store::Histories;
 
 impl Runs {
     pub fn load(&self, keys: &[RowKey], moment: Moment) -> Result<Vec<Option<Row>>, StoreError> {
-        let snapshot = self.database.snapshot();
+        let snapshot = self.snapshot();
         let mut rows = Vec::with_capacity(keys.len());
         for key in keys {
             let named = self.tables.table(key.table)?;
@@ -28,7 +28,7 @@ impl Runs {
 
     pub fn row(&self, table: &str, key: &Key, moment: Moment) -> Result<Answer<Option<Row>>, StoreError> {
         let named = self.tables.table(table)?;
-        let snapshot = self.database.snapshot();
+        let snapshot = self.snapshot();
         let value = self.find(&snapshot, &named, key, moment)?;
         self.answered(&snapshot, &named, value, moment)
     }
@@ -38,7 +38,7 @@ impl Runs {
         let filters = filters(&named.table, query)?;
         let asked = Asked::of(&named, query, &filters)?;
         let limit = query.limit.clamp(1, PAGE_ROWS_MAX);
-        let snapshot = self.database.snapshot();
+        let snapshot = self.snapshot();
         let mut rows = Vec::with_capacity(limit.min(64));
         let mut more = false;
         let (space, way) = match &asked.index {
@@ -141,7 +141,7 @@ impl Runs {
     /// What everything that a projection has written comes to.
     pub fn digests(&self, projection: &str, moment: Moment) -> Result<(Checkpoint, Vec<Digest>), StoreError> {
         let version = self.tables.schema(projection)?.version;
-        let snapshot = self.database.snapshot();
+        let snapshot = self.snapshot();
         let at = self.checkpoint(&snapshot, projection, moment)?;
         let of_this = at.version == version;
         let digests = if of_this { self.parts(&snapshot, projection, moment)? } else { vec![] };

@@ -1,5 +1,6 @@
 //! The runs as past states: which there are, what they come to, and stores that begin with one.
 
+use super::forget::Begun;
 use super::fork::StateFork;
 use super::walk::{Moment, Walk};
 use super::write::STATES;
@@ -19,12 +20,12 @@ impl Runs {
     }
 
     /// The positions of the states up to one, in an order.
-    fn states(
+    pub fn states(
         &self,
         up_to: Position,
         direction: Direction,
     ) -> impl Iterator<Item = Result<Position, StoreError>> {
-        let snapshot = self.database.snapshot();
+        let snapshot = self.snapshot();
         let high = [STATES, &up_to.0.to_be_bytes(), &[0]].concat().min(keys::end_of(STATES));
         let mut entries = Walk::new(&snapshot, &self.marks, (STATES.to_vec(), high), direction, Moment::Only);
         let mut found = vec![];
@@ -94,8 +95,8 @@ impl StateStore for RunStore {
             let runs = self.0.clone();
             let forked = move |on: &Runs| {
                 on.every_state()?;
-                let at = on.state_before(position)?;
-                Ok(Arc::new(StateFork::of(runs, at, histories)?) as Arc<dyn Fork>)
+                let begun = Begun::before(runs, position)?;
+                Ok(Arc::new(StateFork::of(begun, histories)?) as Arc<dyn Fork>)
             };
             aside(&self.0, forked).await
         })
@@ -108,6 +109,17 @@ impl StateStore for RunStore {
                 runs.keep(changes)
             };
             aside(&self.0, kept).await
+        })
+    }
+
+    fn forget(&self, positions: Vec<Position>) -> PortFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let forgotten = move |runs: &Runs| {
+                runs.every_state()?;
+                runs.forget(&positions)?;
+                runs.settle()
+            };
+            aside(&self.0, forgotten).await
         })
     }
 

@@ -67,6 +67,11 @@ impl Tables {
         self.named.get(name).copied().ok_or_else(|| StoreError::UnknownTable(name.to_owned()))
     }
 
+    /// The table whose names begin so.
+    pub fn ordered(&self, ordinal: u16) -> Option<Named> {
+        self.named.values().find(|named| named.ordinal == ordinal).copied()
+    }
+
     /// A table that a projection may write: its own, or one that is shared.
     pub fn may_write(&self, schema: &Schema, name: &str) -> Option<&Table> {
         let named = self.named.get(name)?;

@@ -53,7 +53,7 @@ impl Runs {
         let mut moved = heads.clone();
         let mut gathered = Gathered {
             runs: self,
-            snapshot: self.database.snapshot(),
+            snapshot: self.snapshot(),
             moment: self.now(),
             batch: self.database.batch(),
             made: BTreeMap::new(),
@@ -246,6 +246,7 @@ impl Gathered<'_> {
             self.batch.insert(&self.runs.marks, [STATES, &at.0.to_be_bytes()].concat(), b"");
         }
         let durability = every.then_some(PersistMode::SyncData);
-        self.batch.durability(durability).commit().map_err(|error| self.runs.failed(error))
+        let runs = self.runs;
+        runs.commit(self.batch.durability(durability)).map_err(|error| runs.failed(error))
     }
 }

@@ -30,7 +30,7 @@ impl Clock for Standing {
 }
 
 /// A log with every kind of event, some of them several times.
-async fn log() -> Arc<dyn EventLog> {
+pub async fn log() -> Arc<dyn EventLog> {
     let log = Arc::new(MemoryLog::new(Arc::new(Standing)));
     for round in 0..3 {
         for (number, event) in codec::samples().iter().enumerate() {

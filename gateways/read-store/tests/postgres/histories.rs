@@ -1,16 +1,10 @@
-//! Histories in partitions: made when needed, dropped when allowed, and every answer says what is gone.
+//! Histories in partitions, which are made when a row needs one. How they leave and come back stands in `gateways/lake/tests/tiering`.
 
 use crate::fixture::{OTHERS, SCHEMAS, STEPS, batch, digest, named, put, step, thing};
 use crate::server::{Database, server};
 use sqlx::Row as _;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use stele_domain::port::event_log::Position;
-use stele_domain::port::read_store::table::column;
-use stele_domain::port::read_store::{
-    Batch, Cell, Change, Checkpoint, ColumnKind, Key, ReadStore, Retention, Row, ScanQuery, Schema,
-    StoreError, Table,
-};
-use stele_domain::time::Timestamp;
+use stele_domain::port::read_store::{Batch, Checkpoint, ReadStore, ScanQuery, Schema, StoreError};
 use stele_read_store::{Options, PostgresStore};
 
 async fn database() -> Database {
@@ -75,97 +69,6 @@ async fn two_processes_that_need_the_same_partition_make_it_once() {
         assert_eq!([first.is_ok(), second.is_ok()].iter().filter(|ok| **ok).count(), 1);
     }
     assert_eq!(partitions(&database).await.len(), 10);
-}
-
-/// A history that says when.
-const TIMED: Table = Table {
-    name: "timed",
-    doc: "A row a day.",
-    columns: &[
-        column("position", ColumnKind::Int64, "Where."),
-        column("recorded_at", ColumnKind::Timestamp, "When."),
-    ],
-    key: &["position"],
-    indexes: &[],
-    retention: Retention::Newest { rows: 25, bytes: 1 << 20 },
-    append_only: true,
-};
-
-const TIMED_SCHEMAS: &[Schema] =
-    &[Schema { projection: "timed", version: 1, tables: &[TIMED], shared: false }];
-
-fn timed(position: i64, days_ago: u64) -> Change {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    let then = now.checked_sub(Duration::from_secs(days_ago * 86_400)).unwrap();
-    let at = Timestamp::from_micros(i64::try_from(then.as_micros()).unwrap());
-    Change::Put { table: TIMED.name, row: Row(vec![Cell::Int(position), Cell::Time(at)]) }
-}
-
-async fn timed_database() -> Database {
-    server().await.database_with(TIMED_SCHEMAS, 10).await
-}
-
-/// A row a day for a hundred days, ten in each partition.
-async fn filled_timed(database: &Database) -> PostgresStore {
-    let store = database.store(TIMED_SCHEMAS).await;
-    let changes = (0..100).map(|at| timed(at, 99 - u64::try_from(at).unwrap())).collect();
-    store.apply(batch("timed", 0, 100, changes)).await.unwrap();
-    store
-}
-
-#[tokio::test]
-async fn nothing_is_dropped_unless_the_policy_says_so() {
-    let database = timed_database().await;
-    let store = filled_timed(&database).await;
-    assert_eq!(store.drop_expired().await.unwrap(), []);
-    let answer = store.scan(TIMED.name, &ScanQuery::newest(1_000)).await.unwrap();
-    assert_eq!((answer.value.rows.len(), answer.cut_rows), (100, 0));
-}
-
-#[tokio::test]
-async fn old_partitions_are_dropped_oldest_first_and_every_answer_says_so() {
-    let database = timed_database().await;
-    let store = filled_timed(&database).await;
-    let kept = "UPDATE read_model.storage_policy SET retention = '30 days' WHERE table_name = 'timed'";
-    database.run("stele_owner", kept).await.unwrap();
-    let dropped = store.drop_expired().await.unwrap();
-    // A row a day, ten rows a partition: the partitions with a row of the last thirty days stay.
-    let rows: u64 = dropped.iter().map(|partition| partition.rows).sum();
-    assert_eq!((dropped.len(), rows), (7, 70), "{dropped:?}");
-    let answer = store.scan(TIMED.name, &ScanQuery::newest(1_000).reversed()).await.unwrap();
-    assert_eq!((answer.value.rows.len(), answer.cut_rows), (30, 70));
-    assert_eq!(TIMED.position_of(&answer.value.rows[0]), 70, "the oldest went first");
-    let gone = store.get(TIMED.name, &Key(vec![Cell::Int(3)])).await.unwrap();
-    assert_eq!((gone.value, gone.cut_rows), (None, 70));
-    // What is dropped can be written again: the partition comes back.
-    store.apply(batch("timed", 100, 101, vec![timed(3, 97)])).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_store_that_writes_drops_what_is_old_by_itself() {
-    let database = timed_database().await;
-    drop(filled_timed(&database).await);
-    let kept = "UPDATE read_model.storage_policy SET retention = '30 days' WHERE table_name = 'timed'";
-    database.run("stele_owner", kept).await.unwrap();
-    let options = Options { tidy: Duration::ZERO, ..Options::default() };
-    let store = PostgresStore::open(&database.app_url(), TIMED_SCHEMAS, options).await.unwrap();
-    let before = store.scan(TIMED.name, &ScanQuery::newest(1)).await.unwrap();
-    assert_eq!(before.cut_rows, 0, "whoever only reads drops nothing");
-    store.apply(batch("timed", 100, 101, vec![timed(100, 0)])).await.unwrap();
-    assert_eq!(store.scan(TIMED.name, &ScanQuery::newest(1)).await.unwrap().cut_rows, 70);
-}
-
-#[tokio::test]
-async fn what_a_table_must_keep_stays_however_old_it_is() {
-    let database = timed_database().await;
-    let store = filled_timed(&database).await;
-    let kept = "UPDATE read_model.storage_policy SET retention = '1 second' WHERE table_name = 'timed'";
-    database.run("stele_owner", kept).await.unwrap();
-    store.drop_expired().await.unwrap();
-    let answer = store.scan(TIMED.name, &ScanQuery::newest(1_000)).await.unwrap();
-    let Retention::Newest { rows, .. } = TIMED.retention else { panic!("{:?}", TIMED.retention) };
-    assert!(answer.value.rows.len() >= rows, "{} rows", answer.value.rows.len());
-    assert!(answer.cut_rows >= 70, "{} cut", answer.cut_rows);
 }
 
 #[tokio::test]

@@ -40,7 +40,9 @@ async fn the_desks_role_changes_rows_and_no_tables() {
     }
     for allowed in [
         "SELECT read_model.ensure_partition('quotes', 5)",
-        "SELECT read_model.drop_expired()",
+        "SELECT count(*) FROM read_model.partition_ages(NULL)",
+        "SELECT read_model.drop_tiered('quotes', 0, 1000000, '{}', '{}', '{}', '{}', '{}')",
+        "SELECT read_model.begin_restore('reference_prices', 0, 1000000)",
         "SELECT read_model.begin_rebuild('quotes', '{quotes}', 1, false)",
         "SELECT read_model.ensure_next_partition('quotes', 5)",
         "INSERT INTO read_model_next.quotes VALUES (5, 'q', 'p', 'first', '', NULL, now(), now())",
@@ -82,6 +84,9 @@ async fn the_owners_functions_touch_only_tables_of_projections() {
             "is no table of a projection",
         ),
         ("SELECT read_model.ensure_next_partition('checkpoints', 5)", "is no history"),
+        ("SELECT read_model.begin_restore('checkpoints', 0, 1000000)", "is no history"),
+        ("SELECT read_model.begin_restore('quotes', 1000000, 1000000)", "can't come back"),
+        ("SELECT read_model.finish_restore('migrations', 0, 1000000, 0)", "is no history"),
     ] {
         let error = database.run("stele_app", call).await.expect_err(call).to_string();
         assert!(error.contains(why), "{call}: {error}");

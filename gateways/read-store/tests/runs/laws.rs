@@ -2,9 +2,11 @@
 
 use crate::fixture::{SCHEMAS, STEPS, THINGS, batch, key, thing};
 use crate::support::{Story, asked, open, questions, things};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{Cell, ReadStore, RowKey, ScanQuery};
-use stele_domain::port::state_store::Histories;
+use stele_domain::port::state_store::{Histories, StateStore};
 use stele_read_store::{MemoryStore, RunStore, States};
 use tempfile::TempDir;
 
@@ -116,4 +118,123 @@ async fn tables_many_times_larger_than_the_memory_are_kept_whole() {
     assert_eq!(count(ScanQuery::by_key(1_000)).await, ROWS);
     assert_eq!(count(ScanQuery::newest(1_000).filter("colour", "blue")).await, ROWS);
     assert_eq!(count(ScanQuery::newest(1_000).filter("colour", "red")).await, 0);
+}
+
+/// Runs are written and merged all the time while a batch comes in: what is visible moves on for that, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_sees_whole_batches_also_while_runs_are_written() {
+    const ROUNDS: u64 = 400;
+    for states in [States::Newest, States::Every] {
+        let directory = TempDir::new().unwrap();
+        let runs = open(directory.path(), Histories::Keep, states);
+        let (settled, written) = (runs.clone(), runs.clone());
+        let writer = tokio::spawn(async move {
+            for round in 0..ROUNDS {
+                let colour = round.to_string();
+                let both = ["a", "b"].map(|id| thing(id, 1, Some(&colour))).to_vec();
+                written.apply(batch("first", round, round + 1, both)).await.unwrap();
+            }
+        });
+        let over = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&over);
+        let merger = std::thread::spawn(move || {
+            while !ended.load(Ordering::SeqCst) {
+                settled.settle().unwrap();
+            }
+        });
+        loop {
+            let answer = runs.scan(THINGS.name, &ScanQuery::by_key(10)).await.unwrap();
+            let colours: Vec<_> = answer.value.rows.iter().map(|row| row.0[2].to_string()).collect();
+            let expected = answer.as_of.0.checked_sub(1).map(|round| vec![round.to_string(); 2]);
+            assert_eq!(colours, expected.unwrap_or_default(), "as of {}", answer.as_of);
+            if answer.as_of == Position(ROUNDS) {
+                break;
+            }
+        }
+        writer.await.unwrap();
+        over.store(true, Ordering::SeqCst);
+        merger.join().unwrap();
+    }
+}
+
+/// Whatever is forgotten, what the other states show is what they showed, also when their rows were read meanwhile.
+#[test]
+fn states_that_are_forgotten_leave_the_others_as_they_were() {
+    fn law(story: Story, which: u32) -> bool {
+        run(async move {
+            let directory = TempDir::new().unwrap();
+            let runs = open(directory.path(), Histories::Keep, States::Every);
+            fed(&runs, &story).await;
+            let all = runs.kept().await.unwrap();
+            let gone = |at: &Position| which >> (at.0 % 32) & 1 == 1;
+            let gone: Vec<Position> = all.iter().copied().filter(gone).collect();
+            // Somebody reads one of those that are to go.
+            let reader = runs.fork(gone.first().copied().unwrap_or_default(), Histories::Keep).await.unwrap();
+            let mut before = vec![];
+            for at in &all {
+                before.push(answers(&*runs.fork(*at, Histories::Keep).await.unwrap()).await);
+            }
+            runs.forget(gone.clone()).await.unwrap();
+            let mut same = answers(&*reader).await
+                == gone.first().map_or_else(Vec::new, |first| {
+                    before[all.iter().position(|at| at == first).unwrap()].clone()
+                })
+                || gone.is_empty();
+            drop(reader);
+            // Again, now that nobody reads; then once more from the disk.
+            runs.forget(gone.clone()).await.unwrap();
+            drop(runs);
+            let runs = open(directory.path(), Histories::Keep, States::Every);
+            let kept = runs.kept().await.unwrap();
+            let newest = all.last();
+            same &= all.iter().all(|at| kept.contains(at) == (!gone.contains(at) || Some(at) == newest));
+            for at in &kept {
+                let expected = &before[all.iter().position(|other| other == at).unwrap()];
+                same &= *expected == answers(&*runs.fork(*at, Histories::Keep).await.unwrap()).await;
+            }
+            same
+        })
+    }
+    let law: fn(Story, u32) -> bool = law;
+    quickcheck::QuickCheck::new().tests(30).quickcheck(law);
+}
+
+/// Everything that a store answers, as text.
+async fn answers(store: &dyn ReadStore) -> Vec<String> {
+    let mut all = vec![format!("{:?}", things(store).await.unwrap())];
+    for (table, query) in questions() {
+        all.push(format!("{table} {query:?}: {:?}", asked(store, table, &query).await.unwrap()));
+    }
+    for projection in ["first", "second"] {
+        all.push(format!("{:?}", store.digests(projection).await.unwrap()));
+    }
+    all
+}
+
+/// Forty states of one row: what is left is the room of two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_forgotten_states_showed_leaves_the_disk() {
+    let directory = TempDir::new().unwrap();
+    let runs = open(directory.path(), Histories::Keep, States::Every);
+    for at in 0..40 {
+        let noise: String = (0..20_000_u64)
+            .map(|i| char::from(b'a' + u8::try_from((i * i * (at + 3) / 7) % 26).unwrap()))
+            .collect();
+        let changes = vec![thing("a", i64::try_from(at).unwrap(), Some(&noise))];
+        runs.apply_all(vec![batch("first", at, at + 1, changes), batch("second", at, at + 1, vec![])])
+            .await
+            .unwrap();
+    }
+    runs.settle().unwrap();
+    let all = runs.kept().await.unwrap();
+    // The journal takes its room beforehand, whatever is in it.
+    let empty = TempDir::new().unwrap();
+    let journal = open(empty.path(), Histories::Keep, States::Every).disk_bytes().await.unwrap();
+    let before = runs.disk_bytes().await.unwrap() - journal;
+    runs.forget(all.iter().copied().filter(|at| *at != Position(20)).collect()).await.unwrap();
+    assert_eq!(runs.kept().await.unwrap(), [20, 40].map(Position));
+    let after = runs.disk_bytes().await.unwrap() - journal;
+    let found = runs.fork(Position(30), Histories::Keep).await.unwrap().load(&[key(THINGS.name, "a")]).await;
+    assert_eq!(THINGS.position_of(found.unwrap()[0].as_ref().unwrap()), 19);
+    assert!(after < before / 2, "{before} bytes became {after}");
 }

@@ -6,7 +6,7 @@ use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
     Cell, Change, Checkpoint, ColumnKind, ReadStore, Row, Schema, StoreError, Table,
 };
-use stele_domain::port::state_store::Histories;
+use stele_domain::port::state_store::{Histories, StateStore};
 use stele_read_store::{RUN_MEMORY_BYTES_MIN, RunError, RunOptions, RunStore, States};
 use tempfile::TempDir;
 
@@ -77,4 +77,16 @@ async fn a_name_longer_than_a_run_can_hold_is_refused_and_changes_nothing() {
     runs.apply(batch("first", 0, 1, vec![Change::Put { table, row: Row(cells) }])).await.unwrap();
     let name = crate::fixture::key(THINGS.name, &long);
     assert!(runs.load(&[name]).await.unwrap()[0].is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn neither_runs_nor_a_fork_of_them_are_shown_as_of_one_moment_and_both_say_what_to_ask_for() {
+    let directory = TempDir::new().unwrap();
+    let runs = open(directory.path(), Histories::Keep, States::Every);
+    runs.apply(batch("first", 0, 1, vec![thing("a", 1, None)])).await.unwrap();
+    let fork = runs.fork(Position(1), Histories::Keep).await.unwrap();
+    for (store, words) in [(&runs as &dyn ReadStore, "the state of a position"), (&*fork, "once more")] {
+        let refused = store.still().await.err().unwrap();
+        assert!(matches!(&refused, StoreError::Invalid(why) if why.contains(words)), "{refused:?}");
+    }
 }

@@ -6,7 +6,7 @@ use stele_domain::codec;
 use stele_domain::port::event_log::StreamId;
 
 /// Every stream that the desk writes, one of each kind.
-const STREAMS: [&str; 16] = [
+const STREAMS: [&str; 18] = [
     "quote-btc-eure",
     "price-btc-eure",
     "inventory-desk.near",
@@ -23,6 +23,8 @@ const STREAMS: [&str; 16] = [
     "alert-relay_down",
     "audit-commands",
     "access-keys",
+    "parking-projections",
+    "tiering-partitions",
 ];
 
 fn stream(name: &str) -> StreamId {
@@ -62,6 +64,10 @@ fn only_a_door_arms_and_only_the_executor_signs() {
     assert_eq!(writers("intents.SettlementReported"), ["ingest"]);
     assert_eq!(writers("trading.ExecutionCommanded"), ["strategy"]);
     assert_eq!(writers("treasury.BalancesObserved"), ["inventory"]);
+    // Whoever keeps the tables says what they lack, and a person what becomes of it.
+    assert_eq!(writers("operations.EventParked"), ["projections"]);
+    assert_eq!(writers("operations.ParkedSkipped"), ["api"]);
+    assert_eq!(writers("operations.ParkedRetried"), ["api"]);
 }
 
 #[test]

@@ -14,8 +14,8 @@ use stele_domain::port::event_log::{EventLog, Position, StreamId};
 use stele_domain::time::Timestamp;
 use stele_event_log::EmbeddedLog;
 use stele_remote_log::{
-    Consistency, Denial, LogService, Options, Process, Proof, RemoteLog, SignedCheckpoint, Stat, Trust,
-    WriteLists,
+    Archived, Consistency, Denial, LogService, Options, Process, Proof, RemoteLog, SignedCheckpoint, Stat,
+    Trust, WriteLists,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -232,6 +232,7 @@ pub fn stat() -> Stat {
         head: Position(6),
         categories: [("order".to_owned(), 6)].into(),
         growth: vec![],
+        archive: Some(Archived { segments: 1, bytes: 3, events: 2 }),
     }
 }
 

@@ -3,18 +3,24 @@
 
 mod access;
 mod alerts;
+mod audit;
 mod lake;
 mod log;
+mod projections;
 mod rebuild;
+mod tier;
 mod whatif;
 
 pub(crate) use access::{ApproveArgs, KeyCreateArgs, KeysCommand};
 pub(crate) use alerts::{AlertsArgs, AlertsCommand};
+pub(crate) use audit::{AuditArgs, AuditCommand};
 pub(crate) use lake::{CompactArgs, DoctorArgs, LakeArgs, LakeCommand, PublishArgs};
 pub(crate) use log::{
     ArchiveArgs, BackupArgs, ExportArgs, ImportArgs, LogCommand, RestoreArgs, VerifyArgs, WatchArgs,
 };
-pub(crate) use rebuild::{RebuildArgs, RebuildCommand};
+pub(crate) use projections::{ParkedArgs, ProjectionsCommand};
+pub(crate) use rebuild::{RebuildArgs, RebuildCommand, WhichProjections};
+pub(crate) use tier::{TierCommand, TierListArgs, TierRestoreArgs, TierRowsArgs, TierRunArgs};
 pub(crate) use whatif::{Model, WhatIfArgs};
 
 use crate::amounts;
@@ -130,12 +136,20 @@ pub(crate) enum Command {
     Whatif(WhatIfArgs),
     /// Fold read models anew beside those that serve, compare both, and swap them
     Rebuild(RebuildArgs),
+    /// Fold the log from zero, hold the tables beside it, and sign what was found
+    Audit(AuditArgs),
+    /// Look at the events that read models could not take in, take them in after all, or skip them
+    #[command(subcommand)]
+    Projections(ProjectionsCommand),
     /// Look at the event log, or verify it
     #[command(subcommand)]
     Log(LogCommand),
     /// Publish facts as Delta tables for others to ask, verify them, or examine their store
     #[command(subcommand)]
     Lake(LakeCommand),
+    /// Move old partitions of histories to the lake by proof, verify them there, and bring them back
+    #[command(subcommand)]
+    Tier(TierCommand),
     /// Make, list and revoke the keys that let persons and processes in
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -384,6 +398,9 @@ pub(crate) enum FilterCommand {
 pub(crate) struct TraceArgs {
     /// Id of a quote, a decision or a command, or a quote hash
     pub id: String,
+    /// As it was when the log ended at this position, or at this time (RFC 3339)
+    #[arg(long, value_name = "POSITION|TIME")]
+    pub as_of: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -399,6 +416,9 @@ pub(crate) struct TableArgs {
     /// Oldest first
     #[arg(long)]
     pub oldest: bool,
+    /// As it was when the log ended at this position, or at this time (RFC 3339)
+    #[arg(long, value_name = "POSITION|TIME")]
+    pub as_of: Option<String>,
     /// Only these columns
     #[arg(long, value_delimiter = ',', value_name = "COLUMN,…")]
     pub columns: Vec<String>,

@@ -36,7 +36,7 @@ pub(super) fn run(command: &LakeCommand, config: &Config, json: bool) -> Outcome
 }
 
 /// The lake that is meant.
-fn opened(args: &LakeArgs, config: &Config) -> Result<Arc<dyn ChangingBlobs>, Failure> {
+pub(super) fn opened(args: &LakeArgs, config: &Config) -> Result<Arc<dyn ChangingBlobs>, Failure> {
     let named = args.url.as_deref().map(Address::parse).transpose();
     let named = named.map_err(|error| Failure::usage(format!("--url: {error}")))?;
     let address = named.or_else(|| config.lake.address.clone()).ok_or_else(|| {
@@ -52,7 +52,7 @@ fn clock() -> Arc<dyn Clock> {
 
 /// Works with the log: that of the process that the configuration names, else the one in this directory, which no desk may
 /// own meanwhile.
-async fn with_log<T>(
+pub(super) async fn with_log<T>(
     config: &Config,
     work: impl AsyncFnOnce(Arc<dyn EventLog>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {

@@ -10,6 +10,7 @@ use crate::exit::{Failure, Outcome};
 use crate::render;
 use serde_json::Value;
 use stele_api::dto::{Limits, LimitsAnswer, LimitsVersion, SetLimits};
+use stele_api::limits_outward;
 use stele_domain::pair::Pair;
 
 pub(super) fn run(command: &LimitsCommand, config: &Config, json: bool) -> Outcome {
@@ -25,7 +26,7 @@ pub(super) fn run(command: &LimitsCommand, config: &Config, json: bool) -> Outco
 fn set(args: &LimitsSetArgs, config: &Config, json: bool) -> Outcome {
     let given = if args.from_config {
         // What the configuration says is meant whatever was in force before.
-        Some((configured(config), None))
+        Some((limits_outward(&config.limits), None))
     } else {
         args.file.as_deref().map(from_file).transpose()?
     };
@@ -52,36 +53,6 @@ fn in_force(answer: LimitsAnswer) -> Result<(Limits, Option<u64>), Failure> {
     newest.map(|newest| (newest.limits, Some(newest.version))).ok_or_else(|| {
         Failure::usage("no limits are set that could be changed").advise("begin with --from-config or --file")
     })
-}
-
-/// The limits of the configuration, in the words of the API.
-pub(crate) fn configured(config: &Config) -> Limits {
-    let limits = &config.limits;
-    let floor = limits.floor.iter().map(|(token, units)| (token.to_string(), units.to_string()));
-    Limits {
-        edge_min_bps: limits.edge_min.0,
-        notional_min: limits.notional_min.to_string(),
-        notional_max: limits.notional_max.to_string(),
-        fallback_notional_max: limits.fallback_notional_max.to_string(),
-        buy_base_open_max: limits.buy_base_open_max.to_string(),
-        sell_base_open_max: limits.sell_base_open_max.to_string(),
-        open_offers_max: limits.open_offers_max,
-        open_offers_per_partner_max: limits.open_offers_per_partner_max,
-        uncertain_offers_max: limits.uncertain_offers_max,
-        cooldown_ms: limits.cooldown_ms,
-        price_age_ms_max: limits.price_age_ms_max,
-        fallback_age_ms_max: limits.fallback_age_ms_max,
-        spread_max_bps: limits.spread_max.0,
-        inventory_age_ms_max: limits.inventory_age_ms_max,
-        window_ms_min: limits.window_ms_min,
-        deadline_ms_max: limits.deadline_ms_max,
-        command_age_ms_max: limits.command_age_ms_max,
-        clock_skew_ms_max: limits.clock_skew_ms_max,
-        answer_probes: limits.answer_probes,
-        second_person: limits.second_person,
-        floor: floor.collect(),
-        base_target: limits.base_target.to_string(),
-    }
 }
 
 /// Limits as `limits get --json` prints them, or only a part of that. The newest version that the file knows of comes
@@ -149,7 +120,7 @@ pub(super) fn changed(limits: Limits, changes: &[Change]) -> Result<Limits, Fail
 
 #[cfg(test)]
 mod tests {
-    use super::{changed, configured, from_file, split};
+    use super::{changed, from_file, limits_outward, split};
     use crate::config::{Config, LIMIT_FIELDS, Sources};
     use serde_json::Value;
 
@@ -159,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_limit_can_be_named_set_and_shown() {
-        let limits = serde_json::to_value(configured(&config())).unwrap();
+        let limits = serde_json::to_value(limits_outward(&config().limits)).unwrap();
         let limits = limits.as_object().unwrap();
         let names: Vec<&str> = LIMIT_FIELDS.iter().map(|field| field.name).collect();
         assert_eq!(limits.len(), names.len());
@@ -172,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_change_replaces_what_it_names_and_nothing_else() {
-        let (config, before) = (config(), configured(&config()));
+        let (config, before) = (config(), limits_outward(&config().limits));
         let changes = [
             "notional_max=7.5",
             "edge_min_bps=2.5%",
@@ -194,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_file_of_limits_brings_the_newest_version_that_it_knows_of() {
-        let limits = serde_json::to_value(configured(&config())).unwrap();
+        let limits = serde_json::to_value(limits_outward(&config().limits)).unwrap();
         let version = |number: u64| serde_json::json!({ "version": number, "limits": limits });
         for (text, expected) in [
             (serde_json::json!({ "in_force": version(3), "upcoming": null }), Some(3)),
@@ -205,7 +176,7 @@ mod tests {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             std::io::Write::write_all(&mut file, text.to_string().as_bytes()).unwrap();
             let (read, found) = from_file(file.path()).unwrap();
-            assert_eq!((read, found), (configured(&config()), expected), "{text}");
+            assert_eq!((read, found), (limits_outward(&config().limits), expected), "{text}");
         }
     }
 

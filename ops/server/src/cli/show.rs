@@ -10,6 +10,7 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::{offline, render};
 use stele_api::client::RowsQuery;
 use stele_api::dto::{self, TableInfo, TablePage};
+use stele_projections::past::AsOf;
 use stele_projections::trace::Trace;
 
 pub(super) fn status(config: &Config, json: bool) -> Outcome {
@@ -20,7 +21,8 @@ pub(super) fn status(config: &Config, json: bool) -> Outcome {
 pub(super) fn trace(args: &TraceArgs, config: &Config, json: bool) -> Outcome {
     let trace = ask(config, |client| async move {
         // A story is told of a desk that has ended, too: everything is in its log.
-        or_offline(client.trace(&args.id).await, config, || from_log(&args.id, config, json)).await
+        let told = client.trace_as_of(&args.id, args.as_of.as_deref()).await;
+        or_offline(told, config, || from_log(args, config, json)).await
     })?;
     if json {
         return say_json(&trace);
@@ -31,16 +33,24 @@ pub(super) fn trace(args: &TraceArgs, config: &Config, json: bool) -> Outcome {
 }
 
 /// The story as the log alone tells it.
-async fn from_log(id: &str, config: &Config, json: bool) -> Result<dto::Trace, Failure> {
+async fn from_log(args: &TraceArgs, config: &Config, json: bool) -> Result<dto::Trace, Failure> {
+    let id = args.id.as_str();
+    let unreadable = |text: &str| {
+        Failure::usage(format!("--as-of {text}: a log position or an RFC 3339 time is expected"))
+    };
+    let as_of =
+        args.as_of.as_deref().map(|text| AsOf::parse(text).ok_or_else(|| unreadable(text))).transpose()?;
     let progress = Progress::of_what("folding the log", json);
-    let (store, head) = offline::folded(Some(config), &config.log_dir(), None, &progress).await?;
+    let folded = offline::folded(Some(config), &config.log_dir(), as_of, &progress).await?;
     drop(progress);
-    let trace = stele_projections::trace::trace(&store, id).await.map_err(|error| Failure::error(&error))?;
+    let trace =
+        stele_projections::trace::trace(&folded.store, id).await.map_err(|error| Failure::error(&error))?;
     let trace =
         trace.ok_or_else(|| Failure::new(Code::Error, format!("nothing in the log has the id {id:?}")))?;
     // The same message as the door's, from the same rows.
     let mut message = serde_json::to_value(&trace).map_err(|error| Failure::error(&error))?;
-    message["head"] = head.0.into();
+    message["head"] = folded.head.0.into();
+    message["as_of_time"] = folded.time.map(|time| time.to_string()).into();
     serde_json::from_value(message).map_err(|error| Failure::error(&error))
 }
 
@@ -55,6 +65,7 @@ pub(super) fn table(args: &TableArgs, config: &Config, json: bool) -> Outcome {
         cursor: None,
         order: args.oldest.then(|| "oldest".to_owned()),
         filters: filters.collect::<Result<_, _>>()?,
+        as_of: args.as_of.clone(),
     };
     let (info, page) = ask(config, |client| async move {
         let page = client.rows(&name, &query).await?;
@@ -77,7 +88,8 @@ fn rows(args: &TableArgs, info: Option<&TableInfo>, page: &TablePage) -> Result<
         0 => String::new(),
         rows => format!("; {rows} older rows are only in the log"),
     };
-    Ok(format!("{table}\n{} rows{more}, as of log position {}{cut}", page.rows.len(), page.as_of))
+    let time = page.as_of_time.map(|time| format!(" ({time})")).unwrap_or_default();
+    Ok(format!("{table}\n{} rows{more}, as of log position {}{time}{cut}", page.rows.len(), page.as_of))
 }
 
 fn tables(config: &Config, json: bool) -> Outcome {

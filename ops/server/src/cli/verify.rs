@@ -109,7 +109,7 @@ fn told(report: &VerifyReport) -> serde_json::Value {
 }
 
 /// Why a log is not verified, and the exit code that says so.
-pub(super) fn unverified(error: &VerifyError, directory: &Path) -> Failure {
+pub(crate) fn unverified(error: &VerifyError, directory: &Path) -> Failure {
     let words = format!("{}: {}", directory.display(), chain(error));
     match error {
         VerifyError::Damaged { .. } if let Some(told) = diagnose(directory) => beside(&told),
@@ -253,8 +253,17 @@ fn facts(log: &str, record: &Record) -> String {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
+    read_as("proof", path)
+}
+
+/// A report of an audit.
+pub(super) fn read_report(path: &Path) -> Result<String, Failure> {
+    read_as("report", path)
+}
+
+fn read_as(what: &str, path: &Path) -> Result<String, Failure> {
     let unread =
-        |error: io::Error| Failure::usage(format!("the proof {} can't be read: {error}", path.display()));
+        |error: io::Error| Failure::usage(format!("the {what} {} can't be read: {error}", path.display()));
     if path == Path::new("-") {
         return limited(io::stdin().lock(), PROOF_BYTES_MAX).map_err(unread);
     }

@@ -6,13 +6,14 @@ mod client;
 mod kurrent;
 mod lake;
 mod serving;
+mod telemetry;
 mod witness;
 
 use super::Config;
 use super::layers::Layers;
 use super::problem::Problem;
 use super::raw::{self, Raw};
-use crate::{amounts, telemetry};
+use crate::amounts;
 use serving::pepper_file;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -79,6 +80,10 @@ pub(crate) fn checked(layers: &Layers) -> Result<Config, Problem> {
         lake: check.lake(&raw.lake)?,
         witness,
         batch_records_max: raw.read_models.batch_records_max,
+        state_every_events: raw.read_models.state_every_events,
+        states_max: raw.read_models.states_max,
+        state_disk_bytes_max: raw.read_models.state_disk_bytes_max,
+        state_memory_bytes: raw.read_models.state_memory_bytes,
         telemetry: check.telemetry(&raw.telemetry, &raw.desk.instance)?,
         layers: layers.clone(),
     };
@@ -202,6 +207,15 @@ impl Check<'_> {
             ("log.witness_every_ms", raw.log.witness_every_ms, 1_000, 86_400_000),
             ("log.witness_ms_max", raw.log.witness_ms_max, 100, 120_000),
             ("read_models.batch_records_max", number(raw.read_models.batch_records_max), 1, 4_096),
+            ("read_models.state_every_events", raw.read_models.state_every_events, 0, 100_000),
+            ("read_models.states_max", number(raw.read_models.states_max), 4, 16_384),
+            ("read_models.state_disk_bytes_max", raw.read_models.state_disk_bytes_max, 1 << 28, 1 << 44),
+            (
+                "read_models.state_memory_bytes",
+                raw.read_models.state_memory_bytes,
+                stele_read_store::RUN_MEMORY_BYTES_MIN,
+                1 << 36,
+            ),
         ] {
             if !(least..=most).contains(&value) {
                 return Err(self.refused(key, format!("{least} to {most} is possible")));
@@ -452,24 +466,5 @@ impl Check<'_> {
                 Err(self.refused(&key, words))
             }
         }
-    }
-
-    fn telemetry(&self, raw: &raw::Telemetry, instance: &str) -> Result<telemetry::Options, Problem> {
-        let format = match raw.format.as_str() {
-            "auto" => telemetry::Format::Auto,
-            "json" => telemetry::Format::Json,
-            "pretty" => telemetry::Format::Pretty,
-            _ => return Err(self.refused("telemetry.format", "\"auto\", \"json\" or \"pretty\" is possible")),
-        };
-        self.parsed("telemetry.level", telemetry::filter(&raw.level))?;
-        let traces = match raw.otlp_endpoint.as_str() {
-            "" => None,
-            url => {
-                let endpoint = self.url("telemetry.otlp_endpoint", url, ["http", "https"])?;
-                Some(telemetry::Traces { endpoint, skipped: raw.otlp_skipped })
-            }
-        };
-        let (level, namespace, instance) = (raw.level.clone(), raw.namespace.clone(), instance.to_owned());
-        Ok(telemetry::Options { format, level, namespace, instance, traces })
     }
 }

@@ -13,5 +13,7 @@ pub(crate) struct Lake {
     pub every: Duration,
     /// How many small files of a day are compacted; zero: none.
     pub compact_files: usize,
+    /// How often partitions of histories are looked at; `None`: never by itself.
+    pub tier_every: Option<Duration>,
     pub bucket: Bucket,
 }

@@ -202,6 +202,7 @@ pub(crate) struct Log {
     pub cache_bytes: usize,
     pub witness: String,
     pub witness_keys: Vec<String>,
+    pub witness_ca_file: String,
     pub witness_plain_http: bool,
     pub witness_every_ms: u64,
     pub witness_ms_max: u64,
@@ -235,6 +236,7 @@ pub(crate) struct Lake {
     pub url: String,
     pub every_ms: u64,
     pub compact_files: usize,
+    pub tier_every_ms: u64,
     pub region: String,
     pub endpoint: String,
     pub plain_http: bool,
@@ -293,6 +295,10 @@ pub(crate) struct Database {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReadModels {
     pub batch_records_max: usize,
+    pub state_every_events: u64,
+    pub states_max: usize,
+    pub state_disk_bytes_max: u64,
+    pub state_memory_bytes: u64,
 }
 
 #[derive(Debug, Clone, Deserialize)]

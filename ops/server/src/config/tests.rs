@@ -123,6 +123,7 @@ fn a_value_out_of_range_is_named_with_what_is_possible() {
         ("[telemetry]\nformat = \"xml\"", ["`telemetry.format`", "\"pretty\""]),
         ("[log]\nsegment_bytes = 1", ["`log.segment_bytes`", "is possible"]),
         ("[log]\nwitness = \"http://w.example/w1\"", ["`log.witness`", "witness_plain_http"]),
+        ("[log]\nwitness = \"w.txt\"\nwitness_ca_file = \"ca.pem\"", ["`log.witness_ca_file`", "https://"]),
         (
             "[log]\nsegment_bytes = 268435457\n[log.archive]\nurl = \"/srv/archive\"",
             ["`log.segment_bytes`", "268435456"],

@@ -6,12 +6,14 @@ use crate::exit::{Code, Failure};
 use crate::offline;
 use std::path::Path;
 use stele_projections::compare::{Comparison, Dump, dump};
+use stele_projections::past::AsOf;
 
 /// Folds the log and compares it with the tables in a file.
 pub(crate) async fn compare(log: &Path, tables: &Path) -> Result<Comparison, Failure> {
     let live = read(tables)?;
     let position = live.position.ok_or_else(|| unusable(tables, "it holds no tables"))?;
-    let (store, _) = offline::folded(None, log, Some(position), &Progress::unseen()).await?;
+    let offline::Folded { store, .. } =
+        offline::folded(None, log, Some(AsOf::Position(position)), &Progress::unseen()).await?;
     let folded = dump(&store).await.map_err(|error| Failure::error(&error))?;
     live.compare(&folded).map_err(|error| Failure::error(&error))
 }

@@ -28,6 +28,7 @@ use stele_domain::trading::account::{Account, State as AccountState};
 use stele_domain::{market, treasury};
 use stele_lake::figures::Figures;
 use stele_projections::models::parked_events::ParkedRow;
+use stele_projections::models::parkings::{ParkingRow, ParkingState};
 use stele_projections::projection::TableRow as _;
 use stele_projections::runner::Handle;
 
@@ -141,7 +142,7 @@ pub(super) fn announce() {
     );
     describe_gauge!(
         "parked_events",
-        "Events that are not in some projection's tables because it can't read them."
+        "Events that are not in some projection's tables, and that nobody has skipped."
     );
     describe_gauge!(
         "projections_working",
@@ -222,8 +223,11 @@ impl Vitals {
     async fn parked(&self) -> Option<usize> {
         self.subject.projections.as_ref()?;
         let newest = ScanQuery::newest(PAGE_ROWS_MAX);
-        let answer = self.subject.store.scan(ParkedRow::TABLE.name, &newest).await.ok()?;
-        Some(answer.value.rows.len())
+        let lacking = self.subject.store.scan(ParkedRow::TABLE.name, &newest).await.ok()?.value.rows;
+        // What a person has skipped is where it belongs.
+        let skipped = ScanQuery::newest(PAGE_ROWS_MAX).filter("state", ParkingState::Skipped.code());
+        let skipped = self.subject.store.scan(ParkingRow::TABLE.name, &skipped).await.ok()?.value.rows;
+        Some(lacking.len().saturating_sub(skipped.len()))
     }
 
     /// What the newest fitting event of a stream says.
@@ -315,7 +319,8 @@ fn show(subject: &Subject, seen: &Seen, now: Timestamp) {
 fn show_projections(handle: &Handle, head: Option<Position>, now: Timestamp) {
     let status = handle.status();
     let head = head.unwrap_or_default().max(status.head);
-    let quiet = span(status.heartbeat_at, now);
+    // It may have given one since somebody asked.
+    let quiet = span(status.heartbeat_at, now).max(0.0);
     gauge!("projection_heartbeat_age_seconds").set(quiet);
     gauge!("projections_working").set(flag(status.state.is_working()));
     for projection in status.projections {

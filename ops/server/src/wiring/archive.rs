@@ -9,7 +9,7 @@ use std::time::Duration;
 use stele_blob_store::{Address, open};
 use stele_domain::port::blob_store::BlobStore;
 use stele_event_log::storage::DirectoryStorage;
-use stele_event_log::{Archive, ArchiveOptions, Reach, archive_stat};
+use stele_event_log::{Archive, ArchiveOptions, ArchiveStat, Reach, archive_stat};
 
 /// How long a command waits for one segment: a day. Each request has its own limit, so that a store that does not answer is
 /// told of long before; one that is slow only takes its time.
@@ -52,12 +52,35 @@ pub(crate) fn reading(config: &Config, directory: &Path) -> Result<Within, Failu
     }
 }
 
+/// Opens the archive.
+pub(crate) type Opens = Arc<dyn Fn() -> Result<Within, Failure> + Send + Sync>;
+
+/// The archive for the audits of a running desk, opened for each: what is archived later is found, too, and an audit reads
+/// the objects that are there, and none that an earlier one has fetched.
+pub(super) fn auditing(config: &Config) -> Opens {
+    let (settings, directory) = (config.archive.clone(), config.log_dir());
+    Arc::new(move || match address(&settings, &directory)? {
+        Some(address) => fetched_from(&settings, &address),
+        None => Ok(Within::default()),
+    })
+}
+
+/// What of a log is in an archive only, by its directory; `None` where nothing is. What is wrong with a manifest is said by
+/// whoever reads the log.
+pub(super) fn told(directory: &Path) -> Option<ArchiveStat> {
+    archive_stat(directory).ok().filter(|stat| stat.segments > 0)
+}
+
 /// The archive at an address, for a command.
 pub(crate) fn beside(config: &Config, address: &Address) -> Result<Within, Failure> {
+    fetched_from(&config.archive, address)
+}
+
+fn fetched_from(settings: &Settings, address: &Address) -> Result<Within, Failure> {
     let place = tempfile::Builder::new().prefix("stele-fetched-").tempdir();
     let place = place.map_err(|error| Failure::error(&error))?;
     let cache = DirectoryStorage::open(place.path()).map_err(|error| Failure::error(&error))?;
-    Ok(Within { reach: within(&config.archive, address, cache, COMMAND_WAIT_MAX)?, _place: Some(place) })
+    Ok(Within { reach: within(settings, address, cache, COMMAND_WAIT_MAX)?, _place: Some(place) })
 }
 
 /// The configured archive, else the one that the directory names.

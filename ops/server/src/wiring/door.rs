@@ -7,16 +7,17 @@ use super::event_store::Unproven;
 use super::health::Health;
 use super::parts::Parts;
 use super::patience::answered;
-use super::{kurrent_door, log_door, pepper};
+use super::{archive, audits, kurrent_door, log_door, pepper};
 use crate::config::{Config, Tls};
 use crate::exit::{Code, Failure, chain};
 use crate::telemetry::Vitals;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use stele_api::{
-    Api, Beside, Build, DoorError, Doors, LogAdmin, LogConsistency, LogGrowth, LogProof, LogStat, Probes,
-    TcpDoor, TcpOptions, TlsFiles, UnixDoor,
+    Api, Audits, Beside, Build, DoorError, Doors, LogAdmin, LogArchived, LogConsistency, LogGrowth, LogProof,
+    LogStat, Probes, TcpDoor, TcpOptions, TlsFiles, UnixDoor,
 };
 use stele_commands::access::{Gatekeeper, Keys};
 use stele_commands::control::{Bells, Control};
@@ -27,7 +28,8 @@ use stele_domain::operations::service::event::Service;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{LogError, Position, StreamId};
 use stele_domain::port::read_store::ReadStore;
-use stele_event_log::{EmbeddedLog, Grown, Witness};
+use stele_event_log::{ArchiveStat, EmbeddedLog, Grown, Witness};
+use stele_projections::past::Past;
 use stele_projections::rebuild::Rebuilds;
 use stele_projections::runner::Handle;
 use stele_remote_log::{RemoteLog, WriteLists};
@@ -36,6 +38,7 @@ use stele_remote_log::{RemoteLog, WriteLists};
 #[derive(Clone)]
 pub(crate) struct Behind {
     pub store: Arc<dyn ReadStore>,
+    pub past: Option<Arc<Past>>,
     pub rebuilds: Rebuilds,
     pub projections: Option<Handle>,
     pub health: Health,
@@ -64,8 +67,9 @@ pub(crate) async fn open(
     keep(&wishes, &gatekeeper, parts);
     let lists = write_lists(config, core)?;
     kurrent_door::open(&config.kurrent, core, lists.clone(), &gatekeeper, parts)?;
-    let (log_admin, beside) = log_side(core, lists, &gatekeeper, parts);
-    let api = api(config, core, behind, Access { wishes, gatekeeper }, log_admin);
+    let (log_admin, beside) = log_side((core, config.log_dir()), lists, &gatekeeper, parts);
+    let audits = audits::open(config, core, &behind)?;
+    let api = api(config, core, behind, Access { wishes, gatekeeper }, (log_admin, audits));
     let router = stele_api::router_beside(api, beside);
     let unix = UnixDoor::open(&config.socket).await.map_err(|error| not_open(&error))?;
     let (socket_router, stop) = (router.clone(), parts.stop());
@@ -94,7 +98,7 @@ pub(crate) async fn open_probes(
     address: SocketAddr,
     parts: &mut Parts,
 ) -> Result<(), Failure> {
-    let Behind { store: _, rebuilds: _, projections, health, vitals, elsewhere: _ } = behind;
+    let Behind { store: _, past: _, rebuilds: _, projections, health, vitals, elsewhere: _ } = behind;
     let probes = Probes {
         log: Arc::clone(&core.log),
         projections,
@@ -117,7 +121,13 @@ struct Access {
     gatekeeper: Arc<Gatekeeper>,
 }
 
-fn api(config: &Config, core: &Core, behind: Behind, access: Access, log_admin: Arc<dyn LogAdmin>) -> Api {
+fn api(
+    config: &Config,
+    core: &Core,
+    behind: Behind,
+    access: Access,
+    (log_admin, audits): (Arc<dyn LogAdmin>, Audits),
+) -> Api {
     let Access { wishes, gatekeeper } = access;
     let control = Control {
         log: Arc::clone(&core.log),
@@ -130,15 +140,17 @@ fn api(config: &Config, core: &Core, behind: Behind, access: Access, log_admin: 
         wishes: Arc::clone(&wishes),
         clock: Arc::clone(&core.clock),
     };
-    let Behind { store, rebuilds, projections, health, vitals, elsewhere: _ } = behind;
+    let Behind { store, past, rebuilds, projections, health, vitals, elsewhere: _ } = behind;
     Api {
         control: Arc::new(control),
         keys: Arc::new(Keys::new(Arc::clone(&gatekeeper), wishes)),
         gatekeeper,
         doors: Doors::new(config.doors.rates),
         store,
+        past,
         log: Arc::clone(&core.log),
         log_admin,
+        audits,
         projections,
         rebuilds,
         health: Arc::new(move || health.all()),
@@ -154,16 +166,16 @@ fn build(config: &Config) -> Build {
 
 /// What can be told of the log here, and the log itself for other processes where it is ours.
 fn log_side(
-    core: &Core,
+    (core, directory): (&Core, PathBuf),
     lists: WriteLists,
     gatekeeper: &Arc<Gatekeeper>,
     parts: &Parts,
 ) -> (Arc<dyn LogAdmin>, Option<Beside>) {
     match &core.source {
         Source::Owned(log) => {
-            let beside =
-                log_door::service(log, core.witness.clone(), lists, Arc::clone(gatekeeper), parts.stop());
-            (Arc::new(Owner { log: Arc::clone(log), witness: core.witness.clone() }), Some(beside))
+            let owner = Owner { log: Arc::clone(log), directory, witness: core.witness.clone() };
+            let beside = log_door::service(&owner, lists, Arc::clone(gatekeeper), parts.stop());
+            (Arc::new(owner), Some(beside))
         }
         Source::Remote(log) => (Arc::new(OwnedElsewhere::of(RemoteLog::clone(log))), None),
         Source::EventStore(log) => (Arc::new(Unproven(log.clone())), None),
@@ -229,9 +241,11 @@ fn not_open(error: &DoorError) -> Failure {
 }
 
 /// The log's numbers and checkpoints, from the process that owns it.
-struct Owner {
-    log: Arc<EmbeddedLog>,
-    witness: Option<Arc<Witness>>,
+pub(super) struct Owner {
+    pub(super) log: Arc<EmbeddedLog>,
+    /// Where it is.
+    pub(super) directory: PathBuf,
+    pub(super) witness: Option<Arc<Witness>>,
 }
 
 impl LogAdmin for Owner {
@@ -247,6 +261,7 @@ impl LogAdmin for Owner {
             head: stat.head,
             categories: stat.categories,
             growth: self.log.growth().into_iter().map(growth).collect(),
+            archive: archive::told(&self.directory).as_ref().map(archived),
         };
         Box::pin(std::future::ready(Ok(stat)))
     }
@@ -293,4 +308,10 @@ fn growth(grown: Grown) -> LogGrowth {
         bytes: grown.bytes,
         categories: grown.categories,
     }
+}
+
+/// What of it is in an archive only.
+fn archived(stat: &ArchiveStat) -> LogArchived {
+    let ArchiveStat { segments, bytes, events, .. } = *stat;
+    LogArchived { segments, bytes, events }
 }

@@ -2,7 +2,7 @@
 
 use super::belief::{Belief, Disbelief};
 use std::sync::Arc;
-use stele_api::{LogAdmin, LogConsistency, LogGrowth, LogProof, LogStat};
+use stele_api::{LogAdmin, LogArchived, LogConsistency, LogGrowth, LogProof, LogStat};
 use stele_domain::causes::with_causes;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{LogError, Position};
@@ -10,7 +10,7 @@ use stele_domain::port::read_store::{
     Answer, Batch, Checkpoint, Claim, Digest, Key, OldTables, Page, ReadStore, Rebuild, Rebuilding, Row,
     RowKey, ScanQuery, Schema, StoreError, Wanted,
 };
-use stele_remote_log::{Growth, RemoteLog};
+use stele_remote_log::{Archived, Growth, RemoteLog};
 
 /// Tables that another process keeps in its memory.
 pub(super) struct TablesElsewhere {
@@ -38,10 +38,6 @@ impl Rebuilding for TablesElsewhere {
         away()
     }
 
-    fn snapshot(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
-        away()
-    }
-
     fn drop_old<'a>(&'a self, _: &'a str) -> PortFuture<'a, Result<(), StoreError>> {
         away()
     }
@@ -65,6 +61,10 @@ impl ReadStore for TablesElsewhere {
     }
 
     fn digests<'a>(&'a self, _: &'a str) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>> {
+        away()
+    }
+
+    fn still(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
         away()
     }
 
@@ -112,6 +112,7 @@ impl LogAdmin for OwnedElsewhere {
                 head: stat.head,
                 categories: stat.categories,
                 growth: stat.growth.into_iter().map(growth).collect(),
+                archive: stat.archive.map(archived),
             })
         })
     }
@@ -145,6 +146,10 @@ impl LogAdmin for OwnedElsewhere {
 fn growth(growth: Growth) -> LogGrowth {
     let Growth { asked_ms, measured_ms, events, bytes, categories } = growth;
     LogGrowth { asked_ms, measured_ms, events, bytes, categories }
+}
+
+fn archived(Archived { segments, bytes, events }: Archived) -> LogArchived {
+    LogArchived { segments, bytes, events }
 }
 
 /// What can't be believed is not to be asked for again as if it had only been late: the owner's log is another one, or is

@@ -1,5 +1,8 @@
 //! The log of this process for the other processes of the desk, on the same port as everything else.
 
+use super::archive;
+use super::door::Owner;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use stele_api::{Beside, BesideAnswer, BesideMethod};
@@ -7,9 +10,9 @@ use stele_commands::access::Gatekeeper;
 use stele_commands::stop::Stop;
 use stele_domain::access::{Action, Caller};
 use stele_domain::port::event_log::{LogError, Position, StreamId};
-use stele_event_log::{EmbeddedLog, Grown, InclusionProof, Witness};
+use stele_event_log::{ArchiveStat, EmbeddedLog, Grown, InclusionProof};
 use stele_remote_log::{
-    Consistency, Growth, LogService, Method, Process, Proof, SignedCheckpoint, Stat, WriteLists,
+    Archived, Consistency, Growth, LogService, Method, Process, Proof, SignedCheckpoint, Stat, WriteLists,
 };
 use tokio::sync::watch;
 use tonic::Status;
@@ -20,12 +23,12 @@ const PREFIX: &str = "/stele.log.v1.EventLog/";
 
 /// The service over the log that is ours, to which processes append by these lists. Denials are kept as attempts.
 pub(super) fn service(
-    log: &Arc<EmbeddedLog>,
-    witness: Option<Arc<Witness>>,
+    owner: &Owner,
     lists: WriteLists,
     gatekeeper: Arc<Gatekeeper>,
     mut stop: Stop,
 ) -> Beside {
+    let (log, directory, witness) = (&owner.log, owner.directory.clone(), owner.witness.clone());
     let (end, ended) = watch::channel(false);
     tokio::spawn(async move {
         stop.requested().await;
@@ -41,7 +44,7 @@ pub(super) fn service(
     let list =
         move |role: Process, stream: &StreamId, event_type: &str| lists.may_append(role, stream, event_type);
     let service = LogService::new(Arc::<EmbeddedLog>::clone(log), list, stands, hear, ended)
-        .with_stat(move || stat(&numbers))
+        .with_stat(move || stat(&numbers, &directory))
         .with_proofs(
             move || {
                 if let Some(witness) = &witness {
@@ -94,7 +97,7 @@ fn told(method: Method) -> BesideMethod {
     }
 }
 
-fn stat(log: &EmbeddedLog) -> Stat {
+fn stat(log: &EmbeddedLog, directory: &Path) -> Stat {
     let stat = log.stat();
     Stat {
         log: stat.log,
@@ -106,6 +109,7 @@ fn stat(log: &EmbeddedLog) -> Stat {
         head: stat.head,
         categories: stat.categories,
         growth: log.growth().into_iter().map(growth).collect(),
+        archive: archive::told(directory).as_ref().map(archived),
     }
 }
 
@@ -117,6 +121,12 @@ fn growth(grown: Grown) -> Growth {
         bytes: grown.bytes,
         categories: grown.categories,
     }
+}
+
+/// What of it is in an archive only.
+fn archived(stat: &ArchiveStat) -> Archived {
+    let ArchiveStat { segments, bytes, events, .. } = *stat;
+    Archived { segments, bytes, events }
 }
 
 /// A checkpoint beside the key that has signed it.

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use stele_domain::port::read_store::{ReadStore, Rebuilding, Schema};
+use stele_domain::port::tiering::Histories;
 use stele_projections::models;
 use stele_read_store::{MemoryStore, Options, PostgresStore, PrivateError, PrivateServer};
 use tokio::task::JoinHandle;
@@ -57,6 +58,8 @@ async fn end(server: PrivateServer, until: Moment) {
 pub(super) struct Tables {
     pub store: Arc<dyn ReadStore>,
     pub rebuilding: Arc<dyn Rebuilding>,
+    /// Of tables that have partitions: those in PostgreSQL.
+    pub histories: Option<Arc<dyn Histories>>,
     private: Option<PrivateServer>,
 }
 
@@ -85,11 +88,11 @@ impl Tables {
                 let server = starting.server(config.data_dir.join(FOLDER)).await?;
                 observe::private_database(began.elapsed().as_secs_f64());
                 let store = postgres(&server.app_url(), &schemas, config, writes)?;
-                Ok(Self::of(store, Some(server)))
+                Ok(Self::in_postgres(store, Some(server)))
             }
             DatabaseAt::Url { url, password_file } if writes || reads => {
                 let url = with_password(url, password_file.as_deref())?;
-                Ok(Self::of(postgres(&url, &schemas, config, writes)?, None))
+                Ok(Self::in_postgres(postgres(&url, &schemas, config, writes)?, None))
             }
             DatabaseAt::Private if reads => Err(Failure::usage(
                 "configuration: `database.private`: the private PostgreSQL is for the process that keeps the tables: \
@@ -100,7 +103,12 @@ impl Tables {
     }
 
     fn of<T: ReadStore + Rebuilding + 'static>(tables: Arc<T>, private: Option<PrivateServer>) -> Self {
-        Self { store: Arc::<T>::clone(&tables), rebuilding: tables, private }
+        Self { store: Arc::<T>::clone(&tables), rebuilding: tables, histories: None, private }
+    }
+
+    fn in_postgres(tables: Arc<PostgresStore>, private: Option<PrivateServer>) -> Self {
+        let histories: Arc<dyn Histories> = Arc::<PostgresStore>::clone(&tables);
+        Self { histories: Some(histories), ..Self::of(tables, private) }
     }
 
     /// Ends the private server, when everybody is done with it, and waits for that until then.
@@ -115,6 +123,7 @@ impl Tables {
 pub(crate) struct TablesHere {
     pub store: Arc<dyn ReadStore>,
     pub rebuilding: Arc<dyn Rebuilding>,
+    pub histories: Arc<dyn Histories>,
 }
 
 impl TablesHere {
@@ -125,7 +134,7 @@ impl TablesHere {
             DatabaseAt::Memory => {
                 return Err(Failure::usage(
                     "the tables are kept in memory, and each start of the desk folds them from the log: there is nothing to \
-                     rebuild while none runs",
+                     work on while none runs",
                 ));
             }
             DatabaseAt::Private => {
@@ -136,7 +145,9 @@ impl TablesHere {
             DatabaseAt::Url { .. } => (database_url(config)?, None),
         };
         let tables = postgres(&url, &schemas, config, false)?;
-        Ok((Self { store: Arc::<PostgresStore>::clone(&tables), rebuilding: tables }, server))
+        let store: Arc<dyn ReadStore> = Arc::<PostgresStore>::clone(&tables);
+        let rebuilding: Arc<dyn Rebuilding> = Arc::<PostgresStore>::clone(&tables);
+        Ok((Self { store, rebuilding, histories: tables }, server))
     }
 }
 

@@ -1,8 +1,10 @@
 //! Segments of a desk's log in a directory and in a store that speaks S3, by the real binary.
 
+use crate::audit::{report_in, table};
 use crate::disks::a_log;
 use crate::s3_server::S3Server;
 use crate::support::{World, run};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +67,13 @@ fn an_archived_log_is_the_log_to_every_command_and_to_its_desk() {
         .stele(&["log", "restore", kept.to_str().unwrap(), "--data-dir", restored.to_str().unwrap()])
         .exits(0);
     let mut desk = world.serve_on(&restored);
+    // The desk tells of its archive, also whoever has no files of it.
+    let answer = World::get_from(&restored, "/v1/log/stat");
+    let told: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let by_files = world.stele(&["log", "stat", "--json"]).exits(0).json();
+    let counts = |told: &Value| ["segments", "bytes", "events"].map(|what| told["archive"][what].as_u64());
+    assert!(counts(&told)[0] > Some(0), "{told}");
+    assert_eq!(counts(&told), counts(&by_files));
     let refused = world.stele(&["log", "archive", "--data", restored.to_str().unwrap(), "--to", "/tmp"]);
     refused.exits(5).complains(&["a desk that runs archives by itself"]);
     assert_eq!(desk.signalled("TERM").0, 0);
@@ -101,6 +110,49 @@ fn an_object_that_is_lost_or_changed_has_its_own_words_and_code() {
     fs::rename(&away, &objects).unwrap();
     fs::remove_file(data.join("log/archive")).unwrap();
     world.stele(&["log", "verify"]).exits(12);
+}
+
+#[test]
+fn an_audit_reads_segments_that_are_in_the_archive_alone_and_names_the_object_that_was_changed() {
+    let (world, data, objects) = archived();
+    let all = segments(&data);
+    let whole = world.stele(&["log", "verify", "--json"]).exits(0).json();
+    // Without a desk, and by one that folded its tables from the archive.
+    world.stele(&["audit", "--report", "alone.json"]).exits(0);
+    let mut desk = world.serve();
+    world.stele(&["audit", "--report", "running.json"]).exits(0);
+    let report = report_in(&world, "running.json");
+    assert_eq!((&report["verdict"], &report["not_looked_at"]), (&"agrees".into(), &Value::Array(vec![])));
+    let limits = table(&report, "limits_history");
+    assert!(
+        limits["rows_live"].as_u64() >= Some(1) && limits["rows_live"] == limits["rows_folded"],
+        "{limits}"
+    );
+    assert!(all == 1 && report["log"]["segments"].as_u64() > Some(2), "{}", report["log"]);
+    assert!(report["log"]["events"].as_u64() >= whole["events"].as_u64(), "{}", report["log"]);
+
+    let object = object(&objects);
+    let name = object.file_name().unwrap().to_str().unwrap().to_owned();
+    let bytes = fs::read(&object).unwrap();
+    let mut changed = bytes.clone();
+    changed[5_000] ^= 1;
+    fs::write(&object, changed).unwrap();
+    let accused = |file: &str| {
+        let run = world.stele(&["audit", "--report", file]).exits(8);
+        assert!(run.stderr.contains(&name), "{run:?}");
+        let report = report_in(&world, file);
+        assert_eq!((&report["verdict"], &report["log"]["verified"]), (&"differs".into(), &false.into()));
+        assert_eq!(report["log"]["fault"]["kind"], "archive", "{report}");
+        assert!(report["log"]["fault"]["what"].as_str().unwrap().contains(&name), "{report}");
+        world.stele(&["audit", "check", file]).exits(0);
+    };
+    accused("changed.json");
+    assert_eq!(desk.signalled("TERM").0, 0);
+    accused("changed-alone.json");
+    fs::remove_file(&object).unwrap();
+    accused("missing.json");
+    fs::write(&object, bytes).unwrap();
+    world.stele(&["audit", "--report", "mended.json"]).exits(0);
 }
 
 #[test]

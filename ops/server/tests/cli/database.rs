@@ -8,14 +8,14 @@ use stele_read_store::PrivateServer;
 use tempfile::TempDir;
 
 /// A PostgreSQL with our roles and database in it, and nothing else.
-struct Database {
+pub struct Database {
     _directory: TempDir,
     runtime: tokio::runtime::Runtime,
     server: Option<PrivateServer>,
 }
 
 impl Database {
-    fn start() -> Self {
+    pub fn start() -> Self {
         // Root's database runs as somebody else, who has to get through.
         let through = std::fs::Permissions::from_mode(0o711);
         let directory = tempfile::Builder::new().permissions(through).tempdir_in("/tmp").unwrap();
@@ -28,11 +28,11 @@ impl Database {
         Self { _directory: directory, runtime, server: Some(server) }
     }
 
-    fn running(&self) -> &PrivateServer {
+    pub fn running(&self) -> &PrivateServer {
         self.server.as_ref().unwrap()
     }
 
-    fn sql(&self, statement: &str) {
+    pub fn sql(&self, statement: &str) {
         let psql = self.running().binaries().directory.join("psql");
         let url = self.running().owner_url();
         let said =

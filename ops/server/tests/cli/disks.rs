@@ -47,7 +47,7 @@ fn met(world: &World, data: &Path, (args, code, words): Met) -> Run {
 }
 
 /// The segments of a log, in order.
-fn segments(data: &Path) -> Vec<PathBuf> {
+pub fn segments(data: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(data.join("log")).unwrap().map(|entry| entry.unwrap().path());
     let mut segments: Vec<_> =
         entries.filter(|path| path.extension().is_some_and(|end| end == "seg")).collect();

@@ -13,7 +13,7 @@ use stele_domain::time::Timestamp;
 use stele_event_log::{EmbeddedLog, ExportOptions, Options, VerifyError, VerifyOptions, export, verify};
 
 /// Bits that are flipped in a normal run, half of them in each of two directories.
-const FLIPS: u64 = 1_200;
+const FLIPS: u64 = 2_000;
 /// The same with `ops/test --long`.
 const FLIPS_LONG: u64 = 10_000;
 /// Of so many flips one is told to the real binary, too.
@@ -57,6 +57,11 @@ impl Drop for Flipped {
         std::fs::write(&self.path, &self.whole).unwrap();
     }
 }
+
+/// Where states of the past are, in a data directory. They follow from the log: `verify` doesn't look there, and a flipped bit is
+/// the matter of whoever opens them, who names it and makes them anew (the store of runs has a test of that for each of its
+/// files).
+const STATES: &str = "states";
 
 /// Every file of a directory that has any bits.
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -150,7 +155,8 @@ impl Ground<'_> {
         for nth in 0..count {
             let path = &files[usize::try_from(nth).unwrap() % files.len()];
             let bit = dice.below(usize::try_from(path.metadata().unwrap().len()).unwrap() * 8);
-            let file = path.file_name().unwrap().to_str().unwrap();
+            let of_states = path.starts_with(self.data.join(STATES));
+            let file = if of_states { STATES } else { path.file_name().unwrap().to_str().unwrap() };
             let flipped = Flipped::begin(path, bit);
             let named = if path.parent() == Some(&self.log()) {
                 let named = self.is_named(file, bit);
@@ -191,7 +197,7 @@ fn a_flipped_bit_in_any_file_of_a_data_directory_is_named_or_changes_nothing() {
             ground.outcomes
         );
         let last = ground.outcomes.keys().rfind(|file| file.strip_suffix(".seg").is_some()).unwrap().clone();
-        let each = count / 2 / u64::try_from(ground.outcomes.len()).unwrap();
+        let each = ground.outcomes.values().map(|(named, harmless)| named + harmless).min().unwrap();
         assert!(each > 20, "{each} flips of each file prove nothing");
         for must in ["LOCK", "checkpoints", "key", "key.pub", "keys.pepper", "00000000000000000001.idx"] {
             assert!(
@@ -201,9 +207,8 @@ fn a_flipped_bit_in_any_file_of_a_data_directory_is_named_or_changes_nothing() {
             );
         }
         for (file, (named, harmless)) in &ground.outcomes {
-            assert!(named + harmless >= each, "{file}: {named}, {harmless}");
             // The owner's number is a courtesy, and what is prepared for later is zeros.
-            let says_nothing = file == "LOCK" || file.strip_suffix(".tmp").is_some();
+            let says_nothing = file == "LOCK" || file == STATES || file.strip_suffix(".tmp").is_some();
             let has_room = killed && *file == last;
             assert!(!says_nothing || *named == 0, "{file}: {named}, {harmless}");
             assert!(says_nothing || has_room || *harmless == 0, "{file}: {named}, {harmless}");

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod archive;
+mod audit;
 mod configuration;
 mod copies;
 mod database;
@@ -19,11 +20,14 @@ mod operating;
 #[path = "../../../../tests/support/witness.rs"]
 #[expect(dead_code, clippy::expect_used, reason = "shared with the tests of the log")]
 mod outside;
+mod parked;
+mod past;
 mod proofs;
 mod remote;
 #[path = "../../../../tests/support/s3_server.rs"]
 #[expect(clippy::expect_used, reason = "shared with the tests of the store")]
 mod s3_server;
 mod support;
+mod tier;
 mod whatif;
 mod witness;

@@ -220,7 +220,12 @@ impl World {
 
     /// Asks the desk's door as any HTTP client would; the whole answer.
     pub fn get(&self, path: &str) -> String {
-        let mut socket = UnixStream::connect(self.path().join("stele-data/stele.sock")).unwrap();
+        Self::get_from(&self.path().join("stele-data"), path)
+    }
+
+    /// The same of the desk of another data directory.
+    pub fn get_from(data: &Path, path: &str) -> String {
+        let mut socket = UnixStream::connect(data.join("stele.sock")).unwrap();
         write!(socket, "GET {path} HTTP/1.1\r\nhost: desk\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         socket.read_to_string(&mut answer).unwrap();

@@ -167,7 +167,7 @@ fn a_gate_records_what_it_saw_and_what_it_held_it_against() {
     let decided = decided(sight(demand(1)));
     let measured = |gate| {
         let result = decided.gates.iter().find(|result| result.gate == gate).unwrap();
-        (result.observed.clone(), result.limit.clone())
+        (result.observed, result.limit)
     };
     assert_eq!(measured(Gate::Edge), (Measure::Bps(BasisPoints(205)), Measure::Bps(BasisPoints(200))));
     assert_eq!(measured(Gate::PriceFresh), (Measure::Millis(5), Measure::Millis(5_000)));

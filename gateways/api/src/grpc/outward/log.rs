@@ -30,7 +30,12 @@ pub(crate) fn stat(stat: &dto::LogStat) -> pb::StatResponse {
         categories: stat.categories.clone(),
         as_of: Some(as_of(stat.as_of, stat.head)),
         growth: stat.growth.iter().map(growth).collect(),
+        archive: stat.archive.map(archived),
     }
+}
+
+fn archived(dto::LogArchived { segments, bytes, events }: dto::LogArchived) -> pb::LogArchived {
+    pb::LogArchived { segments, bytes, events }
 }
 
 fn growth(growth: &dto::LogGrowth) -> pb::LogGrowth {

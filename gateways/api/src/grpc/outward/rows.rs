@@ -1,7 +1,7 @@
 //! Tables and their rows: every cell with its kind.
 
 use crate::dto;
-use crate::grpc::words::{as_of, moment};
+use crate::grpc::words::{as_of_then, moment};
 use crate::problem::Problem;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -11,7 +11,7 @@ use stele_proto::api::v1 as pb;
 pub(crate) fn tables(answer: &dto::TablesAnswer) -> pb::ListTablesResponse {
     pb::ListTablesResponse {
         tables: answer.tables.iter().map(table).collect(),
-        as_of: Some(as_of(answer.as_of, answer.head)),
+        as_of: Some(as_of_then(answer.as_of, answer.as_of_time, answer.head)),
     }
 }
 

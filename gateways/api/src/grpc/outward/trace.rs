@@ -2,7 +2,7 @@
 
 use super::rows::{row, table_of};
 use crate::dto;
-use crate::grpc::words::{as_of, moment};
+use crate::grpc::words::{as_of_then, moment};
 use crate::problem::Problem;
 use serde_json::Value;
 use stele_domain::port::read_store::Schema;
@@ -26,7 +26,7 @@ pub(crate) fn trace(schemas: &[Schema], trace: &dto::Trace) -> Result<pb::TraceR
         decisions: trace.decisions.iter().map(|story| rows.decision(story)).collect::<Result<_, _>>()?,
         commands: trace.commands.iter().map(|story| rows.command(story)).collect::<Result<_, _>>()?,
         timeline: trace.timeline.iter().map(moment_of).collect(),
-        as_of: Some(as_of(trace.as_of, trace.head)),
+        as_of: Some(as_of_then(trace.as_of, trace.as_of_time, trace.head)),
     })
 }
 

@@ -32,7 +32,43 @@ pub enum Ask {
     Account(Account),
     Setting(Setting),
     Keys(Keys),
+    Tables(Tables),
     Look(Look),
+}
+
+/// What tables lack, rebuilds and audits. A rebuild that begins is told of elsewhere: when it ends depends on nobody here.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tables {
+    Parked { projection: &'static str },
+    ParkedEvent { projection: &'static str, place: Place },
+    Decide { skip: bool, projection: &'static str, place: Place, reason: &'static str },
+    Rebuilds { projection: &'static str },
+    StartRebuild { reason: &'static str },
+    StartAudit { projection: Option<&'static str>, position: Option<u64>, reason: &'static str },
+    Audits,
+    Audit { id: &'static str },
+    Report { id: &'static str },
+}
+
+/// Where a parked event may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// There is one.
+    Damaged,
+    /// There is none.
+    First,
+    /// There is no such place.
+    Nowhere,
+}
+
+impl Place {
+    pub fn position(self, damaged: u64) -> u64 {
+        match self {
+            Self::Damaged => damaged,
+            Self::First => 1,
+            Self::Nowhere => 0,
+        }
+    }
 }
 
 /// Wishes about the account.
@@ -132,6 +168,9 @@ pub enum Look {
 pub const SERVICES: [&str; 7] =
     ["ingest", "market", "inventory", "strategy", "executor", "projections", "weather"];
 
+/// The first of the shared keys by which audits are asked for.
+const AUDITS: u8 = 15;
+
 /// Versions of the limits that a person may have been shown.
 const SHOWN: [Option<u64>; 5] = [None, None, Some(0), Some(1), Some(2)];
 
@@ -185,6 +224,13 @@ impl Arbitrary for Step {
             Key::Shared(_) if bool::arbitrary(g) => (Role::Operator, again(which)),
             Key::Shared(_) | Key::Fresh | Key::Nonsense => (role, Ask::arbitrary(g)),
         };
+        // Audits are asked for by ids of their own, so that one that has begun can be looked at.
+        let key = match (&ask, key) {
+            (Ask::Tables(Tables::StartAudit { .. }), Key::Fresh | Key::Shared(_)) => {
+                Key::Shared(AUDITS + which)
+            }
+            (_, key) => key,
+        };
         Self { role, key, ask, pause_ms: one(g, &[0, 0, 1_000, 700_000]) }
     }
 }
@@ -204,7 +250,8 @@ fn again(which: u8) -> Ask {
 
 impl Arbitrary for Ask {
     fn arbitrary(g: &mut Gen) -> Self {
-        match u8::arbitrary(g) % 10 {
+        match u8::arbitrary(g) % 12 {
+            10..=11 => Self::Tables(Tables::arbitrary(g)),
             0..=2 => Self::Account(Account::arbitrary(g)),
             3..=5 => Self::Setting(Setting::arbitrary(g)),
             6 => Self::Keys(Keys::arbitrary(g)),
@@ -278,6 +325,37 @@ impl Arbitrary for Keys {
                 role: one(g, &Role::ALL),
                 actions: one(g, &actions).to_vec(),
                 for_ms: one(g, &[None, Some(1_000), Some(0), Some(u64::MAX)]),
+                reason,
+            },
+        }
+    }
+}
+
+impl Arbitrary for Tables {
+    fn arbitrary(g: &mut Gen) -> Self {
+        let reason = one(g, &REASONS);
+        let projection = one(g, &["all", "quotes", "quotes", "keys", "orders"]);
+        let place = one(g, &[Place::Damaged, Place::Damaged, Place::First, Place::Nowhere]);
+        // Those of the wishes for one, one of none, and none at all.
+        let ids = [
+            "00000000-0000-0000-0000-000000000010",
+            "00000000-0000-0000-0000-000000000011",
+            "00000000-0000-0000-0000-000000000012",
+            "00000000-0000-0000-0000-000000000001",
+            "nonsense",
+        ];
+        match u8::arbitrary(g) % 11 {
+            0 => Self::Parked { projection },
+            1 => Self::ParkedEvent { projection, place },
+            2..=4 => Self::Decide { skip: bool::arbitrary(g), projection, place, reason },
+            5 => Self::Rebuilds { projection },
+            6 => Self::StartRebuild { reason },
+            7 => Self::Audits,
+            8 => Self::Audit { id: one(g, &ids) },
+            9 => Self::Report { id: one(g, &ids) },
+            _ => Self::StartAudit {
+                projection: one(g, &[None, None, Some("quotes"), Some("orders")]),
+                position: one(g, &[None, None, Some(1), Some(u64::MAX)]),
                 reason,
             },
         }

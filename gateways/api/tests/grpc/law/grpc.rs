@@ -1,7 +1,7 @@
 //! A step through the gRPC door.
 
 use super::Told;
-use super::ask::{Account, Ask, Keys, Look, Setting, Step, Switch};
+use super::ask::{Account, Ask, Keys, Look, Setting, Step, Switch, Tables};
 use super::rest::{key, request_id};
 use crate::desk;
 use crate::served::{As, ROLE, Served, codes};
@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use stele_domain::access::Role;
 use stele_proto::api::v1 as pb;
 use stele_proto::api::v1::access_service_client::AccessServiceClient;
+use stele_proto::api::v1::audit_service_client::AuditServiceClient;
 use stele_proto::api::v1::control_service_client::ControlServiceClient;
 use stele_proto::api::v1::log_service_client::LogServiceClient;
+use stele_proto::api::v1::projection_service_client::ProjectionServiceClient;
 use stele_proto::api::v1::trading_service_client::TradingServiceClient;
 use tonic::metadata::MetadataValue;
 use tonic::service::interceptor::InterceptedService;
@@ -24,6 +26,8 @@ pub struct Door {
     trading: TradingServiceClient<Way>,
     log: LogServiceClient<Way>,
     access: AccessServiceClient<Way>,
+    projections: ProjectionServiceClient<Way>,
+    audits: AuditServiceClient<Way>,
 }
 
 /// A wish with its receipt, or an answer with its heart.
@@ -39,12 +43,14 @@ impl Door {
             control: ControlServiceClient::new(way.clone()),
             trading: TradingServiceClient::new(way.clone()),
             log: LogServiceClient::new(way.clone()),
-            access: AccessServiceClient::new(way),
+            access: AccessServiceClient::new(way.clone()),
+            projections: ProjectionServiceClient::new(way.clone()),
+            audits: AuditServiceClient::new(way),
         }
     }
 
-    pub async fn told(&mut self, at: usize, step: &Step) -> Told {
-        match self.asked(key(at, step.key), step).await {
+    pub async fn told(&mut self, at: usize, step: &Step, damaged: u64) -> Told {
+        match self.asked(key(at, step.key), step, damaged).await {
             Ok(Answer::Receipt(receipt)) => {
                 let receipt = receipt.expect("a wish has a receipt");
                 let outcome = receipt.outcome().as_str_name().trim_start_matches("OUTCOME_").to_lowercase();
@@ -56,12 +62,13 @@ impl Door {
         }
     }
 
-    async fn asked(&mut self, idempotency_key: String, step: &Step) -> Result<Answer, Status> {
+    async fn asked(&mut self, idempotency_key: String, step: &Step, damaged: u64) -> Result<Answer, Status> {
         let role = step.role;
         match &step.ask {
             Ask::Account(ask) => self.account(idempotency_key, role, ask).await,
             Ask::Setting(ask) => self.setting(idempotency_key, role, ask).await,
             Ask::Keys(ask) => self.keyed(idempotency_key, role, ask).await,
+            Ask::Tables(ask) => self.tables(idempotency_key, role, ask, damaged).await,
             Ask::Look(ask) => self.looked(role, ask).await,
         }
     }
@@ -120,7 +127,7 @@ impl Door {
                     limits: Some(pb::Limits {
                         edge_min_bps: Some(*edge_min_bps),
                         notional_max: notional_max.map(str::to_owned),
-                        ..limits(&serde_json::to_value(desk::limits()).unwrap())
+                        ..limits(&serde_json::to_value(desk::asked::limits()).unwrap())
                     }),
                     limits_version: *shown,
                     effective_from: None,
@@ -212,6 +219,73 @@ impl Door {
         }
     }
 
+    async fn tables(
+        &mut self,
+        idempotency_key: String,
+        role: Role,
+        ask: &Tables,
+        damaged: u64,
+    ) -> Result<Answer, Status> {
+        let (projections, audits) = (&mut self.projections, &mut self.audits);
+        let heart = match ask {
+            Tables::Parked { projection } => {
+                let request = pb::ListParkedRequest { projection: (*projection).to_owned() };
+                let known = projections.list_parked(by(role, request)).await?.into_inner().parked;
+                known.iter().map(parked).collect()
+            }
+            Tables::ParkedEvent { projection, place } => {
+                let (projection, position) = ((*projection).to_owned(), place.position(damaged));
+                let request = pb::GetParkedRequest { projection, position };
+                let known = projections.get_parked(by(role, request)).await?.into_inner();
+                let steps = known.steps.iter().map(|step| json!([step.by, state(step.state()), step.reason]));
+                json!([parked(&known.parked.unwrap()), steps.collect::<Vec<_>>()])
+            }
+            Tables::Decide { skip, projection, place, reason } => {
+                let (projection, reason) = ((*projection).to_owned(), (*reason).to_owned());
+                let position = place.position(damaged);
+                let receipt = if *skip {
+                    let request = pb::SkipParkedRequest { idempotency_key, reason, projection, position };
+                    projections.skip_parked(by(role, request)).await?.into_inner().receipt
+                } else {
+                    let request = pb::RetryParkedRequest { idempotency_key, reason, projection, position };
+                    projections.retry_parked(by(role, request)).await?.into_inner().receipt
+                };
+                return Ok(Answer::Receipt(receipt));
+            }
+            Tables::Rebuilds { projection } => {
+                let request = pb::ListRebuildsRequest { projection: (*projection).to_owned() };
+                let known = projections.list_rebuilds(by(role, request)).await?.into_inner();
+                json!([known.rebuilds.len(), known.replaced.len()])
+            }
+            Tables::StartRebuild { reason } => {
+                let (projection, reason) = ("orders".to_owned(), (*reason).to_owned());
+                let request =
+                    pb::StartRebuildRequest { idempotency_key, reason, projection, ..Default::default() };
+                projections.start_rebuild(by(role, request)).await?;
+                Value::Null
+            }
+            Tables::StartAudit { projection, position, reason } => {
+                let (projection, position) = (projection.map(str::to_owned), *position);
+                let reason = (*reason).to_owned();
+                let request = pb::StartAuditRequest { idempotency_key, reason, projection, position };
+                audit(&audits.start_audit(by(role, request)).await?.into_inner().audit.unwrap())
+            }
+            Tables::Audits => {
+                let known = audits.list_audits(by(role, pb::ListAuditsRequest {})).await?.into_inner();
+                known.audits.iter().map(audit).collect()
+            }
+            Tables::Audit { id } => {
+                let request = pb::GetAuditRequest { id: (*id).to_owned() };
+                audit(&audits.get_audit(by(role, request)).await?.into_inner().audit.unwrap())
+            }
+            Tables::Report { id } => {
+                audits.get_audit_report(by(role, pb::GetAuditReportRequest { id: (*id).to_owned() })).await?;
+                Value::Null
+            }
+        };
+        Ok(Answer::Heart(heart))
+    }
+
     async fn looked(&mut self, role: Role, ask: &Look) -> Result<Answer, Status> {
         let heart = match ask {
             Look::Account => {
@@ -288,6 +362,19 @@ fn by<T>(role: Role, message: T) -> Request<T> {
     let mut request = Request::new(message);
     request.metadata_mut().insert(ROLE, MetadataValue::from_static(role.name()));
     request
+}
+
+fn parked(event: &pb::ParkedEvent) -> Value {
+    json!([event.projection, event.position, state(event.state()), event.attempt, event.why])
+}
+
+fn state(state: pb::ParkedState) -> String {
+    state.as_str_name().trim_start_matches("PARKED_STATE_").to_lowercase()
+}
+
+fn audit(audit: &pb::Audit) -> Value {
+    let state = audit.state().as_str_name().trim_start_matches("AUDIT_STATE_").to_lowercase();
+    json!([!audit.id.is_empty(), state, audit.projection, audit.position, audit.asked_by])
 }
 
 /// The number of a service; the last is none.

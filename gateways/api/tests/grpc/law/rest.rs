@@ -1,7 +1,7 @@
 //! A step through the REST door.
 
 use super::Told;
-use super::ask::{Account, Ask, Key, Keys, Look, SERVICES, Setting, Step, Switch};
+use super::ask::{Account, Ask, Key, Keys, Look, SERVICES, Setting, Step, Switch, Tables};
 use crate::desk;
 use crate::served::{Served, visitor};
 use axum::body::Body;
@@ -26,8 +26,8 @@ pub fn request_id(which: u8) -> Uuid {
     Uuid::from_u128(7_000 + u128::from(which))
 }
 
-pub async fn told(served: &Served, at: usize, step: &Step) -> Told {
-    let (method, path, body) = request(&step.ask);
+pub async fn told(served: &Served, at: usize, step: &Step, damaged: u64) -> Told {
+    let (method, path, body) = request(&step.ask, damaged);
     let mut request = Request::builder().method(method.clone()).uri(path);
     // A checkpoint is made anew each time: it is asked for by POST, and is no wish.
     let wish = method != Method::GET && step.ask != Ask::Look(Look::Checkpoint);
@@ -59,11 +59,12 @@ pub async fn told(served: &Served, at: usize, step: &Step) -> Told {
 
 type Asked = (Method, String, Option<Value>);
 
-fn request(ask: &Ask) -> Asked {
+fn request(ask: &Ask, damaged: u64) -> Asked {
     match ask {
         Ask::Account(ask) => account(ask),
         Ask::Setting(ask) => setting(ask),
         Ask::Keys(ask) => keys(ask),
+        Ask::Tables(ask) => tables(ask, damaged),
         Ask::Look(ask) => look(ask),
     }
 }
@@ -97,7 +98,7 @@ fn account(ask: &Account) -> Asked {
 fn setting(ask: &Setting) -> Asked {
     match ask {
         Setting::SetLimits { edge_min_bps, notional_max, shown, reason } => {
-            let mut limits = serde_json::to_value(desk::limits()).unwrap();
+            let mut limits = serde_json::to_value(desk::asked::limits()).unwrap();
             limits["edge_min_bps"] = json!(edge_min_bps);
             match notional_max {
                 Some(amount) => limits["notional_max"] = json!(amount),
@@ -154,6 +155,34 @@ fn keys(ask: &Keys) -> Asked {
     }
 }
 
+fn tables(ask: &Tables, damaged: u64) -> Asked {
+    let parked = |projection: &str| format!("/v1/projections/{projection}/parked");
+    match ask {
+        Tables::Parked { projection } => (Method::GET, parked(projection), None),
+        Tables::ParkedEvent { projection, place } => {
+            (Method::GET, format!("{}/{}", parked(projection), place.position(damaged)), None)
+        }
+        Tables::Decide { skip, projection, place, reason: why } => {
+            let what = if *skip { "skip" } else { "retry" };
+            let path = format!("{}/{}/{what}", parked(projection), place.position(damaged));
+            (Method::POST, path, Some(reason(why)))
+        }
+        Tables::Rebuilds { projection } => {
+            (Method::GET, format!("/v1/projections/{projection}/rebuild"), None)
+        }
+        Tables::StartRebuild { reason: why } => {
+            (Method::POST, "/v1/projections/orders/rebuild".to_owned(), Some(reason(why)))
+        }
+        Tables::StartAudit { projection, position, reason: why } => {
+            let body = json!({ "projection": projection, "position": position, "reason": why });
+            (Method::POST, "/v1/audits".to_owned(), Some(body))
+        }
+        Tables::Audits => (Method::GET, "/v1/audits".to_owned(), None),
+        Tables::Audit { id } => (Method::GET, format!("/v1/audits/{id}"), None),
+        Tables::Report { id } => (Method::GET, format!("/v1/audits/{id}/report"), None),
+    }
+}
+
 fn look(ask: &Look) -> Asked {
     match ask {
         Look::Account => (Method::GET, "/v1/account".to_owned(), None),
@@ -205,7 +234,36 @@ fn heart(ask: &Ask, body: &Value) -> Value {
             told.sort();
             json!(told)
         }
+        Ask::Tables(ask) => known(ask, body),
         Ask::Look(look) => seen(look, body),
+    }
+}
+
+fn known(ask: &Tables, body: &Value) -> Value {
+    let audit = |audit: &Value| {
+        json!([
+            audit["id"].is_string(),
+            audit["state"],
+            audit["projection"],
+            audit["position"],
+            audit["asked_by"]
+        ])
+    };
+    let parked = |event: &Value| {
+        json!([event["projection"], event["position"], event["state"], event["attempt"], event["why"]])
+    };
+    let each = |name: &str| body[name].as_array().unwrap().iter();
+    match ask {
+        Tables::Parked { .. } => each("parked").map(parked).collect(),
+        Tables::ParkedEvent { .. } => {
+            let steps: Vec<Value> =
+                each("steps").map(|step| json!([step["by"], step["state"], step["reason"]])).collect();
+            json!([parked(&body["parked"]), steps])
+        }
+        Tables::Rebuilds { .. } => json!([each("rebuilds").count(), each("replaced").count()]),
+        Tables::StartAudit { .. } | Tables::Audit { .. } => audit(body),
+        Tables::Audits => each("audits").map(audit).collect(),
+        Tables::Decide { .. } | Tables::StartRebuild { .. } | Tables::Report { .. } => Value::Null,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{offline, render};
 use serde::Serialize;
 use std::path::Path;
 use stele_api::client::Client;
-use stele_api::dto::LogStat;
+use stele_api::dto::{LogArchived, LogStat};
 use stele_domain::port::clock::Clock as _;
 use stele_event_log::{ArchiveStat, Growth, Rates, Stat, VerifyOptions, archive_stat, rates, verify};
 
@@ -23,7 +23,7 @@ struct Numbers {
     /// By the files: missing where they are not at hand.
     #[serde(skip_serializing_if = "Option::is_none")]
     rates: Option<Told>,
-    /// What of it is in an archive. Missing where nothing is, or the files are not at hand.
+    /// What of it is in an archive only. Missing where nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
     archive: Option<InArchive>,
 }
@@ -33,7 +33,28 @@ struct InArchive {
     segments: u64,
     bytes: u64,
     events: u64,
+    /// Where: only the files say, where they are at hand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     urls: Vec<String>,
+}
+
+impl InArchive {
+    /// By the files of a directory.
+    fn of_directory(directory: &Path) -> Option<Self> {
+        let ArchiveStat { segments, bytes, events, urls, .. } = archive_stat(directory).ok()?;
+        (segments > 0).then_some(Self { segments, bytes, events, urls })
+    }
+
+    fn told(LogArchived { segments, bytes, events }: LogArchived) -> Self {
+        Self { segments, bytes, events, urls: vec![] }
+    }
+
+    /// A sentence.
+    fn said(&self) -> String {
+        let Self { segments, bytes, events, urls } = self;
+        let away = format!("{segments} of the files, {bytes} bytes, {events} events, are in the archive");
+        if urls.is_empty() { format!("{away}.") } else { format!("{away}, {}.", urls.join(", ")) }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -63,7 +84,7 @@ impl Pace {
 }
 
 pub(super) fn run(directory: Option<&Path>, config: &Config, json: bool) -> Outcome {
-    let (stat, growth) = if let Some(directory) = directory {
+    let (mut stat, growth) = if let Some(directory) = directory {
         (of_directory(directory, config, json)?, Some(grown(directory, config)?))
     } else {
         let stat = ask(config, |client| of_desk(client, config))?;
@@ -73,27 +94,17 @@ pub(super) fn run(directory: Option<&Path>, config: &Config, json: bool) -> Outc
     };
     let at = directory.map_or_else(|| config.log_dir(), Path::to_owned);
     let at_hand = directory.is_some() || offline::possible(config);
-    let archive =
-        at_hand.then(|| archive_stat(&at)).and_then(Result::ok).filter(|archive| archive.segments > 0);
+    let by_owner = stat.archive.take().map(InArchive::told);
+    let archive = at_hand.then(|| InArchive::of_directory(&at)).flatten().or(by_owner);
     if !json {
         let told = render::log::stat(&stat, growth.as_ref());
         return match archive {
             None => say(&told),
-            Some(archive) => say(&format!(
-                "{told}\n{} of the files, {} bytes, {} events, are in the archive, {}.",
-                archive.segments,
-                archive.bytes,
-                archive.events,
-                archive.urls.join(", ")
-            )),
+            Some(archive) => say(&format!("{told}\n{}", archive.said())),
         };
     }
     let told = |rates: Rates| Told { last_minute: Pace::of(&rates.minute), last_hour: Pace::of(&rates.hour) };
-    let in_archive = |archive: ArchiveStat| {
-        let ArchiveStat { segments, bytes, events, urls, .. } = archive;
-        InArchive { segments, bytes, events, urls }
-    };
-    say_json(&Numbers { stat, rates: growth.map(told), archive: archive.map(in_archive) })
+    say_json(&Numbers { stat, rates: growth.map(told), archive })
 }
 
 fn grown(directory: &Path, config: &Config) -> Result<Rates, Failure> {
@@ -130,5 +141,6 @@ fn numbers(stat: Stat) -> LogStat {
         as_of: stat.head.0,
         head: stat.head.0,
         growth: vec![],
+        archive: None,
     }
 }

@@ -119,6 +119,7 @@ fn not_rebuilt(error: &RebuildError) -> Failure {
         RebuildError::Log(error) => log_failure(error),
         RebuildError::Store(error) => of_store(error),
         RebuildError::Short { .. } => Failure::new(Code::Mismatch, chain(error)),
+        RebuildError::Newer(_) => Failure::new(Code::Error, chain(error)),
         RebuildError::Unsettled { .. } => Failure::new(Code::Unavailable, chain(error)),
         RebuildError::Fold(_) | RebuildError::Scan(_) | RebuildError::Lost(_) => {
             let code = if error.is_transient() { Code::Unavailable } else { Code::Error };
@@ -140,6 +141,7 @@ fn of_store(error: &StoreError) -> Failure {
         | StoreError::UnknownTable(_)
         | StoreError::BadQuery { .. }
         | StoreError::Misfit(_)
+        | StoreError::Refused { .. }
         | StoreError::Invalid(_)
         | StoreError::Elsewhere(_) => Code::Error,
     };

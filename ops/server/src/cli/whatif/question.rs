@@ -2,13 +2,13 @@
 
 use crate::amounts;
 use crate::cli::args::{Model, WhatIfArgs};
-use crate::cli::limits::{Change, changed, configured, split};
+use crate::cli::limits::{Change, changed, split};
 use crate::config::{Config, LIMIT_FIELDS, LimitField};
 use crate::exit::Failure;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::Path;
-use stele_api::dto;
+use stele_api::{dto, limits_inward, limits_outward};
 use stele_commands::whatif::question::{LimitChanges, PricingChanges};
 use stele_commands::whatif::{Edge, Fills, Question};
 use stele_domain::money::{BasisPoints, Units};
@@ -57,8 +57,11 @@ impl Asked {
             }
             _ => {}
         }
-        let mut named =
-            Named { limits: configured(config), names: BTreeSet::new(), pricing: PricingChanges::default() };
+        let mut named = Named {
+            limits: limits_outward(&config.limits),
+            names: BTreeSet::new(),
+            pricing: PricingChanges::default(),
+        };
         if let Some(path) = &args.limits {
             named.read(path)?;
         }
@@ -192,7 +195,7 @@ impl Named {
 
     /// The limits, each in its range. How they stand to each other is asked where they meet those of the log.
     fn sensible(&self) -> Result<Limits, String> {
-        let limits = stele_api::limits_inward(self.limits.clone())?;
+        let limits = limits_inward(self.limits.clone())?;
         let alone =
             Limits { notional_min: Units::ZERO, fallback_notional_max: Units::ZERO, ..limits.clone() };
         alone.check().map_err(|error| error.to_string())?;

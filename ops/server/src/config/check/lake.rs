@@ -34,6 +34,7 @@ impl Check<'_> {
             address,
             every: Duration::from_millis(raw.every_ms),
             compact_files: raw.compact_files,
+            tier_every: (raw.tier_every_ms > 0).then(|| Duration::from_millis(raw.tier_every_ms)),
             bucket,
         })
     }

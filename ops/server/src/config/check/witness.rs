@@ -15,6 +15,11 @@ impl Check<'_> {
     pub(super) fn witness(&self, raw: &raw::Log, data_dir: &Path) -> Result<Option<WitnessOptions>, Problem> {
         let key = "log.witness";
         let keys = self.witness_keys(&raw.witness_keys)?;
+        let ca_file = (!raw.witness_ca_file.is_empty()).then(|| PathBuf::from(&raw.witness_ca_file));
+        if ca_file.is_some() && !raw.witness.starts_with("https://") {
+            let rule = "nobody is to be vouched for: certificates are those of a server at `https://…` in `log.witness`";
+            return Err(self.refused("log.witness_ca_file", rule));
+        }
         if raw.witness.is_empty() {
             if !keys.is_empty() {
                 return Err(
@@ -43,7 +48,7 @@ impl Check<'_> {
                 let rule = "a witness vouches for nothing without a key: put its key (name+hash+base64) into this list";
                 return Err(self.refused("log.witness_keys", rule));
             }
-            WitnessAt::Server { url, keys }
+            WitnessAt::Server { url, keys, ca_file }
         } else {
             if !keys.is_empty() {
                 return Err(self.refused("log.witness_keys", "a file cosigns nothing: leave this empty"));

@@ -34,7 +34,7 @@ fn filled(mut value: Value) -> Value {
 
 fn limits_answer() -> Value {
     let config = crate::config::Config::load(&crate::config::Sources::default()).unwrap();
-    let limits = serde_json::to_value(crate::cli::limits_of(&config)).unwrap();
+    let limits = serde_json::to_value(stele_api::limits_outward(&config.limits)).unwrap();
     json!({
         "in_force": { "version": 1, "hash": "", "effective_from": AT, "set_at": AT, "reason": "", "limits": limits },
         "upcoming": null, "as_of": 1, "head": 1,

@@ -1,0 +1,113 @@
+//! Events that projections could not take in: read from the log and never from a table, since a table is what has the gap.
+
+use super::asking::Asking;
+use super::control::Reply;
+use super::control::written;
+use crate::api::Api;
+use crate::dto::{self, ParkedAnswer, ParkedDetail, ParkedEvent, ParkedState, ParkedStep, Written};
+use crate::problem::Problem;
+use std::sync::Arc;
+use stele_domain::event::Recorded;
+use stele_domain::operations::parking::event::Event as Fact;
+use stele_domain::operations::parking::{Entry, Phase};
+use stele_domain::port::event_log::Position;
+use stele_projections::parking::Parked;
+
+/// Those of a projection, or of `all`.
+pub(crate) async fn list(api: &Api, name: &str) -> Result<ParkedAnswer, Problem> {
+    let projections = super::rebuilds::named(name)?;
+    let meant = |name: &str| projections.iter().any(|projection| projection.name == name);
+    // The head first: whatever is read afterwards is at least that new.
+    let as_of = api.log.head().await?.0;
+    let known = Parked::of(&*api.log).await?;
+    let all = known.state().all().filter(|(name, ..)| meant(name));
+    let parked = all.map(|(name, version, at, entry)| told(name, version, at, entry)).collect();
+    Ok(ParkedAnswer { parked, as_of })
+}
+
+/// One of them, with everything that was said of it.
+pub(crate) async fn show(api: &Api, name: &str, position: &str) -> Result<ParkedDetail, Problem> {
+    let (projection, position) = meant(name, position)?;
+    let mut steps = vec![];
+    let tell = |recorded: &Recorded, fact: &Fact| {
+        if about(fact) == (projection.as_str(), position) {
+            steps.push(step(recorded, fact));
+        }
+    };
+    let known = Parked::told(&*api.log, tell).await?;
+    let found = known.state().all().find(|(name, _, at, _)| (*name, *at) == (projection.as_str(), position));
+    let Some((name, version, at, entry)) = found else {
+        let detail = format!("projection {projection} has no parked event at position {position}");
+        return Err(Problem::not_found("not-parked", detail));
+    };
+    Ok(ParkedDetail { parked: told(name, version, at, entry), steps })
+}
+
+pub(crate) async fn retry(
+    api: &Arc<Api>,
+    asking: Asking,
+    (name, position): (&str, &str),
+    body: dto::Reason,
+) -> Result<Reply<Written>, Problem> {
+    let (projection, position) = meant(name, position)?;
+    let wish = asking.wish(&format!("retry_parked {projection} {position}"), &body, &body.reason)?;
+    written(api, &asking, |control| async move { control.retry_parked(wish, projection, position).await })
+        .await
+}
+
+pub(crate) async fn skip(
+    api: &Arc<Api>,
+    asking: Asking,
+    (name, position): (&str, &str),
+    body: dto::Reason,
+) -> Result<Reply<Written>, Problem> {
+    let (projection, position) = meant(name, position)?;
+    let wish = asking.wish(&format!("skip_parked {projection} {position}"), &body, &body.reason)?;
+    written(api, &asking, |control| async move { control.skip_parked(wish, projection, position).await })
+        .await
+}
+
+fn meant(name: &str, position: &str) -> Result<(String, Position), Problem> {
+    let projections = super::rebuilds::named(name)?;
+    let [projection] = projections.as_slice() else {
+        return Err(Problem::bad_request("one projection is meant here, by its name".to_owned()));
+    };
+    let position = position.parse::<u64>().ok().filter(|position| *position > 0);
+    let position = position
+        .ok_or_else(|| Problem::bad_request("a position of the log is a number from 1".to_owned()))?;
+    Ok((projection.name.to_owned(), Position(position)))
+}
+
+fn about(fact: &Fact) -> (&str, Position) {
+    match fact {
+        Fact::EventParked(fact) => (&fact.projection, fact.position),
+        Fact::ParkedRetried(fact) => (&fact.projection, fact.position),
+        Fact::ParkedSkipped(fact) => (&fact.projection, fact.position),
+    }
+}
+
+fn step(recorded: &Recorded, fact: &Fact) -> ParkedStep {
+    let (state, reason, at) = match fact {
+        Fact::EventParked(fact) => (ParkedState::Parked, &fact.reason, fact.at),
+        Fact::ParkedRetried(fact) => (ParkedState::Retried, &fact.reason, fact.at),
+        Fact::ParkedSkipped(fact) => (ParkedState::Skipped, &fact.reason, fact.at),
+    };
+    let by = recorded.meta.actor.as_str().to_owned();
+    ParkedStep { log_position: recorded.position.0, at, by, state, reason: reason.clone() }
+}
+
+fn told(projection: &str, version: u32, position: Position, entry: &Entry) -> ParkedEvent {
+    ParkedEvent {
+        projection: projection.to_owned(),
+        version,
+        position: position.0,
+        event_type: entry.event_type.clone(),
+        why: entry.reason.clone(),
+        attempt: entry.attempt,
+        state: match entry.phase {
+            Phase::Parked => ParkedState::Parked,
+            Phase::Retried => ParkedState::Retried,
+            Phase::Skipped => ParkedState::Skipped,
+        },
+    }
+}

@@ -1,0 +1,151 @@
+//! Rows that are not what was kept of them, in the tables and in the lake: named, and not taken away.
+
+use crate::desk::{Desk, MILLION, quotes};
+use crate::support::memory;
+use stele_domain::port::blob_store::BlobName;
+use stele_domain::port::event_log::Position;
+use stele_domain::port::tiering::HistoryLake as _;
+use stele_lake::history::HistoryTables;
+use stele_projections::tier::{Asked, Outcome, ShelfOf, Where};
+
+async fn three() -> Desk {
+    Desk::of_quotes(memory(), 3).await
+}
+
+fn differs(outcome: &Outcome, place: Where, word: &str) {
+    let Outcome::Differs(difference) = outcome else { panic!("{outcome:?}") };
+    let said = difference.to_string();
+    assert!(difference.place == place && said.contains(word) && said.contains("quotes"), "{said}");
+}
+
+#[tokio::test]
+async fn a_partition_whose_rows_somebody_changed_is_named_and_stays_with_all_that_are_newer() {
+    for (touched, word) in [
+        ("UPDATE read_model.quotes SET detail = 'other' WHERE position = 1250000", "part 1 of quotes"),
+        ("DELETE FROM read_model.quotes WHERE position = 1250000", "8 rows"),
+        (
+            "INSERT INTO read_model.quotes SELECT 1250001, quote_id, pair, kind, detail, frame, received_at, recorded_at \
+             FROM read_model.quotes WHERE position = 1250000",
+            "10 rows",
+        ),
+        (
+            "UPDATE read_model.digests SET value = repeat('x', 32)::bytea WHERE table_name = 'quotes' AND part = 1",
+            "part 1",
+        ),
+    ] {
+        let desk = three().await;
+        desk.database.run("stele_app", touched).await.unwrap();
+        let outcomes = desk.ran("quotes", &quotes()).await;
+        assert_eq!(outcomes[0], (0, Outcome::Left));
+        differs(&outcomes[1].1, Where::Tables, word);
+        assert!(
+            matches!(&outcomes[2].1, Outcome::Blocked(why) if why.contains("quotes_p1000000")),
+            "{touched}"
+        );
+        assert_eq!(desk.live("quotes").await.1, 8, "nothing of it left: {touched}");
+        // Nothing of it is in the lake either.
+        let lake = HistoryTables::new(desk.blobs.clone(), desk.clock.clone());
+        let shelf = ShelfOf::of("quotes").unwrap().shelf;
+        assert_eq!(lake.position(shelf).await.unwrap(), Position(MILLION - 1));
+    }
+}
+
+#[tokio::test]
+async fn rows_that_change_after_they_went_to_the_lake_do_not_leave() {
+    let desk = three().await;
+    desk.run(&Asked { keep: true, ..quotes() }).await;
+    let touched = "UPDATE read_model.quotes SET detail = 'other' WHERE position = 1";
+    desk.database.run("stele_app", touched).await.unwrap();
+    differs(&desk.ran("quotes", &quotes()).await[0].1, Where::Tables, "part 0");
+    assert_eq!(desk.live("quotes").await.1, 0);
+}
+
+#[tokio::test]
+async fn files_that_are_lost_changed_or_added_in_the_lake_are_named_and_keep_their_rows_in_the_tables() {
+    for (spoiled, word) in [
+        ("flipped", "not those that were put"),
+        ("lost", "there is no"),
+        ("manifest", "not what the log says"),
+    ] {
+        let desk = three().await;
+        desk.run(&Asked { keep: true, ..quotes() }).await;
+        let shelf = ShelfOf::of("quotes").unwrap().shelf;
+        let lake = HistoryTables::new(desk.blobs.clone(), desk.clock.clone());
+        let files = lake.files(shelf, Position(MILLION), Position(2 * MILLION)).await.unwrap();
+        let name = BlobName::new(&files[1].path).unwrap();
+        match spoiled {
+            "flipped" => {
+                let mut bytes = desk.blobs.get(&name).await.unwrap();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                desk.blobs.replace(&name, bytes).await.unwrap();
+            }
+            "lost" => desk.blobs.remove(&name).await.unwrap(),
+            _ => {
+                let under = BlobName::new("history/manifests").unwrap();
+                let all = desk.blobs.list(&under, None, 100).await.unwrap();
+                let second =
+                    all.iter().find(|entry| entry.name.as_str().contains("quotes.v1-00000000000001000000"));
+                desk.blobs.replace(&second.unwrap().name, b"{}".to_vec()).await.unwrap();
+            }
+        }
+        let (sound, different) = desk.tierer().verify(Some("quotes"), |_| ()).await.unwrap();
+        assert_eq!((sound.len(), different.len()), (2, 1), "{spoiled}");
+        assert!(different[0].to_string().contains(word), "{spoiled}: {}", different[0]);
+        let outcomes = desk.ran("quotes", &quotes()).await;
+        assert_eq!(outcomes[0], (0, Outcome::Left));
+        differs(&outcomes[1].1, Where::Lake, word);
+        assert!(matches!(outcomes[2].1, Outcome::Blocked(_)));
+        assert_eq!(desk.live("quotes").await.0.len(), 9 + 9 + 1, "{spoiled}: they stay");
+    }
+}
+
+#[tokio::test]
+async fn what_left_is_verified_too_and_all_of_it() {
+    let desk = three().await;
+    desk.run(&quotes()).await;
+    let (sound, different) = desk.tierer().verify(None, |_| ()).await.unwrap();
+    assert_eq!(different, []);
+    assert_eq!(sound.iter().filter(|one| one.span.table == "quotes").map(|one| one.rows).sum::<u64>(), 26);
+    let shelf = ShelfOf::of("quotes").unwrap().shelf;
+    let lake = HistoryTables::new(desk.blobs.clone(), desk.clock.clone());
+    let files = lake.files(shelf, Position::START, Position(MILLION)).await.unwrap();
+    desk.blobs.remove(&BlobName::new(&files[0].path).unwrap()).await.unwrap();
+    let (_, different) = desk.tierer().verify(None, |_| ()).await.unwrap();
+    assert_eq!(different.len(), 1);
+    assert!(different[0].to_string().contains("quotes from 0 to 1000000, in the lake"), "{}", different[0]);
+}
+
+/// The owner's function looks by itself: whoever calls it with less than what is kept takes nothing away.
+#[tokio::test]
+async fn nobody_takes_a_partition_away_with_other_digests_or_out_of_order() {
+    let desk = three().await;
+    let with = |from: u64, values: &str| {
+        format!(
+            "SELECT read_model.drop_tiered('quotes', {from}, {}, '{{quotes}}', ARRAY(SELECT projection FROM read_model.digests \
+             WHERE table_name = 'quotes' AND part = {part}), ARRAY(SELECT part FROM read_model.digests WHERE table_name = 'quotes' \
+             AND part = {part}), ARRAY(SELECT rows FROM read_model.digests WHERE table_name = 'quotes' AND part = {part}), {values})",
+            from + MILLION,
+            part = from / MILLION,
+        )
+    };
+    let right = |part: u64| {
+        format!("ARRAY(SELECT value FROM read_model.digests WHERE table_name = 'quotes' AND part = {part})")
+    };
+    for (call, word) in [
+        (with(0, "ARRAY['x'::bytea]"), "is not the one that was compared"),
+        (
+            "SELECT read_model.drop_tiered('quotes', 0, 1000000, '{quotes}', '{}', '{}', '{}', '{}')"
+                .to_owned(),
+            "is not the one",
+        ),
+        (with(MILLION, &right(1)), "is not the oldest"),
+        (with(0, &right(0)).replace("'{quotes}'", "'{quotes,prices}'"), "still writes"),
+    ] {
+        let refused = desk.database.run("stele_app", &call).await.unwrap_err().to_string();
+        assert!(refused.contains(word), "{call}: {refused}");
+    }
+    desk.is_whole("quotes").await;
+    desk.database.run("stele_app", &with(0, &right(0))).await.unwrap();
+    assert_eq!(desk.live("quotes").await.1, 8);
+}

@@ -1,0 +1,33 @@
+//! The arguments of the audit.
+
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Debug, Clone, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct AuditArgs {
+    #[command(subcommand)]
+    pub command: Option<AuditCommand>,
+    /// Only this projection: quotes, decisions, results … [default: all]
+    #[arg(long, value_name = "PROJECTION")]
+    pub projection: Option<String>,
+    /// Up to this position. Histories are compared up to it, tables whose rows change only when they are there [default: up
+    /// to where the tables are]
+    #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
+    pub position: Option<u64>,
+    /// Write the signed report to this file, which must not be there
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Check a signed report with the log's public key: no log, no desk and no data directory are needed
+    Check {
+        /// The report, - for standard input
+        report: PathBuf,
+        /// The log's public key, from somebody you believe [default: key.pub beside the log, on the desk's machine]
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
+}

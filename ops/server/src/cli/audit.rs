@@ -1,0 +1,196 @@
+//! The audit: the running desk does it as a job of its own, or this process does where no desk runs; and checking the
+//! report that somebody hands over.
+
+use super::args::{AuditArgs, AuditCommand};
+use super::desk::{ask, wish};
+use super::progress::Progress;
+use super::prove::verifier;
+use super::verify::read_report;
+use super::{say, say_json};
+use crate::audit::report::Report;
+use crate::audit::{FOLDING, READING, Tell, Wanted, check, job, offline as alone};
+use crate::config::Config;
+use crate::exit::{Code, Failure, Outcome};
+use crate::offline;
+use crate::render::audit as render;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use stele_api::client::{Client, ClientError, new_key};
+use stele_api::dto::{Audit, AuditState, StartAudit};
+use stele_projections::audit::Verdict;
+
+/// How often the desk is asked how far it is.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Where a log keeps its public key.
+const KEY_FILE: &str = "key.pub";
+
+pub(super) fn run(args: &AuditArgs, config: &Config, json: bool) -> Outcome {
+    if let Some(AuditCommand::Check { report, key }) = &args.command {
+        return checked(report, key.as_deref(), config, json);
+    }
+    crate::audit::projections(args.projection.as_deref())?;
+    if let Some(path) = args.report.as_deref().filter(|path| path.exists()) {
+        return Err(Failure::new(Code::Conflict, format!("{} is there already", path.display()))
+            .advise("name another file: a report is never overwritten"));
+    }
+    let text = match ask(config, |client| by_desk(client, args, config, json))? {
+        Some(text) => text,
+        None => by_files(args, config, json)?,
+    };
+    if let Some(path) = &args.report {
+        written(path, &text)?;
+    }
+    // What came over a wire is believed as a report of this log only when its key has signed it.
+    let beside = config.log_dir().join(KEY_FILE);
+    let report = if config.has_the_log() && beside.is_file() {
+        check::checked(&text, &verifier(&beside)?)?
+    } else {
+        eprintln!(
+            "the signature was not checked here: stele audit check REPORT --key FILE, with the log's public key"
+        );
+        unchecked(&text)?
+    };
+    let said = if json { raw(&text) } else { say(&render::report(&report, args.report.as_deref())) };
+    said.and_then(|()| ended(&report))
+}
+
+/// What the running desk finds; none when no desk runs and the log is at hand.
+async fn by_desk(
+    client: Client,
+    args: &AuditArgs,
+    config: &Config,
+    json: bool,
+) -> Result<Option<String>, Failure> {
+    let wanted = StartAudit {
+        projection: args.projection.clone(),
+        position: args.position,
+        reason: "stele audit".to_owned(),
+    };
+    let id = new_key();
+    let begun = match client.start_audit(id, &wanted).await {
+        Err(ClientError::Unreachable { .. }) if offline::possible(config) => return Ok(None),
+        Err(ClientError::Lost { .. }) => {
+            wish(Some(id), async |id| client.start_audit(id, &wanted).await).await?
+        }
+        told => told?.answer,
+    };
+    let progress = Progress::of_what("auditing", json);
+    let mut audit: Audit = begun;
+    while audit.state == AuditState::Running {
+        tokio::time::sleep(LOOK).await;
+        audit = client.audit(id).await?;
+        shown(&progress, &audit.phase, audit.done, audit.total);
+    }
+    drop(progress);
+    match audit.state {
+        AuditState::Failed => {
+            let why = audit.why.unwrap_or_default();
+            Err(Failure::new(
+                Code::Error,
+                format!("the audit came to nothing: {}", why.trim_start_matches("stele: ")),
+            ))
+        }
+        AuditState::Done | AuditState::Running => Ok(Some(client.audit_report(id).await?)),
+    }
+}
+
+fn shown(progress: &Progress, phase: &str, done: u64, total: u64) {
+    if phase == FOLDING || phase == READING {
+        progress.total(total);
+    } else {
+        progress.total_bytes(total);
+    }
+    progress.done(done);
+}
+
+/// The same by this process, where no desk runs.
+fn by_files(args: &AuditArgs, config: &Config, json: bool) -> Result<String, Failure> {
+    eprintln!("no desk is running: auditing the log in {}", config.log_dir().display());
+    let progress = Arc::new(Progress::of_what("auditing", json));
+    let told = Arc::clone(&progress);
+    let tell: Tell = Arc::new(move |phase, done, total| shown(&told, phase, done, total));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::error(&error))?;
+    let signed = runtime.block_on(async {
+        let by = stele_api::this_user().map_err(|error| Failure::error(&error))?.actor.to_string();
+        let wanted = Wanted { projection: args.projection.clone(), position: args.position, by };
+        alone::audited(config, wanted, tell).await
+    });
+    drop(progress);
+    Ok(signed?.text)
+}
+
+/// Never over a file that is there.
+fn written(path: &Path, text: &str) -> Outcome {
+    let unwritten = |error: std::io::Error| {
+        let code = super::of_disk(&error).unwrap_or(Code::Error);
+        Failure::new(code, format!("the report can't be written to {}: {error}", path.display()))
+    };
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(0o644).open(path).map_err(unwritten)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(unwritten)
+}
+
+/// The report as it was signed, so that whoever redirects it can have it checked.
+fn raw(text: &str) -> Outcome {
+    super::print(text.trim_end_matches('\n'))
+}
+
+fn unchecked(text: &str) -> Result<Report, Failure> {
+    #[derive(serde::Deserialize)]
+    struct File {
+        report: Report,
+    }
+    let file: Result<File, _> = serde_json::from_str(text);
+    file.map(|file| file.report).map_err(|error| {
+        Failure::new(Code::Error, format!("the desk answered with no report of this build: {error}"))
+    })
+}
+
+/// What was found, as the end of the run.
+fn ended(report: &Report) -> Outcome {
+    let Some(code) = report.code() else { return Ok(()) };
+    let what = match &report.log.fault {
+        Some(fault) => format!("{} at byte {}: {}", fault.file, fault.offset, fault.what),
+        None => render::accusation(report),
+    };
+    Err(Failure::new(code, what)
+        .advise("change nothing, keep the report, and follow ops/runbooks/audit-failed.md"))
+}
+
+fn checked(path: &Path, key: Option<&Path>, config: &Config, json: bool) -> Outcome {
+    let beside = config.log_dir().join(KEY_FILE);
+    let key = match key {
+        Some(key) => key,
+        None if config.has_the_log() && beside.is_file() => &beside,
+        None => {
+            return Err(Failure::usage("name the log's public key, from somebody you believe: --key FILE")
+                .advise("the desk's owner has it as key.pub in the directory of the log"));
+        }
+    };
+    let report = check::checked(&read_report(path)?, &verifier(key)?)?;
+    let verdict = report.verdict;
+    if json {
+        return say_json(&serde_json::json!({
+            "believed": true,
+            "log": report.log.origin,
+            "verdict": job::word(verdict),
+            "position": report.position.map(|position| position.0),
+            "commits": report.log.commits,
+            "ended_at": report.ended_at,
+        }));
+    }
+    let words = match verdict {
+        Verdict::Agrees | Verdict::NotCompared => String::new(),
+        Verdict::Differs => "\nIt is what was signed, and it says that something DIFFERS.".to_owned(),
+    };
+    say(&format!(
+        "The report is signed by {}, and not a byte of it was changed.{words}\n{}",
+        report.log.origin,
+        render::report(&report, None)
+    ))
+}

@@ -1,0 +1,179 @@
+//! What commands about partitions answer, for people and for programs.
+
+use super::super::{say, say_json};
+use crate::exit::{Code, Failure, Outcome};
+use crate::render::table::framed;
+use crate::render::units::moment;
+use serde_json::{Value, json};
+use stele_domain::causes::with_causes;
+use stele_domain::operations::tiering::{Known, PartitionTiered, State};
+use stele_domain::port::tiering::Partition;
+use stele_projections::tier::{Difference, Done, Outcome as Became, Restored};
+
+pub(super) fn ran(all: &[Done], json: bool) -> Outcome {
+    if json {
+        let partitions: Vec<Value> = all.iter().map(of_done).collect();
+        say_json(&json!({ "partitions": partitions }))?;
+    } else if all.is_empty() {
+        say("There is no partition in the tables yet.")?;
+    } else {
+        let mut table = framed(&["history", "from", "to", "rows", "became"]);
+        for done in all {
+            let Partition { table: name, from, to, .. } = &done.partition;
+            let (became, why) = words(&done.outcome);
+            let became = if why.is_empty() { became.to_owned() } else { format!("{became}: {why}") };
+            let rows = if done.rows == 0 { String::new() } else { done.rows.to_string() };
+            table.add_row([(*name).to_owned(), from.to_string(), to.to_string(), rows, became]);
+        }
+        say(&table.to_string())?;
+    }
+    let differ: Vec<&Difference> = all
+        .iter()
+        .filter_map(
+            |done| if let Became::Differs(difference) = &done.outcome { Some(difference) } else { None },
+        )
+        .collect();
+    if !differ.is_empty() {
+        return Err(different(&differ));
+    }
+    let failed = all.iter().find_map(|done| match &done.outcome {
+        Became::Failed(error) => Some(with_causes(&**error)),
+        Became::Stays
+        | Became::Tiered
+        | Became::Both
+        | Became::Held(_)
+        | Became::Left
+        | Became::Differs(_)
+        | Became::Blocked(_) => None,
+    });
+    failed.map_or(Ok(()), |why| {
+        let failure = Failure::new(Code::Unavailable, format!("not all was done: {why}"));
+        Err(failure.advise("nothing is lost: the same command goes on from where it was"))
+    })
+}
+
+fn different(all: &[&Difference]) -> Failure {
+    let lines: Vec<String> = all.iter().map(|difference| format!("  {difference}")).collect();
+    let words = format!("rows are not what was kept of them:\n{}", lines.join("\n"));
+    Failure::new(Code::Mismatch, words)
+        .advise("nothing of these was taken away: ops/runbooks/tiering.md says what to look at")
+}
+
+fn words(outcome: &Became) -> (&'static str, String) {
+    let none = String::new;
+    match outcome {
+        Became::Stays => ("in the tables", none()),
+        Became::Tiered => ("in both, since now", none()),
+        Became::Both => ("in both", none()),
+        Became::Held(until) => ("in both", format!("held until {}", moment(*until))),
+        Became::Left => ("in the lake", none()),
+        Became::Differs(difference) => ("DIFFERS", difference.to_string()),
+        Became::Blocked(why) => ("waits", why.clone()),
+        Became::Failed(error) => ("failed", with_causes(&**error)),
+    }
+}
+
+fn of_done(done: &Done) -> Value {
+    let Partition { table, name, from, to, .. } = &done.partition;
+    let (_, detail) = words(&done.outcome);
+    let became = match &done.outcome {
+        Became::Stays => "stays",
+        Became::Tiered => "tiered",
+        Became::Both => "both",
+        Became::Held(_) => "held",
+        Became::Left => "left",
+        Became::Differs(_) => "differs",
+        Became::Blocked(_) => "blocked",
+        Became::Failed(_) => "failed",
+    };
+    json!({
+        "table": table, "partition": name, "from": from.0, "to": to.0, "rows": done.rows, "became": became,
+        "detail": detail,
+    })
+}
+
+pub(super) fn listed(live: &[Partition], known: &State, only: Option<&str>, json: bool) -> Outcome {
+    let meant = |table: &str| only.is_none_or(|only| only == table);
+    let in_lake = |table: &str, from: u64| {
+        known
+            .all()
+            .filter(|one| one.tiered.span.table == table && one.tiered.span.from_position == from)
+            .last()
+    };
+    let mut all = vec![];
+    for known in known.all().filter(|one| meant(&one.tiered.span.table)) {
+        let span = &known.tiered.span;
+        if !live.iter().any(|one| one.table == span.table && one.from.0 == span.from_position) {
+            all.push(entry(&span.table, (span.from_position, span.to_position), None, Some(known)));
+        }
+    }
+    for one in live.iter().filter(|one| meant(one.table)) {
+        all.push(entry(one.table, (one.from.0, one.to.0), Some(one), in_lake(one.table, one.from.0)));
+    }
+    all.sort_by_key(|entry| (entry["table"].as_str().unwrap_or_default().to_owned(), entry["from"].as_u64()));
+    if json {
+        return say_json(&json!({ "partitions": all }));
+    }
+    if all.is_empty() {
+        return say("There is no partition in the tables, and none in the lake.");
+    }
+    let mut table = framed(&["history", "from", "to", "tables", "lake", "newest row", "manifest"]);
+    for entry in &all {
+        let text = |name: &str| match &entry[name] {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                other.to_string()
+            }
+        };
+        table.add_row(["table", "from", "to", "in_tables", "in_lake", "newest", "manifest"].map(text));
+    }
+    say(&table.to_string())
+}
+
+fn entry(table: &str, (from, to): (u64, u64), live: Option<&Partition>, known: Option<&Known>) -> Value {
+    json!({
+        "table": table,
+        "from": from,
+        "to": to,
+        "in_tables": live.is_some(),
+        "in_lake": known.is_some(),
+        "newest": live.and_then(|one| one.newest).map(|at| at.to_string()),
+        "tier_due": live.is_some_and(|one| one.sealed && one.tier_due),
+        "drop_due": live.is_some_and(|one| one.sealed && one.drop_due),
+        "rows": known.map(|one| one.tiered.rows),
+        "digest": known.map(|one| one.tiered.digest.clone()),
+        "lake": known.map(|one| one.tiered.lake.clone()),
+        "manifest": known.map(|one| one.tiered.manifest.clone()),
+        "held_until": known.and_then(|one| one.held_until).map(|at| at.to_string()),
+    })
+}
+
+pub(super) fn verified(sound: &[PartitionTiered], different: &[Difference], json: bool) -> Outcome {
+    let rows: u64 = sound.iter().map(|one| one.rows).sum();
+    if json {
+        let said: Vec<String> = different.iter().map(ToString::to_string).collect();
+        say_json(&json!({
+            "ok": different.is_empty(), "partitions": sound.len(), "rows": rows, "differences": said,
+        }))?;
+    } else {
+        say(&format!("{} partitions with {rows} rows are in the lake as they were kept.", sound.len()))?;
+    }
+    if different.is_empty() { Ok(()) } else { Err(self::different(&different.iter().collect::<Vec<_>>())) }
+}
+
+pub(super) fn restored(table: &str, told: &Restored, json: bool) -> Outcome {
+    let rows: u64 = told.partitions.iter().map(|one| one.rows).sum();
+    let from = told.partitions.iter().map(|one| one.span.from_position).min();
+    if json {
+        return say_json(&json!({
+            "table": table, "partitions": told.partitions.len(), "rows": rows, "from": from,
+            "held_until": told.held_until.to_string(),
+        }));
+    }
+    let (count, from) = (told.partitions.len(), from.unwrap_or_default());
+    let until = moment(told.held_until);
+    say(&format!(
+        "{table} has its rows from {from} on: {count} partitions with {rows} rows, held until {until}."
+    ))
+}

@@ -1,0 +1,169 @@
+//! The audit: whether the tables are what follows from the log, row by row.
+//!
+//! The log is folded from zero by the same definitions that the runner folds with. Rows of histories are compared as they
+//! come and forgotten; rows that may change are kept in a room that spills to the disk, and compared at the end. So memory
+//! is bounded whatever the length of the log: by some stretches of it, a page or two of every history, and that room.
+//!
+//! Rows that went to a lake are read there, and held beside the same fold part by part.
+//!
+//! That the log itself is what was written is not asked here: whoever calls has verified it.
+
+mod compared;
+mod course;
+mod feed;
+mod findings;
+mod live;
+mod terms;
+mod tiered;
+mod trail;
+mod walk;
+
+pub use findings::{
+    Deed, FILES_NAMED_MAX, Findings, NotLookedAt, OfFile, OfLost, OfPart, OfProjection, OfRow, OfTable,
+    OfTiered, ParkedThere, ROWS_NAMED_MAX, Touch, Verdict,
+};
+pub use live::{Leaving, Live};
+pub use tiered::Lake;
+
+use crate::fold::{self, FoldError, Newer};
+use crate::parking::Parked;
+use crate::projection::Registered;
+use course::Course;
+use feed::{Feed, Next};
+use futures_util::future::try_join_all;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use stele_domain::port::event_log::{EventLog, LogError, Position};
+use stele_domain::port::read_store::{ReadStore, Schema, StoreError};
+use terms::Terms;
+
+/// Why an audit came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// The log can't be read.
+    #[error("the log can't be read")]
+    Log(#[from] LogError),
+    /// The log can't be folded.
+    #[error("the log can't be folded")]
+    Fold(#[from] FoldError),
+    /// Tables can't be read.
+    #[error("the tables can't be read")]
+    Store(#[from] StoreError),
+    /// The log does not reach the position.
+    #[error("the log ends at {head}, before position {position}")]
+    Short {
+        /// Where it ends.
+        head: Position,
+        /// What was asked for.
+        position: Position,
+    },
+    /// The room in which rows are folded dropped some: a mistake of whoever opened it.
+    #[error("the room of the audit has dropped {rows} rows of table {table}: it must keep all")]
+    Forgetful {
+        /// The table.
+        table: &'static str,
+        /// How many.
+        rows: u64,
+    },
+}
+
+/// Opens an empty store for rows that are folded. It must keep all of them.
+pub type Room<'a> = dyn Fn(&[Schema]) -> Result<Arc<dyn ReadStore>, StoreError> + Send + Sync + 'a;
+
+/// What is to be audited.
+#[derive(Clone, Copy)]
+pub struct Audit<'a> {
+    /// The log, verified.
+    pub log: &'a Arc<dyn EventLog>,
+    /// These projections, from zero.
+    pub projections: &'a [Registered],
+    /// Up to here; otherwise up to where the tables are.
+    pub position: Option<Position>,
+    /// Where rows that may change are folded.
+    pub room: &'a Room<'a>,
+    /// Told how far the fold is, and how far it goes.
+    pub tell: &'a (dyn Fn(Position, Position) + Sync),
+    /// The lake that old rows of histories went to.
+    pub lake: Lake<'a>,
+}
+
+impl Audit<'_> {
+    /// Folds the log and compares. Without live tables it says what follows from the log, and that nothing was compared.
+    ///
+    /// # Errors
+    ///
+    /// [`AuditError`]: then nothing was found, for or against.
+    pub async fn run(&self, live: Option<&Live>) -> Result<Findings, AuditError> {
+        let head = self.log.head().await?;
+        if let Some(position) = self.position.filter(|position| *position > head) {
+            return Err(AuditError::Short { head, position });
+        }
+        match self.up_to(head, self.position, live).await? {
+            ControlFlow::Continue(findings) => Ok(findings),
+            // What is before it can be compared: from zero again, for terms are made before anything is folded.
+            ControlFlow::Break(newer) => {
+                let before = Position(newer.at.0.saturating_sub(1));
+                let found = self.up_to(head, Some(before), live).await?;
+                let ControlFlow::Continue(mut findings) = found else {
+                    return Err(AuditError::Short { head: before, position: newer.at });
+                };
+                findings.not_looked_at.insert(0, beyond(&newer));
+                Ok(findings)
+            }
+        }
+    }
+
+    async fn up_to(
+        &self,
+        head: Position,
+        wanted: Option<Position>,
+        live: Option<&Live>,
+    ) -> Result<ControlFlow<Box<Newer>, Findings>, AuditError> {
+        let parked = Parked::of(&**self.log).await?;
+        let tiered = tiered::known(&**self.log, head).await?;
+        let mut courses = Vec::with_capacity(self.projections.len());
+        for projection in self.projections {
+            let terms = Terms::of(&**self.log, head, wanted, projection, live).await?;
+            courses.push(Course::begin(projection, &parked, &tiered, terms));
+        }
+        let room = (self.room)(&fold::schemas(self.projections))?;
+        let end = courses.iter().map(Course::target).max().unwrap_or_default();
+        let mut feed = Feed::up_to(self.log, end);
+        while let Some(next) = feed.next().await {
+            let stretch = match next? {
+                Next::Stretch(stretch) => stretch,
+                Next::Newer(newer) => return Ok(ControlFlow::Break(newer)),
+            };
+            // While one waits for rows of the room or of the live tables, another is folded.
+            try_join_all(courses.iter_mut().map(|course| async {
+                course.take(&*room, &stretch).await?;
+                // Long work: others on this thread get their turn.
+                tokio::task::yield_now().await;
+                Ok::<(), AuditError>(())
+            }))
+            .await?;
+            (self.tell)(stretch.to, end);
+        }
+        let mut findings = Findings { position: end, projections: vec![], not_looked_at: vec![] };
+        for course in courses {
+            let mut arrived = course.arrive(&*room).await?;
+            if arrived.found.tables.iter().any(|table| !table.differences.is_empty()) {
+                self.trail(&mut arrived.found, &arrived.named).await?;
+            }
+            findings.projections.push(arrived.found);
+            findings.not_looked_at.extend(arrived.not_looked_at);
+        }
+        self.look_into_the_lake(tiered, &mut findings).await;
+        Ok(ControlFlow::Continue(findings))
+    }
+}
+
+fn beyond(newer: &Newer) -> NotLookedAt {
+    NotLookedAt {
+        what: format!("everything from position {} on", newer.at),
+        why: format!(
+            "event {} there is none that this build can read ({}): audit with the build that wrote it",
+            newer.event_type, newer.why
+        ),
+    }
+}

@@ -1,0 +1,142 @@
+//! What can be compared of one projection, and up to where: decided before anything is folded.
+
+use super::AuditError;
+use super::findings::NotLookedAt;
+use super::live::{Live, Standing};
+use crate::digest::Digests;
+use crate::projection::Registered;
+use stele_domain::causes::with_causes;
+use stele_domain::port::event_log::{EventLog, Filter, Position};
+use stele_domain::port::read_store::{DIGEST_PART, Table};
+
+/// The terms of one projection.
+pub(super) struct Terms<'l> {
+    /// Up to where it is folded.
+    pub to: Position,
+    live: Option<(&'l Live, &'l Standing)>,
+    /// What is wrong with it as a whole: then nothing is compared.
+    pub why: Option<String>,
+    pub not_looked_at: Vec<NotLookedAt>,
+}
+
+impl<'l> Terms<'l> {
+    /// Looks at where the projection is, and whether it can be there.
+    pub async fn of(
+        log: &dyn EventLog,
+        head: Position,
+        wanted: Option<Position>,
+        projection: &Registered,
+        live: Option<&'l Live>,
+    ) -> Result<Self, AuditError> {
+        let found = live.and_then(|live| Some((live, live.standing(projection.name)?)));
+        let alone = |why, not_looked_at| Self { to: wanted.unwrap_or(head), live: None, why, not_looked_at };
+        let Some((live, standing)) = found else { return Ok(alone(None, vec![])) };
+        let name = projection.name;
+        let unseen =
+            |why: String| vec![NotLookedAt { what: format!("the tables of projection {name}"), why }];
+        let at = standing.checkpoint;
+        if at.version != 0 && at.version != projection.version {
+            let why = format!(
+                "their rows were made by version {} and this build folds version {}: rebuild the projection, or audit with \
+                 the build that made them",
+                at.version, projection.version
+            );
+            return Ok(alone(None, unseen(why)));
+        }
+        if at.position > head {
+            let why = format!(
+                "its tables are at position {} and the log ends at {head}: the log was cut, or is an older copy, or another \
+                 one",
+                at.position
+            );
+            return Ok(alone(Some(why.clone()), unseen(why)));
+        }
+        if let Some(stored) = at.event_id {
+            let page = log.read_all(at.position, &Filter::all(), 1).await?;
+            let record = page.records.first().filter(|record| record.position == at.position);
+            if record.map(|record| record.event_id) != Some(stored) {
+                let why = format!(
+                    "its tables were folded from another log: they name event {} at position {}, and this log has {} there",
+                    stored.0,
+                    at.position,
+                    record.map_or_else(|| "none".to_owned(), |record| record.event_id.0.to_string()),
+                );
+                return Ok(alone(Some(why.clone()), unseen(why)));
+            }
+        }
+        let mut terms =
+            Self { to: at.position, live: Some((live, standing)), why: None, not_looked_at: vec![] };
+        terms.bounded(projection, wanted);
+        terms.undigested(projection, standing);
+        Ok(terms)
+    }
+
+    /// Ends where it was asked to.
+    fn bounded(&mut self, projection: &Registered, wanted: Option<Position>) {
+        let Some(wanted) = wanted.filter(|wanted| *wanted != self.to) else { return };
+        if wanted > self.to {
+            let why =
+                format!("the tables are at position {}; ask again when they have come to {wanted}", self.to);
+            let what = format!("projection {} after position {}", projection.name, self.to);
+            self.not_looked_at.push(NotLookedAt { what, why });
+            return;
+        }
+        let states = projection.tables.iter().filter(|table| !table.append_only);
+        let names: Vec<&str> = states.map(|table| table.name).collect();
+        if !names.is_empty() {
+            let why = format!(
+                "their rows change, and they show position {} and not {wanted}: leave --position out to compare them",
+                self.to
+            );
+            let what = format!("the rows of {}", names.join(", "));
+            self.not_looked_at.push(NotLookedAt { what, why });
+        }
+        self.to = wanted;
+    }
+
+    fn undigested(&mut self, projection: &Registered, standing: &Standing) {
+        let why = match &standing.digests {
+            Err(why) => why.clone(),
+            Ok(stored) => match Digests::of(projection, stored.clone()) {
+                Ok(_) => return,
+                Err(malformed) => {
+                    // Rows are compared all the same: they may be in order.
+                    self.why = Some(with_causes(&malformed));
+                    return;
+                }
+            },
+        };
+        let what = format!("the stored digests of projection {}", projection.name);
+        self.not_looked_at.push(NotLookedAt { what, why });
+    }
+
+    /// Where the rows are that are compared.
+    pub fn rows(&self) -> Option<&'l Live> {
+        self.live.map(|(live, _)| live)
+    }
+
+    /// Whether the tables are where the fold ends: then rows that may change can be compared, and a row behind the end
+    /// follows from nothing.
+    pub fn is_there(&self) -> bool {
+        self.live.is_some_and(|(_, standing)| standing.checkpoint.position == self.to)
+    }
+
+    /// The last position of rows that are compared; none when all are.
+    pub fn until(&self) -> Option<i64> {
+        (!self.is_there()).then(|| i64::try_from(self.to.0).unwrap_or(i64::MAX))
+    }
+
+    /// What the store has kept beside the rows.
+    pub fn stored(&self, projection: &Registered) -> Option<Digests> {
+        let (_, standing) = self.live?;
+        let stored = standing.digests.as_ref().ok()?.clone();
+        Digests::of(projection, stored).ok()
+    }
+
+    /// Whether a kept digest is one of rows up to the end: all are when the tables are there, else those of parts of a
+    /// history that end before.
+    pub fn says(&self, table: &Table, part: u64) -> bool {
+        let ended = part.saturating_add(1).saturating_mul(DIGEST_PART) <= self.to.0.saturating_add(1);
+        self.is_there() || (table.append_only && ended)
+    }
+}

@@ -1,0 +1,162 @@
+//! The way back: partitions come out of the lake, newest first, and are what they were or are not shown.
+
+use super::{Difference, ShelfOf, TierError, Tierer, Where};
+use crate::observe;
+use stele_domain::operations::tiering::{Command, Known, PartitionRestored, PartitionTiered, State};
+use stele_domain::port::event_log::Position;
+use stele_domain::port::read_store::Row;
+use stele_domain::port::tiering::Partition;
+use stele_domain::time::Timestamp;
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// The partitions, newest first, those included that were there already and are held from now on.
+    pub partitions: Vec<PartitionTiered>,
+    /// No retention takes them away before.
+    pub held_until: Timestamp,
+}
+
+impl Tierer {
+    /// Brings back every partition of a table from the one with this position on. They stay for `held_ms`.
+    ///
+    /// # Errors
+    ///
+    /// [`TierError::NotTiered`]; [`TierError::Differs`] where the lake does not have what was kept: that partition and older
+    /// ones did not come back.
+    pub async fn restore(
+        &self,
+        table: &str,
+        position: Position,
+        held_ms: i64,
+        mut tell: impl FnMut(&PartitionTiered),
+    ) -> Result<Restored, TierError> {
+        let history = ShelfOf::of(table)?;
+        let known = self.facts.known().await?;
+        let live = self.histories.partitions(None).await?;
+        let live: Vec<Partition> = live.into_iter().filter(|one| one.table == table).collect();
+        let held_until = Timestamp::from_millis(self.clock.now().millis().saturating_add(held_ms));
+        let mut partitions = self.tiered_from(&history, &known, position);
+        if partitions.first().is_none_or(|first| first.span.from_position > position.0) {
+            return Err(TierError::NotTiered { table: table.to_owned(), position });
+        }
+        partitions.reverse();
+        for tiered in &partitions {
+            tell(tiered);
+            self.come_back(&history, tiered, &live, held_until).await?;
+        }
+        Ok(Restored { partitions, held_until })
+    }
+
+    /// What is in the lake of a history, from the partition with a position on, oldest first.
+    fn tiered_from(&self, history: &ShelfOf, known: &State, position: Position) -> Vec<PartitionTiered> {
+        let version = history.shelf.version;
+        let of_it = |known: &&Known| {
+            let PartitionTiered { span, lake, .. } = &known.tiered;
+            span.table == history.shelf.table.name
+                && span.version == version
+                && span.to_position > position.0
+                && lake == self.lake.url()
+        };
+        known.all().filter(of_it).map(|known| known.tiered.clone()).collect()
+    }
+
+    async fn come_back(
+        &self,
+        history: &ShelfOf,
+        tiered: &PartitionTiered,
+        live: &[Partition],
+        held_until: Timestamp,
+    ) -> Result<(), TierError> {
+        let span = &tiered.span;
+        let (from, to) = (Position(span.from_position), Position(span.to_position));
+        if !live.iter().any(|one| one.from == from && one.to == to) {
+            let Some(kept) = self.kept(history, from, to).await? else {
+                let what = "the tables are being folded anew: their rows come back by themselves";
+                return Err(TierError::Differs(difference(tiered, Where::Tables, what)));
+            };
+            // All of it is proved before the first row is written.
+            let manifest = self.prove_again(history, tiered, &kept).await?;
+            self.histories.begin_restore(history.shelf.table.name, from, to).await?;
+            let mut groups = self.groups(history, span, &manifest.files);
+            while let Some(rows) = groups.next().await? {
+                self.histories.restore_rows(history.shelf.table.name, rows).await?;
+            }
+            self.histories.finish_restore(history.shelf.table.name, from, to, manifest.rows).await?;
+            let partition = Partition {
+                table: history.shelf.table.name,
+                name: String::new(),
+                from,
+                to,
+                newest: None,
+                sealed: true,
+                tier_due: false,
+                drop_due: false,
+            };
+            self.live_is(history, &partition, &kept).await?;
+            observe::tiering_restored(tiered);
+        }
+        let restored = PartitionRestored {
+            span: span.clone(),
+            rows: tiered.rows,
+            digest: tiered.digest.clone(),
+            held_until,
+            at: self.clock.now(),
+        };
+        Ok(self.facts.record(Command::Restore(restored)).await?)
+    }
+
+    /// Hands on the rows of a history from one position up to another, by key, wherever they are: those that left the tables
+    /// from the lake, the others from the tables, each once. At most some files' rows are in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`TierError`]; [`TierError::Differs`] for a file of the lake that is not the one that was put there.
+    pub async fn each_row(
+        &self,
+        table: &str,
+        from: Position,
+        to: Position,
+        mut take: impl FnMut(&Row) -> bool,
+    ) -> Result<(), TierError> {
+        let history = ShelfOf::of(table)?;
+        let known = self.facts.known().await?;
+        let live = self.histories.partitions(None).await?;
+        let oldest = live.iter().filter(|one| one.table == table).map(|one| one.from).min();
+        let at = |row: &Row| u64::try_from(history.shelf.table.position_of(row)).unwrap_or_default();
+        for tiered in self.tiered_from(&history, &known, from) {
+            // What is in the tables is told from there.
+            let gone = oldest.is_none_or(|oldest| tiered.span.to_position <= oldest.0);
+            if !gone || tiered.span.from_position >= to.0 {
+                continue;
+            }
+            let files = self.manifest(&tiered).await?.files;
+            let wanted: Vec<_> =
+                files.into_iter().filter(|file| file.last >= from.0 && file.first < to.0).collect();
+            let mut groups = self.groups(&history, &tiered.span, &wanted);
+            while let Some(rows) = groups.next().await? {
+                let mut inside = rows.iter().filter(|row| (from.0..to.0).contains(&at(row)));
+                if !inside.all(&mut take) {
+                    return Ok(());
+                }
+            }
+        }
+        let mut pages = self.pages(&history, from.max(oldest.unwrap_or(to)), to);
+        while let Some(rows) = pages.next().await? {
+            if !rows.iter().all(&mut take) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn difference(tiered: &PartitionTiered, place: Where, what: &str) -> Difference {
+    Difference {
+        table: tiered.span.table.clone(),
+        from: Position(tiered.span.from_position),
+        to: Position(tiered.span.to_position),
+        place,
+        what: what.to_owned(),
+    }
+}
