@@ -29,13 +29,17 @@ use crate::fold::{self, FoldError, Newer};
 use crate::parking::Parked;
 use crate::projection::Registered;
 use course::Course;
-use feed::{Feed, Next};
-use futures_util::future::try_join_all;
+use feed::{Feed, Next, Stretch};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use stele_domain::port::event_log::{EventLog, LogError, Position};
 use stele_domain::port::read_store::{ReadStore, Schema, StoreError};
 use terms::Terms;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+/// Stretches that may wait in front of each projection: the slowest keeps no more alive than this and the one it folds.
+const STRETCHES_WAITING: usize = 1;
 
 /// Why an audit came to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +61,9 @@ pub enum AuditError {
         /// What was asked for.
         position: Position,
     },
+    /// Part of the audit ended by itself.
+    #[error("part of the audit ended by itself, which is a mistake of this build: {0}")]
+    Lost(String),
     /// The room in which rows are folded dropped some: a mistake of whoever opened it.
     #[error("the room of the audit has dropped {rows} rows of table {table}: it must keep all")]
     Forgetful {
@@ -85,6 +92,8 @@ pub struct Audit<'a> {
     pub tell: &'a (dyn Fn(Position, Position) + Sync),
     /// The lake that old rows of histories went to.
     pub lake: Lake<'a>,
+    /// How many projections are folded at once: as many processors it takes.
+    pub at_once: usize,
 }
 
 impl Audit<'_> {
@@ -129,21 +138,20 @@ impl Audit<'_> {
         let room = (self.room)(&fold::schemas(self.projections))?;
         let end = courses.iter().map(Course::target).max().unwrap_or_default();
         let mut feed = Feed::up_to(self.log, end);
+        let under_way = UnderWay::begin(courses, &room, self.at_once);
         while let Some(next) = feed.next().await {
-            let stretch = match next? {
-                Next::Stretch(stretch) => stretch,
+            match next? {
+                Next::Stretch(stretch) => {
+                    let to = stretch.to;
+                    if !under_way.take(Arc::from(stretch)).await {
+                        break;
+                    }
+                    (self.tell)(to, end);
+                }
                 Next::Newer(newer) => return Ok(ControlFlow::Break(newer)),
-            };
-            // While one waits for rows of the room or of the live tables, another is folded.
-            try_join_all(courses.iter_mut().map(|course| async {
-                course.take(&*room, &stretch).await?;
-                // Long work: others on this thread get their turn.
-                tokio::task::yield_now().await;
-                Ok::<(), AuditError>(())
-            }))
-            .await?;
-            (self.tell)(stretch.to, end);
+            }
         }
+        let courses = under_way.arrived().await?;
         let mut findings = Findings { position: end, projections: vec![], not_looked_at: vec![] };
         for course in courses {
             let mut arrived = course.arrive(&*room).await?;
@@ -155,6 +163,58 @@ impl Audit<'_> {
         }
         self.look_into_the_lake(tiered, &mut findings).await;
         Ok(ControlFlow::Continue(findings))
+    }
+}
+
+/// Every projection on its way, each as fast as it can: while one waits for rows of the room or of the live tables, another
+/// is folded.
+struct UnderWay {
+    feeds: Vec<mpsc::Sender<Arc<Stretch>>>,
+    /// In which order they began, for they end in any.
+    courses: JoinSet<Result<(usize, Course), AuditError>>,
+}
+
+impl UnderWay {
+    fn begin(begun: Vec<Course>, room: &Arc<dyn ReadStore>, at_once: usize) -> Self {
+        let permits = Arc::new(Semaphore::new(at_once.max(1)));
+        let (mut feeds, mut courses) = (vec![], JoinSet::new());
+        for (order, mut course) in begun.into_iter().enumerate() {
+            let (feed, mut stretches) = mpsc::channel::<Arc<Stretch>>(STRETCHES_WAITING);
+            feeds.push(feed);
+            let (room, permits) = (Arc::clone(room), Arc::clone(&permits));
+            courses.spawn(async move {
+                while let Some(stretch) = stretches.recv().await {
+                    let _permit = permits.acquire().await;
+                    course.take(&*room, &stretch).await?;
+                    // Long work: others on this thread get their turn.
+                    tokio::task::yield_now().await;
+                }
+                Ok((order, course))
+            });
+        }
+        Self { feeds, courses }
+    }
+
+    /// Hands a stretch to all; false when one of them has ended before its time.
+    async fn take(&self, stretch: Arc<Stretch>) -> bool {
+        for feed in &self.feeds {
+            if feed.send(Arc::clone(&stretch)).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// All of them, where they are after the last stretch.
+    async fn arrived(self) -> Result<Vec<Course>, AuditError> {
+        let Self { feeds, mut courses } = self;
+        drop(feeds);
+        let mut arrived = vec![];
+        while let Some(ended) = courses.join_next().await {
+            arrived.push(ended.map_err(|lost| AuditError::Lost(lost.to_string()))??);
+        }
+        arrived.sort_by_key(|(order, _)| *order);
+        Ok(arrived.into_iter().map(|(_, course)| course).collect())
     }
 }
 

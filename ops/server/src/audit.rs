@@ -64,6 +64,8 @@ pub(crate) struct Place {
     pub clock: Arc<dyn Clock>,
     /// Where old rows of histories went.
     pub lake: lake::There,
+    /// How many projections are folded at once.
+    pub at_once: usize,
 }
 
 /// The tables that are compared, where there are any.
@@ -121,7 +123,9 @@ impl Run {
         let told = |rows: u64, of: u64| (self.tell)(READING, rows, of);
         let there = self.place.lake.as_deref().map_err(String::as_str);
         let lake = Lake { there, tell: &told };
-        let audit = Audit { log, projections: &self.projections, position, room: &open, tell: &tell, lake };
+        let at_once = self.place.at_once;
+        let audit =
+            Audit { log, projections: &self.projections, position, room: &open, tell: &tell, lake, at_once };
         audit.run(tables.live.as_ref()).await.map_err(|error| failed(&error))
     }
 
@@ -156,7 +160,7 @@ pub(crate) fn failed(error: &AuditError) -> Failure {
         AuditError::Log(error) => Failure { what: words, ..crate::wiring::log_failure(error) },
         AuditError::Short { .. } => Failure::usage(words),
         AuditError::Store(error) if error.is_transient() => Failure::new(Code::Unavailable, words),
-        AuditError::Fold(_) | AuditError::Store(_) | AuditError::Forgetful { .. } => {
+        AuditError::Fold(_) | AuditError::Store(_) | AuditError::Forgetful { .. } | AuditError::Lost(_) => {
             Failure::new(Code::Error, words)
         }
     }

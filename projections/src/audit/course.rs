@@ -21,9 +21,9 @@ use stele_domain::port::read_store::{
 };
 
 /// A projection, while it is folded.
-pub(super) struct Course<'l> {
+pub(super) struct Course {
     place: Place,
-    terms: Terms<'l>,
+    terms: Terms,
     /// Histories are compared on the way, a page at a time.
     histories: BTreeMap<&'static str, Compared>,
     /// What the log says of events that it could not take in.
@@ -38,8 +38,8 @@ pub(super) struct Arrived {
     pub named: Vec<Vec<Named>>,
 }
 
-impl<'l> Course<'l> {
-    pub fn begin(projection: &Registered, parked: &Parked, tiered: &AllKnown, terms: Terms<'l>) -> Self {
+impl Course {
+    pub fn begin(projection: &Registered, parked: &Parked, tiered: &AllKnown, terms: Terms) -> Self {
         let own = projection.tables.iter().map(|table| (table, None));
         let shared = parked_events::SCHEMA.tables.iter().map(|table| (table, Some(projection.name)));
         let histories = own.chain(shared).filter(|(table, _)| table.append_only);

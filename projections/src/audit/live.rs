@@ -20,7 +20,14 @@ pub enum Leaving {
 pub struct Live {
     pub(super) leaving: Leaving,
     pub(super) store: Arc<dyn ReadStore>,
-    standings: BTreeMap<&'static str, Standing>,
+    standings: BTreeMap<&'static str, Arc<Standing>>,
+}
+
+/// One projection in them.
+pub(super) struct Seen {
+    pub leaving: Leaving,
+    pub store: Arc<dyn ReadStore>,
+    pub standing: Arc<Standing>,
 }
 
 /// Where one projection is.
@@ -52,13 +59,14 @@ impl Live {
                 }
                 Err(error) => return Err(error.into()),
             };
-            standings.insert(projection.name, standing);
+            standings.insert(projection.name, Arc::new(standing));
         }
         Ok(Self { leaving, store, standings })
     }
 
-    /// Where a projection is; `None` for one that was not taken.
-    pub(super) fn standing(&self, projection: &str) -> Option<&Standing> {
-        self.standings.get(projection)
+    /// One projection; `None` for one that was not taken.
+    pub(super) fn of(&self, projection: &str) -> Option<Seen> {
+        let standing = Arc::clone(self.standings.get(projection)?);
+        Some(Seen { leaving: self.leaving, store: Arc::clone(&self.store), standing })
     }
 }

@@ -2,38 +2,40 @@
 
 use super::AuditError;
 use super::findings::NotLookedAt;
-use super::live::{Live, Standing};
+use super::live::{Live, Seen, Standing};
 use crate::digest::Digests;
 use crate::projection::Registered;
+use std::sync::Arc;
 use stele_domain::causes::with_causes;
 use stele_domain::port::event_log::{EventLog, Filter, Position};
 use stele_domain::port::read_store::{DIGEST_PART, Table};
 
 /// The terms of one projection.
-pub(super) struct Terms<'l> {
+pub(super) struct Terms {
     /// Up to where it is folded.
     pub to: Position,
-    live: Option<(&'l Live, &'l Standing)>,
+    live: Option<Seen>,
     /// What is wrong with it as a whole: then nothing is compared.
     pub why: Option<String>,
     pub not_looked_at: Vec<NotLookedAt>,
 }
 
-impl<'l> Terms<'l> {
+impl Terms {
     /// Looks at where the projection is, and whether it can be there.
     pub async fn of(
         log: &dyn EventLog,
         head: Position,
         wanted: Option<Position>,
         projection: &Registered,
-        live: Option<&'l Live>,
+        live: Option<&Live>,
     ) -> Result<Self, AuditError> {
-        let found = live.and_then(|live| Some((live, live.standing(projection.name)?)));
+        let found = live.and_then(|live| live.of(projection.name));
         let alone = |why, not_looked_at| Self { to: wanted.unwrap_or(head), live: None, why, not_looked_at };
-        let Some((live, standing)) = found else { return Ok(alone(None, vec![])) };
+        let Some(seen) = found else { return Ok(alone(None, vec![])) };
         let name = projection.name;
         let unseen =
             |why: String| vec![NotLookedAt { what: format!("the tables of projection {name}"), why }];
+        let standing = Arc::clone(&seen.standing);
         let at = standing.checkpoint;
         if at.version != 0 && at.version != projection.version {
             let why = format!(
@@ -64,10 +66,9 @@ impl<'l> Terms<'l> {
                 return Ok(alone(Some(why.clone()), unseen(why)));
             }
         }
-        let mut terms =
-            Self { to: at.position, live: Some((live, standing)), why: None, not_looked_at: vec![] };
+        let mut terms = Self { to: at.position, live: Some(seen), why: None, not_looked_at: vec![] };
         terms.bounded(projection, wanted);
-        terms.undigested(projection, standing);
+        terms.undigested(projection, &standing);
         Ok(terms)
     }
 
@@ -111,14 +112,14 @@ impl<'l> Terms<'l> {
     }
 
     /// Where the rows are that are compared.
-    pub fn rows(&self) -> Option<&'l Live> {
-        self.live.map(|(live, _)| live)
+    pub fn rows(&self) -> Option<&Seen> {
+        self.live.as_ref()
     }
 
     /// Whether the tables are where the fold ends: then rows that may change can be compared, and a row behind the end
     /// follows from nothing.
     pub fn is_there(&self) -> bool {
-        self.live.is_some_and(|(_, standing)| standing.checkpoint.position == self.to)
+        self.live.as_ref().is_some_and(|seen| seen.standing.checkpoint.position == self.to)
     }
 
     /// The last position of rows that are compared; none when all are.
@@ -128,8 +129,7 @@ impl<'l> Terms<'l> {
 
     /// What the store has kept beside the rows.
     pub fn stored(&self, projection: &Registered) -> Option<Digests> {
-        let (_, standing) = self.live?;
-        let stored = standing.digests.as_ref().ok()?.clone();
+        let stored = self.live.as_ref()?.standing.digests.as_ref().ok()?.clone();
         Digests::of(projection, stored).ok()
     }
 

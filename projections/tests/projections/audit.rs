@@ -44,7 +44,8 @@ async fn audited_to(
         None => None,
     };
     let room = |schemas: &[_]| Ok(Arc::new(MemoryStore::new(schemas)?) as Arc<dyn ReadStore>);
-    let audit = Audit { log, projections, position, room: &room, tell: &|_, _| {}, lake: NO_LAKE };
+    let audit =
+        Audit { log, projections, position, room: &room, tell: &|_, _| {}, lake: NO_LAKE, at_once: 2 };
     audit.run(live.as_ref()).await
 }
 
@@ -364,8 +365,15 @@ fn rows_that_come_while_the_audit_runs_accuse_nobody() {
         let room = |schemas: &[_]| Ok(Arc::new(MemoryStore::new(schemas)?) as Arc<dyn ReadStore>);
         let told = Mutex::new(vec![]);
         let tell = |at: Position, of: Position| told.lock().unwrap().push((at, of));
-        let audit =
-            Audit { log: &log, projections: ALL, position: None, room: &room, tell: &tell, lake: NO_LAKE };
+        let audit = Audit {
+            log: &log,
+            projections: ALL,
+            position: None,
+            room: &room,
+            tell: &tell,
+            lake: NO_LAKE,
+            at_once: 2,
+        };
         let found = audit.run(Some(&live)).await.unwrap();
         assert_eq!((found.verdict(), found.position), (Verdict::Agrees, Position(30)));
         assert_eq!(told.lock().unwrap().last(), Some(&(Position(30), Position(30))));
@@ -472,8 +480,15 @@ fn a_fold_that_does_not_fit_into_its_memory_spills_and_finds_the_same() {
         let look = |_, _| {
             spilled.fetch_max(runs_below(folder.path()), Ordering::SeqCst);
         };
-        let audit =
-            Audit { log: &log, projections: ALL, position: None, room: &on_disk, tell: &look, lake: NO_LAKE };
+        let audit = Audit {
+            log: &log,
+            projections: ALL,
+            position: None,
+            room: &on_disk,
+            tell: &look,
+            lake: NO_LAKE,
+            at_once: 2,
+        };
         let found = audit.run(Some(&live)).await.unwrap();
         assert!(spilled.load(Ordering::SeqCst) > 0, "nothing went to the disk: more events are needed");
         let beside = Audit { room: &in_memory, ..audit }.run(Some(&live)).await.unwrap();

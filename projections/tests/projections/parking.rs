@@ -160,7 +160,15 @@ async fn said(log: &dyn EventLog, fact: Fact) -> NewRecord {
 async fn audited(log: &Arc<dyn EventLog>, store: &Arc<dyn ReadStore>) -> Findings {
     let live = Live::take(&**store, ALL, Leaving::ByAge).await.unwrap();
     let room = |schemas: &[Schema]| Ok(Arc::new(MemoryStore::new(schemas)?) as Arc<dyn ReadStore>);
-    let audit = Audit { log, projections: ALL, position: None, room: &room, tell: &|_, _| {}, lake: NO_LAKE };
+    let audit = Audit {
+        log,
+        projections: ALL,
+        position: None,
+        room: &room,
+        tell: &|_, _| {},
+        lake: NO_LAKE,
+        at_once: 2,
+    };
     audit.run(Some(&live)).await.unwrap()
 }
 

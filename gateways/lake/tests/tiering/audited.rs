@@ -75,7 +75,15 @@ async fn audited(desk: &Desk, there: Result<&dyn HistoryLake, &str>, position: O
     let live = Live::take(store, &projections, Leaving::ByTheLog).await.unwrap();
     let room = |schemas: &[_]| Ok(Arc::new(MemoryStore::new(schemas)?) as Arc<dyn ReadStore>);
     let lake = Lake { there, tell: &|read, all| assert!(read <= all) };
-    let audit = Audit { log: &log, projections: &projections, position, room: &room, tell: &|_, _| {}, lake };
+    let audit = Audit {
+        log: &log,
+        projections: &projections,
+        position,
+        room: &room,
+        tell: &|_, _| {},
+        lake,
+        at_once: 2,
+    };
     audit.run(Some(&live)).await.unwrap()
 }
 

@@ -36,7 +36,7 @@ impl Runs {
     pub fn page(&self, table: &str, query: &ScanQuery, moment: Moment) -> Result<Answer<Page>, StoreError> {
         let named = self.tables.table(table)?;
         let filters = filters(&named.table, query)?;
-        let asked = Asked::of(&named, query, &filters)?;
+        let asked = Asked::of(&named, query, &filters, moment)?;
         let limit = query.limit.clamp(1, PAGE_ROWS_MAX);
         let snapshot = self.snapshot();
         let mut rows = Vec::with_capacity(limit.min(64));
@@ -220,7 +220,12 @@ struct Asked {
 }
 
 impl Asked {
-    fn of(named: &Named, query: &ScanQuery, filters: &[(usize, Cell)]) -> Result<Self, StoreError> {
+    fn of(
+        named: &Named,
+        query: &ScanQuery,
+        filters: &[(usize, Cell)],
+        moment: Moment,
+    ) -> Result<Self, StoreError> {
         let Named { ordinal, table, .. } = named;
         let column = |at: usize| table.columns.get(at).map_or("", |column| column.name);
         let indexed =
@@ -234,6 +239,10 @@ impl Asked {
         let (Order::Key(direction) | Order::Position(direction)) = query.order;
         let all = index.clone().unwrap_or_else(|| keys::table(*ordinal));
         let (mut low, mut high) = (all.clone(), keys::end_of(&all));
+        if let (Order::Position(_), Some(later)) = (query.order, moment.later()) {
+            // A row has the position of an event that its state has folded: what comes later is of other states.
+            high = keys::place(&all, later, &[]);
+        }
         if let Some(cursor) = &query.after {
             let name = keys::name(*ordinal, table, &cursor.key).ok_or_else(|| StoreError::BadQuery {
                 table: table.name,
@@ -246,7 +255,7 @@ impl Asked {
             };
             match direction {
                 Direction::Forward => low = [&last[..], &keys::PAST].concat(),
-                Direction::Backward => high = last,
+                Direction::Backward => high = high.min(last),
             }
         }
         Ok(Self { index, bounds: (low, high), direction })

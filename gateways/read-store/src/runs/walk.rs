@@ -58,6 +58,14 @@ impl Moment {
             Self::UpTo(position) => position,
         }
     }
+
+    /// The first position that was not reached yet; nothing when all there is counts.
+    pub fn later(self) -> Option<i64> {
+        match self {
+            Self::Only => None,
+            Self::UpTo(position) => i64::try_from(position).ok()?.checked_add(1),
+        }
+    }
 }
 
 /// Every name between two bounds that stands for something, with it.

@@ -168,6 +168,12 @@ impl Gathered<'_> {
             let why = format!("a key of table {} is longer than {} bytes", table.name, keys::NAME_BYTES_MAX);
             return Err(StoreError::Invalid(why));
         };
+        if self.moment != Moment::Only
+            && u64::try_from(table.position_of(row)).is_ok_and(|at| at > position.0)
+        {
+            let why = format!("a row of table {} has a position after {position}, its state's", table.name);
+            return Err(StoreError::Invalid(why));
+        }
         let packed = Packed::of(row);
         let before = self.before(&name)?;
         if before.as_deref() == Some(packed.bytes()) {

@@ -85,7 +85,8 @@ async fn row(store: &Store, table: &str, key: &str) -> Option<Row> {
 
 async fn a_row_comes_back_as_it_was_put(store: Store) {
     let awkward = awkward();
-    put(&*store, 0, 1, vec![Change::Put { table: THINGS.name, row: awkward.clone() }]).await.unwrap();
+    let end = u64::try_from(THINGS.position_of(&awkward)).unwrap();
+    put(&*store, 0, end, vec![Change::Put { table: THINGS.name, row: awkward.clone() }]).await.unwrap();
     let name = THINGS.key_of(&awkward);
     let back = store.get(THINGS.name, &name).await.unwrap().value.unwrap();
     assert_eq!(THINGS.canonical(&back), THINGS.canonical(&awkward));

@@ -84,6 +84,21 @@ async fn histories_that_are_passed_by_are_counted_as_cut() {
     assert_eq!(runs.scan(THINGS.name, &ScanQuery::newest(9)).await.unwrap().cut_rows, 0);
 }
 
+/// A page of a past state begins where the state ends: a row beyond it would never be shown.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_from_after_its_state_is_refused_where_past_states_are_kept() {
+    let early = || batch("first", 0, 1, vec![thing("a", 2, None)]);
+    for (states, taken) in [(States::Newest, true), (States::Every, false)] {
+        let directory = TempDir::new().unwrap();
+        let runs = open(directory.path(), Histories::Keep, states);
+        let outcome = runs.apply(early()).await;
+        assert_eq!(outcome.is_ok(), taken, "{outcome:?}");
+        let Err(refused) = outcome else { continue };
+        assert!(refused.to_string().contains("has a position after 1"), "{refused}");
+        assert_eq!(runs.checkpoint("first").await.unwrap().position, Position(0));
+    }
+}
+
 /// Ten times as many rows as the memory for them holds, each written three times, in an order of its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_many_times_larger_than_the_memory_are_kept_whole() {

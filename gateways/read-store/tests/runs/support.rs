@@ -15,7 +15,7 @@ pub struct Story(pub Vec<Vec<(u8, Act)>>);
 
 #[derive(Debug, Clone, Copy)]
 pub enum Act {
-    /// With this colour, at this position.
+    /// With this colour, at this position or, when the log is shorter, at its end.
     Put(u8, u8),
     Delete,
 }
@@ -63,25 +63,26 @@ impl<T: Clone> Shorter for Vec<T> {
 impl Story {
     /// Its batches, one position each. Every projection is brought along, so that each of them is a state.
     pub fn batches(&self) -> Vec<Vec<Batch>> {
-        let one =
-            |(at, acts): (u64, &Vec<(u8, Act)>)| {
-                let mut changes: Vec<Change> = acts.iter().map(|(id, act)| change(*id, *act)).collect();
-                let position = i64::try_from(at + 1).unwrap();
-                changes.extend((0..acts.len() % 3).map(|part| {
+        let one = |(at, acts): (u64, &Vec<(u8, Act)>)| {
+            let position = i64::try_from(at + 1).unwrap();
+            let mut changes: Vec<Change> = acts.iter().map(|(id, act)| change(*id, *act, position)).collect();
+            changes.extend(
+                (0..acts.len() % 3).map(|part| {
                     step(position, i64::try_from(part).unwrap(), if part == 0 { "x" } else { "y" })
-                }));
-                vec![batch("first", at, at + 1, changes), batch("second", at, at + 1, vec![])]
-            };
+                }),
+            );
+            vec![batch("first", at, at + 1, changes), batch("second", at, at + 1, vec![])]
+        };
         (0..).zip(&self.0).map(one).collect()
     }
 }
 
-fn change(id: u8, act: Act) -> Change {
+fn change(id: u8, act: Act, newest: i64) -> Change {
     let name = format!("{id:02}");
     match act {
         Act::Put(colour, position) => {
             let colour = ["red", "green", "blue"].get(usize::from(colour)).copied();
-            thing(&name, i64::from(position), colour)
+            thing(&name, i64::from(position).min(newest), colour)
         }
         Act::Delete => gone(&name),
     }

@@ -30,6 +30,8 @@ pub(crate) async fn audited(config: &Config, wanted: Wanted, tell: Tell) -> Resu
         memory_bytes: super::MEMORY_BYTES,
         lake: super::lake::configured(config, &clock),
         clock,
+        // Nobody trades meanwhile.
+        at_once: std::thread::available_parallelism().map_or(1, usize::from),
     };
     let run = Run::begin(place, wanted, tell)?;
     // Before it is opened: opening cuts what an unfinished write left, and this changes nothing.

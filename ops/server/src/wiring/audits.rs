@@ -44,6 +44,8 @@ pub(super) fn open(config: &Config, core: &Core, behind: &Behind) -> Result<Audi
             memory_bytes: MEMORY_BYTES,
             clock: Arc::clone(&core.clock),
             lake: configured(config, &core.clock),
+            // The other processors are for those who trade.
+            at_once: 1,
         },
         log,
         store: there.then(|| Arc::clone(&behind.store)),

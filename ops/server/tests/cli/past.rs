@@ -67,18 +67,19 @@ fn kills_while_states_are_thinned_leave_every_answer_as_it_was() {
     let world = World::quiet().with_key();
     let mut desk = serve_with(&world, "1", "4");
     world.set_limits();
-    let mut thinned = 0;
     for life in 0..8 {
         let reason = format!("life {life}");
         world.stele(&["pause", "strategy", "--reason", &reason]).exits(0);
         world.stele(&["resume", "strategy", "--reason", &reason]).exits(0);
+        // Every other life has forgotten a state when it ends; the others end wherever they are.
+        if life % 2 == 0 {
+            desk.logged("past.thinned");
+        }
         assert_eq!(desk.signalled("KILL").0, -1);
-        thinned += u32::from(desk.said.iter().any(|line| line.contains("past.thinned")));
         desk = serve_with(&world, "1", "4");
         let thrown = desk.said.iter().find(|line| line.contains("past.thrown_away"));
         assert_eq!(thrown, None, "in life {life}");
     }
-    assert!(thinned > 0, "no state was forgotten");
     let head = world.stele(&["log", "stat", "--json"]).exits(0).json()["head"].as_u64().unwrap();
     let told = || -> Vec<[Value; 3]> {
         let every = (1..=head).step_by(usize::try_from(head / 12).unwrap());
