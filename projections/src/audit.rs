@@ -61,7 +61,7 @@ pub enum AuditError {
         /// What was asked for.
         position: Position,
     },
-    /// Part of the audit ended by itself.
+    /// Part of the audit ended by itself, so that it would be one of less than all.
     #[error("part of the audit ended by itself, which is a mistake of this build: {0}")]
     Lost(String),
     /// The room in which rows are folded dropped some: a mistake of whoever opened it.
@@ -88,11 +88,12 @@ pub struct Audit<'a> {
     pub position: Option<Position>,
     /// Where rows that may change are folded.
     pub room: &'a Room<'a>,
-    /// Told how far the fold is, and how far it goes.
+    /// Told what was handed out to be folded, and how far it goes.
     pub tell: &'a (dyn Fn(Position, Position) + Sync),
     /// The lake that old rows of histories went to.
     pub lake: Lake<'a>,
-    /// How many projections are folded at once: as many processors it takes.
+    /// How many projections are folded at once, what each waits for included. Reading and decoding the log, and reading the live
+    /// rows, go on beside that.
     pub at_once: usize,
 }
 
@@ -130,28 +131,52 @@ impl Audit<'_> {
     ) -> Result<ControlFlow<Box<Newer>, Findings>, AuditError> {
         let parked = Parked::of(&**self.log).await?;
         let tiered = tiered::known(&**self.log, head).await?;
-        let mut courses = Vec::with_capacity(self.projections.len());
+        let mut terms = Vec::with_capacity(self.projections.len());
         for projection in self.projections {
-            let terms = Terms::of(&**self.log, head, wanted, projection, live).await?;
-            courses.push(Course::begin(projection, &parked, &tiered, terms));
+            terms.push(Terms::of(&**self.log, head, wanted, projection, live).await?);
         }
+        if wanted.is_none() {
+            let seen = terms.iter().filter(|terms| terms.rows().is_some());
+            let furthest = seen.map(|terms| terms.to).max().unwrap_or_default();
+            for (terms, projection) in terms.iter_mut().zip(self.projections) {
+                terms.behind(projection, furthest);
+            }
+        }
+        let each = self.projections.iter().zip(terms);
+        let courses: Vec<Course> =
+            each.map(|(projection, terms)| Course::begin(projection, &parked, &tiered, terms)).collect();
         let room = (self.room)(&fold::schemas(self.projections))?;
         let end = courses.iter().map(Course::target).max().unwrap_or_default();
         let mut feed = Feed::up_to(self.log, end);
         let under_way = UnderWay::begin(courses, &room, self.at_once);
+        let mut cut = None;
         while let Some(next) = feed.next().await {
-            match next? {
-                Next::Stretch(stretch) => {
+            match next {
+                Ok(Next::Stretch(stretch)) => {
                     let to = stretch.to;
                     if !under_way.take(Arc::from(stretch)).await {
                         break;
                     }
                     (self.tell)(to, end);
                 }
-                Next::Newer(newer) => return Ok(ControlFlow::Break(newer)),
+                Ok(Next::Newer(newer)) => {
+                    cut = Some(Ok(ControlFlow::Break(newer)));
+                    break;
+                }
+                Err(error) => {
+                    cut = Some(Err(error));
+                    break;
+                }
             }
         }
-        let courses = under_way.arrived().await?;
+        // Whatever ended it: nobody works in the room any more when this returns.
+        let courses = under_way.ended().await?;
+        if let Some(cut) = cut {
+            return cut;
+        }
+        if courses.iter().any(|course| !course.is_there()) {
+            return Err(AuditError::Lost("the log was not read to the end".to_owned()));
+        }
         let mut findings = Findings { position: end, projections: vec![], not_looked_at: vec![] };
         for course in courses {
             let mut arrived = course.arrive(&*room).await?;
@@ -166,8 +191,7 @@ impl Audit<'_> {
     }
 }
 
-/// Every projection on its way, each as fast as it can: while one waits for rows of the room or of the live tables, another
-/// is folded.
+/// Every projection on its way, so many at a time, none more than a stretch or two ahead of the others.
 struct UnderWay {
     feeds: Vec<mpsc::Sender<Arc<Stretch>>>,
     /// In which order they began, for they end in any.
@@ -205,16 +229,20 @@ impl UnderWay {
         true
     }
 
-    /// All of them, where they are after the last stretch.
-    async fn arrived(self) -> Result<Vec<Course>, AuditError> {
+    /// All of them, where they are after the last stretch, once every one has ended; otherwise the first error.
+    async fn ended(self) -> Result<Vec<Course>, AuditError> {
         let Self { feeds, mut courses } = self;
         drop(feeds);
-        let mut arrived = vec![];
+        let (mut arrived, mut failed) = (vec![], None);
         while let Some(ended) = courses.join_next().await {
-            arrived.push(ended.map_err(|lost| AuditError::Lost(lost.to_string()))??);
+            match ended.unwrap_or_else(|lost| Err(AuditError::Lost(lost.to_string()))) {
+                Ok(course) => arrived.push(course),
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
         arrived.sort_by_key(|(order, _)| *order);
-        Ok(arrived.into_iter().map(|(_, course)| course).collect())
+        let courses = arrived.into_iter().map(|(_, course)| course).collect();
+        failed.map_or(Ok(courses), Err)
     }
 }
 

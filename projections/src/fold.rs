@@ -66,7 +66,7 @@ pub enum FoldError {
     Unsettled {
         /// Which.
         projection: &'static str,
-        /// Where the batch began.
+        /// What stands right before the event, or before the batch.
         at: Position,
     },
     /// What can't be folded can't be written down as parked.
@@ -373,6 +373,7 @@ impl FoldError {
         match mistake {
             Mistake::Unnamed(row) => Self::Unnamed { projection, at, row },
             Mistake::Misplaced(row) => Self::Misplaced { projection, at, row },
+            Mistake::Renamed(_) => Self::Unsettled { projection, at: Position(at.0.saturating_sub(1)) },
         }
     }
 }

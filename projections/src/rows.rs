@@ -218,6 +218,8 @@ pub(crate) enum Mistake {
     Unnamed(RowKey),
     /// It wrote a row of a history that does not stand where its event stands.
     Misplaced(RowKey),
+    /// It made a row whose key is not the one that it was asked for by.
+    Renamed(RowKey),
 }
 
 impl<'b> Rows<'b> {
@@ -296,7 +298,11 @@ impl<'b> Rows<'b> {
 
     fn put<R: TableRow>(&mut self, key: RowKey, row: R) -> Result<(), Poison> {
         if R::TABLE.append_only || self.overlay.cells == Cells::AtOnce {
-            return self.insert(&row);
+            self.insert(&row)?;
+            if self.made.last().is_some_and(|(made, _)| *made != key) {
+                self.mistake = Some(Mistake::Renamed(key));
+            }
+            return Ok(());
         }
         self.made.push((key, Made::Struct(Box::new(row))));
         Ok(())

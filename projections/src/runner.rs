@@ -266,7 +266,7 @@ impl Runner {
         let parked = Parked::of(&*self.log).await?;
         self.faults.clear();
         self.crowded.clear();
-        let (mut ends, all) = (BTreeMap::new(), self.places.len());
+        let all = self.places.len();
         for place in &mut self.places {
             let name = place.projection.name;
             let (at, found) = match taken_up(&*self.store, &place.projection).await {
@@ -282,20 +282,8 @@ impl Runner {
                     continue;
                 }
             };
-            if at.position > self.head {
-                let (at, head) = (at.position, self.head);
-                return Err(RunnerError::AheadOfLog { projection: name, at, head });
-            }
+            of_this_log(&*self.log, self.head, name, &at).await?;
             *place = found.leaving_out(&parked);
-            if let Some(stored) = at.event_id {
-                ends.entry(at.position).or_insert((name, stored));
-            }
-        }
-        for (at, (projection, stored)) in ends {
-            let found = event_at(&*self.log, at).await?;
-            if found != Some(stored) {
-                return Err(RunnerError::OtherLog { projection, at, stored, found });
-            }
         }
         self.publish(State::CatchingUp);
         Ok(())
@@ -416,6 +404,25 @@ async fn taken_up(
         }));
     }
     Ok((at, place))
+}
+
+/// Refuses rows that were folded from another log, or from more of it than there is.
+async fn of_this_log(
+    log: &dyn EventLog,
+    head: Position,
+    projection: &'static str,
+    at: &Checkpoint,
+) -> Result<(), RunnerError> {
+    if at.position > head {
+        return Err(RunnerError::AheadOfLog { projection, at: at.position, head });
+    }
+    if let Some(stored) = at.event_id {
+        let found = event_at(log, at.position).await?;
+        if found != Some(stored) {
+            return Err(RunnerError::OtherLog { projection, at: at.position, stored, found });
+        }
+    }
+    Ok(())
 }
 
 /// The id of the event at a place of the log.

@@ -17,6 +17,7 @@ mod shelves;
 
 pub use error::{Difference, TierError, Where};
 pub use manifest::{MANIFEST_FORMAT, Manifest, ManifestPart, digest_of};
+pub use prove::Verified;
 pub use restore::Restored;
 pub use shelves::{ShelfOf, shelves};
 
@@ -208,21 +209,27 @@ impl Tierer {
         };
         let rows = kept.iter().map(|one| one.digest.rows).sum();
         let span = history.span(partition.from, partition.to);
-        let known = known.of(&span).filter(|known| self.is_of(known, &kept));
+        let told = known.of(&span).filter(|told| self.is_of(told, &kept));
         let leaves = partition.drop_due && !keep;
-        let held = known.and_then(|known| known.held_until).filter(|until| *until > self.clock.now());
-        if let Some(known) = known {
-            if let Some(until) = held {
-                return Ok((rows, Outcome::Held(until)));
-            }
+        let held = told.and_then(|told| told.held_until).filter(|until| *until > self.clock.now());
+        if let Some(until) = held {
+            return Ok((rows, Outcome::Held(until)));
+        }
+        let there = match told {
+            Some(told) => self.has_manifest(&told.tiered).await?.then_some(&told.tiered),
+            None => None,
+        };
+        if let Some(tiered) = there {
             if !leaves {
+                self.manifest(tiered).await?;
                 return Ok((rows, Outcome::Both));
             }
             self.live_is(history, partition, &kept).await?;
-            self.prove_again(history, &known.tiered, &kept).await?;
+            self.prove_again(history, tiered, &kept).await?;
         } else {
+            // It was never there, or somebody moved aside what was: what the lake lacks is put there, and all of it is proved.
             self.live_is(history, partition, &kept).await?;
-            self.copy(history, partition).await?;
+            self.copy(history, partition, known).await?;
             let proof = self.prove(history, &span, &kept).await?;
             self.record(span, proof).await?;
         }

@@ -3,6 +3,7 @@
 
 use crate::dto;
 use crate::observe;
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,8 @@ use uuid::Uuid;
 /// Audits that are remembered, with their reports. The log remembers that they were asked for.
 pub const AUDITS_KEPT: usize = 16;
 
-/// Largest report that is kept, in bytes: 8 MiB. A report names a bounded number of rows.
+/// Largest report that is kept, in bytes: 8 MiB. A report names a bounded number of rows. Of a larger one only the verdict
+/// is kept.
 pub const REPORT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// What somebody wants to have looked at.
@@ -35,6 +37,8 @@ pub struct AuditWanted {
 pub struct AuditDone {
     /// The verdict, as the report has it.
     pub verdict: String,
+    /// Whether it could look at everything that was asked for.
+    pub looked_at_all: bool,
     /// The signed report, byte for byte.
     pub report: String,
 }
@@ -68,10 +72,16 @@ struct Job {
     work: Mutex<Option<AbortHandle>>,
 }
 
-#[derive(Clone)]
 struct Ended {
     at: Timestamp,
-    outcome: Result<AuditDone, String>,
+    outcome: Result<Found, String>,
+}
+
+/// What is remembered of an audit that came to its end.
+struct Found {
+    verdict: String,
+    /// The signed report; otherwise why it is not kept.
+    report: Result<Bytes, String>,
 }
 
 impl AuditProgress {
@@ -135,11 +145,12 @@ impl Audits {
     }
 
     /// The report of one of them.
-    pub(crate) fn report(&self, id: Uuid) -> Result<String, NoReport> {
+    pub(crate) fn report(&self, id: Uuid) -> Result<Bytes, NoReport> {
         let job = locked(&self.jobs).iter().find(|job| job.id == id).cloned().ok_or(NoReport::Unknown)?;
-        let ended = locked(&job.ended).clone();
-        let done = ended.and_then(|ended| ended.outcome.ok());
-        done.map(|done| done.report).ok_or(NoReport::None)
+        let ended = locked(&job.ended);
+        let found = ended.as_ref().and_then(|ended| ended.outcome.as_ref().ok());
+        let report = found.and_then(|found| found.report.as_ref().ok()).cloned();
+        report.ok_or(NoReport::None)
     }
 }
 
@@ -148,7 +159,7 @@ impl Audits {
 pub(crate) enum NoReport {
     /// No such audit is remembered.
     Unknown,
-    /// The audit goes on, or came to nothing.
+    /// The audit goes on, or came to nothing, or its report is too large to be kept.
     None,
 }
 
@@ -170,17 +181,29 @@ struct Ending {
 
 impl Ending {
     fn with(&self, outcome: Result<AuditDone, String>) {
-        let outcome = outcome.and_then(|done| match done.report.len() {
-            bytes if bytes > REPORT_BYTES_MAX => {
-                Err(format!("the report has {bytes} bytes, and {REPORT_BYTES_MAX} are kept"))
-            }
-            _ => Ok(done),
-        });
         let (at, wanted) = (self.clock.now(), &self.job.wanted);
         let of_everything = wanted.projection.is_none() && wanted.position.is_none();
-        let verdict = outcome.as_ref().ok().map(|done| done.verdict.as_str());
-        observe::audit_ended(verdict, of_everything, at);
-        *locked(&self.job.ended) = Some(Ended { at, outcome });
+        let done = outcome.as_ref().ok();
+        let saw_everything = of_everything && done.is_some_and(|done| done.looked_at_all);
+        observe::audit_ended(done.map(|done| done.verdict.as_str()), saw_everything, at);
+        *locked(&self.job.ended) = Some(Ended { at, outcome: outcome.map(Found::of) });
+    }
+}
+
+impl Found {
+    /// The verdict stands whatever the report's size.
+    fn of(done: AuditDone) -> Self {
+        let AuditDone { verdict, looked_at_all: _, report } = done;
+        let bytes = report.len();
+        let report = if bytes > REPORT_BYTES_MAX {
+            Err(format!(
+                "the report is too large to be kept here ({bytes} bytes, and at most {REPORT_BYTES_MAX} are): run \
+                 `stele audit` on the machine with the log while no desk runs there, or audit one projection at a time"
+            ))
+        } else {
+            Ok(Bytes::from(report))
+        };
+        Self { verdict, report }
     }
 }
 
@@ -200,17 +223,16 @@ impl Job {
     }
 
     fn told(&self) -> dto::Audit {
-        let ended = locked(&self.ended).clone();
-        let state = match &ended {
-            None => dto::AuditState::Running,
-            Some(Ended { outcome: Ok(_), .. }) => dto::AuditState::Done,
-            Some(Ended { outcome: Err(_), .. }) => dto::AuditState::Failed,
+        let ended = locked(&self.ended);
+        let ended_at = ended.as_ref().map(|ended| ended.at);
+        let (state, verdict, why) = match ended.as_ref().map(|ended| &ended.outcome) {
+            None => (dto::AuditState::Running, None, None),
+            Some(Ok(found)) => {
+                (dto::AuditState::Done, Some(found.verdict.clone()), found.report.as_ref().err().cloned())
+            }
+            Some(Err(why)) => (dto::AuditState::Failed, None, Some(why.clone())),
         };
-        let (verdict, why) = match ended.as_ref().map(|ended| &ended.outcome) {
-            Some(Ok(done)) => (Some(done.verdict.clone()), None),
-            Some(Err(why)) => (None, Some(why.clone())),
-            None => (None, None),
-        };
+        drop(ended);
         dto::Audit {
             id: self.id,
             state,
@@ -220,7 +242,7 @@ impl Job {
             position: self.wanted.position,
             asked_by: self.wanted.by.clone(),
             began_at: self.began_at,
-            ended_at: ended.map(|ended| ended.at),
+            ended_at,
             phase: (*locked(&self.progress.phase)).to_owned(),
             done: self.progress.done.load(Ordering::Relaxed),
             total: self.progress.total.load(Ordering::Relaxed),
@@ -231,4 +253,114 @@ impl Job {
 /// Whoever panicked while it was held left what is in it in order: every change is one assignment.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AuditDone, AuditWanted, Audits, Ending, Job, NoReport, REPORT_BYTES_MAX, locked};
+    use crate::dto::AuditState;
+    use metrics::{
+        Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit, with_local_recorder,
+    };
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Arc, Mutex};
+    use stele_domain::port::clock::Clock;
+    use stele_domain::time::Timestamp;
+    use uuid::Uuid;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_790_000_000_000)
+        }
+    }
+
+    /// One gauge.
+    #[derive(Default)]
+    struct Differs(Arc<AtomicU64>);
+
+    impl Differs {
+        fn stands(&self) -> bool {
+            f64::from_bits(self.0.load(Ordering::SeqCst)) > 0.0
+        }
+    }
+
+    impl Recorder for Differs {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+            Counter::noop()
+        }
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            match key.name() {
+                "audit_differs" => Gauge::from_arc(Arc::clone(&self.0)),
+                _ => Gauge::noop(),
+            }
+        }
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    fn done(verdict: &str, looked_at_all: bool) -> AuditDone {
+        AuditDone { verdict: verdict.to_owned(), looked_at_all, report: "{}\n".to_owned() }
+    }
+
+    /// An audit of one projection, or of everything, that has ended so.
+    fn ended(projection: Option<&str>, done: AuditDone) -> (Audits, Uuid) {
+        let (id, clock) = (Uuid::from_u128(7), Arc::new(Still));
+        let job = Arc::new(Job {
+            id,
+            wanted: AuditWanted {
+                projection: projection.map(str::to_owned),
+                position: None,
+                by: "person:una".to_owned(),
+            },
+            began_at: clock.now(),
+            progress: Arc::default(),
+            ended: Mutex::default(),
+            work: Mutex::default(),
+        });
+        let audits = Audits::new(None, clock.clone());
+        Ending { job: Arc::clone(&job), clock }.with(Ok(done));
+        locked(&audits.jobs).push_front(job);
+        (audits, id)
+    }
+
+    #[test]
+    fn what_differs_stands_until_an_audit_that_looked_at_everything_agrees() {
+        let differs = Differs::default();
+        with_local_recorder(&differs, || {
+            ended(None, done("differs", true));
+            assert!(differs.stands());
+            ended(Some("quotes"), done("agrees", true));
+            assert!(differs.stands(), "one projection takes nothing back");
+            ended(None, done("agrees", false));
+            assert!(differs.stands(), "what could not look at everything takes nothing back");
+            ended(None, done("not_compared", true));
+            assert!(differs.stands(), "what compared nothing takes nothing back");
+            ended(None, done("agrees", true));
+            assert!(!differs.stands());
+        });
+    }
+
+    #[test]
+    fn the_verdict_of_a_report_that_is_too_large_to_be_kept_stands() {
+        let differs = Differs::default();
+        with_local_recorder(&differs, || {
+            let large = AuditDone { report: "x".repeat(REPORT_BYTES_MAX + 1), ..done("differs", true) };
+            let (audits, id) = ended(None, large);
+            assert!(differs.stands());
+            let audit = audits.get(id).unwrap();
+            assert_eq!((audit.state, audit.verdict.as_deref()), (AuditState::Done, Some("differs")));
+            assert!(audit.why.unwrap().contains("too large to be kept here"));
+            assert_eq!(audits.report(id), Err(NoReport::None));
+        });
+        let kept = AuditDone { report: "x".repeat(REPORT_BYTES_MAX), ..done("agrees", true) };
+        let (audits, id) = ended(None, kept);
+        assert_eq!(audits.report(id).map(|report| report.len()), Ok(REPORT_BYTES_MAX));
+        assert_eq!(audits.get(id).unwrap().why, None);
+    }
 }

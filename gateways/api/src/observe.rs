@@ -78,7 +78,7 @@ pub(crate) fn audit_is(done: u64, total: u64) {
 
 /// An audit has ended, with a report or without one.
 #[expect(clippy::cast_precision_loss, reason = "metrics are floats; microseconds since 1970 fit 52 bits")]
-pub(crate) fn audit_ended(verdict: Option<&str>, of_everything: bool, at: Timestamp) {
+pub(crate) fn audit_ended(verdict: Option<&str>, saw_everything: bool, at: Timestamp) {
     metrics::gauge!("audit_running").set(0.0);
     metrics::gauge!("audit_done_ratio").set(0.0);
     counter!("audits_total", "verdict" => verdict.unwrap_or("failed").to_owned()).increment(1);
@@ -88,7 +88,7 @@ pub(crate) fn audit_ended(verdict: Option<&str>, of_everything: bool, at: Timest
     match verdict {
         Some("differs") => metrics::gauge!("audit_differs").set(1.0),
         // One that did not look at everything takes nothing back.
-        Some("agrees") if of_everything => metrics::gauge!("audit_differs").set(0.0),
+        Some("agrees") if saw_everything => metrics::gauge!("audit_differs").set(0.0),
         Some(_) | None => {}
     }
 }

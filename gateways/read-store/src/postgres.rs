@@ -83,6 +83,10 @@ impl Default for Options {
 /// What is said on connections that only ask.
 const READ_ONLY: &str = "; SET default_transaction_read_only = on";
 
+/// What is said on connections that write: long values are packed by the server's quicker method, where it has that.
+const WRITING: &str = "; SELECT set_config(name, 'lz4', false) FROM pg_settings \
+     WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)";
+
 impl Options {
     /// How connections of one kind are treated.
     fn terms(&self, connections: usize, statement: Duration, greeting: &str) -> Terms {
@@ -160,7 +164,7 @@ impl PostgresStore {
             }
         }
         let readers = options.terms(options.readers.max(1), options.read, READ_ONLY);
-        let writers = options.terms(WRITERS, options.write, "");
+        let writers = options.terms(WRITERS, options.write, WRITING);
         Self {
             side,
             schemas: schemas.to_vec(),

@@ -181,8 +181,16 @@ async fn open(
     let elsewhere = Service::ALL.into_iter().filter(|service| !here.contains(service)).collect();
     let rebuilds = projections::rebuilds(core, tables, projections.as_ref());
     let past = if roles.has(Role::Projections) { past::start(config, core, &store, parts)? } else { None };
-    let behind =
-        door::Behind { store, past, rebuilds, projections: projections.clone(), health, vitals, elsewhere };
+    let behind = door::Behind {
+        store,
+        postgres: tables.histories.is_some(),
+        past,
+        rebuilds,
+        projections: projections.clone(),
+        health,
+        vitals,
+        elsewhere,
+    };
     // Whoever owns the log has the doors too: it lets the other processes in.
     if roles.has(Role::Api) || config.remote_log.is_none() {
         door::open(config, core, behind.clone(), parts).await?;

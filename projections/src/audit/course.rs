@@ -65,6 +65,11 @@ impl Course {
         self.terms.to
     }
 
+    /// Whether it was folded as far as it goes.
+    pub fn is_there(&self) -> bool {
+        self.place.position == self.terms.to
+    }
+
     /// Folds a stretch of the log. Rows that may change are kept in `room`, those of histories are compared and forgotten.
     pub async fn take(&mut self, room: &dyn ReadStore, stretch: &Stretch) -> Result<(), AuditError> {
         let to = stretch.to.min(self.terms.to);

@@ -3,14 +3,14 @@
 use super::AuditError;
 use crate::fold::{Newer, Page};
 use std::sync::Arc;
-use stele_domain::port::event_log::{EventLog, Filter, LogError, Position};
+use stele_domain::port::event_log::{EventLog, Filter, Position};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Most records that are folded in one go.
-const STRETCH_RECORDS_MAX: usize = 2_048;
+const STRETCH_RECORDS_MAX: usize = 512;
 
-/// Stretches that are ready and wait. With the one that is folded and the one that is read: four in memory.
+/// Stretches that are ready and wait, before they wait once more in front of each projection.
 const STRETCHES_READY_MAX: usize = 2;
 
 /// Everything of ours up to a position.
@@ -76,7 +76,7 @@ async fn next(log: &dyn EventLog, after: Position, end: Position) -> Result<Next
     }
     // Decoding is work for a processor, and whoever folds has one of their own.
     let decoded = tokio::task::spawn_blocking(move || Page::read(page.records)).await;
-    let page = decoded.map_err(|ended| LogError::Unreachable(Box::new(ended)))?;
+    let page = decoded.map_err(|ended| AuditError::Lost(ended.to_string()))?;
     Ok(match page.newer().filter(|newer| newer.at <= end) {
         Some(newer) => Next::Newer(Box::new(newer.clone())),
         None => Next::Stretch(Box::new(Stretch { page, to })),

@@ -10,6 +10,9 @@ use stele_domain::causes::with_causes;
 use stele_domain::port::event_log::{EventLog, Filter, Position};
 use stele_domain::port::read_store::{DIGEST_PART, Table};
 
+/// How far apart projections may be that are kept one after the other, in positions: a batch of a runner that catches up.
+const TOGETHER: u64 = 4_096;
+
 /// The terms of one projection.
 pub(super) struct Terms {
     /// Up to where it is folded.
@@ -86,13 +89,24 @@ impl Terms {
         let names: Vec<&str> = states.map(|table| table.name).collect();
         if !names.is_empty() {
             let why = format!(
-                "their rows change, and they show position {} and not {wanted}: leave --position out to compare them",
+                "their rows change, and they show position {} and not {wanted}: an audit without a position compares them",
                 self.to
             );
             let what = format!("the rows of {}", names.join(", "));
             self.not_looked_at.push(NotLookedAt { what, why });
         }
         self.to = wanted;
+    }
+
+    /// Says so when others have come further than a moment can explain, and nobody asked for a position.
+    pub fn behind(&mut self, projection: &Registered, others: Position) {
+        let far = self.to == Position::START || others.0.saturating_sub(self.to.0) > TOGETHER;
+        if self.live.is_some() && self.to < others && far {
+            let why =
+                format!("its tables are there, and others at {others}: `stele status` says what holds it up");
+            let what = format!("projection {} after position {}", projection.name, self.to);
+            self.not_looked_at.push(NotLookedAt { what, why });
+        }
     }
 
     fn undigested(&mut self, projection: &Registered, standing: &Standing) {

@@ -59,7 +59,7 @@ impl Audit<'_> {
         let mut feed = Feed::up_to(self.log, to);
         while let Some(next) = feed.next().await {
             // It has been folded before, so that there is nothing newer on the way.
-            let Next::Stretch(stretch) = next? else { return Ok(()) };
+            let Next::Stretch(stretch) = next? else { break };
             let whole = place.fold(&*room, &stretch.page, stretch.to).await?;
             if !whole.batch.changes.iter().any(|change| watched.contains_key(&row_of(projection, change))) {
                 keep(&*room, &mut place, stretch.to, whole).await?;
@@ -75,6 +75,9 @@ impl Audit<'_> {
                 }
                 keep(&*room, &mut place, next, folded).await?;
             }
+        }
+        if place.position < to {
+            return Err(AuditError::Lost("the log was not read to the end".to_owned()));
         }
         Ok(())
     }

@@ -90,11 +90,13 @@ impl Keeper {
     pub async fn run(mut self) {
         let mut how = Opened::AsTheyAre;
         let mut wait = self.options.retry_first;
+        // Whether they were thrown away and nothing was kept since: then what makes them worthless may last.
+        let mut bare = false;
         while !*self.stop.borrow() {
             let trouble = match self.opened(how).await {
                 Ok(states) => {
                     how = Opened::AsTheyAre;
-                    let trouble = self.keep(&states, &mut wait).await;
+                    let trouble = self.keep(&states, &mut wait, &mut bare).await;
                     self.past.put(None);
                     trouble
                 }
@@ -102,17 +104,23 @@ impl Keeper {
             };
             match trouble {
                 None => return,
-                Some(Trouble::Worthless(why)) if how == Opened::AsTheyAre => {
-                    observe::states_thrown_away(&why);
+                Some(Trouble::Worthless(why)) => {
                     how = Opened::Anew;
+                    if std::mem::replace(&mut bare, true) {
+                        self.rest_before_again(&why, &mut wait).await;
+                    } else {
+                        observe::states_thrown_away(&why);
+                    }
                 }
-                Some(Trouble::Worthless(why) | Trouble::Passing(why)) => {
-                    observe::states_not_kept(&why, wait);
-                    self.rest(wait).await;
-                    wait = (wait * 2).min(self.options.retry_max);
-                }
+                Some(Trouble::Passing(why)) => self.rest_before_again(&why, &mut wait).await,
             }
         }
+    }
+
+    async fn rest_before_again(&mut self, why: &str, wait: &mut Duration) {
+        observe::states_not_kept(why, *wait);
+        self.rest(*wait).await;
+        *wait = (*wait * 2).min(self.options.retry_max);
     }
 
     async fn opened(&self, how: Opened) -> Result<Arc<dyn StateStore>, Trouble> {
@@ -123,7 +131,12 @@ impl Keeper {
     }
 
     /// Keeps states until there is a reason not to; `None` when told to end.
-    async fn keep(&mut self, states: &Arc<dyn StateStore>, wait: &mut Duration) -> Option<Trouble> {
+    async fn keep(
+        &mut self,
+        states: &Arc<dyn StateStore>,
+        wait: &mut Duration,
+        bare: &mut bool,
+    ) -> Option<Trouble> {
         let mut at = match self.recognised(&**states).await {
             Ok(at) => at,
             Err(trouble) => return Some(trouble),
@@ -162,7 +175,7 @@ impl Keeper {
                 Ok(false) => return None,
                 Err(error) => return Some(trouble(&error)),
             }
-            *wait = self.options.retry_first;
+            (*wait, *bare) = (self.options.retry_first, false);
             at = next;
             let bytes = states.disk_bytes().await.unwrap_or(0);
             observe::state_kept(at, bytes, began.elapsed());

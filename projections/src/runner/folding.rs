@@ -171,6 +171,7 @@ impl Runner {
         self.look_at = Some(Instant::now() + self.options.fault_rest);
         let mut mended = false;
         let Ok(parked) = Parked::of(&*self.log).await else { return false };
+        let Ok(head) = self.log.head().await else { return false };
         for place in &mut self.places {
             let name = place.projection.name;
             // What stopped in the middle of the log stops there again, unless people have decided on what is parked.
@@ -178,8 +179,9 @@ impl Runner {
             if !self.faults.contains_key(name) || !goes_on {
                 continue;
             }
-            if let Ok(found) = super::taken_up(&*self.store, &place.projection).await {
-                *place = found.1.leaving_out(&parked);
+            let Ok((at, found)) = super::taken_up(&*self.store, &place.projection).await else { continue };
+            if super::of_this_log(&*self.log, head, name, &at).await.is_ok() {
+                *place = found.leaving_out(&parked);
                 self.faults.remove(name);
                 self.crowded.remove(name);
                 observe::projection_mended(name);

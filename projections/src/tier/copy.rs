@@ -1,8 +1,10 @@
 //! Rows on their way to the lake: from where it ends to the end of the partition, some at a time. Whoever is cut short goes
 //! on there.
 
+use super::reading::in_the_lake;
 use super::{Difference, ShelfOf, TierError, Tierer, Where};
 use crate::tier::rows::Sum;
+use stele_domain::operations::tiering::{PartitionTiered, State};
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::Row;
 use stele_domain::port::tiering::{KeptDigest, Partition};
@@ -33,12 +35,18 @@ impl Tierer {
     }
 
     /// Puts what the lake lacks of a partition there.
-    pub(super) async fn copy(&self, history: &ShelfOf, partition: &Partition) -> Result<(), TierError> {
+    pub(super) async fn copy(
+        &self,
+        history: &ShelfOf,
+        partition: &Partition,
+        known: &State,
+    ) -> Result<(), TierError> {
         let last = Position(partition.to.0.saturating_sub(1));
         let mut after = self.lake.position(history.shelf).await?;
         if after >= last {
             return Ok(());
         }
+        self.lacks_nothing_older(history, partition, known, after)?;
         let table = history.shelf.table;
         let at = |row: &Row| Position(u64::try_from(table.position_of(row)).unwrap_or_default());
         let mut waiting: Vec<Row> = vec![];
@@ -58,5 +66,29 @@ impl Tierer {
             }
         }
         Ok(self.lake.append(history.shelf, after, last, waiting).await?)
+    }
+
+    /// Refuses to put rows behind older ones that the lake had and has no more: it takes rows in the order of the log only, so
+    /// that these could never come back to their place.
+    fn lacks_nothing_older(
+        &self,
+        history: &ShelfOf,
+        partition: &Partition,
+        known: &State,
+        after: Position,
+    ) -> Result<(), TierError> {
+        let lost = known.all().map(|one| &one.tiered).find(|PartitionTiered { span, lake, .. }| {
+            span.table == history.shelf.table.name
+                && span.version == history.shelf.version
+                && span.to_position <= partition.from.0
+                && span.to_position.saturating_sub(1) > after.0
+                && lake == self.lake.url()
+        });
+        let Some(PartitionTiered { span, .. }) = lost else { return Ok(()) };
+        let what = format!(
+            "rows from {} to {}, which are older and go first, were there and are there no more",
+            span.from_position, span.to_position
+        );
+        Err(in_the_lake(&history.span(partition.from, partition.to), what))
     }
 }

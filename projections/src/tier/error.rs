@@ -59,6 +59,18 @@ pub enum TierError {
         /// Where.
         position: Position,
     },
+    /// What was asked for is all in another lake.
+    #[error(
+        "nothing was looked at: {partitions} partitions are in {lake}, and {here} is the lake that is configured"
+    )]
+    Elsewhere {
+        /// How many partitions are in other lakes.
+        partitions: u64,
+        /// One of these lakes.
+        lake: String,
+        /// The one that was given.
+        here: String,
+    },
     /// The tables said no, or did not answer.
     #[error("the tables")]
     Store(#[from] StoreError),
@@ -85,6 +97,7 @@ impl TierError {
             | Self::Differs(_)
             | Self::NoHistory(_)
             | Self::NotTiered { .. }
+            | Self::Elsewhere { .. }
             | Self::Manifest(_) => false,
         }
     }

@@ -6,13 +6,26 @@ use super::rows::Sum;
 use super::{Difference, ShelfOf, TierError, Tierer};
 use stele_domain::operations::tiering::{Known, PartitionTiered, Span};
 use stele_domain::port::event_log::Position;
-use stele_domain::port::tiering::{KeptDigest, LakeFile};
+use stele_domain::port::tiering::{KeptDigest, LakeFile, ShelfError};
 
 /// What was found in the lake.
 pub(super) struct Proof {
     pub manifest: Manifest,
     pub files: u64,
     pub bytes: u64,
+}
+
+/// What was found when everything was read again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verified {
+    /// What is as it was kept.
+    pub sound: Vec<PartitionTiered>,
+    /// What is not.
+    pub different: Vec<Difference>,
+    /// How many partitions are in another lake, and were not looked at.
+    pub in_other_lakes: u64,
+    /// How many partitions another definition of their history made, and were not looked at.
+    pub of_other_definitions: u64,
 }
 
 impl Tierer {
@@ -65,6 +78,16 @@ impl Tierer {
         self.reading().manifest(tiered).await
     }
 
+    /// Whether the lake has a manifest where a fact says so, whatever is in it. It is put there before the fact is recorded:
+    /// where there is none, somebody has taken it away.
+    pub(super) async fn has_manifest(&self, tiered: &PartitionTiered) -> Result<bool, TierError> {
+        match self.lake.manifest(&tiered.manifest).await {
+            Ok(_) => Ok(true),
+            Err(ShelfError::Damaged(_)) => Ok(false),
+            Err(error @ (ShelfError::Superseded(_) | ShelfError::Failed { .. })) => Err(error.into()),
+        }
+    }
+
     /// The rows of files by key, as few files at a time as can be.
     pub(super) fn groups<'f>(
         &'f self,
@@ -80,24 +103,36 @@ impl Tierer {
     }
 
     /// Reads everything that left the tables or may leave them, and says what is not what it was: of each fact of this
-    /// build's definitions, the newest one of its span. `tell` hears of each span first.
+    /// build's definitions, the newest one of its span. Those of other definitions and lakes are counted. `tell` hears of each
+    /// span first.
     ///
     /// # Errors
     ///
-    /// [`TierError`] where something does not answer; what differs is no error.
+    /// [`TierError::NoHistory`]; [`TierError::Elsewhere`] where there was nothing to read because all of it is in another lake;
+    /// [`TierError`] where something does not answer. What differs is no error.
     pub async fn verify(
         &self,
         table: Option<&str>,
         mut tell: impl FnMut(&PartitionTiered),
-    ) -> Result<(Vec<PartitionTiered>, Vec<Difference>), TierError> {
-        let (mut sound, mut different) = (vec![], vec![]);
+    ) -> Result<Verified, TierError> {
+        if let Some(name) = table {
+            ShelfOf::of(name)?;
+        }
+        let mut verified = Verified::default();
+        let mut elsewhere: Option<String> = None;
         let known = self.facts.known().await?;
         for Known { tiered, .. } in
             known.all().filter(|one| table.is_none_or(|name| one.tiered.span.table == name))
         {
-            let Ok(history) = ShelfOf::of(&tiered.span.table) else { continue };
             // What another definition made, or is in another lake, says nothing of what is here now.
-            if history.shelf.version != tiered.span.version || tiered.lake != self.lake.url() {
+            let history = ShelfOf::of(&tiered.span.table).ok();
+            let Some(history) = history.filter(|one| one.shelf.version == tiered.span.version) else {
+                verified.of_other_definitions = verified.of_other_definitions.saturating_add(1);
+                continue;
+            };
+            if tiered.lake != self.lake.url() {
+                verified.in_other_lakes = verified.in_other_lakes.saturating_add(1);
+                elsewhere = Some(tiered.lake.clone());
                 continue;
             }
             tell(tiered);
@@ -108,12 +143,18 @@ impl Tierer {
                 None => self.prove_alone(&history, tiered).await,
             };
             match checked {
-                Ok(()) => sound.push(tiered.clone()),
-                Err(TierError::Differs(difference)) => different.push(difference),
+                Ok(()) => verified.sound.push(tiered.clone()),
+                Err(TierError::Differs(difference)) => verified.different.push(difference),
                 Err(error) => return Err(error),
             }
         }
-        Ok((sound, different))
+        match elsewhere {
+            Some(lake) if verified.sound.is_empty() && verified.different.is_empty() => {
+                let (partitions, here) = (verified.in_other_lakes, self.lake.url().to_owned());
+                Err(TierError::Elsewhere { partitions, lake, here })
+            }
+            Some(_) | None => Ok(verified),
+        }
     }
 
     /// Whether the files of a fact have the rows that its manifest says, whatever the tables have kept.

@@ -6,6 +6,7 @@ use crate::api::Api;
 use crate::audits::{AuditWanted, NoReport};
 use crate::dto;
 use crate::problem::Problem;
+use bytes::Bytes;
 use std::sync::Arc;
 use stele_projections::models;
 use uuid::Uuid;
@@ -21,6 +22,9 @@ pub(crate) async fn start(
         let names: Vec<&str> = models::ALL.iter().map(|projection| projection.name).collect();
         let short: String = name.chars().take(80).collect();
         return Err(Problem::field("projection", format!("there is no {short:?}: {}", names.join(", "))));
+    }
+    if body.position == Some(0) {
+        return Err(Problem::field("position", "positions begin at 1: an audit up to 0 compares nothing"));
     }
     let head = api.log.head().await?;
     if body.position.is_some_and(|position| position > head.0) {
@@ -50,7 +54,7 @@ pub(crate) fn get(api: &Api, id: Uuid) -> Result<dto::Audit, Problem> {
     api.audits.get(id).ok_or_else(|| unknown(id))
 }
 
-pub(crate) fn report(api: &Api, id: Uuid) -> Result<String, Problem> {
+pub(crate) fn report(api: &Api, id: Uuid) -> Result<Bytes, Problem> {
     api.audits.report(id).map_err(|no| match no {
         NoReport::None => {
             Problem::conflict("no-report", format!("audit {id} has no report: look how it stands"))

@@ -8,7 +8,6 @@ use crate::desk::{audits, visit};
 use crate::doors::Room;
 use crate::dto;
 use crate::handover::{handed_over, in_pieces};
-use bytes::Bytes;
 use futures_util::stream;
 use std::sync::Arc;
 use stele_domain::port::PortFuture;
@@ -70,7 +69,7 @@ impl AuditService for Service {
         let (visitor, deadline) = (visitor(&request)?, deadline_of(&request));
         let seat = self.0.doors.rooms.seat(Room::Reads, &visit::who(&visitor.caller))?;
         let report = audits::report(&self.0, audits::named(&request.into_inner().id)?)?;
-        let parts = in_pieces(Bytes::from(report)).map(move |part| {
+        let parts = in_pieces(report).map(move |part| {
             let _ = &seat;
             Ok(pb::GetAuditReportResponse { part: part.to_vec() })
         });

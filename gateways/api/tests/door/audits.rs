@@ -83,6 +83,15 @@ async fn what_can_not_be_audited_is_refused_before_it_begins() {
     };
     let no = problem(desk.client.start_audit(new_key(), &of(Some("dreams"), None)).await);
     assert_eq!(no, (400, "bad-request".to_owned()));
+    match desk.client.start_audit(new_key(), &of(None, Some(0))).await {
+        Err(ClientError::Problem(no)) => {
+            assert_eq!((no.status, no.code.as_str()), (400, "bad-request"));
+            assert_eq!(no.errors[0].field, "position");
+            assert!(no.detail.contains("positions begin at 1"), "{}", no.detail);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(desk.client.audits().await.unwrap().audits.is_empty(), "nothing was begun");
     let head = desk.log.head().await.unwrap().0;
     let no = problem(desk.client.start_audit(new_key(), &of(None, Some(head + 1))).await);
     assert_eq!(no, (409, "position-beyond-head".to_owned()));

@@ -140,6 +140,10 @@ async fn what_can_not_be_audited_or_is_not_remembered_is_refused_by_name() {
     let mut audits = served.audits(Role::Auditor).await;
     let no = audits.start_audit(start(&key(), Some("dreams"))).await.unwrap_err();
     assert_eq!(codes(&no), (Code::InvalidArgument, "bad-request".to_owned()));
+    let nothing = pb::StartAuditRequest { position: Some(0), ..start(&key(), None) };
+    let no = audits.start_audit(nothing).await.unwrap_err();
+    assert_eq!(codes(&no), (Code::InvalidArgument, "bad-request".to_owned()));
+    assert!(no.message().contains("positions begin at 1"), "{}", no.message());
     let head = served.desk.log.head().await.unwrap().0;
     let beyond = pb::StartAuditRequest { position: Some(head + 100), ..start(&key(), None) };
     let no = audits.start_audit(beyond).await.unwrap_err();

@@ -26,8 +26,8 @@ async fn is_finished(desk: &Desk, what: &str) {
     assert_eq!(desk.live("quotes").await.1, 17, "{what}");
     desk.is_whole("quotes").await;
     assert_eq!(desk.facts_of("operations.PartitionTiered").await, 2, "{what}: each is said once");
-    let (sound, different) = desk.tierer().verify(Some("quotes"), |_| ()).await.unwrap();
-    assert_eq!((sound.len(), different), (2, vec![]), "{what}");
+    let told = desk.tierer().verify(Some("quotes"), |_| ()).await.unwrap();
+    assert_eq!((told.sound.len(), told.different), (2, vec![]), "{what}");
 }
 
 /// Changes of the lake before the first row: writers race for names.

@@ -8,7 +8,7 @@ use super::pool::Pool;
 use super::room::Rooms;
 use super::side::Side;
 use super::values::Parameters;
-use super::{Options, PostgresStore};
+use super::{Options, PostgresStore, WRITING};
 use claim::Held;
 use sqlx::Row as _;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
@@ -94,7 +94,7 @@ impl PostgresStore {
         let shared = self.schemas.iter().filter(|schema| schema.shared).copied();
         let schemas: Vec<Schema> = own.iter().copied().chain(shared).collect();
         let options = Options { acquire: ACQUIRE, write: WRITE, start_over: false, ..self.options.clone() };
-        let writers = options.terms(WRITERS, WRITE, "");
+        let writers = options.terms(WRITERS, WRITE, WRITING);
         let next = Self {
             writers: Pool::new(self.address.clone(), writers),
             ..Self::at(self.address.clone(), Side::Next, &schemas, options)

@@ -58,7 +58,11 @@ async fn audited(
     };
     let signed = run.report(examined, &tables, findings)?;
     crate::observe::audited(&signed.report);
-    Ok(AuditDone { verdict: word(signed.report.verdict).to_owned(), report: signed.text })
+    Ok(AuditDone {
+        verdict: word(signed.report.verdict).to_owned(),
+        looked_at_all: signed.report.not_looked_at.is_empty(),
+        report: signed.text,
+    })
 }
 
 /// As it stands in the report.

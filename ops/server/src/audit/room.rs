@@ -10,6 +10,9 @@ use stele_domain::port::state_store::Histories;
 use stele_read_store::{RunOptions, RunStore, States};
 use tempfile::TempDir;
 
+/// Where the rooms are, in the data directory.
+const FOLDER: &str = "audit-room";
+
 /// A place for rooms, which goes with the value.
 pub(super) struct Place {
     folder: TempDir,
@@ -20,7 +23,13 @@ pub(super) struct Place {
 impl Place {
     /// In a folder of the log's owner, for rooms of so much memory each, in bytes.
     pub(super) fn in_folder(folder: &Path, memory_bytes: u64) -> Result<Self, Failure> {
-        let made = tempfile::Builder::new().prefix("audit-").tempdir_in(folder);
+        // There is one audit at a time: what stands there was left by one that was killed.
+        let left = match std::fs::remove_dir_all(folder.join(FOLDER)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        };
+        let made =
+            left.and_then(|()| tempfile::Builder::new().prefix(FOLDER).rand_bytes(0).tempdir_in(folder));
         let folder = made.map_err(|error| {
             let code = crate::cli::of_disk(&error).unwrap_or(Code::Error);
             Failure::new(code, format!("no room for the audit in {}: {error}", folder.display()))

@@ -17,13 +17,20 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stele_api::client::{Client, ClientError, new_key};
 use stele_api::dto::{Audit, AuditState, StartAudit};
 use stele_projections::audit::Verdict;
+use uuid::Uuid;
 
 /// How often the desk is asked how far it is.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// How long a desk is asked again that does not say how far it is: the audit goes on meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The wait before it is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Where a log keeps its public key.
 const KEY_FILE: &str = "key.pub";
@@ -36,6 +43,10 @@ pub(super) fn run(args: &AuditArgs, config: &Config, json: bool) -> Outcome {
     if let Some(path) = args.report.as_deref().filter(|path| path.exists()) {
         return Err(Failure::new(Code::Conflict, format!("{} is there already", path.display()))
             .advise("name another file: a report is never overwritten"));
+    }
+    // An audit takes long: that its report can't be written is said before it begins.
+    if let Some(path) = &args.report {
+        writable(path)?;
     }
     let text = match ask(config, |client| by_desk(client, args, config, json))? {
         Some(text) => text,
@@ -82,7 +93,8 @@ async fn by_desk(
     let mut audit: Audit = begun;
     while audit.state == AuditState::Running {
         tokio::time::sleep(LOOK).await;
-        audit = client.audit(id).await?;
+        let looked = patiently(PATIENCE, AGAIN, async || client.audit(id).await).await;
+        audit = looked.map_err(|error| unwatched(error, id))?;
         shown(&progress, &audit.phase, audit.done, audit.total);
     }
     drop(progress);
@@ -94,8 +106,53 @@ async fn by_desk(
                 format!("the audit came to nothing: {}", why.trim_start_matches("stele: ")),
             ))
         }
-        AuditState::Done | AuditState::Running => Ok(Some(client.audit_report(id).await?)),
+        AuditState::Done | AuditState::Running => {
+            let report = patiently(PATIENCE, AGAIN, async || client.audit_report(id).await).await;
+            match (report, audit.why) {
+                (Err(error), Some(why)) if error.code() == Some("no-report") => {
+                    Err(unkept(audit.verdict.as_deref().unwrap_or_default(), &why))
+                }
+                (report, _) => Ok(Some(report.map_err(|error| unwatched(error, id))?)),
+            }
+        }
     }
+}
+
+/// Asks until there is an answer, or none for so long: what may pass by itself ends no look at an audit that goes on.
+async fn patiently<T>(
+    within: Duration,
+    pause: Duration,
+    once: impl AsyncFn() -> Result<T, ClientError>,
+) -> Result<T, ClientError> {
+    let mut failing_since = None;
+    loop {
+        match once().await {
+            Err(error) if error.is_transient() => {
+                let since: &mut Instant = failing_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= within {
+                    return Err(error);
+                }
+                tokio::time::sleep(pause).await;
+            }
+            told => return told,
+        }
+    }
+}
+
+/// Nobody knows how the audit stands; the desk may go on with it.
+fn unwatched(error: ClientError, id: Uuid) -> Failure {
+    let transient = error.is_transient();
+    let failure = Failure::from(error);
+    if !transient {
+        return failure;
+    }
+    failure.advise(format!("a desk that runs on goes on with it: GET /v1/audits/{id} says how it stands"))
+}
+
+/// The desk has a verdict, and not its report.
+fn unkept(verdict: &str, why: &str) -> Failure {
+    let code = if verdict == job::word(Verdict::Differs) { Code::Mismatch } else { Code::Error };
+    Failure::new(code, format!("the audit ended with the verdict {verdict:?}, and {why}"))
 }
 
 fn shown(progress: &Progress, phase: &str, done: u64, total: u64) {
@@ -122,6 +179,17 @@ fn by_files(args: &AuditArgs, config: &Config, json: bool) -> Result<String, Fai
     });
     drop(progress);
     Ok(signed?.text)
+}
+
+/// Whether a report can be written there. Nothing stays: an audit that comes to nothing leaves no empty file behind.
+fn writable(path: &Path) -> Outcome {
+    let unwritable = |error: std::io::Error| {
+        let code = super::of_disk(&error).unwrap_or(Code::Usage);
+        Failure::new(code, format!("--report {}: {error}", path.display()))
+            .advise("name a new file in a directory that you may write to: nothing was audited")
+    };
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(path).map_err(unwritable)?;
+    std::fs::remove_file(path).map_err(unwritable)
 }
 
 /// Never over a file that is there.
@@ -193,4 +261,77 @@ fn checked(path: &Path, key: Option<&Path>, config: &Config, json: bool) -> Outc
         report.log.origin,
         render::report(&report, None)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{patiently, unkept, unwatched, writable};
+    use crate::exit::Code;
+    use std::cell::RefCell;
+    use std::time::Duration;
+    use stele_api::client::{ClientError, new_key};
+    use stele_api::dto::Problem;
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    fn lost() -> ClientError {
+        ClientError::Lost { desk: "desk".to_owned(), what: "connection reset".to_owned() }
+    }
+
+    fn problem(status: u16, code: &str) -> ClientError {
+        let said = serde_json::json!({ "type": "about:blank", "title": "no", "status": status, "detail": "no", "code": code });
+        ClientError::Problem(Box::new(serde_json::from_value::<Problem>(said).unwrap()))
+    }
+
+    /// Looks at an audit whose desk answers so, one after the other; what came of it, and how many answers are left.
+    async fn looked(
+        within: Duration,
+        answers: impl IntoIterator<Item = Result<u32, ClientError>>,
+    ) -> (Result<u32, ClientError>, usize) {
+        let answers: RefCell<Vec<_>> = RefCell::new(answers.into_iter().collect());
+        let came = patiently(within, Duration::ZERO, async || answers.borrow_mut().remove(0)).await;
+        (came, answers.into_inner().len())
+    }
+
+    #[tokio::test]
+    async fn what_may_pass_by_itself_ends_no_look_at_an_audit() {
+        let (came, left) = looked(LONG, [Err(lost()), Err(problem(503, "busy")), Ok(7)]).await;
+        assert_eq!((came.unwrap(), left), (7, 0));
+    }
+
+    #[tokio::test]
+    async fn a_desk_that_does_not_answer_for_long_and_a_no_end_it() {
+        let (came, left) = looked(Duration::ZERO, [Err(problem(503, "busy")), Ok(7)]).await;
+        assert_eq!((came.unwrap_err().code(), left), (Some("busy"), 1));
+        let (came, left) = looked(LONG, [Err(problem(404, "unknown-audit")), Ok(7)]).await;
+        assert_eq!((came.unwrap_err().code(), left), (Some("unknown-audit"), 1));
+    }
+
+    #[test]
+    fn whoever_stops_looking_hears_that_the_audit_may_go_on() {
+        let id = new_key();
+        let words = unwatched(lost(), id).to_string();
+        assert!(words.contains(&format!("/v1/audits/{id}")), "{words}");
+        assert!(!unwatched(problem(404, "unknown-audit"), id).to_string().contains("/v1/audits/"));
+    }
+
+    #[test]
+    fn a_verdict_without_its_report_ends_as_the_verdict_does() {
+        assert_eq!(unkept("differs", "too large").code, Code::Mismatch);
+        assert_eq!(unkept("agrees", "too large").code, Code::Error);
+    }
+
+    #[test]
+    fn where_no_report_can_be_written_is_said_and_nothing_is_left_behind_or_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.json");
+        writable(&path).unwrap();
+        assert!(!path.exists());
+        let nowhere = writable(&directory.path().join("none/audit.json")).unwrap_err();
+        assert_eq!(nowhere.code, Code::Usage);
+        assert!(nowhere.to_string().contains("--report"), "{nowhere}");
+        std::fs::write(&path, "a report").unwrap();
+        writable(&path).unwrap_err();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a report");
+    }
 }

@@ -10,6 +10,9 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::{offline, render};
 use stele_api::client::RowsQuery;
 use stele_api::dto::{self, TableInfo, TablePage};
+use stele_domain::port::event_log::Position;
+use stele_domain::port::read_store::ReadStore as _;
+use stele_projections::models;
 use stele_projections::past::AsOf;
 use stele_projections::trace::Trace;
 
@@ -45,13 +48,30 @@ async fn from_log(args: &TraceArgs, config: &Config, json: bool) -> Result<dto::
     drop(progress);
     let trace =
         stele_projections::trace::trace(&folded.store, id).await.map_err(|error| Failure::error(&error))?;
-    let trace =
-        trace.ok_or_else(|| Failure::new(Code::Error, format!("nothing in the log has the id {id:?}")))?;
+    let Some(trace) = trace else {
+        let then = then(&folded, as_of).await?;
+        return Err(Failure::new(Code::Error, format!("nothing in the log{then} has the id {id:?}")));
+    };
     // The same message as the door's, from the same rows.
     let mut message = serde_json::to_value(&trace).map_err(|error| Failure::error(&error))?;
     message["head"] = folded.head.0.into();
     message["as_of_time"] = folded.time.map(|time| time.to_string()).into();
     serde_json::from_value(message).map_err(|error| Failure::error(&error))
+}
+
+/// In words: where the fold ended, when an earlier end than the log's was asked for.
+async fn then(folded: &offline::Folded, as_of: Option<AsOf>) -> Result<String, Failure> {
+    let mut position = match as_of {
+        None => return Ok(String::new()),
+        Some(AsOf::Position(position)) => position,
+        Some(AsOf::Time(_)) => Position::START,
+    };
+    // A time is as of the last event before it: the tables say which one that is.
+    for projection in models::ALL {
+        let at = folded.store.checkpoint(projection.name).await.map_err(|error| Failure::error(&error))?;
+        position = position.max(at.position);
+    }
+    Ok(format!(" as of position {position}"))
 }
 
 pub(super) fn table(args: &TableArgs, config: &Config, json: bool) -> Outcome {

@@ -16,7 +16,7 @@ use stele_domain::port::read_store::StoreError;
 use stele_domain::port::tiering::RecordError;
 use stele_lake::history::HistoryTables;
 use stele_projections::models;
-use stele_projections::tier::{Asked, ROWS_MAX, TierError, Tierer};
+use stele_projections::tier::{Asked, ROWS_MAX, ShelfOf, TierError, Tierer};
 
 pub(super) fn run(command: &TierCommand, config: &Config, json: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -86,13 +86,16 @@ async fn ran(args: &TierRunArgs, config: &Config, json: bool) -> Outcome {
 }
 
 async fn listed(args: &TierListArgs, config: &Config, json: bool) -> Outcome {
+    if let Some(name) = &args.table {
+        ShelfOf::of(name).map_err(|error| failure(&error))?;
+    }
     let told = with_parts(&args.lake, config, async |tierer| {
         let live = tierer.histories.partitions(None).await?;
-        Ok((live, tierer.facts.known().await?))
+        Ok((live, tierer.facts.known().await?, tierer.lake.url().to_owned()))
     })
     .await;
-    let (live, known) = told?;
-    answers::listed(&live, &known, args.table.as_deref(), json)
+    let (live, known, lake) = told?;
+    answers::listed(&live, &known, &lake, args.table.as_deref(), json)
 }
 
 async fn verified(args: &TierListArgs, config: &Config, json: bool) -> Outcome {
@@ -108,8 +111,7 @@ async fn verified(args: &TierListArgs, config: &Config, json: bool) -> Outcome {
     })
     .await;
     drop(progress);
-    let (sound, different) = told?;
-    answers::verified(&sound, &different, json)
+    answers::verified(&told?, json)
 }
 
 async fn restored(args: &TierRestoreArgs, config: &Config, json: bool) -> Outcome {
@@ -158,7 +160,9 @@ fn failure(error: &TierError) -> Failure {
     match error {
         TierError::Differs(_) => Failure::new(Code::Mismatch, words)
             .advise("nothing was taken away: ops/runbooks/tiering.md says what to look at"),
-        TierError::NoHistory(_) | TierError::NotTiered { .. } => Failure::usage(words),
+        TierError::NoHistory(_) | TierError::NotTiered { .. } | TierError::Elsewhere { .. } => {
+            Failure::usage(words)
+        }
         TierError::Store(StoreError::Damaged(_)) => Failure::new(Code::Mismatch, words),
         TierError::Log(RecordError::Failed { source, .. }) => match source.downcast_ref() {
             Some(stele_commands::envelope::Failure::<stele_domain::operations::tiering::Rejection>::Log(

@@ -9,6 +9,7 @@ use super::process;
 use crate::wiring::Health;
 use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::PrometheusHandle;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use stele_domain::ids::{AccountId, PairId};
 use stele_domain::market::reference::event::Verdict;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{Direction, EventLog, Position, Revision, StreamId};
-use stele_domain::port::read_store::{PAGE_ROWS_MAX, ReadStore, ScanQuery};
+use stele_domain::port::read_store::{PAGE_ROWS_MAX, ReadStore, Row, ScanQuery, Table};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account::event::Mode;
 use stele_domain::trading::account::state::Arming;
@@ -222,12 +223,33 @@ impl Vitals {
 
     async fn parked(&self) -> Option<usize> {
         self.subject.projections.as_ref()?;
-        let newest = ScanQuery::newest(PAGE_ROWS_MAX);
-        let lacking = self.subject.store.scan(ParkedRow::TABLE.name, &newest).await.ok()?.value.rows;
+        let all = ScanQuery::by_key(PAGE_ROWS_MAX);
+        let lacking = self.events(&ParkedRow::TABLE, all.clone(), "position").await?;
         // What a person has skipped is where it belongs.
-        let skipped = ScanQuery::newest(PAGE_ROWS_MAX).filter("state", ParkingState::Skipped.code());
-        let skipped = self.subject.store.scan(ParkingRow::TABLE.name, &skipped).await.ok()?.value.rows;
-        Some(lacking.len().saturating_sub(skipped.len()))
+        let skipped = all.filter("state", ParkingState::Skipped.code());
+        let skipped = self.events(&ParkingRow::TABLE, skipped, "event_position").await?;
+        Some(lacking.difference(&skipped).count())
+    }
+
+    /// The projections and events that rows are about.
+    async fn events(
+        &self,
+        table: &Table,
+        mut query: ScanQuery,
+        position: &str,
+    ) -> Option<BTreeSet<(String, String)>> {
+        let mut events = BTreeSet::new();
+        loop {
+            let page = self.subject.store.scan(table.name, &query).await.ok()?.value;
+            let event = |row: &Row| {
+                Some((table.cell(row, "projection")?.to_string(), table.cell(row, position)?.to_string()))
+            };
+            events.extend(page.rows.iter().filter_map(event));
+            if page.next.is_none() {
+                return Some(events);
+            }
+            query.after = page.next;
+        }
     }
 
     /// What the newest fitting event of a stream says.

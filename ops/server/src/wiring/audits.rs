@@ -24,7 +24,8 @@ pub(super) fn open(config: &Config, core: &Core, behind: &Behind) -> Result<Audi
     let (there, kept_in) = match &config.database.at {
         DatabaseAt::Memory if here => (true, "the memory of the running desk"),
         DatabaseAt::Private if here => (true, "the private PostgreSQL of the running desk"),
-        DatabaseAt::Url { .. } => (true, "the configured PostgreSQL, while the desk ran"),
+        DatabaseAt::Url { .. } if behind.postgres => (true, "the configured PostgreSQL, while the desk ran"),
+        DatabaseAt::Url { .. } => (false, "this process has no role that opens the configured PostgreSQL"),
         DatabaseAt::Memory | DatabaseAt::Private => {
             (false, "the tables are another process's, in its memory or its private PostgreSQL")
         }

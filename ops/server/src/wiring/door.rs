@@ -38,6 +38,8 @@ use stele_remote_log::{RemoteLog, WriteLists};
 #[derive(Clone)]
 pub(crate) struct Behind {
     pub store: Arc<dyn ReadStore>,
+    /// Whether that is PostgreSQL, opened here.
+    pub postgres: bool,
     pub past: Option<Arc<Past>>,
     pub rebuilds: Rebuilds,
     pub projections: Option<Handle>,
@@ -98,7 +100,8 @@ pub(crate) async fn open_probes(
     address: SocketAddr,
     parts: &mut Parts,
 ) -> Result<(), Failure> {
-    let Behind { store: _, past: _, rebuilds: _, projections, health, vitals, elsewhere: _ } = behind;
+    let Behind { store: _, postgres: _, past: _, rebuilds: _, projections, health, vitals, elsewhere: _ } =
+        behind;
     let probes = Probes {
         log: Arc::clone(&core.log),
         projections,
@@ -140,7 +143,7 @@ fn api(
         wishes: Arc::clone(&wishes),
         clock: Arc::clone(&core.clock),
     };
-    let Behind { store, past, rebuilds, projections, health, vitals, elsewhere: _ } = behind;
+    let Behind { store, postgres: _, past, rebuilds, projections, health, vitals, elsewhere: _ } = behind;
     Api {
         control: Arc::new(control),
         keys: Arc::new(Keys::new(Arc::clone(&gatekeeper), wishes)),

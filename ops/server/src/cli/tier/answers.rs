@@ -1,14 +1,15 @@
 //! What commands about partitions answer, for people and for programs.
 
 use super::super::{say, say_json};
+use super::failure;
 use crate::exit::{Code, Failure, Outcome};
 use crate::render::table::framed;
 use crate::render::units::moment;
 use serde_json::{Value, json};
 use stele_domain::causes::with_causes;
-use stele_domain::operations::tiering::{Known, PartitionTiered, State};
+use stele_domain::operations::tiering::{Known, State};
 use stele_domain::port::tiering::Partition;
-use stele_projections::tier::{Difference, Done, Outcome as Became, Restored};
+use stele_projections::tier::{Difference, Done, Outcome as Became, Restored, ShelfOf, Verified};
 
 pub(super) fn ran(all: &[Done], json: bool) -> Outcome {
     if json {
@@ -37,7 +38,7 @@ pub(super) fn ran(all: &[Done], json: bool) -> Outcome {
         return Err(different(&differ));
     }
     let failed = all.iter().find_map(|done| match &done.outcome {
-        Became::Failed(error) => Some(with_causes(&**error)),
+        Became::Failed(error) => Some(error),
         Became::Stays
         | Became::Tiered
         | Became::Both
@@ -46,9 +47,9 @@ pub(super) fn ran(all: &[Done], json: bool) -> Outcome {
         | Became::Differs(_)
         | Became::Blocked(_) => None,
     });
-    failed.map_or(Ok(()), |why| {
-        let failure = Failure::new(Code::Unavailable, format!("not all was done: {why}"));
-        Err(failure.advise("nothing is lost: the same command goes on from where it was"))
+    failed.map_or(Ok(()), |error| {
+        let why = failure(error);
+        Err(Failure { what: format!("not all was done: {}", why.what), ..why })
     })
 }
 
@@ -92,25 +93,48 @@ fn of_done(done: &Done) -> Value {
     })
 }
 
-pub(super) fn listed(live: &[Partition], known: &State, only: Option<&str>, json: bool) -> Outcome {
+/// Whether what is known of a partition is about this build's definition of its history, and this lake.
+fn is_here(known: &Known, lake: &str) -> bool {
+    let span = &known.tiered.span;
+    known.tiered.lake == lake
+        && ShelfOf::of(&span.table).is_ok_and(|history| history.shelf.version == span.version)
+}
+
+/// Every partition that is in the tables, or that the log says was put into a lake, by history and position.
+fn entries(live: &[Partition], known: &State, lake: &str, only: Option<&str>) -> Vec<Value> {
     let meant = |table: &str| only.is_none_or(|only| only == table);
+    let told = known.all().filter(|one| meant(&one.tiered.span.table));
+    let (here, elsewhere): (Vec<&Known>, Vec<&Known>) = told.partition(|one| is_here(one, lake));
     let in_lake = |table: &str, from: u64| {
-        known
-            .all()
-            .filter(|one| one.tiered.span.table == table && one.tiered.span.from_position == from)
-            .last()
+        let is_it = |one: &&Known| one.tiered.span.table == table && one.tiered.span.from_position == from;
+        here.iter().copied().find(is_it)
     };
     let mut all = vec![];
-    for known in known.all().filter(|one| meant(&one.tiered.span.table)) {
-        let span = &known.tiered.span;
-        if !live.iter().any(|one| one.table == span.table && one.from.0 == span.from_position) {
-            all.push(entry(&span.table, (span.from_position, span.to_position), None, Some(known)));
+    let flagged = here.iter().map(|one| (*one, true)).chain(elsewhere.iter().map(|one| (*one, false)));
+    for (one, is_here) in flagged {
+        let span = &one.tiered.span;
+        // What another definition made, or is in another lake, is told where nothing else is known of these positions.
+        let is_told = is_here || in_lake(&span.table, span.from_position).is_none();
+        if is_told && !live.iter().any(|live| live.table == span.table && live.from.0 == span.from_position) {
+            all.push(entry(&span.table, (span.from_position, span.to_position), None, Some(one), is_here));
         }
     }
     for one in live.iter().filter(|one| meant(one.table)) {
-        all.push(entry(one.table, (one.from.0, one.to.0), Some(one), in_lake(one.table, one.from.0)));
+        let found = in_lake(one.table, one.from.0).filter(|found| found.tiered.span.to_position == one.to.0);
+        all.push(entry(one.table, (one.from.0, one.to.0), Some(one), found, found.is_some()));
     }
     all.sort_by_key(|entry| (entry["table"].as_str().unwrap_or_default().to_owned(), entry["from"].as_u64()));
+    all
+}
+
+pub(super) fn listed(
+    live: &[Partition],
+    known: &State,
+    lake: &str,
+    only: Option<&str>,
+    json: bool,
+) -> Outcome {
+    let all = entries(live, known, lake, only);
     if json {
         return say_json(&json!({ "partitions": all }));
     }
@@ -131,13 +155,20 @@ pub(super) fn listed(live: &[Partition], known: &State, only: Option<&str>, json
     say(&table.to_string())
 }
 
-fn entry(table: &str, (from, to): (u64, u64), live: Option<&Partition>, known: Option<&Known>) -> Value {
+fn entry(
+    table: &str,
+    (from, to): (u64, u64),
+    live: Option<&Partition>,
+    known: Option<&Known>,
+    in_lake: bool,
+) -> Value {
     json!({
         "table": table,
         "from": from,
         "to": to,
         "in_tables": live.is_some(),
-        "in_lake": known.is_some(),
+        "in_lake": in_lake,
+        "version": known.map(|one| one.tiered.span.version),
         "newest": live.and_then(|one| one.newest).map(|at| at.to_string()),
         "tier_due": live.is_some_and(|one| one.sealed && one.tier_due),
         "drop_due": live.is_some_and(|one| one.sealed && one.drop_due),
@@ -149,15 +180,22 @@ fn entry(table: &str, (from, to): (u64, u64), live: Option<&Partition>, known: O
     })
 }
 
-pub(super) fn verified(sound: &[PartitionTiered], different: &[Difference], json: bool) -> Outcome {
+pub(super) fn verified(told: &Verified, json: bool) -> Outcome {
+    let Verified { sound, different, in_other_lakes, of_other_definitions } = told;
     let rows: u64 = sound.iter().map(|one| one.rows).sum();
     if json {
         let said: Vec<String> = different.iter().map(ToString::to_string).collect();
         say_json(&json!({
             "ok": different.is_empty(), "partitions": sound.len(), "rows": rows, "differences": said,
+            "in_other_lakes": in_other_lakes, "of_other_definitions": of_other_definitions,
         }))?;
     } else {
         say(&format!("{} partitions with {rows} rows are in the lake as they were kept.", sound.len()))?;
+        if *in_other_lakes > 0 || *of_other_definitions > 0 {
+            say(&format!(
+                "Not looked at: {in_other_lakes} partitions in other lakes, {of_other_definitions} of other definitions."
+            ))?;
+        }
     }
     if different.is_empty() { Ok(()) } else { Err(self::different(&different.iter().collect::<Vec<_>>())) }
 }
