@@ -13,7 +13,7 @@ use stele_domain::port::event_log::{EventLog, Filter, LogError, Position};
 use stele_domain::port::read_store::{Cursor, PAGE_ROWS_MAX, ReadStore, ScanQuery, StoreError};
 
 /// Most records that are folded in one go: few enough that what becomes of them stays in a processor's own memory.
-const FOLD_RECORDS_MAX: usize = 128;
+const FOLD_RECORDS_MAX: usize = 512;
 
 /// Most differences that are listed; all of them are counted.
 pub const DIFFERENCES_LISTED_MAX: usize = 100;

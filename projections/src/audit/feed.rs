@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Most records that are folded in one go.
-const STRETCH_RECORDS_MAX: usize = 512;
+const STRETCH_RECORDS_MAX: usize = 4_096;
 
 /// Stretches that are ready and wait, before they wait once more in front of each projection.
 const STRETCHES_READY_MAX: usize = 2;
