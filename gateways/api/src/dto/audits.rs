@@ -14,6 +14,7 @@ pub struct StartAudit {
     pub projection: Option<String>,
     /// Up to this position; up to where the tables are without it.
     #[serde(default)]
+    #[schema(minimum = 1)]
     pub position: Option<u64>,
     /// Why, in at most 500 characters.
     #[serde(default)]
@@ -26,7 +27,7 @@ pub struct StartAudit {
 pub enum AuditState {
     /// It goes on.
     Running,
-    /// It has a report, whatever its verdict.
+    /// It has a verdict, and a report unless `why` says why none is kept.
     Done,
     /// It came to nothing, for or against.
     Failed,
@@ -39,9 +40,9 @@ pub struct Audit {
     pub id: Uuid,
     /// Where it stands.
     pub state: AuditState,
-    /// `agrees`, `differs` or `not_compared`, once there is a report.
+    /// `agrees`, `differs` or `not_compared`, once it is done.
     pub verdict: Option<String>,
-    /// Why it came to nothing.
+    /// Why it came to nothing, or why its report is not kept.
     pub why: Option<String>,
     /// The one projection that was asked for.
     pub projection: Option<String>,
