@@ -1,4 +1,6 @@
-//! The way back: partitions come out of the lake, newest first, and are what they were or are not shown.
+//! The way back: partitions come out of the lake, newest first. Each file is checked against its manifest before its rows are
+//! written, and their number before they are shown; the rows that are shown are held beside what was kept once more, and a
+//! difference is told.
 
 use super::{Difference, ShelfOf, TierError, Tierer, Where};
 use crate::observe;
@@ -107,7 +109,8 @@ impl Tierer {
     }
 
     /// Hands on the rows of a history from one position up to another, by key, wherever they are: those that left the tables
-    /// from the lake, the others from the tables, each once. At most some files' rows are in memory.
+    /// from this lake, the others from the tables, each once. Those that left for another lake are not among them. At most some
+    /// files' rows are in memory.
     ///
     /// # Errors
     ///
