@@ -109,12 +109,12 @@ impl Tierer {
     }
 
     /// Hands on the rows of a history from one position up to another, by key, wherever they are: those that left the tables
-    /// from this lake, the others from the tables, each once. Those that left for another lake are not among them. At most some
-    /// files' rows are in memory.
+    /// from the lake, the others from the tables, each once. At most some files' rows are in memory.
     ///
     /// # Errors
     ///
-    /// [`TierError`]; [`TierError::Differs`] for a file of the lake that is not the one that was put there.
+    /// [`TierError`]; [`TierError::Differs`] for a file of the lake that is not the one that was put there;
+    /// [`TierError::Elsewhere`], before the first row, when some of them left for another lake.
     pub async fn each_row(
         &self,
         table: &str,
@@ -127,6 +127,21 @@ impl Tierer {
         let live = self.histories.partitions(None).await?;
         let oldest = live.iter().filter(|one| one.table == table).map(|one| one.from).min();
         let at = |row: &Row| u64::try_from(history.shelf.table.position_of(row)).unwrap_or_default();
+        let of_another =
+            known.all().filter(|Known { tiered: PartitionTiered { span, lake, .. }, .. }| {
+                span.table == history.shelf.table.name
+                    && span.version == history.shelf.version
+                    && lake != self.lake.url()
+                    && span.to_position > from.0
+                    && span.from_position < to.0
+                    && oldest.is_none_or(|oldest| span.to_position <= oldest.0)
+            });
+        let of_another: Vec<&Known> = of_another.collect();
+        if let Some(first) = of_another.first() {
+            let partitions = u64::try_from(of_another.len()).unwrap_or(u64::MAX);
+            let (lake, here) = (first.tiered.lake.clone(), self.lake.url().to_owned());
+            return Err(TierError::Elsewhere { partitions, lake, here });
+        }
         for tiered in self.tiered_from(&history, &known, from) {
             // What is in the tables is told from there.
             let gone = oldest.is_none_or(|oldest| tiered.span.to_position <= oldest.0);

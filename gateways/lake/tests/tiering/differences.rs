@@ -240,6 +240,10 @@ async fn who_verifies_is_told_what_was_not_looked_at() {
     let told = other.verify(Some("quotes"), |_| ()).await.unwrap();
     assert_eq!((told.sound.len(), told.different.len()), (2, 0));
     assert_eq!((told.in_other_lakes, told.of_other_definitions), (1, 0));
+    // Whoever asks for rows is not handed a history with a hole.
+    let unread = other.each_row("quotes", Position::START, Position(9 * MILLION), |_| panic!("a row")).await;
+    assert!(matches!(&unread, Err(TierError::Elsewhere { partitions: 1, .. })), "{unread:?}");
+    other.each_row("quotes", Position(MILLION), Position(9 * MILLION), |_| true).await.unwrap();
 }
 
 /// The owner's function looks by itself: whoever calls it with less than what is kept takes nothing away.
