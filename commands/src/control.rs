@@ -338,13 +338,15 @@ impl Control {
     }
 
     /// Lets a projection be folded anew, or what an earlier rebuild has left be dropped: `start` does it, once for each wish.
-    /// That it was asked for is kept; what comes of it is in the tables, and no fact. What keeps `start` from it is handed on.
+    /// That it was asked for is kept; what comes of it is in the tables, and no fact. What keeps `start` from it is handed on;
+    /// where it is a no to the person, `refusal` gives its code and its words, and these are kept.
     pub async fn rebuild<E: Send>(
         &self,
         wish: Wish,
         start: impl Future<Output = Result<(), E>> + Send,
+        refusal: impl FnOnce(&E) -> Option<(String, String)> + Send,
     ) -> Result<Result<(), E>, Refused> {
-        self.wishes.work(&wish, what(Action::Steer, "rebuild"), start).await
+        self.wishes.work(&wish, what(Action::Steer, "rebuild"), start, refusal).await
     }
 
     /// Begins an audit, which is no fact: what it finds is a report. That it was asked for is kept.

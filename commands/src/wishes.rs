@@ -11,8 +11,8 @@ use crate::ledger::Ledger;
 use crate::service::ServiceError;
 use crate::stop::Stop;
 use crate::{observe, streams};
-use answers::{Answers, First, Met};
-use std::sync::{Arc, Mutex, PoisonError};
+use answers::{AT_WORK_MAX, Answers, Begun, First, Met, Turn};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stele_domain::access::Action;
 use stele_domain::access::attempt::Outcome as Came;
@@ -26,6 +26,7 @@ use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{
     Direction, EventLog, Expected, Filter, InvalidStream, LogError, Position, Record, Revision, StreamId,
 };
+use tokio::time::{Instant, timeout_at};
 
 pub use answers::ANSWERS_MAX;
 
@@ -45,6 +46,8 @@ const LOOK_BACK: usize = 10_000;
 const PAGE: usize = 1_000;
 /// How long the follower waits before it asks a log again that did not answer.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a wish that comes again waits for the first one to end.
+const TURN_WAIT: Duration = Duration::from_secs(30);
 
 /// What a wish is for.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +56,14 @@ pub(crate) struct What {
     pub action: Action,
     /// The word for it in the log: finer than the action (`pause`, `resume`).
     pub word: &'static str,
+}
+
+/// Whether a wish is to be carried out now.
+enum Way<'w> {
+    /// It is, and by nobody else while this lives.
+    Now(Turn<'w>),
+    /// It is not: this is what it comes to.
+    Answered(Result<Done, Refused>),
 }
 
 /// The one way. There is one of it in a process with a door.
@@ -195,12 +206,30 @@ impl Wishes {
         let met = self.with(|answers| answers.meet(wish.command_id, &wish.digest, &wish.caller.actor));
         match met {
             Met::New => None,
-            Met::Before(First::Recorded(position)) => Some(Ok(Done::Repeated(position))),
-            Met::Before(First::NothingToRecord) => Some(Ok(Done::AlreadySo)),
-            Met::Before(First::Refused { code, message }) => {
-                Some(Err(Refused::Rule { code: code.into(), message }))
-            }
+            Met::Before(first) => Some(told(first)),
             Met::Other => Some(Err(self.reused(wish, what).await)),
+        }
+    }
+
+    /// The turn to carry a wish out, or what it came to. Whoever comes while another is at the same wish waits for them, and
+    /// gets their answer; when they end without one, the next tries.
+    async fn turn(&self, wish: &Wish, what: What) -> Way<'_> {
+        let until = Instant::now() + TURN_WAIT;
+        loop {
+            let mut end = match Turn::take(&self.answers, wish.command_id, &wish.digest, &wish.caller.actor) {
+                Begun::Now(turn) => return Way::Now(turn),
+                Begun::Before(first) => return Way::Answered(told(first)),
+                Begun::Other => return Way::Answered(Err(self.reused(wish, what).await)),
+                Begun::Full => {
+                    let why = format!("{AT_WORK_MAX} other wishes are being carried out");
+                    return Way::Answered(Err(Refused::Unavailable(why)));
+                }
+                Begun::Meanwhile(end) => end,
+            };
+            if timeout_at(until, end.changed()).await.is_err() {
+                let why = format!("the same wish is still being carried out after {TURN_WAIT:?}");
+                return Way::Answered(Err(Refused::Unavailable(why)));
+            }
         }
     }
 
@@ -210,7 +239,8 @@ impl Wishes {
         Refused::IdReused(wish.command_id)
     }
 
-    /// Decides, unless it was decided before.
+    /// Decides, unless it was decided before. Who comes meanwhile decides too, and takes no turn: what is recorded, the ledger
+    /// records once for each id, and a kill waits for nobody.
     pub(crate) async fn act<D>(
         &self,
         ledger: &Ledger<D>,
@@ -307,10 +337,11 @@ impl Wishes {
         effect: impl FnOnce() -> Result<(), Refused> + Send,
     ) -> Result<(), Refused> {
         self.permitted(wish, what)?;
-        if let Some(first) = self.before(wish, what).await {
-            return first.map(|_| ());
-        }
-        match effect() {
+        let turn = match self.turn(wish, what).await {
+            Way::Now(turn) => turn,
+            Way::Answered(first) => return first.map(|_| ()),
+        };
+        let done = match effect() {
             Ok(()) => {
                 self.nothing_recorded(wish, what, Came::Done);
                 Ok(())
@@ -322,25 +353,35 @@ impl Wishes {
                 Err(Refused::Rule { code, message })
             }
             Err(other) => Err(other),
-        }
+        };
+        drop(turn);
+        done
     }
 
-    /// Does what takes its time and is no fact itself, once per command id. What keeps it from being done is no answer: nothing is
-    /// kept of it, and the same wish tries again.
+    /// Does what takes its time and is no fact itself, once per command id: who comes with the same wish meanwhile waits for it.
+    /// What keeps it from being done is no answer, and the same wish tries again; `refusal` tells the code and the words of what
+    /// is a no to the person, which is kept, from trouble of ours, which is not.
     pub(crate) async fn work<E: Send>(
         &self,
         wish: &Wish,
         what: What,
         work: impl Future<Output = Result<(), E>> + Send,
+        refusal: impl FnOnce(&E) -> Option<(String, String)> + Send,
     ) -> Result<Result<(), E>, Refused> {
         self.permitted(wish, what)?;
-        if let Some(first) = self.before(wish, what).await {
-            return first.map(|_| Ok(()));
-        }
+        let turn = match self.turn(wish, what).await {
+            Way::Now(turn) => turn,
+            Way::Answered(first) => return first.map(|_| Ok(())),
+        };
         let done = work.await;
+        let refused = done.as_ref().err().and_then(refusal);
         if done.is_ok() {
             self.nothing_recorded(wish, what, Came::Done);
+        } else if let Some((code, words)) = refused {
+            // Without a mark: the same wish may well be done later.
+            self.keep_refusal(what.word, wish, None, &code, &words).await;
         }
+        drop(turn);
         Ok(done)
     }
 
@@ -394,8 +435,16 @@ impl Wishes {
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Answers) -> T) -> T {
-        // A panic while it was held leaves a memory that is as good as before.
-        look(&mut self.answers.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut answers::hold(&self.answers))
+    }
+}
+
+/// The first answer to a wish, when it comes again.
+fn told(first: First) -> Result<Done, Refused> {
+    match first {
+        First::Recorded(position) => Ok(Done::Repeated(position)),
+        First::NothingToRecord => Ok(Done::AlreadySo),
+        First::Refused { code, message } => Err(Refused::Rule { code: code.into(), message }),
     }
 }
 

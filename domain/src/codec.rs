@@ -12,6 +12,7 @@ mod write;
 use crate::event::{Event, Meta, Recorded};
 use crate::ids::EventId;
 use crate::port::event_log::{NewRecord, Record, StreamId};
+use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -270,8 +271,16 @@ fn reader(event_type: &str) -> Result<read::Reader, CodecError> {
 }
 
 fn meta_of(event_type: &str, metadata: &[u8]) -> Result<Meta, CodecError> {
-    serde_json::from_slice(metadata)
+    from_json(metadata)
         .map_err(|source| CodecError::UnreadableMeta { event_type: event_type.to_owned(), source })
+}
+
+/// As the library reads bytes; where all of them are text, it need not look at each string of it.
+fn from_json<T: DeserializeOwned>(data: &[u8]) -> Result<T, serde_json::Error> {
+    match std::str::from_utf8(data) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(data),
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod testing;
 
 pub mod backoff;
 pub mod causes;
+mod compact;
 pub mod event;
 pub mod ids;
 pub mod money;

@@ -3,6 +3,7 @@
 //! There is no float in this crate. An amount is a whole number of base units (satoshi, wei); a rate is an
 //! exact decimal; every product is formed in 512 bits, because wei times a price overflows 256.
 
+use crate::compact;
 use ruint::Uint;
 use ruint::aliases::U256;
 use rust_decimal::Decimal;
@@ -32,6 +33,8 @@ pub struct Units(U256);
 
 /// Longest text of an amount: 2^256 has 78 digits.
 const UNITS_DIGITS_MAX: usize = 78;
+/// An amount as bytes.
+const UNITS_BYTES: usize = 32;
 
 impl Units {
     /// Nothing.
@@ -41,6 +44,12 @@ impl Units {
     #[must_use]
     pub fn new(units: u128) -> Self {
         Self(U256::from(units))
+    }
+
+    /// From 256 bits, the highest byte first.
+    #[must_use]
+    pub const fn from_be_bytes(bytes: [u8; 32]) -> Self {
+        Self(U256::from_be_bytes(bytes))
     }
 
     /// Whether this is nothing.
@@ -113,15 +122,23 @@ impl fmt::Display for Units {
 }
 
 impl Serialize for Units {
+    /// Decimal digits where people read along, else 32 bytes, the highest first.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_bytes(&self.0.to_be_bytes::<UNITS_BYTES>())
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Units {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        if deserializer.is_human_readable() {
+            compact::text(deserializer, str::parse)
+        } else {
+            compact::bytes(deserializer).map(Self::from_be_bytes)
+        }
     }
 }
 
@@ -383,15 +400,24 @@ impl fmt::Display for Rate {
 }
 
 impl Serialize for Rate {
+    /// A decimal number where people read along, else the 16 bytes of [`Decimal::serialize`].
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+        if serializer.is_human_readable() {
+            serializer.collect_str(&self.0)
+        } else {
+            serializer.serialize_bytes(&self.0.serialize())
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Rate {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        if deserializer.is_human_readable() {
+            compact::text(deserializer, str::parse)
+        } else {
+            let number = Decimal::deserialize(compact::bytes(deserializer)?);
+            Self::new(number).map_err(de::Error::custom)
+        }
     }
 }
 

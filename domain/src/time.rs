@@ -2,6 +2,7 @@
 
 mod text;
 
+use crate::compact;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
 use time::OffsetDateTime;
@@ -102,15 +103,23 @@ impl fmt::Display for Timestamp {
 }
 
 impl Serialize for Timestamp {
+    /// RFC 3339 where people read along, else microseconds since the epoch.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(text::Text::of(*self).as_str())
+        if serializer.is_human_readable() {
+            serializer.serialize_str(text::Text::of(*self).as_str())
+        } else {
+            serializer.serialize_i64(self.0)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(de::Error::custom)
+        if deserializer.is_human_readable() {
+            return compact::text(deserializer, Self::parse);
+        }
+        let micros = i64::deserialize(deserializer)?;
+        Self::of_micros(micros).ok_or_else(|| de::Error::custom(format_args!("{micros} µs: out of range")))
     }
 }
 

@@ -34,7 +34,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use stele_domain::port::event_log::{EventLog, LogError, Position};
 use stele_domain::port::read_store::{ReadStore, Schema, StoreError};
-use terms::Terms;
+use terms::{Goal, Terms};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
@@ -108,14 +108,15 @@ impl Audit<'_> {
         if let Some(position) = self.position.filter(|position| *position > head) {
             return Err(AuditError::Short { head, position });
         }
-        match self.up_to(head, self.position, live).await? {
+        let goal = self.position.map_or(Goal::Tables, Goal::Asked);
+        match self.up_to(head, goal, live).await? {
             ControlFlow::Continue(findings) => Ok(findings),
             // What is before it can be compared: from zero again, for terms are made before anything is folded.
             ControlFlow::Break(newer) => {
-                let before = Position(newer.at.0.saturating_sub(1));
-                let found = self.up_to(head, Some(before), live).await?;
+                let found = self.up_to(head, Goal::Before(&newer), live).await?;
                 let ControlFlow::Continue(mut findings) = found else {
-                    return Err(AuditError::Short { head: before, position: newer.at });
+                    let head = Position(newer.at.0.saturating_sub(1));
+                    return Err(AuditError::Short { head, position: newer.at });
                 };
                 findings.not_looked_at.insert(0, beyond(&newer));
                 Ok(findings)
@@ -126,16 +127,16 @@ impl Audit<'_> {
     async fn up_to(
         &self,
         head: Position,
-        wanted: Option<Position>,
+        goal: Goal<'_>,
         live: Option<&Live>,
     ) -> Result<ControlFlow<Box<Newer>, Findings>, AuditError> {
         let parked = Parked::of(&**self.log).await?;
         let tiered = tiered::known(&**self.log, head).await?;
         let mut terms = Vec::with_capacity(self.projections.len());
         for projection in self.projections {
-            terms.push(Terms::of(&**self.log, head, wanted, projection, live).await?);
+            terms.push(Terms::of(&**self.log, head, goal, projection, live).await?);
         }
-        if wanted.is_none() {
+        if goal.position().is_none() {
             let seen = terms.iter().filter(|terms| terms.rows().is_some());
             let furthest = seen.map(|terms| terms.to).max().unwrap_or_default();
             for (terms, projection) in terms.iter_mut().zip(self.projections) {

@@ -9,6 +9,7 @@ use crate::digest::{self, Changed, Digests, Malformed};
 use crate::models::parked_events::ParkedRow;
 use crate::parking::{PARKED_MAX, Parked};
 use crate::projection::Registered;
+use crate::row::Room;
 use crate::rows::{Before, Cells, Keys, Mistake, Overlay, Rows, Settled, Settling};
 use page::Item;
 use std::collections::{BTreeMap, BTreeSet};
@@ -241,11 +242,11 @@ fn folded(
 ) -> Result<(Overlay, Vec<ParkedRow>), FoldError> {
     let projection = &place.projection;
     let mut overlay = Overlay::of(rows, cells);
-    let mut parked = vec![];
+    let (mut parked, mut room) = (vec![], Room::default());
     for (i, item) in items.iter().enumerate() {
         let at = item.position();
         let mistake = |mistake| FoldError::of(mistake, projection.name, at);
-        let mut rows = Rows::of(&overlay, at, touched.named(i));
+        let mut rows = Rows::of(&overlay, at, touched.named(i), &mut room);
         let outcome = match (place.left_out.get(&at), item) {
             (Some(why), _) => Err(why.clone()),
             (None, Item::Event(event)) => {
@@ -259,7 +260,7 @@ fn folded(
             Ok(()) => overlay.keep(made),
             Err(why) => {
                 let row = item.parked(projection.name, &why);
-                let mut rows = Rows::of(&overlay, at, &[]);
+                let mut rows = Rows::of(&overlay, at, &[], &mut room);
                 // Seven short texts and a number fit their table: a test says so.
                 let kept = rows.insert(&row);
                 assert!(kept.is_ok(), "a parked event fits its table: {kept:?}");

@@ -7,7 +7,9 @@ mod cache;
 mod error;
 mod keeper;
 mod moment;
+mod opening;
 mod thin;
+mod trouble;
 mod view;
 
 pub use error::PastError;
@@ -18,13 +20,14 @@ use crate::compare;
 use crate::observe;
 use crate::projection::Registered;
 use cache::Cache;
+use opening::Opening;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use stele_domain::port::event_log::{EventLog, Position};
 use stele_domain::port::read_store::ReadStore;
 use stele_domain::port::state_store::{Fork, Histories, StateStore};
 use stele_domain::time::Timestamp;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use view::View;
 
@@ -69,7 +72,7 @@ impl Default for PastOptions {
 const STEP_EVENTS: u64 = 4_096;
 
 /// Where the states are at the moment; nothing while they are being opened.
-type Slot = RwLock<Option<Arc<dyn StateStore>>>;
+type Slot = RwLock<Option<Arc<Opening>>>;
 
 /// Answers as of positions in the past.
 pub struct Past {
@@ -79,14 +82,12 @@ pub struct Past {
     histories: Histories,
     projections: &'static [Registered],
     options: PastOptions,
-    states: Arc<Slot>,
+    states: Slot,
     cache: Mutex<Cache>,
     readings: Arc<Semaphore>,
     folds: Arc<Semaphore>,
     /// Those who fold and those who wait.
     askers: Arc<Semaphore>,
-    /// Rung when a state turns out to be damaged.
-    spoiled: Arc<Notify>,
 }
 
 impl Past {
@@ -103,20 +104,8 @@ impl Past {
         let readings = Arc::new(Semaphore::new(options.readings_max));
         let folds = Arc::new(Semaphore::new(options.folds_max));
         let askers = Arc::new(Semaphore::new(options.folds_max.saturating_add(options.waiting_max)));
-        let (states, spoiled) = (Arc::default(), Arc::default());
-        Arc::new(Self {
-            log,
-            live,
-            histories,
-            projections,
-            options,
-            states,
-            cache,
-            readings,
-            folds,
-            askers,
-            spoiled,
-        })
+        let states = Slot::default();
+        Arc::new(Self { log, live, histories, projections, options, states, cache, readings, folds, askers })
     }
 
     /// A place among those who ask about the past, for as long as it is held.
@@ -155,9 +144,6 @@ impl Past {
             Err(error) => Err(error),
         };
         if let Err(error) = &view {
-            if error.is_damage() {
-                self.spoiled.notify_one();
-            }
             observe::past_refused(error);
         }
         view.map(|view| view as Arc<dyn ReadStore>)
@@ -178,7 +164,8 @@ impl Past {
     ///
     /// [`PastError::NotOpen`], [`PastError::Store`].
     pub async fn kept(&self) -> Result<Vec<Position>, PastError> {
-        Ok(self.states()?.kept().await?)
+        let opening = self.opening()?;
+        Ok(opening.states().kept().await?)
     }
 
     /// The states, where they are open: for whoever compares their digests.
@@ -187,6 +174,10 @@ impl Past {
     ///
     /// [`PastError::NotOpen`].
     pub fn states(&self) -> Result<Arc<dyn StateStore>, PastError> {
+        self.opening().map(|opening| Arc::clone(opening.states()))
+    }
+
+    fn opening(&self) -> Result<Arc<Opening>, PastError> {
         let slot = self.states.read().unwrap_or_else(PoisonError::into_inner);
         slot.clone().ok_or(PastError::NotOpen)
     }
@@ -206,26 +197,9 @@ impl Past {
     async fn folded(self: &Arc<Self>, position: Position, turn: Turn) -> Result<Arc<View>, PastError> {
         let began = Instant::now();
         let era = self.cache.lock().unwrap_or_else(PoisonError::into_inner).era();
-        let states = self.states()?;
-        let earlier = match self.histories {
-            Histories::PassBy => position,
-            Histories::Keep => Position(position.0.saturating_sub(self.options.history_events_min)),
-        };
-        let fork = states.fork(earlier, self.histories).await?;
-        let from = begun(&*fork).await?;
-        if position.0.saturating_sub(from.0) > self.options.fold_events_max {
-            return Err(PastError::TooFar { position, kept: from });
-        }
-        let past = Arc::clone(self);
-        let onto = Arc::clone(&fork);
-        // On a thread of its own: folding is work, and the runtime's threads are the desk's. The turn goes with it: it ends
-        // with the work, also when whoever asked has left.
-        let runtime = tokio::runtime::Handle::current();
-        let folding = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            runtime.block_on(past.fold(&*onto, from, position))
-        });
-        folding.await.map_err(|ended| PastError::Ended(Box::new(ended)))??;
+        let opening = self.opening()?;
+        let forked = self.forked(&opening, position, turn).await;
+        let (fork, from) = forked.map_err(|error| opening.refused(error))?;
         let live = match self.histories {
             Histories::Keep => None,
             Histories::PassBy => {
@@ -235,11 +209,43 @@ impl Past {
         };
         observe::past_folded(position, from, began.elapsed());
         let bytes = fork.bytes();
-        let view = Arc::new(View::of(fork, live, position, Arc::clone(&self.spoiled)));
+        let view = Arc::new(View::of(fork, live, position, opening));
         let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         cache.keep(position, Arc::clone(&view), bytes, era);
         drop(cache);
         Ok(view)
+    }
+
+    /// A state from before the position with what lies in between folded onto it, and where it began.
+    async fn forked(
+        self: &Arc<Self>,
+        opening: &Arc<Opening>,
+        position: Position,
+        turn: Turn,
+    ) -> Result<(Arc<dyn Fork>, Position), PastError> {
+        let earlier = match self.histories {
+            Histories::PassBy => position,
+            Histories::Keep => Position(position.0.saturating_sub(self.options.history_events_min)),
+        };
+        let fork = opening.states().fork(earlier, self.histories).await?;
+        let from = begun(&*fork).await?;
+        if position.0.saturating_sub(from.0) > self.options.fold_events_max {
+            return Err(PastError::TooFar { position, kept: from });
+        }
+        let past = Arc::clone(self);
+        let (onto, held) = (Arc::clone(&fork), Arc::clone(opening));
+        // On a thread of its own: folding is work, and the runtime's threads are the desk's. The turn goes with it: it ends
+        // with the work, also when whoever asked has left. So do the states, which are let go of after their fork.
+        let runtime = tokio::runtime::Handle::current();
+        let folding = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            let folded = runtime.block_on(past.fold(&*onto, from, position));
+            drop(onto);
+            drop(held);
+            folded
+        });
+        folding.await.map_err(|ended| PastError::Ended(Box::new(ended)))??;
+        Ok((fork, from))
     }
 
     /// Folds what lies between the state and the position, as long as there is memory for it.
@@ -272,8 +278,8 @@ impl Past {
     }
 
     /// What the keeper opened, or nothing any more. What was folded onto it is forgotten with it.
-    fn put(&self, states: Option<Arc<dyn StateStore>>) {
-        *self.states.write().unwrap_or_else(PoisonError::into_inner) = states;
+    fn put(&self, opening: Option<Arc<Opening>>) {
+        *self.states.write().unwrap_or_else(PoisonError::into_inner) = opening;
         self.forget_folded();
     }
 

@@ -6,6 +6,8 @@
 mod read;
 mod write;
 
+pub(crate) use write::Room;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -27,7 +29,12 @@ pub struct RowError {
 ///
 /// [`RowError`] when the fields are not the table's columns, or a value does not fit its column.
 pub fn to_row<T: Serialize>(table: &Table, value: &T) -> Result<Row, RowError> {
-    let row = write::row(table, value).map_err(|unfit| RowError { table: table.name, why: unfit.0 })?;
+    to_row_in(table, value, &mut Room::default())
+}
+
+/// As [`to_row`], with room from the row before.
+pub(crate) fn to_row_in<T: Serialize>(table: &Table, value: &T, room: &mut Room) -> Result<Row, RowError> {
+    let row = write::row(table, value, room).map_err(|unfit| RowError { table: table.name, why: unfit.0 })?;
     table.admits(&row).map_err(RowError::from)?;
     Ok(row)
 }

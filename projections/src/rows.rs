@@ -6,7 +6,7 @@
 mod slots;
 
 use crate::projection::{Poison, TableRow};
-use crate::row::{RowError, from_row, to_row};
+use crate::row::{Room, RowError, from_row, to_row_in};
 use slots::Slots;
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -79,15 +79,15 @@ pub(crate) enum Made {
 /// A row as a struct that is not cells yet.
 pub(crate) trait Struct: Any + Send + Sync {
     /// Its cells.
-    fn row(&self) -> Result<Row, RowError>;
+    fn row(&self, room: &mut Room) -> Result<Row, RowError>;
     /// The name that its cells give it.
     fn key(&self, row: &Row) -> Key;
     fn any(&self) -> &dyn Any;
 }
 
 impl<R: TableRow> Struct for R {
-    fn row(&self) -> Result<Row, RowError> {
-        to_row(&R::TABLE, self)
+    fn row(&self, room: &mut Room) -> Result<Row, RowError> {
+        to_row_in(&R::TABLE, self, room)
     }
 
     fn key(&self, row: &Row) -> Key {
@@ -101,7 +101,7 @@ impl<R: TableRow> Struct for R {
 
 impl std::fmt::Debug for dyn Struct {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.row().fmt(f)
+        self.row(&mut Room::default()).fmt(f)
     }
 }
 
@@ -142,6 +142,7 @@ impl Overlay {
     /// What the batch has changed, as cells; `None` when a struct does not fit its table, or has another name than the
     /// one that it was kept by.
     pub fn settle(self) -> Option<Settled> {
+        let mut room = Room::default();
         let mut tables = BTreeMap::new();
         for (table, slots) in self.tables {
             let mut rows = vec![];
@@ -149,7 +150,7 @@ impl Overlay {
                 let is = match made {
                     Made::Nothing => continue,
                     Made::Row(row) => Some(row),
-                    Made::Struct(row) => Some(row.row().ok().filter(|cells| row.key(cells) == key)?),
+                    Made::Struct(row) => Some(row.row(&mut room).ok().filter(|cells| row.key(cells) == key)?),
                     Made::Gone => None,
                 };
                 rows.push((key, Settling { before, is }));
@@ -209,6 +210,7 @@ pub struct Rows<'b> {
     /// Few: the last one of a row is what it is.
     made: Vec<(RowKey, Made)>,
     mistake: Option<Mistake>,
+    room: &'b mut Room,
 }
 
 /// What no event can be blamed for: the projection is wrong, whatever it folds.
@@ -223,8 +225,8 @@ pub(crate) enum Mistake {
 }
 
 impl<'b> Rows<'b> {
-    pub(crate) fn of(overlay: &'b Overlay, at: Position, named: &'b [RowKey]) -> Self {
-        Self { overlay, at, named, made: vec![], mistake: None }
+    pub(crate) fn of(overlay: &'b Overlay, at: Position, named: &'b [RowKey], room: &'b mut Room) -> Self {
+        Self { overlay, at, named, made: vec![], mistake: None, room }
     }
 
     /// What the event made, or what the projection did wrong.
@@ -239,7 +241,7 @@ impl<'b> Rows<'b> {
     /// [`Poison::Row`] when it does not fit its table; [`Poison::Misplaced`] when it is a row of a history and does not
     /// stand at the event's own position.
     pub fn insert<R: TableRow>(&mut self, row: &R) -> Result<(), Poison> {
-        let cells = to_row(&R::TABLE, row)?;
+        let cells = to_row_in(&R::TABLE, row, self.room)?;
         let key = RowKey { table: R::TABLE.name, key: R::TABLE.key_of(&cells) };
         if R::TABLE.append_only && u64::try_from(R::TABLE.position_of(&cells)) != Ok(self.at.0) {
             self.mistake = Some(Mistake::Misplaced(key.clone()));
@@ -322,7 +324,7 @@ impl<'b> Rows<'b> {
                 if let Some(row) = row.any().downcast_ref::<R>() {
                     return Ok(Some(row.clone()));
                 }
-                return Ok(Some(from_row(&R::TABLE, &row.row()?)?));
+                return Ok(Some(from_row(&R::TABLE, &row.row(self.room)?)?));
             }
             Some(Made::Nothing) | None => match slot().and_then(|slot| slot.before.row()) {
                 Some(row) => row,

@@ -32,11 +32,17 @@ mod laws;
 #[path = "projections/meddled.rs"]
 mod meddled;
 #[cfg(test)]
+#[path = "projections/newer.rs"]
+mod newer;
+#[cfg(test)]
 #[path = "projections/parking.rs"]
 mod parking;
 #[cfg(test)]
 #[path = "projections/past.rs"]
 mod past;
+#[cfg(test)]
+#[path = "projections/past_keeper.rs"]
+mod past_keeper;
 #[cfg(test)]
 #[path = "projections/past_parked.rs"]
 mod past_parked;

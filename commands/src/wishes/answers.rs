@@ -5,6 +5,7 @@
 //! comes again.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use stele_domain::access::attempt::Outcome as Tried;
 use stele_domain::access::event::Event as Access;
 use stele_domain::codec;
@@ -12,9 +13,12 @@ use stele_domain::event::{CommandMark, Event, Meta};
 use stele_domain::ids::{Actor, CommandId};
 use stele_domain::operations::event::Event as Operations;
 use stele_domain::port::event_log::{Position, Record};
+use tokio::sync::watch;
 
 /// How many command ids are remembered. Older ones are still known to the ledgers of their streams.
 pub const ANSWERS_MAX: usize = 10_000;
+/// How many commands are at work at the same time.
+pub(super) const AT_WORK_MAX: usize = 1_024;
 
 /// The first answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +52,76 @@ pub(super) enum Met {
     Other,
 }
 
+/// A command that is at work now. It is kept apart from what is known, so that no number of other commands makes it forgotten.
+#[derive(Debug)]
+struct AtWork {
+    digest: String,
+    actor: Actor,
+    /// Closed when it ends, however it does. Nothing is ever said on it.
+    end: watch::Receiver<()>,
+}
+
 /// The memory.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     known: BTreeMap<CommandId, Known>,
     order: VecDeque<CommandId>,
+    at_work: BTreeMap<CommandId, AtWork>,
+}
+
+/// The one turn to carry a command out. Dropping it, with an answer or without one, ends the turn: whoever waits looks again,
+/// and the first to do so takes the next turn when there is no answer.
+pub(super) struct Turn<'w> {
+    answers: &'w Mutex<Answers>,
+    id: CommandId,
+    _end: watch::Sender<()>,
+}
+
+/// Whether a command is to be carried out now.
+pub(super) enum Begun<'w> {
+    /// It is, by whoever has this.
+    Now(Turn<'w>),
+    /// Somebody is at it: this is closed when they end.
+    Meanwhile(watch::Receiver<()>),
+    /// This was the answer.
+    Before(First),
+    /// It stands for another request, or for another person's.
+    Other,
+    /// Too many others are at work.
+    Full,
+}
+
+impl<'w> Turn<'w> {
+    /// Takes the turn of a command, when it is to be had.
+    pub(super) fn take(answers: &'w Mutex<Answers>, id: CommandId, digest: &str, actor: &Actor) -> Begun<'w> {
+        let mut held = hold(answers);
+        if let Some(work) = held.at_work.get(&id) {
+            let same = work.digest == digest && work.actor == *actor;
+            return if same { Begun::Meanwhile(work.end.clone()) } else { Begun::Other };
+        }
+        match held.meet(id, digest, actor) {
+            Met::New if held.at_work.len() >= AT_WORK_MAX => Begun::Full,
+            Met::New => {
+                let (sender, end) = watch::channel(());
+                held.at_work.insert(id, AtWork { digest: digest.to_owned(), actor: actor.clone(), end });
+                Begun::Now(Turn { answers, id, _end: sender })
+            }
+            Met::Before(first) => Begun::Before(first),
+            Met::Other => Begun::Other,
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    /// The turn is free before those who wait are woken, which is when the sender is dropped.
+    fn drop(&mut self) {
+        hold(self.answers).at_work.remove(&self.id);
+    }
+}
+
+/// A panic while it was held leaves a memory that is as good as before.
+pub(super) fn hold(answers: &Mutex<Answers>) -> MutexGuard<'_, Answers> {
+    answers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Answers {
@@ -139,7 +208,8 @@ fn said(record: &Record) -> First {
 
 #[cfg(test)]
 mod tests {
-    use super::{ANSWERS_MAX, Answers, First, Met};
+    use super::{ANSWERS_MAX, AT_WORK_MAX, Answers, Begun, First, Met, Turn, hold};
+    use std::sync::Mutex;
     use stele_domain::ids::{Actor, CommandId};
     use stele_domain::port::event_log::Position;
     use uuid::Uuid;
@@ -175,5 +245,49 @@ mod tests {
         assert_eq!(answers.len(), ANSWERS_MAX);
         assert_eq!(answers.meet(id(1), "b", &alice()), Met::Other);
         assert_eq!(answers.meet(id(0), "b", &alice()), Met::New);
+    }
+
+    #[test]
+    fn a_command_is_at_work_once_until_its_turn_ends() {
+        let answers = Mutex::new(Answers::default());
+        let take = |digest: &str| Turn::take(&answers, id(1), digest, &alice());
+        let turn = take("a");
+        assert!(matches!(turn, Begun::Now(_)));
+        assert!(matches!(take("b"), Begun::Other));
+        let Begun::Meanwhile(end) = take("a") else { panic!("nobody is at it") };
+        assert!(end.has_changed().is_ok());
+        drop(turn);
+        assert!(end.has_changed().is_err(), "whoever waits is woken");
+        assert!(matches!(take("a"), Begun::Now(_)), "it ended without an answer");
+        let turn = take("a");
+        hold(&answers).answered(id(1), First::NothingToRecord);
+        assert!(matches!(take("a"), Begun::Meanwhile(_)));
+        drop(turn);
+        assert!(matches!(take("a"), Begun::Before(First::NothingToRecord)));
+    }
+
+    #[test]
+    fn what_is_at_work_is_not_forgotten_however_many_others_come() {
+        let answers = Mutex::new(Answers::default());
+        let turn = Turn::take(&answers, id(0), "a", &alice());
+        let many = u64::try_from(ANSWERS_MAX).unwrap();
+        for n in 1..=many {
+            hold(&answers).meet(id(n), "a", &alice());
+        }
+        assert!(matches!(Turn::take(&answers, id(0), "a", &alice()), Begun::Meanwhile(_)));
+        assert!(matches!(Turn::take(&answers, id(0), "b", &alice()), Begun::Other));
+        drop(turn);
+        assert!(matches!(Turn::take(&answers, id(0), "a", &alice()), Begun::Now(_)));
+    }
+
+    #[test]
+    fn no_more_than_so_many_are_at_work() {
+        let answers = Mutex::new(Answers::default());
+        let most = u64::try_from(AT_WORK_MAX).unwrap();
+        let mut turns: Vec<_> = (0..most).map(|n| Turn::take(&answers, id(n), "a", &alice())).collect();
+        assert!(turns.iter().all(|turn| matches!(turn, Begun::Now(_))));
+        assert!(matches!(Turn::take(&answers, id(most), "a", &alice()), Begun::Full));
+        turns.pop();
+        assert!(matches!(Turn::take(&answers, id(most), "a", &alice()), Begun::Now(_)));
     }
 }

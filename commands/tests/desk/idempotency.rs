@@ -2,11 +2,17 @@
 
 use crate::desk::{Desk, limits};
 use crate::door::{Door, caller, root, wish};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use stele_commands::control::{Done, Refused, Wish};
 use stele_domain::access::Role;
+use stele_domain::access::attempt::Outcome;
+use stele_domain::event::Event;
+use stele_domain::operations::event::Event as Operations;
 use stele_domain::operations::service::event::Service;
 use stele_domain::trading::account::event::Mode;
 use stele_domain::trading::limits::Limits;
+use tokio::sync::{Notify, Semaphore};
 
 /// The same id with another body.
 fn other_body(asked: &Wish) -> Wish {
@@ -146,4 +152,143 @@ async fn a_wish_whose_answer_got_lost_is_answered_when_it_comes_again() {
     log.fill(false);
     let again = door.control.set_limits(asked, limits(), None, None).await;
     assert!(matches!(again, Ok(Done::Recorded(_))));
+}
+
+/// What happened, in order.
+#[derive(Default)]
+struct Course(Mutex<Vec<&'static str>>);
+
+impl Course {
+    fn note(&self, what: &'static str) {
+        self.0.lock().unwrap().push(what);
+    }
+
+    fn told(&self) -> Vec<&'static str> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// Work that says when it begins, and is done once the gate is closed behind it.
+async fn until_closed(course: &Course, gate: &Semaphore) -> Result<(), &'static str> {
+    course.note("begun");
+    drop(gate.acquire().await);
+    Ok(())
+}
+
+/// Work that says when it begins, and is done at once.
+fn at_once(course: &Course) -> impl Future<Output = Result<(), &'static str>> + Send {
+    let begin = || course.note("begun again");
+    std::future::poll_fn(move |_| {
+        begin();
+        std::task::Poll::Ready(Ok(()))
+    })
+}
+
+#[tokio::test]
+async fn what_takes_its_time_is_begun_once_and_who_asks_meanwhile_gets_its_answer() {
+    let door = Door::new();
+    let open = door.open();
+    let (asked, course, gate) = (wish(root(), "a row looks wrong"), Course::default(), Semaphore::new(0));
+    let ask = |asked: Wish| door.control.rebuild(asked, until_closed(&course, &gate), |_| None);
+    let meanwhile = async {
+        while course.told().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let other = ask(other_body(&asked)).await;
+        assert!(matches!(other, Err(Refused::IdReused(_))), "{other:?}");
+        gate.close();
+    };
+    let (first, second, ()) = tokio::join!(ask(asked.clone()), ask(asked.clone()), meanwhile);
+    assert_eq!((first, second), (Ok(Ok(())), Ok(Ok(()))));
+    assert_eq!(ask(asked).await, Ok(Ok(())));
+    assert_eq!(course.told(), ["begun"], "neither meanwhile nor later");
+    open.close().await;
+    let kept: Vec<_> = door.attempted().await.into_iter().map(|(_, tried)| tried.outcome).collect();
+    assert_eq!(kept, [Outcome::Done]);
+}
+
+#[tokio::test]
+async fn what_came_to_nothing_is_begun_again_by_one_of_those_who_wait() {
+    let door = Door::new();
+    let (asked, course, gate) = (wish(root(), "a row looks wrong"), Course::default(), Semaphore::new(0));
+    let fails = async {
+        drop(gate.acquire().await);
+        course.note("failed");
+        Err::<(), &str>("no room")
+    };
+    let first = door.control.rebuild(asked.clone(), fails, |_| None);
+    let waits = || door.control.rebuild(asked.clone(), at_once(&course), |_| None);
+    let (first, second, third, ()) = tokio::join!(first, waits(), waits(), async { gate.close() });
+    assert_eq!((first, second, third), (Ok(Err("no room")), Ok(Ok(())), Ok(Ok(()))));
+    assert_eq!(course.told(), ["failed", "begun again"]);
+}
+
+#[tokio::test]
+async fn what_is_given_up_is_begun_by_whoever_waits() {
+    let door = Door::new();
+    let (asked, course, given_up) = (wish(root(), "a row looks wrong"), Course::default(), Notify::new());
+    let gate = Semaphore::new(0);
+    let first = async {
+        let hangs = door.control.rebuild(asked.clone(), until_closed(&course, &gate), |_| None);
+        tokio::select! {
+            biased;
+            ended = hangs => panic!("nobody has closed the gate: {ended:?}"),
+            () = given_up.notified() => course.note("given up"),
+        }
+    };
+    let second = door.control.rebuild(asked.clone(), at_once(&course), |_| None);
+    let ((), second, ()) = tokio::join!(first, second, async { given_up.notify_one() });
+    assert_eq!(second, Ok(Ok(())));
+    assert_eq!(course.told(), ["begun", "given up", "begun again"]);
+}
+
+#[tokio::test]
+async fn why_work_was_not_begun_is_kept_and_the_same_wish_is_done_when_it_can_be() {
+    let door = Door::new();
+    let asked = wish(root(), "a row looks wrong");
+    let no = |why: &&'static str| {
+        (*why != "the tables are away").then(|| ("rebuild-under-way".to_owned(), (*why).to_owned()))
+    };
+    let ask =
+        |came: Result<(), &'static str>| door.control.rebuild(asked.clone(), std::future::ready(came), no);
+    for why in ["bob is at it", "the tables are away"] {
+        assert_eq!(ask(Err(why)).await, Ok(Err(why)));
+    }
+    let kept = door.of_type("operations.CommandRefused").await;
+    assert_eq!(kept.len(), 1, "trouble of ours is no answer: {kept:?}");
+    let Event::Operations(Operations::CommandRefused(refused)) = &kept[0].event else { panic!("{kept:?}") };
+    let words = (refused.action.as_str(), refused.code.as_str(), refused.detail.as_str());
+    assert_eq!(words, ("rebuild", "rebuild-under-way", "bob is at it"));
+    assert_eq!((refused.command_id, refused.reason.as_str()), (asked.command_id, "a row looks wrong"));
+    let later = door.recalled().await;
+    let later = later.control.rebuild(asked.clone(), std::future::ready(Ok(())), no).await;
+    assert_eq!(later, Ok(Ok(())), "nor is it one after a restart");
+    assert_eq!(ask(Ok(())).await, Ok(Ok(())));
+}
+
+#[tokio::test]
+async fn an_effect_is_not_had_twice_while_its_refusal_is_written_down() {
+    let clock = crate::desk::HandClock::at(crate::desk::start());
+    let log = std::sync::Arc::new(crate::moody::Moody::new(&clock));
+    let door = Door::behind(Desk::on(log.clone(), clock));
+    let (asked, begun) = (wish(root(), "to be sure"), AtomicU32::new(0));
+    let ask = || {
+        door.control.audit(asked.clone(), || {
+            begun.fetch_add(1, Ordering::SeqCst);
+            Err(Refused::Rule { code: "audit_runs".into(), message: "one is at it".to_owned() })
+        })
+    };
+    log.deafen(true);
+    tokio::select! {
+        biased;
+        ended = async { tokio::join!(ask(), ask()) } => panic!("the log has answered: {ended:?}"),
+        () = tokio::task::yield_now() => {}
+    }
+    assert_eq!(begun.load(Ordering::SeqCst), 1);
+    log.deafen(false);
+    let refused = ask().await;
+    assert!(matches!(&refused, Err(Refused::Rule { code, .. }) if code == "audit_runs"), "{refused:?}");
+    assert_eq!(ask().await, refused);
+    assert_eq!(begun.load(Ordering::SeqCst), 2, "those before were given up without an answer");
+    assert_eq!(door.of_type("operations.CommandRefused").await.len(), 1);
 }

@@ -31,7 +31,7 @@ fn fact<F: DeserializeOwned>(
     data: &[u8],
     event: impl FnOnce(F) -> Event,
 ) -> Result<Event, serde_json::Error> {
-    serde_json::from_slice(data).map(event)
+    super::from_json(data).map(event)
 }
 
 fn market_reader(name: &str) -> Option<Reader> {

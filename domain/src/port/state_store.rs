@@ -31,7 +31,8 @@ pub struct DigestsOf {
 ///
 /// * States are kept **whole or not at all**, and never change; a crash may lose the last ones.
 /// * A state is of every projection, all at one position.
-/// * They follow from the log: a store that is damaged says so, and can be thrown away.
+/// * They follow from the log: a store that is damaged says so, and can be thrown away. Nobody may hold it any more then, nor
+///   a fork of it.
 pub trait StateStore: Send + Sync {
     /// Every projection whose states are kept, and its tables.
     fn schemas(&self) -> &[Schema];
@@ -68,6 +69,10 @@ pub trait StateStore: Send + Sync {
     ///
     /// As [`ReadStore::apply_all`].
     fn keep(&self, changes: Vec<Batch>) -> PortFuture<'_, Result<(), StoreError>>;
+
+    /// Whether more can be kept and forgotten. Not any more once a write has failed in a way that only opening the store
+    /// again mends; what is kept can be read all the same.
+    fn is_writable(&self) -> bool;
 
     /// Forgets the states at these positions, and gives back the disk that only they took. The newest stays, and so does one
     /// that a [`Fork`] begins with as long as there is such a fork. What the others show does not change; a crash meanwhile

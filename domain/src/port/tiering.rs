@@ -43,6 +43,9 @@ pub struct KeptDigest {
     pub digest: Digest,
 }
 
+/// Hears every row of a partition that came back, by key, and `None` after the last. An error says what is wrong with them.
+pub type Look<'l> = dyn FnMut(Option<&Row>) -> Result<(), String> + Send + 'l;
+
 /// The partitions of the histories of a read store.
 pub trait Histories: Send + Sync {
     /// All of them, by table, the oldest first. With `older_than_s`, an age in seconds, that decides what is due in place of
@@ -86,17 +89,19 @@ pub trait Histories: Send + Sync {
     /// [`StoreError::Misfit`], [`StoreError::Unavailable`].
     fn restore_rows<'a>(&'a self, table: &'a str, rows: Vec<Row>) -> PortFuture<'a, Result<(), StoreError>>;
 
-    /// Shows the partition to everybody, in one go. Of one that is there already nothing changes.
+    /// Shows the partition to everybody, in one go with letting `look` read its rows as they stand in the tables. Of one that
+    /// it refuses, or that has another number of rows, nothing is ever shown, and no row stays.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] where so many rows did not come; as [`Histories::begin_restore`].
+    /// [`StoreError::Damaged`] in the words of `look`, or where so many rows did not come; as [`Histories::begin_restore`].
     fn finish_restore<'a>(
         &'a self,
         table: &'a str,
         from: Position,
         to: Position,
         rows: u64,
+        look: &'a mut Look<'a>,
     ) -> PortFuture<'a, Result<(), StoreError>>;
 }
 

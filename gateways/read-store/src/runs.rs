@@ -23,7 +23,10 @@ pub use options::{RUN_MEMORY_BYTES_MIN, RunOptions, States};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Snapshot};
 use forget::InUse;
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::Position;
@@ -42,6 +45,9 @@ const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 
 /// The folder in the directory that is ours, and the only one that is ever removed.
 const FOLDER: &str = "runs";
+
+/// The library's file in it that is locked for as long as anybody has the runs open.
+const LOCK: &str = "lock";
 
 /// Tables as sorted runs on disk. Cheap to clone.
 ///
@@ -67,6 +73,8 @@ struct Runs {
     coming_in: RwLock<()>,
     /// States that somebody reads.
     in_use: Mutex<InUse>,
+    /// A write has failed: the library takes no other one.
+    shut: AtomicBool,
     reached: BTreeMap<&'static str, watch::Sender<Position>>,
 }
 
@@ -99,6 +107,7 @@ impl RunStore {
         let directory = directory.to_owned();
         let heads = Mutex::new(BTreeMap::new());
         let in_use = Mutex::default();
+        let shut = AtomicBool::new(false);
         let coming_in = RwLock::default();
         let runs = Runs {
             directory,
@@ -111,6 +120,7 @@ impl RunStore {
             heads,
             coming_in,
             in_use,
+            shut,
             reached,
         };
         runs.recognise()?;
@@ -118,16 +128,27 @@ impl RunStore {
         Ok(Self(Arc::new(runs)))
     }
 
-    /// Removes the runs in a directory; nothing else that stands there is touched. They must not be open.
+    /// Removes the runs in a directory; nothing else that stands there is touched. Runs that are open stay as they are: also those
+    /// that are open in this process, for a store, a fork or a call that is still under way.
     ///
     /// # Errors
     ///
-    /// [`RunError::Unusable`].
+    /// [`RunError::InUse`], [`RunError::Unusable`].
     pub fn remove(directory: &Path) -> Result<(), RunError> {
-        match std::fs::remove_dir_all(directory.join(FOLDER)) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(RunError::Unusable { directory: directory.to_owned(), source })
-            }
+        let unusable = |source| RunError::Unusable { directory: directory.to_owned(), source };
+        let runs = directory.join(FOLDER);
+        // Held until they are gone.
+        let _lock = match File::options().write(true).open(runs.join(LOCK)) {
+            Ok(lock) => match lock.try_lock() {
+                Ok(()) => Some(lock),
+                Err(TryLockError::WouldBlock) => return Err(RunError::InUse(directory.to_owned())),
+                Err(TryLockError::Error(source)) => return Err(unusable(source)),
+            },
+            Err(source) if source.kind() == ErrorKind::NotFound => None,
+            Err(source) => return Err(unusable(source)),
+        };
+        match std::fs::remove_dir_all(runs) {
+            Err(source) if source.kind() != ErrorKind::NotFound => Err(unusable(source)),
             Ok(()) | Err(_) => Ok(()),
         }
     }
@@ -188,7 +209,11 @@ impl Runs {
 
     fn commit(&self, batch: OwnedWriteBatch) -> Result<(), fjall::Error> {
         let _alone = self.coming_in.write().unwrap_or_else(PoisonError::into_inner);
-        batch.commit()
+        let done = batch.commit();
+        if done.is_err() {
+            self.shut.store(true, Ordering::Relaxed);
+        }
+        done
     }
 
     fn find_heads(&self) -> Result<(), RunError> {

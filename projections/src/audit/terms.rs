@@ -4,6 +4,7 @@ use super::AuditError;
 use super::findings::NotLookedAt;
 use super::live::{Live, Seen, Standing};
 use crate::digest::Digests;
+use crate::fold::Newer;
 use crate::projection::Registered;
 use std::sync::Arc;
 use stele_domain::causes::with_causes;
@@ -12,6 +13,27 @@ use stele_domain::port::read_store::{DIGEST_PART, Table};
 
 /// How far apart projections may be that are kept one after the other, in positions: a batch of a runner that catches up.
 const TOGETHER: u64 = 4_096;
+
+/// Where an audit ends.
+#[derive(Clone, Copy)]
+pub(super) enum Goal<'n> {
+    /// Where the tables are.
+    Tables,
+    /// Where it was asked to.
+    Asked(Position),
+    /// In front of what a newer build wrote, wherever it was asked to.
+    Before(&'n Newer),
+}
+
+impl Goal<'_> {
+    pub fn position(self) -> Option<Position> {
+        match self {
+            Self::Tables => None,
+            Self::Asked(position) => Some(position),
+            Self::Before(newer) => Some(Position(newer.at.0.saturating_sub(1))),
+        }
+    }
+}
 
 /// The terms of one projection.
 pub(super) struct Terms {
@@ -28,12 +50,13 @@ impl Terms {
     pub async fn of(
         log: &dyn EventLog,
         head: Position,
-        wanted: Option<Position>,
+        goal: Goal<'_>,
         projection: &Registered,
         live: Option<&Live>,
     ) -> Result<Self, AuditError> {
         let found = live.and_then(|live| live.of(projection.name));
-        let alone = |why, not_looked_at| Self { to: wanted.unwrap_or(head), live: None, why, not_looked_at };
+        let alone =
+            |why, not_looked_at| Self { to: goal.position().unwrap_or(head), live: None, why, not_looked_at };
         let Some(seen) = found else { return Ok(alone(None, vec![])) };
         let name = projection.name;
         let unseen =
@@ -70,17 +93,22 @@ impl Terms {
             }
         }
         let mut terms = Self { to: at.position, live: Some(seen), why: None, not_looked_at: vec![] };
-        terms.bounded(projection, wanted);
+        terms.bounded(projection, goal);
         terms.undigested(projection, &standing);
         Ok(terms)
     }
 
-    /// Ends where it was asked to.
-    fn bounded(&mut self, projection: &Registered, wanted: Option<Position>) {
-        let Some(wanted) = wanted.filter(|wanted| *wanted != self.to) else { return };
-        if wanted > self.to {
-            let why =
-                format!("the tables are at position {}; ask again when they have come to {wanted}", self.to);
+    /// Ends where the audit does.
+    fn bounded(&mut self, projection: &Registered, goal: Goal<'_>) {
+        let at = self.to;
+        let Some(end) = goal.position().filter(|end| *end != at) else { return };
+        if end > at {
+            let why = match goal {
+                Goal::Before(newer) => format!("the tables are at position {at}, and {}", cut_short(newer)),
+                Goal::Tables | Goal::Asked(_) => {
+                    format!("the tables are at position {at}; ask again when they have come to {end}")
+                }
+            };
             let what = format!("projection {} after position {}", projection.name, self.to);
             self.not_looked_at.push(NotLookedAt { what, why });
             return;
@@ -88,14 +116,18 @@ impl Terms {
         let states = projection.tables.iter().filter(|table| !table.append_only);
         let names: Vec<&str> = states.map(|table| table.name).collect();
         if !names.is_empty() {
-            let why = format!(
-                "their rows change, and they show position {} and not {wanted}: an audit without a position compares them",
-                self.to
-            );
+            let why = match goal {
+                Goal::Before(newer) => {
+                    format!("their rows change, and they show position {at}: {}", cut_short(newer))
+                }
+                Goal::Tables | Goal::Asked(_) => format!(
+                    "their rows change, and they show position {at} and not {end}: an audit without a position compares them"
+                ),
+            };
             let what = format!("the rows of {}", names.join(", "));
             self.not_looked_at.push(NotLookedAt { what, why });
         }
-        self.to = wanted;
+        self.to = end;
     }
 
     /// Says so when others have come further than a moment can explain, and nobody asked for a position.
@@ -153,4 +185,13 @@ impl Terms {
         let ended = part.saturating_add(1).saturating_mul(DIGEST_PART) <= self.to.0.saturating_add(1);
         self.is_there() || (table.append_only && ended)
     }
+}
+
+/// Why an audit ends in front of an event.
+fn cut_short(newer: &Newer) -> String {
+    let Newer { at, event_type, .. } = newer;
+    let end = at.0.saturating_sub(1);
+    format!(
+        "the audit ends at position {end}, because the event at position {at} ({event_type}) is of a newer build"
+    )
 }

@@ -2,7 +2,7 @@
 
 use super::{ALL, parked_events::ParkedRow, table, tables};
 use crate::projection::{Registered, TableRow};
-use crate::row::{from_row, to_row};
+use crate::row::{Room, from_row, to_row};
 use crate::rows::{Cells, Keys, Overlay, Rows};
 use stele_domain::codec;
 use stele_domain::event::{Event, Meta, Recorded};
@@ -62,7 +62,8 @@ fn folded_types(projection: &Registered) -> Vec<&'static str> {
         (projection.touches)(&recorded, &mut keys);
         let named = keys.into_vec();
         let overlay = Overlay::of([], Cells::AtOnce);
-        let mut rows = Rows::of(&overlay, Position(1), &named);
+        let mut room = Room::default();
+        let mut rows = Rows::of(&overlay, Position(1), &named, &mut room);
         let outcome = (projection.apply)(&recorded, &mut rows);
         !named.is_empty() || outcome.is_err() || rows.finish().map_or(true, |made| !made.is_empty())
     };

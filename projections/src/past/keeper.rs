@@ -1,5 +1,7 @@
 //! Keeps a state of the tables every so many events: behind the log, in bursts, with rests in between.
 
+use super::opening::Opening;
+use super::trouble::Trouble;
 use super::{Past, PastError, thin};
 use crate::compare;
 use crate::observe;
@@ -7,8 +9,8 @@ use crate::parking::{self, Parked};
 use std::sync::Arc;
 use std::time::Duration;
 use stele_domain::ids::EventId;
-use stele_domain::port::event_log::{Filter, Follow, Page, Position};
-use stele_domain::port::read_store::{Batch, ReadStore, StoreError};
+use stele_domain::port::event_log::{EventLog, Filter, Follow, LogError, Page, Position};
+use stele_domain::port::read_store::{Batch, ReadStore};
 use stele_domain::port::state_store::{Histories, StateStore};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -35,6 +37,8 @@ pub struct KeeperOptions {
     pub retry_first: Duration,
     /// Longest such wait.
     pub retry_max: Duration,
+    /// How long those who still read states are waited for before these are thrown away, or opened again.
+    pub readers_wait_max: Duration,
 }
 
 impl Default for KeeperOptions {
@@ -46,6 +50,7 @@ impl Default for KeeperOptions {
             rest_percent: 100,
             retry_first: Duration::from_secs(1),
             retry_max: Duration::from_mins(1),
+            readers_wait_max: Duration::from_secs(10),
         }
     }
 }
@@ -60,6 +65,7 @@ pub enum Opened {
 }
 
 /// Opens the states. Blocks; the words of an error are for people, and whether beginning anew mends it stands beside them.
+/// States that somebody still reads are not thrown away: that is an error, and passes.
 pub type Opener = Arc<dyn Fn(Opened) -> Result<Arc<dyn StateStore>, (String, bool)> + Send + Sync>;
 
 /// Keeps the states of a [`Past`].
@@ -70,12 +76,19 @@ pub struct Keeper {
     stop: watch::Receiver<bool>,
 }
 
-/// Why a stretch was not kept, and what helps.
-enum Trouble {
-    /// Waiting may help.
-    Passing(String),
-    /// The states are of another log, or damaged: they are made anew.
-    Worthless(String),
+/// States that stand open and are kept.
+struct Keeping<'k> {
+    opening: &'k Arc<Opening>,
+    /// Where the newest one is; nothing where one was written and it is not known whether it is there.
+    newest: Option<Position>,
+    facts: Facts,
+}
+
+/// What came of a try to keep one more state.
+enum Step {
+    Kept,
+    NoRoom,
+    ToldToEnd,
 }
 
 impl Keeper {
@@ -96,14 +109,20 @@ impl Keeper {
             let trouble = match self.opened(how).await {
                 Ok(states) => {
                     how = Opened::AsTheyAre;
-                    let trouble = self.keep(&states, &mut wait, &mut bare).await;
+                    let (opening, left) = Opening::of(states);
+                    let trouble = self.keep(&opening, &mut wait, &mut bare).await;
                     self.past.put(None);
+                    drop(opening);
+                    if trouble.is_some() {
+                        self.until_unread(&left).await;
+                    }
                     trouble
                 }
                 Err(trouble) => Some(trouble),
             };
             match trouble {
                 None => return,
+                Some(Trouble::Shut) => {}
                 Some(Trouble::Worthless(why)) => {
                     how = Opened::Anew;
                     if std::mem::replace(&mut bare, true) {
@@ -118,9 +137,16 @@ impl Keeper {
     }
 
     async fn rest_before_again(&mut self, why: &str, wait: &mut Duration) {
-        observe::states_not_kept(why, *wait);
-        self.rest(*wait).await;
-        *wait = (*wait * 2).min(self.options.retry_max);
+        let span = self.doubling(wait);
+        observe::states_not_kept(why, span);
+        self.rest(span).await;
+    }
+
+    /// How long is waited now; the next time it is twice as long.
+    fn doubling(&self, wait: &mut Duration) -> Duration {
+        let now = *wait;
+        *wait = (now * 2).min(self.options.retry_max);
+        now
     }
 
     async fn opened(&self, how: Opened) -> Result<Arc<dyn StateStore>, Trouble> {
@@ -130,55 +156,112 @@ impl Keeper {
         opened.map_err(|(why, mended)| if mended { Trouble::Worthless(why) } else { Trouble::Passing(why) })
     }
 
-    /// Keeps states until there is a reason not to; `None` when told to end.
+    /// Waits until nobody reads the states any more. Who reads too long is not waited for: then it is the opener who finds
+    /// them in use.
+    async fn until_unread(&mut self, left: &watch::Sender<()>) {
+        tokio::select! {
+            biased;
+            _ = self.stop.wait_for(|stop| *stop) => {}
+            () = left.closed() => {}
+            () = tokio::time::sleep(self.options.readers_wait_max) => {}
+        }
+    }
+
+    /// Keeps states until there is a reason not to; `None` when told to end. Once they are open, what passes is waited for while
+    /// they stand open: those who ask are answered.
     async fn keep(
         &mut self,
-        states: &Arc<dyn StateStore>,
+        opening: &Arc<Opening>,
         wait: &mut Duration,
         bare: &mut bool,
     ) -> Option<Trouble> {
-        let mut at = match self.recognised(&**states).await {
+        let states = &**opening.states();
+        let at = match self.recognised(states).await {
             Ok(at) => at,
             Err(trouble) => return Some(trouble),
         };
-        let mut facts = match self.facts(at).await {
+        let facts = match self.facts(at).await {
             Ok(facts) => facts,
             Err(trouble) => return Some(trouble),
         };
-        self.past.put(Some(Arc::clone(states)));
+        self.past.put(Some(Arc::clone(opening)));
         observe::states_open(at);
+        let mut keeping = Keeping { opening, newest: Some(at), facts };
         loop {
-            let next = Position(at.0.saturating_add(self.options.every_events));
-            match self.awaited(at, next, &mut *facts).await {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(trouble) => return Some(trouble),
-            }
-            match self.room(&**states).await {
-                Ok(true) => {}
-                Ok(false) => {
-                    let bytes = self.options.disk_bytes_max;
-                    observe::states_not_kept(
-                        &format!("the newest two take more than {bytes} bytes"),
-                        self.options.retry_max,
-                    );
-                    if self.rest(self.options.retry_max).await {
-                        return None;
-                    }
+            let (why, span) = match self.step(&mut keeping).await {
+                Ok(Step::Kept) => {
+                    (*wait, *bare) = (self.options.retry_first, false);
                     continue;
                 }
-                Err(error) => return Some(trouble(&error)),
+                Ok(Step::NoRoom) => {
+                    let bytes = self.options.disk_bytes_max;
+                    (format!("the newest two take more than {bytes} bytes"), self.options.retry_max)
+                }
+                Ok(Step::ToldToEnd) => return None,
+                Err(Trouble::Passing(why)) => (why, self.doubling(wait)),
+                Err(trouble @ (Trouble::Shut | Trouble::Worthless(_))) => return Some(trouble),
+            };
+            observe::states_not_kept(&why, span);
+            match self.rest_open(span, &mut keeping).await {
+                Ok(true) => return None,
+                Ok(false) if states.is_writable() => {}
+                Ok(false) => return Some(Trouble::Shut),
+                Err(trouble) => return Some(trouble),
             }
-            let began = Instant::now();
-            match self.stretch(&**states, at, next).await {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) => return Some(trouble(&error)),
+        }
+    }
+
+    /// Keeps one more state, when the log has come far enough.
+    async fn step(&mut self, keeping: &mut Keeping<'_>) -> Result<Step, Trouble> {
+        let opening = keeping.opening;
+        let states = &**opening.states();
+        let at = match keeping.newest {
+            Some(at) => at,
+            None => self.recognised(states).await?,
+        };
+        keeping.newest = Some(at);
+        let next = Position(at.0.saturating_add(self.options.every_events));
+        if !self.awaited(at, next, keeping).await? {
+            return Ok(Step::ToldToEnd);
+        }
+        if !self.room(states).await.map_err(|error| Trouble::of(&error))? {
+            return Ok(Step::NoRoom);
+        }
+        let began = Instant::now();
+        let Some(changes) = self.stretch(states, at, next).await.map_err(|error| Trouble::of(&error))? else {
+            return Ok(Step::ToldToEnd);
+        };
+        if let Err(error) = states.keep(changes).await {
+            // It may be there all the same.
+            keeping.newest = self.recognised(states).await.ok();
+            return Err(Trouble::of(&error.into()));
+        }
+        keeping.newest = Some(next);
+        let bytes = states.disk_bytes().await.unwrap_or(0);
+        observe::state_kept(next, bytes, began.elapsed());
+        Ok(Step::Kept)
+    }
+
+    /// Rests while the states stand open, and hears what makes them worthless meanwhile; true when told to end.
+    async fn rest_open(&mut self, span: Duration, keeping: &mut Keeping<'_>) -> Result<bool, Trouble> {
+        let now = Instant::now();
+        let until = now + span;
+        let mut listens_at = now;
+        loop {
+            // A fact is heard once: not before it is known which states it is beside.
+            let (newest, known) = (keeping.newest.unwrap_or_default(), keeping.newest.is_some());
+            let listens = known && listens_at <= Instant::now();
+            tokio::select! {
+                biased;
+                _ = self.stop.wait_for(|stop| *stop) => return Ok(true),
+                () = keeping.opening.spoiled() => return Err(Trouble::spoiled()),
+                () = tokio::time::sleep_until(until) => return Ok(false),
+                page = keeping.facts.next(), if listens => match page {
+                    Ok(page) => heard(&self.past, newest, &page)?,
+                    Err(_) => listens_at = Instant::now() + self.options.retry_first,
+                },
+                () = tokio::time::sleep_until(listens_at), if known && !listens => {}
             }
-            (*wait, *bare) = (self.options.retry_first, false);
-            at = next;
-            let bytes = states.disk_bytes().await.unwrap_or(0);
-            observe::state_kept(at, bytes, began.elapsed());
         }
     }
 
@@ -208,12 +291,12 @@ impl Keeper {
     /// Where the states end, when they are of this log.
     async fn recognised(&self, states: &dyn StateStore) -> Result<Position, Trouble> {
         let newest = states.fork(Position(u64::MAX), Histories::PassBy).await;
-        let newest = newest.map_err(|error| trouble(&error.into()))?;
-        let at = super::begun(&*newest).await.map_err(|error| trouble(&error))?;
+        let newest = newest.map_err(|error| Trouble::of(&error.into()))?;
+        let at = super::begun(&*newest).await.map_err(|error| Trouble::of(&error))?;
         for schema in states.schemas().iter().filter(|schema| !schema.shared) {
             let checkpoint = newest.checkpoint(schema.projection).await;
-            let checkpoint = checkpoint.map_err(|error| trouble(&error.into()))?;
-            let here = self.event_at(checkpoint.position).await.map_err(|error| trouble(&error))?;
+            let checkpoint = checkpoint.map_err(|error| Trouble::of(&error.into()))?;
+            let here = self.event_at(checkpoint.position).await.map_err(|error| Trouble::of(&error))?;
             if checkpoint.position != at || checkpoint.event_id != here {
                 let why = format!("the states up to position {} are not of this log", checkpoint.position);
                 return Err(Trouble::Worthless(why));
@@ -224,19 +307,19 @@ impl Keeper {
 
     /// What is said of parked events from now on. States that may have been folded before something was said of an event in
     /// them are worth nothing: when they were folded, nobody knows any more.
-    async fn facts(&self, newest: Position) -> Result<Box<dyn Follow>, Trouble> {
+    async fn facts(&self, newest: Position) -> Result<Facts, Trouble> {
         let log = &self.past.log;
-        let head = log.head().await.map_err(|error| trouble(&error.into()))?;
+        let head = log.head().await.map_err(|error| Trouble::of(&error.into()))?;
         let mut late = None;
         let told = Parked::told(&**log, |recorded, fact| {
             if recorded.position > newest && fact.position() <= newest {
                 late = late.or(Some(fact.position()));
             }
         });
-        told.await.map_err(|error| trouble(&error.into()))?;
+        told.await.map_err(|error| Trouble::of(&error.into()))?;
         match late {
-            Some(position) => Err(parked_since(position)),
-            None => Ok(log.follow(head.next(), parking::filter())),
+            Some(position) => Err(Trouble::parked_since(position)),
+            None => Ok(Facts::since(Arc::clone(log), head.next())),
         }
     }
 
@@ -254,19 +337,17 @@ impl Keeper {
         &mut self,
         newest: Position,
         position: Position,
-        facts: &mut dyn Follow,
+        keeping: &mut Keeping<'_>,
     ) -> Result<bool, Trouble> {
         let mut follow = self.past.log.follow(position, Filter::all());
         loop {
             tokio::select! {
                 biased;
                 _ = self.stop.wait_for(|stop| *stop) => return Ok(false),
-                () = self.past.spoiled.notified() => {
-                    return Err(Trouble::Worthless("somebody found them damaged".to_owned()));
-                }
-                page = facts.next(FACTS_PAGE) => match page {
+                () = keeping.opening.spoiled() => return Err(Trouble::spoiled()),
+                page = keeping.facts.next() => match page {
                     Ok(page) => heard(&self.past, newest, &page)?,
-                    Err(error) => return Err(trouble(&error.into())),
+                    Err(error) => return Err(Trouble::of(&error.into())),
                 },
                 page = follow.next(1) => match page {
                     Ok(page) => {
@@ -275,19 +356,19 @@ impl Keeper {
                             return Ok(true);
                         }
                     }
-                    Err(error) => return Err(trouble(&error.into())),
+                    Err(error) => return Err(Trouble::of(&error.into())),
                 },
             }
         }
     }
 
-    /// Folds one stretch and keeps what it comes to; false when told to end before.
+    /// What one stretch comes to; `None` when told to end before.
     async fn stretch(
         &mut self,
         states: &dyn StateStore,
         from: Position,
         to: Position,
-    ) -> Result<bool, PastError> {
+    ) -> Result<Option<Vec<Batch>>, PastError> {
         let fork = states.fork(from, Histories::PassBy).await?;
         let onto: &dyn ReadStore = &*fork;
         let mut at = from;
@@ -296,13 +377,12 @@ impl Keeper {
             at = Position(at.0.saturating_add(STEP_RECORDS).min(to.0));
             compare::fold_to(&*self.past.log, onto, self.past.projections, at, |_| {}).await?;
             if self.rest(began.elapsed() * self.options.rest_percent / 100).await {
-                return Ok(false);
+                return Ok(None);
             }
         }
         let event_id = self.event_at(to).await?;
         let named = |batch: Batch| Batch { event_id, ..batch };
-        states.keep(fork.changes()?.into_iter().map(named).collect()).await?;
-        Ok(true)
+        Ok(Some(fork.changes()?.into_iter().map(named).collect()))
     }
 
     /// Rests for a while; true when told to end.
@@ -312,6 +392,31 @@ impl Keeper {
             _ = self.stop.wait_for(|stop| *stop) => true,
             () = tokio::time::sleep(span) => false,
         }
+    }
+}
+
+/// What is said of parked events, as it is said.
+struct Facts {
+    log: Arc<dyn EventLog>,
+    follow: Box<dyn Follow>,
+    /// From where nothing was handed over yet.
+    next: Position,
+}
+
+impl Facts {
+    fn since(log: Arc<dyn EventLog>, next: Position) -> Self {
+        let follow = log.follow(next, parking::filter());
+        Self { log, follow, next }
+    }
+
+    /// The next ones. Cancelling it loses none, and neither does an error: from there they are followed anew.
+    async fn next(&mut self) -> Result<Page, LogError> {
+        let page = self.follow.next(FACTS_PAGE).await;
+        match &page {
+            Ok(page) => self.next = page.next,
+            Err(_) => self.follow = self.log.follow(self.next, parking::filter()),
+        }
+        page
     }
 }
 
@@ -331,50 +436,8 @@ fn heard(past: &Past, newest: Position, page: &Page) -> Result<(), Trouble> {
     for (_, fact) in page.records.iter().filter_map(parking::fact) {
         past.forget_folded();
         if fact.position() <= newest {
-            return Err(parked_since(fact.position()));
+            return Err(Trouble::parked_since(fact.position()));
         }
     }
     Ok(())
-}
-
-fn parked_since(position: Position) -> Trouble {
-    Trouble::Worthless(format!(
-        "what is said of the parked event at position {position} is newer than they are"
-    ))
-}
-
-fn trouble(error: &PastError) -> Trouble {
-    let words = stele_domain::causes::with_causes(error);
-    if error.is_damage() {
-        return Trouble::Worthless(words);
-    }
-    match error {
-        PastError::Store(
-            StoreError::Damaged(_)
-            | StoreError::Conflict { .. }
-            | StoreError::OtherVersion { .. }
-            | StoreError::Undigested { .. }
-            | StoreError::UnknownProjection(_)
-            | StoreError::UnknownTable(_)
-            | StoreError::BadQuery { .. }
-            | StoreError::Misfit(_)
-            | StoreError::Refused { .. }
-            | StoreError::Invalid(_),
-        ) => Trouble::Worthless(words),
-        PastError::Store(
-            StoreError::Unavailable(_)
-            | StoreError::Elsewhere(_)
-            | StoreError::Rebuilding { .. }
-            | StoreError::OldTables { .. },
-        )
-        | PastError::BeyondHead { .. }
-        | PastError::Future { .. }
-        | PastError::Busy
-        | PastError::NotOpen
-        | PastError::TooFar { .. }
-        | PastError::TablesBehind { .. }
-        | PastError::Log(_)
-        | PastError::Fold(_)
-        | PastError::Ended(_) => Trouble::Passing(words),
-    }
 }

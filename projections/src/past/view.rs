@@ -1,16 +1,14 @@
 //! One past state, as those who ask see it: a read store that does not change.
 
+use super::opening::Opening;
 use std::sync::Arc;
-use stele_domain::money::Units;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{Direction, Position};
 use stele_domain::port::read_store::{
-    Answer, Batch, Cell, Checkpoint, ColumnKind, Cursor, Digest, Key, Order, POSITION_COLUMN, Page,
-    ReadStore, Row, RowKey, ScanQuery, Schema, StoreError, Table,
+    Answer, Batch, Checkpoint, Cursor, Digest, Key, Order, Page, ReadStore, Row, RowKey, ScanQuery, Schema,
+    StoreError, Table,
 };
 use stele_domain::port::state_store::Fork;
-use stele_domain::time::Timestamp;
-use tokio::sync::Notify;
 
 /// Every table as it was at a position.
 pub(super) struct View {
@@ -18,8 +16,8 @@ pub(super) struct View {
     /// Where whole histories are; their rows up to the position are what they were then.
     live: Option<Arc<dyn ReadStore>>,
     position: Position,
-    /// Rung when the state turns out to be damaged.
-    spoiled: Arc<Notify>,
+    /// Of which states it is. Let go of after the fork.
+    opening: Arc<Opening>,
 }
 
 impl View {
@@ -27,17 +25,14 @@ impl View {
         fork: Arc<dyn Fork>,
         live: Option<Arc<dyn ReadStore>>,
         position: Position,
-        spoiled: Arc<Notify>,
+        opening: Arc<Opening>,
     ) -> Self {
-        Self { fork, live, position, spoiled }
+        Self { fork, live, position, opening }
     }
 
     /// What the fork said, which whoever keeps the states may have to know.
     fn told<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
-        if matches!(answer, Err(StoreError::Damaged(_))) {
-            self.spoiled.notify_one();
-        }
-        answer
+        answer.map_err(|error| self.opening.found(error))
     }
 
     /// The live store and the table, when that is where its rows are.
@@ -129,24 +124,7 @@ impl View {
 /// a history are named by their position first.
 fn before_what_follows(table: &Table, last: i64, after: Option<Cursor>) -> Cursor {
     let position = last.saturating_add(1);
-    if let Some(after) = after
-        && after.position < position
-    {
-        return after;
-    }
-    let lowest = |name: &&str| {
-        if *name == POSITION_COLUMN {
-            return Cell::Int(position);
-        }
-        match table.column(name).map(|column| column.kind) {
-            Some(ColumnKind::Int64) => Cell::Int(i64::MIN),
-            Some(ColumnKind::Bool) => Cell::Bool(false),
-            Some(ColumnKind::Timestamp) => Cell::Time(Timestamp::MIN),
-            Some(ColumnKind::Units) => Cell::Units(Units::ZERO),
-            Some(ColumnKind::Text | ColumnKind::Decimal | ColumnKind::Json) | None => Cell::text(""),
-        }
-    };
-    Cursor { position, key: Key(table.key.iter().map(lowest).collect()) }
+    after.filter(|after| after.position < position).unwrap_or_else(|| Cursor::lowest_at(table, position))
 }
 
 fn unchanging<T>() -> Result<T, StoreError> {
@@ -177,7 +155,7 @@ impl ReadStore for View {
         &'a self,
         projection: &'a str,
     ) -> PortFuture<'a, Result<(Checkpoint, Vec<Digest>), StoreError>> {
-        self.fork.digests(projection)
+        Box::pin(async move { self.told(self.fork.digests(projection).await) })
     }
 
     fn still(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
@@ -187,13 +165,13 @@ impl ReadStore for View {
                 Some(live) => Some(live.still().await?),
                 None => None,
             };
-            let (fork, spoiled) = (Arc::clone(&self.fork), Arc::clone(&self.spoiled));
-            Ok(Arc::new(Self::of(fork, live, self.position, spoiled)) as Arc<dyn ReadStore>)
+            let (fork, opening) = (Arc::clone(&self.fork), Arc::clone(&self.opening));
+            Ok(Arc::new(Self::of(fork, live, self.position, opening)) as Arc<dyn ReadStore>)
         })
     }
 
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {
-        self.fork.load(keys)
+        Box::pin(async move { self.told(self.fork.load(keys).await) })
     }
 
     fn apply(&self, _: Batch) -> PortFuture<'_, Result<(), StoreError>> {

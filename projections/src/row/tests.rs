@@ -3,6 +3,7 @@
 use super::{from_row, to_row};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use stele_domain::ids::{EventId, derived};
 use stele_domain::money::{Rate, Units};
 use stele_domain::pair::Direction;
 use stele_domain::port::event_log::Position;
@@ -121,4 +122,45 @@ fn an_empty_cell_where_a_value_must_be_is_refused() {
     const ONE: Table = Table { columns: &[column("position", ColumnKind::Int64, ".")], ..TABLE };
     assert!(to_row(&ONE, &Nameless { position: None }).is_err());
     assert!(to_row(&ONE, &Nameless { position: Some(1) }).is_ok());
+}
+
+#[test]
+fn what_is_a_number_gets_there_as_one() {
+    const IDS: Table = Table {
+        columns: &[
+            column("position", ColumnKind::Int64, "."),
+            column("event_id", ColumnKind::Text, "."),
+            column("units", ColumnKind::Units, "."),
+            column("rate", ColumnKind::Decimal, "."),
+            column("at", ColumnKind::Timestamp, "."),
+        ],
+        ..TABLE
+    };
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Numbers {
+        position: Position,
+        event_id: EventId,
+        units: Units,
+        rate: Rate,
+        at: Timestamp,
+    }
+    fn law(bytes: Vec<u8>, mantissa: u32, scale: u8, micros: i64) -> bool {
+        let mut wide = [0; 32];
+        wide.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        let units = Units::from_be_bytes(wide);
+        let rate: Rate = format!("{}.{scale}0", u64::from(mantissa) + 1).parse().unwrap();
+        let at = Timestamp::from_micros(micros);
+        let event_id = EventId(derived("test", &["event"]));
+        let numbers = Numbers { position: Position(1), event_id, units, rate, at };
+        let row = to_row(&IDS, &numbers).unwrap();
+        let expected = [
+            Cell::Int(1),
+            Cell::from(event_id),
+            Cell::parse(ColumnKind::Units, &units.to_string()).unwrap(),
+            Cell::parse(ColumnKind::Decimal, &rate.to_string()).unwrap(),
+            Cell::Time(at),
+        ];
+        row.0 == expected && from_row::<Numbers>(&IDS, &row).unwrap() == numbers
+    }
+    quickcheck::quickcheck(law as fn(Vec<u8>, u32, u8, i64) -> bool);
 }

@@ -4,18 +4,24 @@ use super::Unfit;
 use serde::ser::{Error, Impossible, Serialize, SerializeStruct, Serializer};
 use std::fmt::{self, Display, Write};
 use stele_domain::port::read_store::{Cell, Column, ColumnKind, Row, Table};
+use stele_domain::time::Timestamp;
 
-pub fn row<T: Serialize>(table: &Table, value: &T) -> Result<Row, Unfit> {
+/// Room to write JSON out in, kept from one row to the next.
+#[derive(Debug, Default)]
+pub struct Room(Vec<u8>);
+
+pub fn row<T: Serialize>(table: &Table, value: &T, room: &mut Room) -> Result<Row, Unfit> {
     let mut cells = Vec::with_capacity(table.columns.len());
-    value.serialize(Writer { columns: table.columns, kind: None, cells: &mut cells })?;
+    value.serialize(Writer { columns: table.columns, kind: None, cells: &mut cells, room })?;
     Ok(Row(cells))
 }
 
-/// Writes a whole row, or one cell of it when `kind` says which.
+/// Writes a whole row, or one cell of it when `kind` says which. Asks for amounts, rates and moments as what they are.
 struct Writer<'w> {
     columns: &'static [Column],
     kind: Option<ColumnKind>,
     cells: &'w mut Vec<Cell>,
+    room: &'w mut Room,
 }
 
 impl Writer<'_> {
@@ -56,6 +62,10 @@ impl Write for Buffer {
     }
 }
 
+fn unfit(value: &dyn fmt::Debug, kind: ColumnKind) -> Unfit {
+    Unfit(format!("{value:?} is no {kind:?}"))
+}
+
 fn unexpected(what: &str) -> Unfit {
     Unfit::custom(format!("{what} is no cell; a column of kind Json could hold it"))
 }
@@ -72,12 +82,16 @@ impl SerializeStruct for Writer<'_> {
             Unfit::custom(format!("field {name} stands where the table has {expected}"))
         })?;
         if column.kind == ColumnKind::Json {
-            let text = serde_json::to_string(value).map_err(Unfit::custom)?;
+            let Room(bytes) = &mut *self.room;
+            bytes.clear();
+            serde_json::to_writer(&mut *bytes, value).map_err(Unfit::custom)?;
+            let text = std::str::from_utf8(bytes).map_err(Unfit::custom)?;
             let empty = column.nullable && text == "null";
             self.cells.push(if empty { Cell::Null } else { Cell::Json(text.into()) });
             return Ok(());
         }
-        value.serialize(Writer { columns: self.columns, kind: Some(column.kind), cells: self.cells })
+        let kind = Some(column.kind);
+        value.serialize(Writer { columns: self.columns, kind, cells: self.cells, room: self.room })
     }
 
     fn end(self) -> Result<(), Unfit> {
@@ -97,6 +111,10 @@ impl Serializer for Writer<'_> {
     type SerializeStruct = Self;
     type SerializeStructVariant = Impossible<(), Unfit>;
 
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
     fn serialize_bool(self, yes: bool) -> Result<(), Unfit> {
         self.put(Cell::Bool(yes))
     }
@@ -114,6 +132,10 @@ impl Serializer for Writer<'_> {
     }
 
     fn serialize_i64(self, number: i64) -> Result<(), Unfit> {
+        if self.kind == Some(ColumnKind::Timestamp) {
+            let at = Timestamp::of_micros(number);
+            return self.put(Cell::Time(at.ok_or_else(|| unfit(&number, ColumnKind::Timestamp))?));
+        }
         self.put(Cell::Int(number))
     }
 
@@ -148,9 +170,7 @@ impl Serializer for Writer<'_> {
     fn serialize_str(self, text: &str) -> Result<(), Unfit> {
         let kind = self.kind.unwrap_or(ColumnKind::Text);
         let cell = Cell::parse(kind, text);
-        let cell = cell
-            .ok_or_else(|| Unfit(format!("{:?} is no {kind:?}", text.chars().take(80).collect::<String>())));
-        self.put(cell?)
+        self.put(cell.ok_or_else(|| unfit(&text.chars().take(80).collect::<String>(), kind))?)
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Unfit> {
@@ -161,8 +181,9 @@ impl Serializer for Writer<'_> {
         self.serialize_str(&value.to_string())
     }
 
-    fn serialize_bytes(self, _: &[u8]) -> Result<(), Unfit> {
-        Err(unexpected("a byte string"))
+    fn serialize_bytes(self, bytes: &[u8]) -> Result<(), Unfit> {
+        let cell = self.kind.and_then(|kind| Cell::of_bytes(kind, bytes));
+        self.put(cell.ok_or_else(|| unexpected("a byte string"))?)
     }
 
     fn serialize_none(self) -> Result<(), Unfit> {

@@ -1,12 +1,13 @@
 //! The way back: partitions come out of the lake, newest first. Each file is checked against its manifest before its rows are
-//! written, and their number before they are shown; the rows that are shown are held beside what was kept once more, and a
-//! difference is told.
+//! written. As they stand in the tables then, they are held beside what was kept once more, in the transaction that shows
+//! them: what differs is told, and never shown.
 
+use super::rows::Sum;
 use super::{Difference, ShelfOf, TierError, Tierer, Where};
 use crate::observe;
 use stele_domain::operations::tiering::{Command, Known, PartitionRestored, PartitionTiered, State};
 use stele_domain::port::event_log::Position;
-use stele_domain::port::read_store::Row;
+use stele_domain::port::read_store::{Row, StoreError};
 use stele_domain::port::tiering::Partition;
 use stele_domain::time::Timestamp;
 
@@ -24,8 +25,8 @@ impl Tierer {
     ///
     /// # Errors
     ///
-    /// [`TierError::NotTiered`]; [`TierError::Differs`] where the lake does not have what was kept: that partition and older
-    /// ones did not come back.
+    /// [`TierError::NotTiered`]; [`TierError::Differs`] where the lake does not have what was kept, or something else came into
+    /// the tables: that partition and older ones did not come back, and nobody saw a row of it.
     pub async fn restore(
         &self,
         table: &str,
@@ -84,18 +85,15 @@ impl Tierer {
             while let Some(rows) = groups.next().await? {
                 self.histories.restore_rows(history.shelf.table.name, rows).await?;
             }
-            self.histories.finish_restore(history.shelf.table.name, from, to, manifest.rows).await?;
-            let partition = Partition {
-                table: history.shelf.table.name,
-                name: String::new(),
-                from,
-                to,
-                newest: None,
-                sealed: true,
-                tier_due: false,
-                drop_due: false,
+            let mut sum = Sum::default();
+            let mut look = |row: Option<&Row>| {
+                let Some(row) = row else { return sum.differs(history, &kept).map_or(Ok(()), Err) };
+                sum.add(history, row);
+                Ok(())
             };
-            self.live_is(history, &partition, &kept).await?;
+            let name = history.shelf.table.name;
+            let shown = self.histories.finish_restore(name, from, to, manifest.rows, &mut look).await;
+            shown.map_err(|error| not_shown(tiered, error))?;
             observe::tiering_restored(tiered);
         }
         let restored = PartitionRestored {
@@ -167,6 +165,14 @@ impl Tierer {
         }
         Ok(())
     }
+}
+
+/// What the store said to whoever wanted to show a partition.
+fn not_shown(tiered: &PartitionTiered, error: StoreError) -> TierError {
+    if let StoreError::Damaged(what) = error {
+        return TierError::Differs(difference(tiered, Where::Tables, &what));
+    }
+    error.into()
 }
 
 fn difference(tiered: &PartitionTiered, place: Where, what: &str) -> Difference {

@@ -5,11 +5,9 @@ use crate::digest::{History, Room};
 use std::collections::BTreeMap;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
-    Cell, ColumnKind, Cursor, DIGEST_PART, Digest, Key, PAGE_ROWS_MAX, ReadStore, Row, ScanQuery, StoreError,
-    Table,
+    Cursor, DIGEST_PART, Digest, PAGE_ROWS_MAX, ReadStore, Row, ScanQuery, StoreError, Table,
 };
 use stele_domain::port::tiering::KeptDigest;
-use stele_domain::time::Timestamp;
 
 /// What rows of a history come to, by who wrote them and part. They come in the order of their keys.
 #[derive(Default)]
@@ -103,7 +101,10 @@ impl Tierer {
     /// The rows of a stretch that are in the tables, page by page, by key.
     pub(super) fn pages(&self, history: &ShelfOf, from: Position, to: Position) -> Pages<'_> {
         let table = history.shelf.table;
-        let query = ScanQuery::by_key(PAGE_ROWS_MAX).after(in_front_of(table, from));
+        // Behind the lowest place of the position before, so that no row of this one is passed over.
+        let before = from.0.checked_sub(1).and_then(|before| i64::try_from(before).ok());
+        let after = before.map(|before| Cursor::lowest_at(table, before));
+        let query = ScanQuery::by_key(PAGE_ROWS_MAX).after(after);
         Pages { tables: &*self.tables, table, query, from, to, ended: false }
     }
 }
@@ -133,22 +134,4 @@ impl Pages<'_> {
         self.query.after = page.next;
         Ok(Some(rows))
     }
-}
-
-/// A place in front of every row from a position on, behind all but some of the position before.
-fn in_front_of(table: &Table, from: Position) -> Option<Cursor> {
-    let before = i64::try_from(from.0.checked_sub(1)?).ok()?;
-    let least = |(at, name): (usize, &&'static str)| {
-        Some(match table.column(name)?.kind {
-            ColumnKind::Int64 if at == 0 => Cell::Int(before),
-            ColumnKind::Int64 => Cell::Int(i64::MIN),
-            ColumnKind::Text => Cell::text(""),
-            ColumnKind::Bool => Cell::Bool(false),
-            ColumnKind::Timestamp => Cell::Time(Timestamp::from_micros(0)),
-            // No key of a history has them.
-            ColumnKind::Units | ColumnKind::Decimal | ColumnKind::Json => return None,
-        })
-    };
-    let key = table.key.iter().enumerate().map(least).collect::<Option<_>>()?;
-    Some(Cursor { position: before, key: Key(key) })
 }

@@ -21,19 +21,19 @@ use stele_projections::models;
 use stele_projections::projection::Registered;
 use stele_read_store::{MemoryStore, RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
 
-async fn story() -> Arc<dyn EventLog> {
+pub async fn story() -> Arc<dyn EventLog> {
     let mut acts = settled_story(0);
     acts.extend(settled_story(1));
     log_of(&acts).await
 }
 
-async fn tables_of(log: &dyn EventLog) -> Arc<dyn ReadStore> {
+pub async fn tables_of(log: &dyn EventLog) -> Arc<dyn ReadStore> {
     let store = empty_store(ALL);
     fold_to(log, &*store, ALL, log.head().await.unwrap(), |_| {}).await.unwrap();
     store
 }
 
-async fn audited_to(
+pub async fn audited_to(
     log: &Arc<dyn EventLog>,
     store: Option<&Arc<dyn ReadStore>>,
     projections: &[Registered],
@@ -49,11 +49,11 @@ async fn audited_to(
     audit.run(live.as_ref()).await
 }
 
-async fn audited(log: &Arc<dyn EventLog>, store: &Arc<dyn ReadStore>) -> Findings {
+pub async fn audited(log: &Arc<dyn EventLog>, store: &Arc<dyn ReadStore>) -> Findings {
     audited_to(log, Some(store), ALL, None).await.unwrap()
 }
 
-fn of_table<'f>(findings: &'f Findings, table: &str) -> &'f OfTable {
+pub fn of_table<'f>(findings: &'f Findings, table: &str) -> &'f OfTable {
     findings.tables().find(|found| found.table == table).unwrap()
 }
 
@@ -386,59 +386,6 @@ fn histories_are_ordered_by_position_for_they_are_compared_on_the_way() {
     for table in models::tables().filter(|table| table.append_only) {
         assert!(table.key_is_position(), "{}", table.name);
     }
-}
-
-#[tokio::test]
-async fn an_audit_ends_right_before_what_a_newer_build_wrote_and_says_so() {
-    let log = story().await;
-    let store = tables_of(&*log).await;
-    for (number, event_type) in
-        ["weather.Rained", "trading.Imagined", "weather.Rained"].into_iter().enumerate()
-    {
-        let record = NewRecord {
-            event_id: EventId(derived("newer", &[&number.to_string()])),
-            event_type: event_type.into(),
-            data: Arc::from(*b"{}"),
-            metadata: Arc::from(*b"{}"),
-        };
-        let ours = event_type.starts_with("trading.");
-        let stream = StreamId::new(if ours { "account-solver.near" } else { "weather-berlin" }).unwrap();
-        log.append(&stream, Expected::Any, vec![record]).await.unwrap();
-    }
-    let before = audited(&log, &store).await;
-    assert_eq!(
-        (before.verdict(), before.position, &before.not_looked_at[..]),
-        (Verdict::Agrees, Position(30), &[][..])
-    );
-
-    // Nothing to compare: then it goes as far as it can.
-    let alone = audited_to(&log, None, ALL, None).await.unwrap();
-    let [unseen] = &alone.not_looked_at[..] else { panic!("{:?}", alone.not_looked_at) };
-    assert_eq!((alone.position, &*unseen.what), (Position(31), "everything from position 32 on"));
-    assert!(
-        unseen.why.contains("trading.Imagined") && unseen.why.contains("the build that wrote it"),
-        "{unseen:?}"
-    );
-
-    // The build that wrote it has folded on, and this one came back.
-    for projection in ALL {
-        let (at, _) = store.digests(projection.name).await.unwrap();
-        let batch = Batch {
-            projection: projection.name,
-            version: at.version,
-            expected: at.position,
-            checkpoint: Position(33),
-            event_id: None,
-            changes: vec![],
-            digests: vec![],
-        };
-        store.apply(batch).await.unwrap();
-    }
-    let beyond = audited(&log, &store).await;
-    assert_eq!((beyond.verdict(), beyond.position), (Verdict::Agrees, Position(31)));
-    assert!(beyond.not_looked_at[0].what.contains("position 32"), "{:?}", beyond.not_looked_at);
-    assert_eq!(of_table(&beyond, "quotes").rows_live, Some(2));
-    assert_eq!(of_table(&beyond, "balances").verdict, Verdict::NotCompared);
 }
 
 /// Tables of runs on the disk that are not empty, wherever they are below a directory.

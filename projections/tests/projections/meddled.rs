@@ -18,6 +18,14 @@ pub trait Meddling: Send + Sync {
     }
 
     fn apply(&self, batch: Batch) -> PortFuture<'_, Result<(), StoreError>>;
+
+    fn scan<'a>(
+        &'a self,
+        table: &'a str,
+        query: &'a ScanQuery,
+    ) -> PortFuture<'a, Result<Answer<Page>, StoreError>> {
+        self.inner().scan(table, query)
+    }
 }
 
 /// A store with somebody in between.
@@ -80,6 +88,6 @@ impl<M: Meddling> ReadStore for Meddled<M> {
         table: &'a str,
         query: &'a ScanQuery,
     ) -> PortFuture<'a, Result<Answer<Page>, StoreError>> {
-        self.inner().scan(table, query)
+        self.0.scan(table, query)
     }
 }

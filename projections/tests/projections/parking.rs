@@ -18,12 +18,13 @@ use stele_domain::operations::parking::STREAM;
 use stele_domain::operations::parking::event::{Event as Fact, EventParked, ParkedRetried, ParkedSkipped};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{Direction, EventLog, Expected, NewRecord, Position, Revision, StreamId};
-use stele_domain::port::read_store::{Batch, Cell, Change, ReadStore, Row, Schema, StoreError};
+use stele_domain::port::read_store::{Batch, Cell, Change, ReadStore, Row, ScanQuery, Schema, StoreError};
 use stele_domain::time::Timestamp;
 use stele_projections::audit::{Audit, Findings, Leaving, Live, Verdict};
 use stele_projections::compare::dump;
 use stele_projections::models::parkings::ParkingState;
-use stele_projections::parking::PARKED_MAX;
+use stele_projections::parking::{PARKED_MAX, Parked};
+use stele_projections::projection::Registered;
 use stele_projections::rebuild::{Asked, Compared, Options as RebuildOptions, Rebuilder};
 use stele_projections::runner::{Handle, Options, Runner, State};
 use stele_projections::schemas;
@@ -109,7 +110,16 @@ impl Meddling for Strict {
 
 /// A runner that goes on until the test ends.
 async fn running(log: &Arc<dyn EventLog>, store: &Arc<Meddled<Strict>>) -> Handle {
-    let (runner, handle) = Runner::new(log.clone(), store.clone(), later_clock(), ALL, options());
+    running_of(log, store, ALL).await
+}
+
+/// The same, of a build with these projections.
+async fn running_of(
+    log: &Arc<dyn EventLog>,
+    store: &Arc<Meddled<Strict>>,
+    projections: &[Registered],
+) -> Handle {
+    let (runner, handle) = Runner::new(log.clone(), store.clone(), later_clock(), projections, options());
     tokio::spawn(runner.stay());
     // Through silences of the store, and up to the facts that it writes itself on the way.
     let there = async {
@@ -280,6 +290,32 @@ async fn two_runners_that_meet_the_same_event_park_it_once() {
     tokio::join!(running(&log, &stores[0]), running(&log, &stores[1]));
     let told: Vec<_> = facts(&*log).await.iter().map(|fact| fact.position.0).collect();
     assert_eq!(told, [7, 31]);
+}
+
+/// A build before an upgrade and the one after it, which folds the quotes otherwise, over one log.
+#[tokio::test]
+async fn two_versions_of_a_projection_park_beside_each_other_and_neither_forgets() {
+    let log = quotes(60).await;
+    let of_version = |version| {
+        let mut quotes = *ALL.iter().find(|projection| projection.name == "quotes").unwrap();
+        quotes.version = version;
+        quotes
+    };
+    let (old, new) = (of_version(1), of_version(2));
+    let left_out = async |quotes: &Registered| {
+        let known = Parked::of(&*log).await.unwrap();
+        known.left_out(quotes).into_keys().map(|at| at.0).collect::<Vec<_>>()
+    };
+    running_of(&log, &Strict::refusing(&[7, 31]), &[old]).await;
+    running_of(&log, &Strict::refusing(&[7, 44]), &[new]).await;
+    assert_eq!((left_out(&old).await, left_out(&new).await), (vec![7, 31], vec![7, 44]));
+    // The old build once more, with empty tables and nothing that would refuse a row.
+    let store = Strict::refusing(&[]);
+    running_of(&log, &store, &[old]).await;
+    assert_eq!(facts(&*log).await.len(), 4, "it says nothing that it has said");
+    let taken_in = store.scan("quotes", &ScanQuery::newest(100)).await.unwrap().value.rows.len();
+    let lacking = store.scan("parked_events", &ScanQuery::newest(100)).await.unwrap().value.rows.len();
+    assert_eq!((taken_in, lacking), (58, 2));
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ struct Kept {
     keeping: JoinHandle<()>,
 }
 
-fn runs(directory: &Path) -> RunStore {
+pub fn runs(directory: &Path) -> RunStore {
     let options = RunOptions {
         memory_bytes: RUN_MEMORY_BYTES_MIN,
         histories: Histories::PassBy,
@@ -279,7 +279,7 @@ impl Opens {
         let open: Opener = Arc::new(move |how| {
             told.send_modify(|all| all.push(how));
             if how == Opened::Anew {
-                RunStore::remove(&path).unwrap();
+                RunStore::remove(&path).map_err(|error| (error.to_string(), error.is_mended_by_removal()))?;
             }
             Ok(Arc::new(runs(&path)) as Arc<dyn StateStore>)
         });

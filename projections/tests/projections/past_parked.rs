@@ -30,17 +30,6 @@ async fn states_from_before_something_was_said_of_a_parked_event_are_made_anew()
         };
         tokio::time::timeout(Duration::from_secs(20), agrees).await.unwrap();
     };
-    let fact = |position: u64| {
-        Fact::EventParked(EventParked {
-            projection: "quotes".to_owned(),
-            version: version_of("quotes"),
-            position: Position(position),
-            event_type: "intents.QuoteReceived".to_owned(),
-            reason: "table quotes: the check says no".to_owned(),
-            attempt: 1,
-            at: Timestamp::from_millis(1_795_199_078_000),
-        })
-    };
     let quotes = positions_of(&*log, "intents.QuoteReceived").await;
     let [early, late] = quotes[..] else { panic!("{quotes:?}") };
     // One state, right before the later of the two.
@@ -52,9 +41,11 @@ async fn states_from_before_something_was_said_of_a_parked_event_are_made_anew()
     kept(&past, every).await;
     for position in [late, early] {
         let before = past.at(Position(late)).await.unwrap();
-        say(&*log, fact(position)).await;
+        say(&*log, quote_parked(position)).await;
         let whole = rebuilt(&*log, Position(late)).await;
         assert!(difference(&*before, &*whole).await.is_some(), "{position} is left out from now on");
+        // The states stay for as long as somebody reads them.
+        drop(before);
         folded_there(Arc::clone(&past), Arc::clone(&log), Position(late)).await;
         kept(&past, every).await;
     }
@@ -79,6 +70,19 @@ async fn states_from_before_something_was_said_of_a_parked_event_are_made_anew()
     keeping.await.unwrap();
 }
 
+/// That the quote at this position is left out of the tables of quotes.
+pub fn quote_parked(position: u64) -> Fact {
+    Fact::EventParked(EventParked {
+        projection: "quotes".to_owned(),
+        version: version_of("quotes"),
+        position: Position(position),
+        event_type: "intents.QuoteReceived".to_owned(),
+        reason: "table quotes: the check says no".to_owned(),
+        attempt: 1,
+        at: Timestamp::from_millis(1_795_199_078_000),
+    })
+}
+
 /// Waits until there is that one state.
 async fn kept(past: &Past, position: u64) {
     let there = async {
@@ -94,7 +98,7 @@ fn version_of(projection: &str) -> u32 {
 }
 
 /// Where events of a type stand in the log.
-async fn positions_of(log: &dyn EventLog, event_type: &str) -> Vec<u64> {
+pub async fn positions_of(log: &dyn EventLog, event_type: &str) -> Vec<u64> {
     let page = log.read_all(Position(1), &Filter::all(), 1_000).await.unwrap();
     page.records.iter().filter(|record| &*record.event_type == event_type).map(|one| one.position.0).collect()
 }

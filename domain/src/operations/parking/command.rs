@@ -21,7 +21,7 @@ pub enum Command {
         /// Now.
         at: Timestamp,
     },
-    /// The cause is mended: the next fold takes the event in.
+    /// The cause is mended: the next fold takes the event in, of whatever version lacks it.
     Retry {
         /// Which projection.
         projection: String,
@@ -32,7 +32,7 @@ pub enum Command {
         /// Now.
         at: Timestamp,
     },
-    /// The tables are right without it, for good.
+    /// The tables are right without it, for good, of whatever version lacks it.
     Skip {
         /// Which projection.
         projection: String,

@@ -45,13 +45,29 @@ fn parked(version: u32, position: u64, attempt: u32) -> Event {
 }
 
 fn retried(position: u64) -> Event {
+    retried_in(1, position)
+}
+
+fn retried_in(version: u32, position: u64) -> Event {
     let (projection, reason, position) = ("quotes".to_owned(), WHY.to_owned(), Position(position));
-    Event::ParkedRetried(ParkedRetried { projection, version: 1, position, reason, at: NOW })
+    Event::ParkedRetried(ParkedRetried { projection, version, position, reason, at: NOW })
 }
 
 fn skipped(position: u64) -> Event {
+    skipped_in(1, position)
+}
+
+fn skipped_in(version: u32, position: u64) -> Event {
     let (projection, reason, position) = ("quotes".to_owned(), WHY.to_owned(), Position(position));
-    Event::ParkedSkipped(ParkedSkipped { projection, version: 1, position, reason, at: NOW })
+    Event::ParkedSkipped(ParkedSkipped { projection, version, position, reason, at: NOW })
+}
+
+fn version_of(event: &Event) -> u32 {
+    match event {
+        Event::EventParked(fact) => fact.version,
+        Event::ParkedRetried(fact) => fact.version,
+        Event::ParkedSkipped(fact) => fact.version,
+    }
 }
 
 fn not_parked(position: u64) -> Rejection {
@@ -73,7 +89,44 @@ fn what_was_tried_again_in_vain_is_parked_again_and_counted() {
 #[test]
 fn another_version_of_a_projection_tries_for_itself() {
     given::<Parking>([parked(1, 7, 1), skipped(7)]).when(park(2, 7)).then([parked(2, 7, 1)]);
-    given::<Parking>([parked(1, 7, 1), parked(2, 9, 1)]).when(retry(7, WHY)).then_rejected(not_parked(7));
+}
+
+#[test]
+fn what_a_version_parked_is_not_forgotten_when_another_one_parks() {
+    given::<Parking>([parked(1, 7, 1), parked(2, 9, 1)]).when(park(1, 7)).then_nothing();
+    given::<Parking>([parked(1, 7, 1), skipped(7), parked(2, 7, 1)]).when(park(1, 7)).then_nothing();
+    given::<Parking>([parked(1, 7, 1), retried(7), parked(2, 7, 1)]).when(park(1, 7)).then([parked(1, 7, 2)]);
+    given::<Parking>([parked(2, 7, 1), parked(1, 7, 1)]).when(park(2, 7)).then_nothing();
+}
+
+#[test]
+fn a_person_speaks_of_every_version_that_lacks_the_event() {
+    let both = [parked(1, 7, 1), parked(2, 7, 1)];
+    let after = |said: [Event; 2]| given::<Parking>(both.iter().cloned().chain(said));
+    given::<Parking>(both.clone()).when(retry(7, WHY)).then([retried_in(1, 7), retried_in(2, 7)]);
+    after([retried_in(1, 7), retried_in(2, 7)]).when(retry(7, "again")).then_nothing();
+    given::<Parking>(both.clone()).when(skip(7, WHY)).then([skipped_in(1, 7), skipped_in(2, 7)]);
+    after([skipped_in(1, 7), skipped_in(2, 7)]).when(skip(7, "again")).then_nothing();
+    after([skipped_in(1, 7), skipped_in(2, 7)])
+        .when(retry(7, WHY))
+        .then([retried_in(1, 7), retried_in(2, 7)]);
+    given::<Parking>([parked(1, 7, 1), parked(2, 9, 1)]).when(retry(7, WHY)).then([retried_in(1, 7)]);
+    given::<Parking>([parked(1, 7, 1), skipped(7), parked(2, 7, 1)])
+        .when(skip(7, WHY))
+        .then([skipped_in(2, 7)]);
+}
+
+#[test]
+fn what_one_version_tries_again_keeps_nobody_from_skipping_what_waits_in_another() {
+    let old = [parked(1, 7, 1), retried_in(1, 7), parked(2, 7, 1)];
+    given::<Parking>(old.clone()).when(skip(7, WHY)).then([skipped_in(2, 7)]);
+    let skipped_there = old.into_iter().chain([skipped_in(2, 7)]);
+    given::<Parking>(skipped_there).when(skip(7, "again")).then_nothing();
+    let newest = [parked(1, 7, 1), parked(2, 7, 1), retried_in(2, 7)];
+    given::<Parking>(newest.clone()).when(skip(7, WHY)).then([skipped_in(1, 7)]);
+    let no = Rejection::Retried { projection: "quotes".to_owned(), position: Position(7) };
+    let skipped_there = newest.into_iter().chain([skipped_in(1, 7)]);
+    given::<Parking>(skipped_there).when(skip(7, "again")).then_rejected(no);
 }
 
 #[test]
@@ -108,6 +161,18 @@ fn the_state_says_what_a_version_could_not_take_in() {
     assert_eq!(state.of("quotes", 2).count() + state.of("prices", 1).count(), 0);
 }
 
+#[test]
+fn the_state_says_it_of_each_version() {
+    let story =
+        [parked(1, 7, 1), skipped(7), parked(2, 7, 1), parked(2, 9, 1), parked(1, 8, 1), retried_in(2, 9)];
+    let state = story.iter().fold(State::default(), Parking::evolve);
+    let of = |version| state.of("quotes", version).map(|(at, entry)| (at.0, entry.phase)).collect::<Vec<_>>();
+    assert_eq!(of(1), [(7, Phase::Skipped), (8, Phase::Parked)]);
+    assert_eq!(of(2), [(7, Phase::Parked), (9, Phase::Retried)]);
+    let all: Vec<_> = state.all().map(|(projection, version, at, _)| (projection, version, at.0)).collect();
+    assert_eq!(all, [("quotes", 1, 7), ("quotes", 1, 8), ("quotes", 2, 7), ("quotes", 2, 9)]);
+}
+
 impl Arbitrary for Command {
     fn arbitrary(g: &mut Gen) -> Self {
         let position = u64::from(u8::arbitrary(g) % 3);
@@ -131,5 +196,24 @@ fn repeating_a_command_changes_nothing() {
         step(after.clone(), command) == (after, vec![])
     }
     let law: fn(Vec<Command>, Command) -> bool = law;
+    quickcheck(law);
+}
+
+#[test]
+fn every_version_is_remembered_as_if_it_were_alone() {
+    fn law(story: Vec<Command>) -> bool {
+        let (mut state, mut said) = (State::default(), vec![]);
+        for command in story {
+            let events = Parking::decide(&state, command).unwrap_or_default();
+            state = events.iter().fold(state, Parking::evolve);
+            said.extend(events);
+        }
+        [0, 1].into_iter().all(|version| {
+            let own = said.iter().filter(|event| version_of(event) == version);
+            let alone = own.fold(State::default(), Parking::evolve);
+            state.of("quotes", version).eq(alone.of("quotes", version))
+        })
+    }
+    let law: fn(Vec<Command>) -> bool = law;
     quickcheck(law);
 }

@@ -8,6 +8,7 @@ use crate::time::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::Value;
 use std::fmt::{self, Write};
+use uuid::Uuid;
 
 /// One value. Compares as SQL would within one kind: text by its bytes, `1.50` equal to `1.5`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +82,21 @@ impl Cell {
             ColumnKind::Units => text.parse().ok().map(Self::Units),
             ColumnKind::Decimal => Decimal::from_str_exact(text).ok().map(Self::Decimal),
             ColumnKind::Json => serde_json::from_str::<Value>(text).ok().map(|_| Self::Json(text.into())),
+        }
+    }
+
+    /// Reads what serde writes where no one reads along: an id of 16 bytes, an amount of 32, the 16 of a decimal number; `None`
+    /// when it is no value of that kind.
+    #[must_use]
+    pub fn of_bytes(kind: ColumnKind, bytes: &[u8]) -> Option<Self> {
+        match kind {
+            ColumnKind::Text => {
+                let id = Uuid::from_slice(bytes).ok()?;
+                Some(Self::Text(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).into()))
+            }
+            ColumnKind::Units => bytes.try_into().ok().map(Units::from_be_bytes).map(Self::Units),
+            ColumnKind::Decimal => bytes.try_into().ok().map(Decimal::deserialize).map(Self::Decimal),
+            ColumnKind::Int64 | ColumnKind::Bool | ColumnKind::Timestamp | ColumnKind::Json => None,
         }
     }
 

@@ -2,7 +2,9 @@
 
 use super::cell::{Cell, Key, Row};
 use super::table::{ColumnKind, POSITION_COLUMN, Table};
+use crate::money::Units;
 use crate::port::event_log::{Direction, Position};
+use crate::time::Timestamp;
 use serde_json::Value;
 
 /// Most rows of one page.
@@ -106,6 +108,26 @@ impl Cursor {
     #[must_use]
     pub fn of(table: &Table, row: &Row) -> Self {
         Self { position: table.position_of(row), key: table.key_of(row) }
+    }
+
+    /// The lowest place that a row of a position can have in a history. Backward, everything before the position comes after
+    /// it; forward, a row that is named by the position alone is passed over.
+    #[must_use]
+    pub fn lowest_at(table: &Table, position: i64) -> Self {
+        let lowest = |name: &&str| {
+            if *name == POSITION_COLUMN {
+                return Cell::Int(position);
+            }
+            match table.column(name).map(|column| column.kind) {
+                Some(ColumnKind::Int64) => Cell::Int(i64::MIN),
+                Some(ColumnKind::Bool) => Cell::Bool(false),
+                Some(ColumnKind::Timestamp) => Cell::Time(Timestamp::MIN),
+                Some(ColumnKind::Units) => Cell::Units(Units::ZERO),
+                // Decimals and JSON stand in no key.
+                Some(ColumnKind::Text | ColumnKind::Decimal | ColumnKind::Json) | None => Cell::text(""),
+            }
+        };
+        Self { position, key: Key(table.key.iter().map(lowest).collect()) }
     }
 
     /// As text: a JSON array of the position and the key's cells.

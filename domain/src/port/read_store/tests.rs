@@ -85,6 +85,18 @@ fn a_cursor_survives_the_way_through_text() {
 }
 
 #[test]
+fn rows_from_a_position_on_and_no_others_are_behind_its_lowest_place() {
+    const HISTORY: Table = Table { key: &["position", "name", "at", "on"], append_only: true, ..TABLE };
+    fn law(AnyRow(row): AnyRow, position: u16) -> bool {
+        let position = i64::from(position);
+        let lowest = Cursor::lowest_at(&HISTORY, position);
+        (HISTORY.position_of(&row) >= position) == (HISTORY.key_of(&row) >= lowest.key)
+    }
+    let law: fn(AnyRow, u16) -> bool = law;
+    quickcheck::quickcheck(law);
+}
+
+#[test]
 fn a_cursor_of_another_table_is_no_cursor() {
     assert_eq!(Cursor::parse(&TABLE, "[1,\"a\"]"), None);
     assert_eq!(Cursor::parse(&TABLE, "[1,\"a\",\"yesterday\"]"), None);

@@ -1,4 +1,7 @@
 //! Events that projections could not take in: read from the log and never from a table, since a table is what has the gap.
+//!
+//! Listed and shown is what the versions lack that this build folds. What another version parked waits for a person only
+//! where that one is folded: asked of a build that has it. The log keeps all of it, and a wish is for every version.
 
 use super::asking::Asking;
 use super::control::Reply;
@@ -12,15 +15,17 @@ use stele_domain::operations::parking::event::Event as Fact;
 use stele_domain::operations::parking::{Entry, Phase};
 use stele_domain::port::event_log::Position;
 use stele_projections::parking::Parked;
+use stele_projections::projection::Registered;
 
 /// Those of a projection, or of `all`.
 pub(crate) async fn list(api: &Api, name: &str) -> Result<ParkedAnswer, Problem> {
     let projections = super::rebuilds::named(name)?;
-    let meant = |name: &str| projections.iter().any(|projection| projection.name == name);
+    let meant =
+        |name: &str, version: u32| projections.iter().any(|one| (one.name, one.version) == (name, version));
     // The head first: whatever is read afterwards is at least that new.
     let as_of = api.log.head().await?.0;
     let known = Parked::of(&*api.log).await?;
-    let all = known.state().all().filter(|(name, ..)| meant(name));
+    let all = known.state().all().filter(|(name, version, ..)| meant(name, *version));
     let parked = all.map(|(name, version, at, entry)| told(name, version, at, entry)).collect();
     Ok(ParkedAnswer { parked, as_of })
 }
@@ -29,18 +34,20 @@ pub(crate) async fn list(api: &Api, name: &str) -> Result<ParkedAnswer, Problem>
 pub(crate) async fn show(api: &Api, name: &str, position: &str) -> Result<ParkedDetail, Problem> {
     let (projection, position) = meant(name, position)?;
     let mut steps = vec![];
+    let (name, version) = (projection.name, projection.version);
     let tell = |recorded: &Recorded, fact: &Fact| {
-        if about(fact) == (projection.as_str(), position) {
+        if about(fact) == (name, version, position) {
             steps.push(step(recorded, fact));
         }
     };
     let known = Parked::told(&*api.log, tell).await?;
-    let found = known.state().all().find(|(name, _, at, _)| (*name, *at) == (projection.as_str(), position));
-    let Some((name, version, at, entry)) = found else {
-        let detail = format!("projection {projection} has no parked event at position {position}");
+    let found = known.state().of(name, version).find(|(at, _)| *at == position);
+    let Some((_, entry)) = found else {
+        let detail =
+            format!("projection {name} (version {version}) has no parked event at position {position}");
         return Err(Problem::not_found("not-parked", detail));
     };
-    Ok(ParkedDetail { parked: told(name, version, at, entry), steps })
+    Ok(ParkedDetail { parked: told(name, version, position, entry), steps })
 }
 
 pub(crate) async fn retry(
@@ -50,6 +57,7 @@ pub(crate) async fn retry(
     body: dto::Reason,
 ) -> Result<Reply<Written>, Problem> {
     let (projection, position) = meant(name, position)?;
+    let projection = projection.name.to_owned();
     let wish = asking.wish(&format!("retry_parked {projection} {position}"), &body, &body.reason)?;
     written(api, &asking, |control| async move { control.retry_parked(wish, projection, position).await })
         .await
@@ -62,12 +70,13 @@ pub(crate) async fn skip(
     body: dto::Reason,
 ) -> Result<Reply<Written>, Problem> {
     let (projection, position) = meant(name, position)?;
+    let projection = projection.name.to_owned();
     let wish = asking.wish(&format!("skip_parked {projection} {position}"), &body, &body.reason)?;
     written(api, &asking, |control| async move { control.skip_parked(wish, projection, position).await })
         .await
 }
 
-fn meant(name: &str, position: &str) -> Result<(String, Position), Problem> {
+fn meant(name: &str, position: &str) -> Result<(Registered, Position), Problem> {
     let projections = super::rebuilds::named(name)?;
     let [projection] = projections.as_slice() else {
         return Err(Problem::bad_request("one projection is meant here, by its name".to_owned()));
@@ -75,14 +84,14 @@ fn meant(name: &str, position: &str) -> Result<(String, Position), Problem> {
     let position = position.parse::<u64>().ok().filter(|position| *position > 0);
     let position = position
         .ok_or_else(|| Problem::bad_request("a position of the log is a number from 1".to_owned()))?;
-    Ok((projection.name.to_owned(), Position(position)))
+    Ok((*projection, Position(position)))
 }
 
-fn about(fact: &Fact) -> (&str, Position) {
+fn about(fact: &Fact) -> (&str, u32, Position) {
     match fact {
-        Fact::EventParked(fact) => (&fact.projection, fact.position),
-        Fact::ParkedRetried(fact) => (&fact.projection, fact.position),
-        Fact::ParkedSkipped(fact) => (&fact.projection, fact.position),
+        Fact::EventParked(fact) => (&fact.projection, fact.version, fact.position),
+        Fact::ParkedRetried(fact) => (&fact.projection, fact.version, fact.position),
+        Fact::ParkedSkipped(fact) => (&fact.projection, fact.version, fact.position),
     }
 }
 

@@ -15,6 +15,9 @@ use stele_projections::rebuild::{Asked, RebuildError};
 /// What stands for every projection.
 pub(crate) const ALL: &str = "all";
 
+/// The codes of what is a no to whoever asks. Any other is trouble of ours.
+const REFUSALS: [&str; 4] = ["rebuild-under-way", "old-tables-kept", "rebuild-blocked", "not-here"];
+
 pub(crate) async fn start(
     api: &Arc<Api>,
     asking: Asking,
@@ -35,7 +38,7 @@ pub(crate) async fn start(
         rebuilds.go_on(job);
         Ok::<_, Problem>(())
     };
-    let begun = to_its_end(async move { control.rebuild(wish, start).await });
+    let begun = to_its_end(async move { control.rebuild(wish, start, refusal).await });
     begun.await.map_err(|no| no.problem(command_id))??;
     Ok(dto::RebuildAnswer { command_id, projections: names })
 }
@@ -57,7 +60,7 @@ pub(crate) async fn drop_old(
         }
         Ok::<_, Problem>(())
     };
-    let dropped = to_its_end(async move { control.rebuild(wish, drop).await });
+    let dropped = to_its_end(async move { control.rebuild(wish, drop, refusal).await });
     dropped.await.map_err(|no| no.problem(command_id))??;
     Ok(dto::RebuildAnswer { command_id, projections: names })
 }
@@ -86,6 +89,11 @@ pub(crate) fn named(name: &str) -> Result<Vec<Registered>, Problem> {
         return Err(Problem::not_found("unknown-projection", detail));
     }
     Ok(found)
+}
+
+fn refusal(problem: &Problem) -> Option<(String, String)> {
+    let said = problem.said();
+    REFUSALS.contains(&said.code.as_str()).then(|| (said.code.clone(), said.detail.clone()))
 }
 
 fn elsewhere() -> Problem {

@@ -58,7 +58,7 @@ pub struct Audit {
     pub ended_at: Option<Timestamp>,
     /// What is being done, in words.
     pub phase: String,
-    /// How far that is, of `total`: bytes or positions, as the phase is.
+    /// How far that is, of `total`: bytes of the log, positions, or rows in the lake, as the phase is.
     pub done: u64,
     /// How much there is to do; 0 while that is not known.
     pub total: u64,

@@ -4,6 +4,14 @@ use crate::desk::Desk;
 use crate::desk::lacking::{damaged, settled};
 use stele_api::client::{ClientError, RowsQuery, new_key};
 use stele_api::dto::{Outcome, ParkedState};
+use stele_domain::codec;
+use stele_domain::event::{Event, Meta};
+use stele_domain::ids::{Actor, CorrelationId, EventId, derived};
+use stele_domain::operations::event::Event as Operations;
+use stele_domain::operations::parking::STREAM;
+use stele_domain::operations::parking::event::{Event as Fact, EventParked};
+use stele_domain::port::clock::Clock as _;
+use stele_domain::port::event_log::{Expected, Position, StreamId};
 use stele_projections::models;
 
 fn refused<T: std::fmt::Debug>(outcome: Result<T, ClientError>, status: u16, code: &str) {
@@ -54,4 +62,54 @@ async fn what_tables_lack_is_listed_and_decided_on() {
     settled(&desk).await;
     let rows = desk.current().await.rows("parkings", &RowsQuery::default()).await.unwrap();
     assert_eq!(rows.rows.len(), models::ALL.len());
+}
+
+/// What a build with another version of the quotes says of an event.
+async fn parked_in(desk: &Desk, version: u32, position: Position) {
+    let at = desk.clock.now();
+    let fact = Fact::EventParked(EventParked {
+        projection: "quotes".to_owned(),
+        version,
+        position,
+        event_type: "intents.QuoteReceived".to_owned(),
+        reason: "no room".to_owned(),
+        attempt: 1,
+        at,
+    });
+    let id = derived("test", &[&version.to_string(), &position.to_string()]);
+    let meta = Meta {
+        correlation_id: CorrelationId(id),
+        causation_id: None,
+        command: None,
+        actor: Actor::try_from("service:projections".to_owned()).unwrap(),
+        origin: None,
+        occurred_at: at,
+        schema: codec::SCHEMA_VERSION,
+    };
+    let record = codec::to_record(EventId(id), &Event::Operations(Operations::Parking(fact)), &meta).unwrap();
+    desk.log.append(&StreamId::new(STREAM).unwrap(), Expected::Any, vec![record]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_another_build_parked_is_not_listed_and_hides_nothing_and_a_wish_is_for_all() {
+    let desk = Desk::ready().await;
+    let at = damaged(&desk).await;
+    settled(&desk).await;
+    let ours = models::ALL.iter().find(|projection| projection.name == "quotes").unwrap().version;
+    for position in [at, Position(1)] {
+        parked_in(&desk, ours + 1, position).await;
+    }
+    let listed = desk.client.parked("quotes").await.unwrap().parked;
+    let listed: Vec<_> = listed.iter().map(|one| (one.version, one.position, one.state)).collect();
+    assert_eq!(listed, [(ours, at.0, ParkedState::Parked)]);
+    refused(desk.client.parked_event("quotes", 1).await, 404, "not-parked");
+
+    let skip = async |position: u64| desk.client.skip_parked(new_key(), ("quotes", position), "a test").await;
+    assert_eq!(skip(at.0).await.unwrap().answer.outcome, Outcome::Recorded);
+    assert_eq!(skip(at.0).await.unwrap().answer.outcome, Outcome::AlreadySo);
+    let detail = desk.client.parked_event("quotes", at.0).await.unwrap();
+    assert_eq!((detail.parked.version, detail.parked.state), (ours, ParkedState::Skipped));
+    assert_eq!(detail.steps.len(), 2, "of this version: {:?}", detail.steps);
+    assert_eq!(skip(1).await.unwrap().answer.outcome, Outcome::Recorded, "what only the other one lacks");
+    assert_eq!(skip(1).await.unwrap().answer.outcome, Outcome::AlreadySo);
 }

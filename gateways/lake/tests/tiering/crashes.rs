@@ -13,7 +13,7 @@ use stele_domain::port::PortFuture;
 use stele_domain::port::blob_store::ChangingBlobs;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{Row, StoreError};
-use stele_domain::port::tiering::{Histories, KeptDigest, Partition};
+use stele_domain::port::tiering::{Histories, KeptDigest, Look, Partition};
 use stele_projections::tier::Outcome;
 
 const LEFT: [(u64, Outcome); 3] = [(0, Outcome::Left), (1, Outcome::Left), (2, Outcome::Stays)];
@@ -109,8 +109,9 @@ impl Histories for DyingHistories {
         from: Position,
         to: Position,
         rows: u64,
+        look: &'a mut Look<'a>,
     ) -> PortFuture<'a, Result<(), StoreError>> {
-        self.inner.finish_restore(table, from, to, rows)
+        self.inner.finish_restore(table, from, to, rows, look)
     }
 }
 

@@ -2,9 +2,12 @@
 
 use crate::desk::{Desk, MILLION, quotes};
 use crate::support::memory;
+use std::sync::Arc;
+use stele_domain::port::PortFuture;
 use stele_domain::port::blob_store::BlobName;
 use stele_domain::port::event_log::Position;
-use stele_domain::port::tiering::{Histories as _, HistoryLake as _};
+use stele_domain::port::read_store::{Cell, Row, StoreError};
+use stele_domain::port::tiering::{Histories, HistoryLake as _, KeptDigest, Look, Partition};
 use stele_lake::history::HistoryTables;
 use stele_projections::tier::{Outcome, ShelfOf, TierError};
 
@@ -92,8 +95,89 @@ async fn a_restore_that_was_cut_short_begins_anew_and_what_was_half_there_is_see
     let some = desk.rows["quotes"][17..20].to_vec();
     desk.store.restore_rows("quotes", some).await.unwrap();
     assert_eq!(desk.live("quotes").await, (desk.rows["quotes"][26..].to_vec(), 26));
-    let short = desk.store.finish_restore("quotes", Position(2 * MILLION), Position(3 * MILLION), 9).await;
+    let (from, to) = (Position(2 * MILLION), Position(3 * MILLION));
+    let mut seen = vec![];
+    let mut look = |row: Option<&Row>| {
+        seen.extend(row.cloned());
+        Ok(())
+    };
+    let short = desk.store.finish_restore("quotes", from, to, 9, &mut look).await;
     assert!(short.unwrap_err().to_string().contains("3 rows came back"));
+    assert!(seen == desk.rows["quotes"][17..20], "as they stand, by key");
+    desk.tierer().restore("quotes", Position(0), HOUR_MS, |_| ()).await.unwrap();
+    assert_eq!(desk.live("quotes").await.1, 0);
+    desk.is_whole("quotes").await;
+}
+
+/// Histories that write one row down as another one.
+struct Garbling(Arc<dyn Histories>);
+
+/// Its position, in the second partition.
+const GARBLED: u64 = MILLION + 3;
+
+impl Histories for Garbling {
+    fn partitions(&self, older_than_s: Option<u64>) -> PortFuture<'_, Result<Vec<Partition>, StoreError>> {
+        self.0.partitions(older_than_s)
+    }
+
+    fn drop_partition<'a>(
+        &'a self,
+        partition: &'a Partition,
+        kept: &'a [KeptDigest],
+    ) -> PortFuture<'a, Result<bool, StoreError>> {
+        self.0.drop_partition(partition, kept)
+    }
+
+    fn begin_restore<'a>(
+        &'a self,
+        table: &'a str,
+        from: Position,
+        to: Position,
+    ) -> PortFuture<'a, Result<(), StoreError>> {
+        self.0.begin_restore(table, from, to)
+    }
+
+    fn restore_rows<'a>(
+        &'a self,
+        table: &'a str,
+        mut rows: Vec<Row>,
+    ) -> PortFuture<'a, Result<(), StoreError>> {
+        for row in rows.iter_mut().filter(|row| row.0[0] == Cell::Int(GARBLED as i64)) {
+            for cell in row.0.iter_mut().filter(|cell| matches!(cell, Cell::Text(_))) {
+                *cell = Cell::text("garbled");
+            }
+        }
+        self.0.restore_rows(table, rows)
+    }
+
+    fn finish_restore<'a>(
+        &'a self,
+        table: &'a str,
+        from: Position,
+        to: Position,
+        rows: u64,
+        look: &'a mut Look<'a>,
+    ) -> PortFuture<'a, Result<(), StoreError>> {
+        self.0.finish_restore(table, from, to, rows, look)
+    }
+}
+
+/// The files are whole, and so many rows came: only what they come to tells.
+#[tokio::test]
+async fn rows_that_stand_in_the_tables_otherwise_than_they_were_kept_are_never_shown_and_don_t_stay() {
+    let desk = gone().await;
+    let garbling = Arc::new(Garbling(desk.store.clone()));
+    let tierer = desk.over(desk.blobs.clone(), desk.facts(), garbling);
+    let refused = tierer.restore("quotes", Position(0), HOUR_MS, |_| ()).await.unwrap_err();
+    assert!(matches!(refused, TierError::Differs(_)), "{refused}");
+    assert!(refused.to_string().contains("quotes from 1000000 to 2000000, in the tables"), "{refused}");
+    // The newest one is back; of the other one nobody sees a row, and none is left where they were written.
+    assert_eq!(desk.live("quotes").await, (desk.rows["quotes"][17..].to_vec(), 17));
+    desk.is_whole("quotes").await;
+    let mut connection = desk.database.connect("stele_owner").await;
+    let left = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM read_model.quotes_restoring");
+    assert_eq!(left.fetch_one(&mut connection).await.unwrap(), 0);
+    assert_eq!(desk.facts_of("operations.PartitionRestored").await, 1);
     desk.tierer().restore("quotes", Position(0), HOUR_MS, |_| ()).await.unwrap();
     assert_eq!(desk.live("quotes").await.1, 0);
     desk.is_whole("quotes").await;

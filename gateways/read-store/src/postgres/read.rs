@@ -1,17 +1,18 @@
 //! Rows for the runner, and rows for people.
 
-use super::PostgresStore;
-use super::error::Failure;
+use super::error::{Failure, Trouble};
 use super::statements::{Shape, TableSql};
 use super::values::{Parameters, fits};
 use super::write::{by_table, key_arrays, read_loaded, read_row};
+use super::{PostgresStore, Sql};
 use sqlx::Row as _;
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
     Answer, Cell, Column, Cursor, Key, PAGE_ROWS_MAX, POSITION_COLUMN, Page, Row, RowKey, ScanQuery,
     StoreError, Table,
 };
+use tokio::time::timeout;
 
 /// Most keys that one statement asks for.
 const STATEMENT_KEYS_MAX: usize = 2_000;
@@ -63,26 +64,50 @@ impl PostgresStore {
     /// A page of rows, and how current it is.
     pub(super) async fn page(&self, table: &str, query: &ScanQuery) -> Result<Answer<Page>, StoreError> {
         let sql = self.table(table)?;
+        let (question, parameters) = self.question(sql, sql.table.name, query)?;
+        self.ready().await?;
+        let failed = |failure: Failure| failure.into_store(table);
+        let found = self.readers.ask(question, parameters).await.map_err(failed)?;
+        paged(&found, sql, query).map_err(failed)
+    }
+
+    /// A page of a table with the same columns whose name is made of this one's, inside of a transaction.
+    pub(super) async fn page_within(
+        &self,
+        connection: &mut PgConnection,
+        (sql, name): (&TableSql, &str),
+        query: &ScanQuery,
+    ) -> Result<Page, StoreError> {
+        let (question, parameters) = self.question(sql, name, query)?;
+        let failed = |failure: Failure| failure.into_store(sql.table.name);
+        let patience = self.writers.patience();
+        let asked = sqlx::query_with(question.safe(), parameters).fetch_all(connection);
+        let found =
+            timeout(patience, asked).await.map_err(|_| StoreError::from(Trouble::Silent(patience)))?;
+        let found = found.map_err(|error| failed(error.into()))?;
+        Ok(paged(&found, sql, query).map_err(failed)?.value)
+    }
+
+    /// What asks for a page, of the table or of one with the same columns.
+    fn question(
+        &self,
+        sql: &TableSql,
+        name: &str,
+        query: &ScanQuery,
+    ) -> Result<(Sql, PgArguments), StoreError> {
         let filters = filters(&sql.table, query)?;
         let cursor = query.after.as_ref().map(|cursor| places(sql, query, cursor)).transpose()?;
-        self.ready().await?;
-        let limit = query.limit.clamp(1, PAGE_ROWS_MAX);
         let shapes: Vec<_> = filters.iter().map(|(column, cell)| (*column, **cell == Cell::Null)).collect();
         let shape = Shape { filters: &shapes, order: query.order, resumed: cursor.is_some() };
-        let failed = |failure: Failure| failure.into_store(table);
         let mut cells: Vec<(Column, &Cell)> = vec![];
         cells.extend(
             filters.iter().filter(|(_, cell)| **cell != Cell::Null).map(|(column, cell)| (**column, *cell)),
         );
         cells.extend(sql.places(query.order).iter().copied().zip(cursor.iter().flatten()));
         // One more than asked for, to know whether there is another page.
-        let parameters = self.parameters(&sql.table, &cells, Some(limit + 1)).map_err(failed)?;
-        let found = self.readers.ask(sql.scan(&shape), parameters).await.map_err(failed)?;
-        let Answer { value: mut rows, as_of, cut_rows } = answer(&found, sql).map_err(failed)?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let next = rows.last().filter(|_| more).map(|row| Cursor::of(&sql.table, row));
-        Ok(Answer { value: Page { rows, next }, as_of, cut_rows })
+        let parameters = self.parameters(&sql.table, &cells, Some(rows_of(query) + 1));
+        let parameters = parameters.map_err(|failure| failure.into_store(sql.table.name))?;
+        Ok((sql.scan_of(name, &shape), parameters))
     }
 
     /// The parameters of a question: whose checkpoints, which table, the values, the limit.
@@ -137,6 +162,20 @@ fn places(sql: &TableSql, query: &ScanQuery, cursor: &Cursor) -> Result<Vec<Cell
         in_key.map_or(Some(Cell::Int(cursor.position)), |at| cursor.key.0.get(at).cloned()).ok_or_else(bad)
     };
     sql.places(query.order).iter().map(place).collect()
+}
+
+/// How many rows a page has at most.
+fn rows_of(query: &ScanQuery) -> usize {
+    query.limit.clamp(1, PAGE_ROWS_MAX)
+}
+
+/// What a question for a page brought.
+fn paged(found: &[PgRow], sql: &TableSql, query: &ScanQuery) -> Result<Answer<Page>, Failure> {
+    let Answer { value: mut rows, as_of, cut_rows } = answer(found, sql)?;
+    let more = rows.len() > rows_of(query);
+    rows.truncate(rows_of(query));
+    let next = rows.last().filter(|_| more).map(|row| Cursor::of(&sql.table, row));
+    Ok(Answer { value: Page { rows, next }, as_of, cut_rows })
 }
 
 /// What a question brought: rows beside how current they are. An answer without rows is one row of nothing.

@@ -115,6 +115,11 @@ impl TableSql {
 
     /// A page: owners, table, the filters' values, the cursor's places, the limit. Answers like `get`.
     pub fn scan(&self, shape: &Shape<'_>) -> Sql {
+        self.scan_of(self.table.name, shape)
+    }
+
+    /// The same of a table with the same columns whose name is made of this one's.
+    pub fn scan_of(&self, name: &str, shape: &Shape<'_>) -> Sql {
         let (Order::Key(direction) | Order::Position(direction)) = shape.order;
         let (word, beyond) = match direction {
             Direction::Forward => ("ASC", ">"),
@@ -145,12 +150,11 @@ impl TableSql {
         let order = |of: &str| list(places, |c| format!("{of}.{:?} {word}", c.name));
         Sql::from(format!(
             "SELECT c.as_of, c.cut_rows, {wire} FROM ({as_of}) AS c LEFT JOIN \
-             (SELECT * FROM {schema}.{table:?} AS t WHERE {conditions} ORDER BY {inner} LIMIT ${limit}::bigint) \
+             (SELECT * FROM {schema}.{name:?} AS t WHERE {conditions} ORDER BY {inner} LIMIT ${limit}::bigint) \
              AS r ON true ORDER BY {outer}",
             wire = self.wire,
             as_of = self.side.of(AS_OF).text(),
             schema = self.side.schema(),
-            table = self.table.name,
             inner = order("t"),
             outer = order("r"),
         ))

@@ -1,18 +1,20 @@
 //! Partitions that leave for the lake and come back: what they are, how old, and the owner's functions that take them away
-//! and let them in. That the rows are in the lake is not known here; that nothing else leaves than what was compared, is.
+//! and let them in. That the rows are in the lake is not known here; that nothing else leaves or comes back than what was
+//! compared, is.
 
 use super::copy;
 use super::error::{Failure, Trouble};
 use super::side::Side;
+use super::statements::TableSql;
 use super::values::Parameters;
 use super::{PostgresStore, Sql};
 use sqlx::Row as _;
-use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use std::collections::BTreeMap;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::Position;
-use stele_domain::port::read_store::{Checkpoint, Row, StoreError};
-use stele_domain::port::tiering::{Histories, KeptDigest, Partition};
+use stele_domain::port::read_store::{Checkpoint, PAGE_ROWS_MAX, Row, ScanQuery, StoreError};
+use stele_domain::port::tiering::{Histories, KeptDigest, Look, Partition};
 use stele_domain::time::Timestamp;
 use tokio::time::timeout;
 
@@ -109,7 +111,7 @@ impl PostgresStore {
         for row in rows {
             sql.table.admits(row)?;
         }
-        let into = sql.copy_into(&format!("{}_restoring", sql.table.name));
+        let into = sql.copy_into(&restoring(sql.table.name));
         let mut lease = self.writers.lease().await?;
         let patience = self.writers.patience();
         let copied = timeout(patience, copy::into(&mut lease, &into, &sql.table, rows)).await;
@@ -119,13 +121,80 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn restored(&self, table: &str, from: Position, to: Position, rows: u64) -> Result<(), StoreError> {
-        let table = self.table(table)?.table.name;
+    async fn restored(
+        &self,
+        table: &str,
+        (from, to): (Position, Position),
+        rows: u64,
+        look: &mut Look<'_>,
+    ) -> Result<(), StoreError> {
+        let sql = self.table(table)?;
+        self.is_live()?;
         self.ready().await?;
-        let parameters = span(table, from, to, Some(rows))?;
-        self.told(FINISH, parameters, table).await?;
-        self.rooms.forget();
+        let finish = span(sql.table.name, from, to, Some(rows))?;
+        let mut lease = self.begun().await?;
+        let shown = self.shown(&mut lease, sql, finish, look).await;
+        match shown {
+            Ok(()) => {
+                self.writers.give_back(lease);
+                self.rooms.forget();
+                Ok(())
+            }
+            Err(error @ StoreError::Damaged(_)) => {
+                if sqlx::raw_sql("ROLLBACK").execute(&mut *lease).await.is_ok() {
+                    self.writers.give_back(lease);
+                } else {
+                    drop(lease);
+                }
+                // Its rows go at once. Where that fails nobody sees them, and the next attempt throws them away.
+                let _ = self.restore_begun(table, from, to).await;
+                Err(error)
+            }
+            // The connection is closed, and the transaction ends with it.
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads what came back where it stands, and shows it when nothing is said against it, in one transaction: what was read
+    /// can't be replaced meanwhile, and a row that is added makes their number another one.
+    async fn shown(
+        &self,
+        connection: &mut PgConnection,
+        sql: &TableSql,
+        finish: PgArguments,
+        look: &mut Look<'_>,
+    ) -> Result<(), StoreError> {
+        let name = sql.table.name;
+        let there = restoring(name);
+        let mut query = ScanQuery::by_key(PAGE_ROWS_MAX);
+        loop {
+            let page = self.page_within(connection, (sql, there.as_str()), &query).await?;
+            for row in &page.rows {
+                look(Some(row)).map_err(StoreError::Damaged)?;
+            }
+            if page.next.is_none() {
+                break;
+            }
+            query.after = page.next;
+        }
+        look(None).map_err(StoreError::Damaged)?;
+        let patience = self.writers.patience();
+        let silent = |_| StoreError::from(Trouble::Silent(patience));
+        let finished = sqlx::query_with(Sql::from(FINISH).safe(), finish).fetch_all(&mut *connection);
+        let finished = timeout(patience, finished).await.map_err(silent)?;
+        finished.map_err(|error| said_no(error.into(), name))?;
+        let committed = sqlx::raw_sql("COMMIT").execute(&mut *connection);
+        let committed = timeout(patience, committed).await.map_err(silent)?;
+        committed.map_err(|error| Failure::from(error).into_store(name))?;
         Ok(())
+    }
+
+    /// Refuses where these are the tables of a rebuild.
+    fn is_live(&self) -> Result<(), StoreError> {
+        if self.side == Side::Live {
+            return Ok(());
+        }
+        Err(StoreError::Invalid("partitions of next tables stay where they are".to_owned()))
     }
 
     /// Asks one of the functions.
@@ -135,23 +204,29 @@ impl PostgresStore {
         parameters: PgArguments,
         table: &str,
     ) -> Result<Vec<PgRow>, StoreError> {
-        if self.side != Side::Live {
-            return Err(StoreError::Invalid("partitions of next tables stay where they are".to_owned()));
-        }
+        self.is_live()?;
         let answer = self.writers.ask(Sql::from(call), parameters).await;
-        answer.map_err(|failure| {
-            if let Failure::Trouble(Trouble::Failed(error)) = &failure
-                && let Some(words) = error.as_database_error()
-            {
-                match words.code().as_deref() {
-                    Some(said::NOT_NOW) => return StoreError::Invalid(words.message().to_owned()),
-                    Some(said::DIFFERS) => return StoreError::Damaged(words.message().to_owned()),
-                    Some(_) | None => {}
-                }
-            }
-            failure.into_store(table)
-        })
+        answer.map_err(|failure| said_no(failure, table))
     }
+}
+
+/// What one of the functions said.
+fn said_no(failure: Failure, table: &str) -> StoreError {
+    if let Failure::Trouble(Trouble::Failed(error)) = &failure
+        && let Some(words) = error.as_database_error()
+    {
+        match words.code().as_deref() {
+            Some(said::NOT_NOW) => return StoreError::Invalid(words.message().to_owned()),
+            Some(said::DIFFERS) => return StoreError::Damaged(words.message().to_owned()),
+            Some(_) | None => {}
+        }
+    }
+    failure.into_store(table)
+}
+
+/// The table that rows of a partition come back into.
+fn restoring(table: &str) -> String {
+    format!("{table}_restoring")
 }
 
 fn number(position: Position) -> Result<i64, StoreError> {
@@ -202,7 +277,8 @@ impl Histories for PostgresStore {
         from: Position,
         to: Position,
         rows: u64,
+        look: &'a mut Look<'a>,
     ) -> PortFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.restored(table, from, to, rows))
+        Box::pin(self.restored(table, (from, to), rows, look))
     }
 }

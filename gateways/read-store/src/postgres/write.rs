@@ -178,7 +178,7 @@ impl PostgresStore {
     }
 
     /// A connection inside of a transaction. A connection that died since it was used last is replaced.
-    async fn begun(&self) -> Result<Lease, StoreError> {
+    pub(super) async fn begun(&self) -> Result<Lease, StoreError> {
         loop {
             let mut lease = self.writers.lease().await?;
             let begun = timeout(self.writers.patience(), sqlx::raw_sql("BEGIN").execute(&mut *lease)).await;

@@ -8,7 +8,11 @@ use stele_domain::port::read_store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// Another process, or another part of this one, has it open.
-    #[error("the runs in {} are in use: end the process that has them open, or name another directory", .0.display())]
+    #[error(
+        "the runs in {} are in use: whoever still reads them here leaves soon; another process that has them open is to be \
+         ended, or another directory named",
+        .0.display()
+    )]
     InUse(PathBuf),
     /// It holds the runs of other tables, or was written by another build.
     #[error("the runs in {} are of other tables or of another format ({why}): they can be removed, for they follow from the log", directory.display())]

@@ -6,6 +6,7 @@ use super::walk::{Moment, Walk};
 use super::write::STATES;
 use super::{RunStore, Runs, States, aside, keys};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{Direction, Position};
 use stele_domain::port::read_store::{Batch, Schema, StoreError};
@@ -110,6 +111,10 @@ impl StateStore for RunStore {
             };
             aside(&self.0, kept).await
         })
+    }
+
+    fn is_writable(&self) -> bool {
+        !self.0.shut.load(Ordering::Relaxed)
     }
 
     fn forget(&self, positions: Vec<Position>) -> PortFuture<'_, Result<(), StoreError>> {

@@ -1,6 +1,6 @@
 //! Whose runs they are, and what is refused.
 
-use crate::fixture::{SCHEMAS, THINGS, batch, thing};
+use crate::fixture::{SCHEMAS, THINGS, batch, key, thing};
 use crate::support::open;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
@@ -52,6 +52,29 @@ fn a_directory_is_opened_once() {
     drop(open(directory.path(), Histories::Keep, States::Newest));
 }
 
+/// Whoever made new ones in their place would write among the files of those that are still open.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_that_somebody_still_reads_are_not_removed() {
+    let directory = TempDir::new().unwrap();
+    let runs = open(directory.path(), Histories::Keep, States::Every);
+    let first = batch("first", 0, 1, vec![thing("a", 1, None)]);
+    runs.apply_all(vec![first, batch("second", 0, 1, vec![])]).await.unwrap();
+    assert!(runs.is_writable());
+    let fork = runs.fork(Position(1), Histories::Keep).await.unwrap();
+    let refused = || {
+        let error = RunStore::remove(directory.path()).unwrap_err();
+        assert!(matches!(error, RunError::InUse(_)) && !error.is_mended_by_removal(), "{error:?}");
+    };
+    refused();
+    drop(runs);
+    refused();
+    assert!(fork.load(&[key(THINGS.name, "a")]).await.unwrap()[0].is_some(), "nothing is gone");
+    drop(fork);
+    RunStore::remove(directory.path()).unwrap();
+    let anew = open(directory.path(), Histories::Keep, States::Every);
+    assert_eq!(anew.checkpoint("first").await.unwrap(), Checkpoint::NOTHING);
+}
+
 #[test]
 fn a_key_that_can_not_be_ordered_is_refused_with_its_column() {
     const RATED: Table = Table { key: &["rate"], ..THINGS };
@@ -75,7 +98,7 @@ async fn a_name_longer_than_a_run_can_hold_is_refused_and_changes_nothing() {
     let Change::Put { table, row: Row(mut cells) } = thing(&long, 1, None) else { panic!() };
     cells[2] = Cell::text(&"z".repeat(100_000));
     runs.apply(batch("first", 0, 1, vec![Change::Put { table, row: Row(cells) }])).await.unwrap();
-    let name = crate::fixture::key(THINGS.name, &long);
+    let name = key(THINGS.name, &long);
     assert!(runs.load(&[name]).await.unwrap()[0].is_some());
 }
 

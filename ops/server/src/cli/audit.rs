@@ -1,5 +1,5 @@
-//! The audit: the running desk does it as a job of its own, or this process does where no desk runs; and checking the
-//! report that somebody hands over.
+//! The audit: the running desk does it as a job of its own, or this process does where no desk runs; looking at one that a desk
+//! does or did; and checking the report that somebody hands over.
 
 use super::args::{AuditArgs, AuditCommand};
 use super::desk::{ask, wish};
@@ -36,36 +36,51 @@ const AGAIN: Duration = Duration::from_secs(1);
 const KEY_FILE: &str = "key.pub";
 
 pub(super) fn run(args: &AuditArgs, config: &Config, json: bool) -> Outcome {
-    if let Some(AuditCommand::Check { report, key }) = &args.command {
-        return checked(report, key.as_deref(), config, json);
+    match &args.command {
+        Some(AuditCommand::Check { report, key }) => checked(report, key.as_deref(), config, json),
+        Some(AuditCommand::Show { id, report }) => {
+            free(report.as_deref())?;
+            let text = ask(config, |client| by_id(client, *id, json))?;
+            told(&text, report.as_deref(), config, json)
+        }
+        None => {
+            crate::audit::projections(args.projection.as_deref())?;
+            free(args.report.as_deref())?;
+            let text = match ask(config, |client| by_desk(client, args, config, json))? {
+                Some(text) => text,
+                None => by_files(args, config, json)?,
+            };
+            told(&text, args.report.as_deref(), config, json)
+        }
     }
-    crate::audit::projections(args.projection.as_deref())?;
-    if let Some(path) = args.report.as_deref().filter(|path| path.exists()) {
+}
+
+/// Whether there is a place for the report. An audit takes long: that there is none is said before it begins.
+fn free(path: Option<&Path>) -> Outcome {
+    let Some(path) = path else { return Ok(()) };
+    if path.exists() {
         return Err(Failure::new(Code::Conflict, format!("{} is there already", path.display()))
             .advise("name another file: a report is never overwritten"));
     }
-    // An audit takes long: that its report can't be written is said before it begins.
-    if let Some(path) = &args.report {
-        writable(path)?;
-    }
-    let text = match ask(config, |client| by_desk(client, args, config, json))? {
-        Some(text) => text,
-        None => by_files(args, config, json)?,
-    };
-    if let Some(path) = &args.report {
-        written(path, &text)?;
+    writable(path)
+}
+
+/// Says what a report says, puts it where it was asked for, and ends as it does.
+fn told(text: &str, path: Option<&Path>, config: &Config, json: bool) -> Outcome {
+    if let Some(path) = path {
+        written(path, text)?;
     }
     // What came over a wire is believed as a report of this log only when its key has signed it.
     let beside = config.log_dir().join(KEY_FILE);
     let report = if config.has_the_log() && beside.is_file() {
-        check::checked(&text, &verifier(&beside)?)?
+        check::checked(text, &verifier(&beside)?)?
     } else {
         eprintln!(
             "the signature was not checked here: stele audit check REPORT --key FILE, with the log's public key"
         );
-        unchecked(&text)?
+        unchecked(text)?
     };
-    let said = if json { raw(&text) } else { say(&render::report(&report, args.report.as_deref())) };
+    let said = if json { raw(text) } else { say(&render::report(&report, path)) };
     said.and_then(|()| ended(&report))
 }
 
@@ -89,15 +104,29 @@ async fn by_desk(
         }
         told => told?.answer,
     };
+    followed(&client, begun, json).await.map(Some)
+}
+
+/// What the running desk found, or finds, in an audit that was begun before.
+async fn by_id(client: Client, id: Option<Uuid>, json: bool) -> Result<String, Failure> {
+    let audit = match id {
+        Some(id) => client.audit(id).await?,
+        // Newest first, and there is one at a time.
+        None => client.audits().await?.audits.into_iter().next().ok_or_else(|| {
+            Failure::new(Code::Error, "the desk remembers no audit").advise("to begin one: stele audit")
+        })?,
+    };
+    followed(&client, audit, json).await
+}
+
+/// Looks at an audit of the desk until it has ended, and takes its report.
+async fn followed(client: &Client, audit: Audit, json: bool) -> Result<String, Failure> {
+    let id = audit.id;
     let progress = Progress::of_what("auditing", json);
-    let mut audit: Audit = begun;
-    while audit.state == AuditState::Running {
-        tokio::time::sleep(LOOK).await;
-        let looked = patiently(PATIENCE, AGAIN, async || client.audit(id).await).await;
-        audit = looked.map_err(|error| unwatched(error, id))?;
-        shown(&progress, &audit.phase, audit.done, audit.total);
-    }
+    let tell = |audit: &Audit| shown(&progress, &audit.phase, audit.done, audit.total);
+    let ended = to_its_end(audit, LOOK, async || client.audit(id).await, tell).await;
     drop(progress);
+    let audit = ended.map_err(|error| unwatched(error, id))?;
     match audit.state {
         AuditState::Failed => {
             let why = audit.why.unwrap_or_default();
@@ -112,10 +141,25 @@ async fn by_desk(
                 (Err(error), Some(why)) if error.code() == Some("no-report") => {
                     Err(unkept(audit.verdict.as_deref().unwrap_or_default(), &why))
                 }
-                (report, _) => Ok(Some(report.map_err(|error| unwatched(error, id))?)),
+                (report, _) => report.map_err(|error| unwatched(error, id)),
             }
         }
     }
+}
+
+/// Looks at an audit again and again, for as long as it goes on, and tells how far it is.
+async fn to_its_end(
+    mut audit: Audit,
+    pause: Duration,
+    look: impl AsyncFn() -> Result<Audit, ClientError>,
+    tell: impl Fn(&Audit),
+) -> Result<Audit, ClientError> {
+    while audit.state == AuditState::Running {
+        tokio::time::sleep(pause).await;
+        audit = patiently(PATIENCE, AGAIN, async || look().await).await?;
+        tell(&audit);
+    }
+    Ok(audit)
 }
 
 /// Asks until there is an answer, or none for so long: what may pass by itself ends no look at an audit that goes on.
@@ -146,7 +190,7 @@ fn unwatched(error: ClientError, id: Uuid) -> Failure {
     if !transient {
         return failure;
     }
-    failure.advise(format!("a desk that runs on goes on with it: GET /v1/audits/{id} says how it stands"))
+    failure.advise(format!("a desk that runs on goes on with it; to look at it again: stele audit show {id}"))
 }
 
 /// The desk has a verdict, and not its report.
@@ -265,12 +309,13 @@ fn checked(path: &Path, key: Option<&Path>, config: &Config, json: bool) -> Outc
 
 #[cfg(test)]
 mod tests {
-    use super::{patiently, unkept, unwatched, writable};
+    use super::{FOLDING, patiently, to_its_end, unkept, unwatched, writable};
     use crate::exit::Code;
     use std::cell::RefCell;
     use std::time::Duration;
     use stele_api::client::{ClientError, new_key};
-    use stele_api::dto::Problem;
+    use stele_api::dto::{Audit, AuditState, Problem};
+    use stele_domain::time::Timestamp;
 
     const LONG: Duration = Duration::from_mins(1);
 
@@ -311,8 +356,45 @@ mod tests {
     fn whoever_stops_looking_hears_that_the_audit_may_go_on() {
         let id = new_key();
         let words = unwatched(lost(), id).to_string();
-        assert!(words.contains(&format!("/v1/audits/{id}")), "{words}");
-        assert!(!unwatched(problem(404, "unknown-audit"), id).to_string().contains("/v1/audits/"));
+        assert!(words.contains(&format!("stele audit show {id}")), "{words}");
+        assert!(!unwatched(problem(404, "unknown-audit"), id).to_string().contains("audit show"));
+    }
+
+    /// An audit that stands so.
+    fn audit(state: AuditState, done: u64) -> Audit {
+        Audit {
+            id: new_key(),
+            state,
+            verdict: None,
+            why: None,
+            projection: None,
+            position: None,
+            asked_by: "person:una".to_owned(),
+            began_at: Timestamp::from_millis(1_790_000_000_000),
+            ended_at: None,
+            phase: FOLDING.to_owned(),
+            done,
+            total: 9,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_audit_that_goes_on_is_looked_at_to_its_end_and_one_that_has_ended_never() {
+        let answers = RefCell::new(vec![audit(AuditState::Running, 4), audit(AuditState::Done, 9)]);
+        let told: RefCell<Vec<u64>> = RefCell::default();
+        let begun = audit(AuditState::Running, 0);
+        let ended = to_its_end(
+            begun,
+            Duration::ZERO,
+            async || Ok(answers.borrow_mut().remove(0)),
+            |audit| {
+                told.borrow_mut().push(audit.done);
+            },
+        );
+        assert_eq!(ended.await.unwrap().state, AuditState::Done);
+        assert_eq!(told.into_inner(), [4, 9]);
+        let failed = to_its_end(audit(AuditState::Failed, 3), LONG, async || Err(lost()), |_| ());
+        assert_eq!(failed.await.unwrap().state, AuditState::Failed);
     }
 
     #[test]

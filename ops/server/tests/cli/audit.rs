@@ -241,6 +241,8 @@ fn whatever_is_done_to_the_rows_in_postgresql_is_named_while_the_desk_runs() {
 
     database.sql("UPDATE read_model.limits_history SET reason = 'nothing to see' WHERE version = 2");
     let report = audited("changed.json", 8);
+    world.stele(&["audit", "show", "--report", "shown.json"]).exits(8);
+    assert_eq!(report_in(&world, "shown.json"), report);
     assert_eq!(accused(&report), ["limits_history"]);
     let changed = table(&report, "limits_history");
     let row = &changed["differences"][0];
@@ -340,4 +342,31 @@ fn who_may_not_prove_may_not_audit() {
     desk.remote(&["audit"], Some(&viewer)).exits(6);
     let said = desk.remote(&["audit", "--json"], Some(&auditor)).exits(0).json();
     assert_eq!(said["report"]["asked"]["by"], "person:una");
+    desk.remote(&["audit", "show"], Some(&viewer)).exits(6);
+    assert_eq!(desk.remote(&["audit", "show", "--json"], Some(&auditor)).exits(0).json(), said);
+}
+
+#[test]
+fn an_audit_that_the_desk_did_is_shown_again_as_it_ended() {
+    let world = World::quiet();
+    world.stele(&["audit", "show"]).exits(7).complains(&["no desk answers"]);
+    let mut desk = world.serve();
+    world.stele(&["audit", "show"]).exits(1).complains(&["the desk remembers no audit"]);
+    let first = world.stele(&["audit", "--json"]).exits(0).stdout;
+    let second = world.stele(&["audit", "--json", "--projection", "account"]).exits(0).stdout;
+    assert_eq!(world.stele(&["audit", "show", "--json"]).exits(0).stdout, second, "the newest");
+
+    let answer = world.get("/v1/audits");
+    let body = &answer[answer.find('{').unwrap()..=answer.rfind('}').unwrap()];
+    let known: Value = serde_json::from_str(body).unwrap();
+    let id = known["audits"][1]["id"].as_str().unwrap();
+    let words = world.stele(&["audit", "show", id, "--report", "first.json"]).exits(0).stdout;
+    assert!(words.contains("Every row that was compared follows from the log"), "{words}");
+    assert_eq!(std::fs::read_to_string(world.path().join("first.json")).unwrap(), first);
+    world.stele(&["audit", "show", id, "--report", "first.json"]).exits(5).complains(&["is there already"]);
+
+    let nobody = "01890a5d-ac96-774b-bcce-b302099a8057";
+    world.stele(&["audit", "show", nobody]).exits(1).complains(&["unknown-audit"]);
+    world.stele(&["audit", "show", "yesterday"]).exits(2);
+    assert_eq!(desk.signalled("TERM").0, 0);
 }

@@ -145,6 +145,10 @@ fn what_differs_is_named_with_exit_code_8_and_what_is_not_there_with_2() {
         .exits(2)
         .complains(&["is in the lake as this build knows it"]);
     old.tier(&["run", "--table", "services"]).exits(2);
+    for command in ["list", "verify"] {
+        let no = ["there is no history \"typo\"", "histories are the tables whose rows never change"];
+        old.tier(&[command, "--table", "typo"]).exits(2).complains(&no);
+    }
 }
 
 /// Files of the lake's history of quotes, in order.

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
+use uuid::Uuid;
 
 #[derive(Debug, Clone, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -22,6 +23,14 @@ pub(crate) struct AuditArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum AuditCommand {
+    /// Look at an audit that the running desk does or did, to its end, and take its report
+    Show {
+        /// Which [default: the newest, which is the one under way while there is one]
+        id: Option<Uuid>,
+        /// Write the signed report to this file, which must not be there
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+    },
     /// Check a signed report with the log's public key: no log, no desk and no data directory are needed
     Check {
         /// The report, - for standard input
