@@ -48,6 +48,11 @@ pub(crate) fn snapshot_not_kept(error: &LogError) {
     tracing::warn!(event = "snapshot.not_kept", %error, transient, "state not written down");
 }
 
+/// The log lets this process write no states down, and it stops trying.
+pub(crate) fn snapshots_refused(error: &LogError) {
+    tracing::warn!(event = "snapshot.refused", %error, "no states are written down by this process: whoever starts reads more");
+}
+
 /// A state is too large to be written down.
 pub(crate) fn snapshot_too_large(stream: &StreamId, bytes: usize) {
     tracing::warn!(event = "snapshot.too_large", %stream, bytes, "state not written down");
@@ -400,6 +405,12 @@ pub(crate) fn leads(instance: &str, epoch: u64) {
 pub(crate) fn stands_by(instance: &str, holder: &str, until: Timestamp) {
     metrics::gauge!("executor_leads").set(0.0);
     tracing::info!(event = "lease.awaited", instance, holder, %until, "standby: another executor has the lease");
+}
+
+/// The lease was given back at a clean end.
+pub(crate) fn lease_given_back(instance: &str, epoch: u64) {
+    metrics::gauge!("executor_leads").set(0.0);
+    tracing::info!(event = "lease.given_back", instance, epoch, "the signing lease is given back");
 }
 
 /// Another instance has taken the lease.

@@ -2,8 +2,8 @@
 //! nowhere else. (Where a server that is none of ours has the log, in the executor's.)
 //!
 //! Whoever reads the log believes its owner already; a snapshot by anybody else would be a way to arm the desk without
-//! the right to. It decides nothing, and nothing waits for it. At its start it compares what was written down before
-//! with what the streams lead to.
+//! the right to. It decides nothing, and nothing waits for it: a log that refuses it is lived with. At its start it compares
+//! what was written down before with what the streams lead to.
 
 use crate::aggregate::Aggregate;
 use crate::envelope::Failure;
@@ -18,7 +18,7 @@ use stele_domain::ids::{AccountId, Actor, PairId};
 use stele_domain::intents::relay::Relay;
 use stele_domain::market::reference::Reference;
 use stele_domain::port::clock::Clock;
-use stele_domain::port::event_log::EventLog;
+use stele_domain::port::event_log::{EventLog, LogError};
 use stele_domain::trading::account::Account;
 use stele_domain::treasury::inventory::Inventory;
 use tokio::time::MissedTickBehavior;
@@ -65,13 +65,25 @@ impl Snapshots {
         })
     }
 
-    /// Runs until it is told to stop.
+    /// Runs until it is told to stop. A log that lets this process write no states down is asked once: what they would save
+    /// is reading, and whoever has offers out does not end for it.
     ///
     /// # Errors
     ///
     /// When the log can't go on, a stream can't be read, or a snapshot says something else than its stream: what was
     /// decided since the start rests on it, so the process ends. By then the right one is written.
     pub async fn run(self, mut stop: Stop) -> Result<(), ServiceError> {
+        match self.work(&mut stop).await {
+            Err(ServiceError::Log(error @ LogError::Denied(_))) => {
+                observe::snapshots_refused(&error);
+                stop.requested().await;
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn work(&self, stop: &mut Stop) -> Result<(), ServiceError> {
         let who = Actor::try_from(WHO.to_owned())?;
         tokio::select! {
             biased;
@@ -121,13 +133,17 @@ impl Snapshots {
     }
 }
 
-/// What can pass by is waited for; the next tick tries again.
+/// What can pass by is waited for; the next tick tries again. A state that the log does not take as it is (a server has
+/// limits of its own) is tried again when its stream has grown by as much once more.
 fn lived_with<T, R>(outcome: Result<T, Failure<R>>) -> Result<(), ServiceError> {
     match outcome {
         Ok(_) | Err(Failure::Contended(_) | Failure::Rejected(_) | Failure::IdReused(_)) => Ok(()),
+        // Said once, by whoever gives it up.
+        Err(Failure::Log(error @ LogError::Denied(_))) => Err(ServiceError::Log(error)),
         Err(Failure::Log(error)) => {
             observe::snapshot_not_kept(&error);
-            if error.is_transient() { Ok(()) } else { Err(ServiceError::Log(error)) }
+            let passes = error.is_transient() || matches!(error, LogError::Invalid(_));
+            if passes { Ok(()) } else { Err(ServiceError::Log(error)) }
         }
         Err(Failure::Codec(error)) => Err(ServiceError::Stream(error.to_string())),
         Err(Failure::Foreign { stream, position }) => {

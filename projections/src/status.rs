@@ -1,4 +1,7 @@
 //! The desk at a glance, in one call: counts, the last decision, why quotes were skipped, and what is open.
+//!
+//! Whoever has the database's password can put a row into a table that no build ever wrote. It costs what comes from that
+//! table, and nothing else.
 
 use crate::models::account::{AccountRow, ReservationRow};
 use crate::models::alerts::AlertRow;
@@ -61,6 +64,61 @@ pub struct Summary {
     pub alerts: Vec<AlertRow>,
     /// The newest parked events, at most 20.
     pub parked: Vec<ParkedRow>,
+    /// Tables with a row that is none of this build, and what is wrong with it: nothing that comes from them is here.
+    #[serde(default)]
+    pub unread: BTreeMap<String, String>,
+}
+
+/// A reader of what people look at: a row that is none of this build costs what comes from its table.
+pub struct Glance<'s> {
+    reader: Reader<'s>,
+    unread: BTreeMap<String, String>,
+}
+
+impl<'s> Glance<'s> {
+    /// A glance at a store.
+    #[must_use]
+    pub fn at(store: &'s dyn ReadStore) -> Self {
+        Self { reader: Reader::new(store), unread: BTreeMap::new() }
+    }
+
+    /// One page of rows; none of a table that can't be read.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Store`].
+    pub async fn scan<R: TableRow>(&mut self, query: &ScanQuery) -> Result<Vec<R>, ReadError> {
+        let read = self.reader.scan(query).await;
+        self.unless_odd(read)
+    }
+
+    /// Every row of a table whose size is bounded; none of one that can't be read.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Store`].
+    pub async fn every<R: TableRow>(&mut self) -> Result<Vec<R>, ReadError> {
+        let mut rows = vec![];
+        let read = self.reader.all(|row| rows.push(row)).await;
+        self.unless_odd(read.map(|()| rows))
+    }
+
+    /// The tables that could not be read, and why.
+    #[must_use]
+    pub fn unread(self) -> BTreeMap<String, String> {
+        self.unread
+    }
+
+    fn unless_odd<R>(&mut self, read: Result<Vec<R>, ReadError>) -> Result<Vec<R>, ReadError> {
+        match read {
+            Ok(rows) => Ok(rows),
+            Err(ReadError::Row(error)) => {
+                self.unread.insert(error.table.to_owned(), error.why);
+                Ok(vec![])
+            }
+            Err(error @ ReadError::Store { .. }) => Err(error),
+        }
+    }
 }
 
 /// Most parked events that are shown.
@@ -72,41 +130,36 @@ const PARKED_SHOWN_MAX: usize = 20;
 ///
 /// [`ReadError`].
 pub async fn summary(store: &dyn ReadStore) -> Result<Summary, ReadError> {
-    let mut reader = Reader::new(store);
-    let mut events = BTreeMap::new();
-    let count = |row: EventCountRow| {
-        events.insert(row.event_type, row.count);
-    };
-    reader.all(count).await?;
+    let mut glance = Glance::at(store);
+    let counted: Vec<EventCountRow> = glance.every().await?;
+    let events: BTreeMap<String, u64> = counted.into_iter().map(|row| (row.event_type, row.count)).collect();
     let mut skipped: BTreeMap<String, u64> = BTreeMap::new();
-    let skip = |row: SkipCountRow| *skipped.entry(row.reason.code().to_owned()).or_default() += row.count;
-    reader.all(skip).await?;
-    let mut results: BTreeMap<String, u64> = BTreeMap::new();
-    let ended = |row: ResultCountRow| {
-        if row.count > 0 {
-            results.insert(row.state.code().to_owned(), row.count);
-        }
-    };
-    reader.all(ended).await?;
+    let skips: Vec<SkipCountRow> = glance.every().await?;
+    for row in skips {
+        *skipped.entry(row.reason.code().to_owned()).or_default() += row.count;
+    }
+    let ended: Vec<ResultCountRow> = glance.every().await?;
+    let ended = ended.into_iter().filter(|row| row.count > 0);
+    let results = ended.map(|row| (row.state.code().to_owned(), row.count)).collect();
 
     let newest = ScanQuery::newest(1);
-    let last_decision = reader.scan(&newest).await?.pop();
-    let last_price = reader.scan(&newest).await?.pop();
-    let parked = reader.scan(&ScanQuery::newest(PARKED_SHOWN_MAX)).await?;
-    let accounts = every(&mut reader).await?;
-    let balances = every(&mut reader).await?;
-    let reservations = every(&mut reader).await?;
-    let price_sources = every(&mut reader).await?;
-    let relays = every(&mut reader).await?;
-    let filters = every(&mut reader).await?;
-    let services = every(&mut reader).await?;
-    let mut alerts: Vec<AlertRow> = every(&mut reader).await?;
+    let last_decision = glance.scan(&newest).await?.pop();
+    let last_price = glance.scan(&newest).await?.pop();
+    let parked = glance.scan(&ScanQuery::newest(PARKED_SHOWN_MAX)).await?;
+    let accounts = glance.every().await?;
+    let balances = glance.every().await?;
+    let reservations = glance.every().await?;
+    let price_sources = glance.every().await?;
+    let relays = glance.every().await?;
+    let filters = glance.every().await?;
+    let services = glance.every().await?;
+    let mut alerts: Vec<AlertRow> = glance.every().await?;
     alerts.retain(|alert| alert.raised);
 
     let count = |event_type: &str| events.get(event_type).copied().unwrap_or(0);
     Ok(Summary {
-        as_of: reader.as_of(),
-        cut_tables: reader.cut_tables(),
+        as_of: glance.reader.as_of(),
+        cut_tables: glance.reader.cut_tables(),
         quotes: count("intents.QuoteReceived"),
         decisions: count("trading.Decided"),
         commands: count("trading.ExecutionCommanded"),
@@ -125,11 +178,6 @@ pub async fn summary(store: &dyn ReadStore) -> Result<Summary, ReadError> {
         services,
         alerts,
         parked,
+        unread: glance.unread,
     })
-}
-
-async fn every<R: TableRow>(reader: &mut Reader<'_>) -> Result<Vec<R>, ReadError> {
-    let mut rows = vec![];
-    reader.all(|row| rows.push(row)).await?;
-    Ok(rows)
 }

@@ -23,6 +23,9 @@ mod comparison;
 #[path = "projections/digests.rs"]
 mod digests;
 #[cfg(test)]
+#[path = "projections/distant.rs"]
+mod distant;
+#[cfg(test)]
 #[path = "projections/faults.rs"]
 mod faults;
 #[cfg(test)]

@@ -121,7 +121,8 @@ async fn everything_is_rebuilt_under_a_desk_that_trades_and_nobody_who_reads_not
         "1",
         "it was swapped"
     );
-    ends(&stage.rebuild(&["quotes", "--despite-difference"]).await, DONE);
+    let despite = ["quotes", "--despite-difference", "--reason", "a row was changed by hand"];
+    ends(&stage.rebuild(&despite).await, DONE);
     assert_eq!(stage.sql("SELECT count(*) FROM read_model.quotes WHERE pair = 'other'"), "0");
     assert_eq!(stage.sql("SELECT count(*) FROM read_model_old.quotes WHERE pair = 'other'"), "1");
     let told = ends(&stage.rebuild(&["status", "--json"]).await, DONE).0;

@@ -409,9 +409,11 @@ def index_end(data):
 
 
 def compare_index(name, found, right):
+    """What is wrong with an index. It follows from its segment: whatever else is wrong is named before it."""
     if found != right:
         at = next((n for n, pair in enumerate(zip(found, right)) if pair[0] != pair[1]), min(len(found), len(right)))
-        raise Damage(name, at, "the index is not that of its segment")
+        return Damage(name, at, "the index is not that of its segment")
+    return None
 
 
 # The archive (§12).
@@ -562,16 +564,16 @@ class Log:
         index = self.read(index_name)
         end, begun = index_end(index or b""), (self.tree.size, len(self.tree.roots))
         if index is not None and end is None:
-            raise Damage(index_name, 0, "the file does not begin like an index")
+            self.late = self.late or Damage(index_name, 0, "the file does not begin like an index")
         segment = Segment(self.key.log, self.position, data)
         segment.recorded = self.recorded
         if end == segment.end:
-            compare_index(index_name, index, index_of(segment, self.tree, *begun))
+            self.late = self.late or compare_index(index_name, index, index_of(segment, self.tree, *begun))
             end = None
         while self.commit(segment, last):
             self.compare_signed()
             if end == segment.end:
-                compare_index(index_name, index, index_of(segment, self.tree, *begun))
+                self.late = self.late or compare_index(index_name, index, index_of(segment, self.tree, *begun))
                 end = None
         if end is not None:
             self.late = self.late or Damage(index_name, 0, "the index covers more than there is")

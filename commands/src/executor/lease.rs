@@ -1,4 +1,4 @@
-//! The signing lease: taken, kept, waited for.
+//! The signing lease: taken, kept, waited for, and given back at a clean end.
 //!
 //! Who stands by takes it only when it has run out; every new lease begins disarmed.
 
@@ -18,6 +18,9 @@ use stele_domain::trading::account::{Command, Event, Rejection};
 const LOOK: Duration = Duration::from_millis(500);
 /// Wait before a log that did not answer is asked again.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// Longest time that a clean end spends on giving the lease back; what is not given back runs out.
+const GIVE_BACK_MAX: Duration = Duration::from_secs(2);
 
 /// A lease that was taken.
 #[derive(Debug, Clone, Copy)]
@@ -132,6 +135,17 @@ impl Executor {
                 Ok(Lease::Lost(rejection.to_string()))
             }
             Err(failure) => survivable(Service::Executor, failure).map(|()| Lease::Held),
+        }
+    }
+
+    /// Gives the lease back, so that whoever comes next need not wait for its end: the last that is done under it. While a
+    /// frame may be on its way it is kept, and runs out by itself.
+    pub(super) async fn give_lease_back(&self, who: &Actor, epoch: u64) {
+        let Some(_closed) = self.fence.close().await else { return };
+        let command = Command::ReturnLease { epoch, at: self.clock.now() };
+        let given = self.account.handle(own(who, self.clock.now(), command));
+        if let Ok(Ok(_)) = tokio::time::timeout(GIVE_BACK_MAX, given).await {
+            observe::lease_given_back(&self.options.instance, epoch);
         }
     }
 }

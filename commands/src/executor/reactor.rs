@@ -127,7 +127,10 @@ impl Executor {
         stop: &mut Stop,
     ) -> Result<Option<String>, ServiceError> {
         let mut view = self.view(lead)?;
-        let Some(from) = self.begin(who, &mut view, stop).await? else { return Ok(None) };
+        let Some(from) = self.begin(who, &mut view, stop).await? else {
+            self.give_lease_back(who, lead.epoch).await;
+            return Ok(None);
+        };
         let sender = Sender::new(self, who.clone(), lead.epoch);
         let mut follow = self.log.follow(from, all_that_matters());
         let mut chores = tokio::time::interval(HOUSEKEEPING);
@@ -138,6 +141,9 @@ impl Executor {
                 biased;
                 () = stop.requested() => {
                     self.wind_up(who, &mut view, &sender).await;
+                    if sender.in_flight() == 0 {
+                        self.give_lease_back(who, lead.epoch).await;
+                    }
                     return Ok(None);
                 }
                 _ = chores.tick() => {

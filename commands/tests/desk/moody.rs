@@ -26,9 +26,15 @@ pub struct Moody {
     /// The category of streams whose facts it does not keep now, and how often some were offered.
     shut: Mutex<Option<&'static str>>,
     shut_out: AtomicU64,
+    /// Why it refuses facts of a category now, and how often some were offered.
+    forbidden: Mutex<Option<Forbidden>>,
+    forbidden_asked: AtomicU64,
     /// What it answers to every append and every reading of a stream, while it is broken.
     broken: Mutex<Option<fn() -> LogError>>,
 }
+
+/// A category, and what is said to whoever offers a fact of it.
+type Forbidden = (&'static str, fn() -> LogError);
 
 fn no_answer() -> LogError {
     LogError::Unreachable("the answer was lost".into())
@@ -49,6 +55,8 @@ impl Moody {
             lost_read: AtomicU64::new(0),
             shut: Mutex::new(None),
             shut_out: AtomicU64::new(0),
+            forbidden: Mutex::new(None),
+            forbidden_asked: AtomicU64::new(0),
             broken: Mutex::new(None),
         }
     }
@@ -135,6 +143,23 @@ impl Moody {
         shut
     }
 
+    /// Refuses facts of this category from now on, in these words; every question is answered.
+    pub fn forbid(&self, category: &'static str, why: fn() -> LogError) {
+        *self.forbidden.lock().unwrap() = Some((category, why));
+    }
+
+    /// How often facts of the forbidden category were offered.
+    pub fn forbidden_asked(&self) -> u64 {
+        self.forbidden_asked.load(Ordering::SeqCst)
+    }
+
+    fn forbids(&self, stream: &StreamId) -> Option<LogError> {
+        let forbidden = *self.forbidden.lock().unwrap();
+        let (_, why) = forbidden.filter(|(category, _)| *category == stream.category())?;
+        self.forbidden_asked.fetch_add(1, Ordering::SeqCst);
+        Some(why())
+    }
+
     fn is_away(&self) -> bool {
         let away = self.away.load(Ordering::SeqCst);
         self.in_vain.fetch_add(u64::from(away), Ordering::SeqCst);
@@ -150,6 +175,9 @@ impl EventLog for Moody {
         records: Vec<NewRecord>,
     ) -> PortFuture<'a, Result<Appended, LogError>> {
         if let Some(error) = self.broken() {
+            return Box::pin(async { Err(error) });
+        }
+        if let Some(error) = self.forbids(stream) {
             return Box::pin(async { Err(error) });
         }
         if self.full.load(Ordering::SeqCst) {

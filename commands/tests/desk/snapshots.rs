@@ -17,7 +17,7 @@ use stele_domain::ids::EventId;
 use stele_domain::intents;
 use stele_domain::port::clock::Clock as _;
 use stele_domain::port::event_log::{
-    Direction, Expected, Filter, NewRecord, Position, Record, Revision, StreamId,
+    Direction, Expected, Filter, LogError, NewRecord, Position, Record, Revision, StreamId,
 };
 use stele_domain::time::Timestamp;
 use stele_domain::trading;
@@ -276,6 +276,53 @@ async fn the_keeper_writes_down_the_streams_that_have_grown_enough_and_no_others
     let page =
         desk.log.read_all(Position::START, &Filter::categories(&[streams::SNAPSHOT]), 10).await.unwrap();
     assert_eq!(page.records.len(), 1);
+}
+
+/// Grows two streams by enough for a snapshot each, in a log that refuses snapshots with this, and runs the keeper until it
+/// has offered so many of them or has ended.
+async fn refused(why: fn() -> LogError, offers: u64) -> (Arc<Moody>, Result<(), ServiceError>) {
+    let (log, desk) = moody();
+    let renewed = trading::account::event::LeaseRenewed { epoch: 1, until: start() };
+    let connected = intents::relay::event::RelayConnected { at: start() };
+    for _ in 0..SNAPSHOT_EVERY {
+        let event = trading::account::Event::LeaseRenewed(renewed.clone());
+        desk.append(Desk::account_stream(), Event::Trading(trading::event::Event::Account(event))).await;
+        let event = intents::relay::Event::RelayConnected(connected.clone());
+        desk.append(streams::relay().unwrap(), Event::Intents(intents::event::Event::Relay(event))).await;
+    }
+    log.forbid(streams::SNAPSHOT, why);
+    let (account, pair) = ("solver.near".to_owned().try_into().unwrap(), crate::desk::pair().id);
+    let keeper = Snapshots::new(&desk.log, desk.clock.clone(), &account, &pair).unwrap();
+    let (stopper, stop) = channel();
+    let running = tokio::spawn(keeper.run(stop));
+    let tried = async {
+        while log.forbidden_asked() < offers && !running.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        // Whatever it does about the last no, it has the time to.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), tried).await.unwrap();
+    assert!(!running.is_finished(), "it has ended by itself");
+    stopper.stop();
+    let ended = running.await.unwrap();
+    (log, ended)
+}
+
+#[tokio::test]
+async fn a_keeper_that_may_write_nothing_down_asks_once_and_ends_no_process() {
+    let (log, ended) = refused(|| LogError::Denied("on nobody's list".to_owned()), 1).await;
+    ended.unwrap();
+    assert_eq!(log.forbidden_asked(), 1, "the other stream's was offered, too");
+}
+
+#[tokio::test]
+async fn a_state_that_the_log_does_not_take_leaves_the_other_streams_theirs() {
+    let (log, ended) = refused(|| LogError::Invalid("more than this server takes".to_owned()), 2).await;
+    ended.unwrap();
+    assert_eq!(log.forbidden_asked(), 2);
 }
 
 #[tokio::test]

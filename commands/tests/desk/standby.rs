@@ -53,6 +53,21 @@ async fn a_standby_waits_while_the_lease_holds_and_takes_it_disarmed_when_it_has
 }
 
 #[tokio::test]
+async fn an_executor_that_ends_in_good_order_gives_its_lease_back_and_another_one_takes_it_at_once() {
+    let first = Desk::new();
+    first.execute().await.stop().await;
+    let lease = first.account.look(|state| state.lease().cloned()).await.unwrap().unwrap();
+    assert_eq!((lease.epoch, lease.until), (1, first.clock.now()));
+    // No time passes, and it may not stand by.
+    let second = beside(&first);
+    let executor = second.executor("desk-2", false);
+    let mut said = executor.standing.subscribe();
+    let running = Running::of(executor);
+    says(&mut said, epoch_two).await;
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_standby_does_not_undo_the_pause_of_the_executor_that_works() {
     let first = Desk::new();
     let running = first.execute().await;

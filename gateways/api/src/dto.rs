@@ -35,7 +35,7 @@ pub use parked::{ParkedAnswer, ParkedDetail, ParkedEvent, ParkedState, ParkedSte
 pub use problem::{FieldError, Problem};
 pub use rebuilds::{Rebuild, RebuildAnswer, RebuildPhase, RebuildsAnswer, ReplacedTables, StartRebuild};
 pub use status::{
-    Alert, AlertsAnswer, Balance, Check, Counters, FromTables, Health, Inventory, LogStatus, Price,
+    Alert, AlertsAnswer, Balance, Check, Counters, FromTables, Health, Heard, Inventory, LogStatus, Price,
     PriceSource, Projection, Projections, Reads, Ready, Relay, ServiceState, ServiceStatus, Status, Statusz,
 };
 pub use tables::{Column, DumpPage, DumpRow, ProofLine, TableInfo, TablePage, TablesAnswer};

@@ -232,7 +232,7 @@ impl From<StoreError> for Problem {
         match &error {
             StoreError::UnknownTable(name) => Self::not_found(
                 "unknown-table",
-                format!("there is no table {name:?}: GET /v1/tables lists them"),
+                format!("there is no table {name:?}: the list of tables has those that there are"),
             ),
             StoreError::BadQuery { column, why, .. } => Self::field(column, *why),
             StoreError::Unavailable(_) => Self::unavailable("tables-unavailable", with_causes(&error)),

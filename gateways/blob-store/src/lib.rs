@@ -5,10 +5,12 @@
 mod address;
 mod changes;
 mod errors;
+mod later;
 mod memory;
 mod objects;
 mod place;
 
 pub use address::{Address, InvalidAddress};
+pub use later::open_in_the_end;
 pub use memory::MemoryBlobs;
 pub use objects::{Credentials, OpenError, Options, open, open_changing};

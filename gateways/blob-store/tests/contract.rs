@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use stele_blob_store::{Address, Credentials, MemoryBlobs, OpenError, Options, open};
+use stele_blob_store::{Address, Credentials, MemoryBlobs, OpenError, Options, open, open_in_the_end};
 use stele_domain::port::blob_store::{BlobError, BlobName, BlobStore, Put};
 
 fn name(text: &str) -> BlobName {
@@ -51,6 +51,19 @@ async fn a_directory_keeps_every_rule_on_one_thread() {
         let directory = place.path().join(format!("store {}", nth.fetch_add(1, Ordering::SeqCst)));
         std::fs::create_dir(&directory).unwrap();
         open(&Address::Directory(directory), &Options::default()).unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_directory_that_came_after_it_was_opened_keeps_every_rule() {
+    let place = tempfile::tempdir().unwrap();
+    let nth = AtomicU32::new(0);
+    suite::every_rule(async || {
+        let directory = place.path().join(format!("store {}", nth.fetch_add(1, Ordering::SeqCst)));
+        let opened = open_in_the_end(&Address::Directory(directory.clone()), &Options::default());
+        std::fs::create_dir(&directory).unwrap();
+        opened.unwrap().0
     })
     .await;
 }
@@ -150,6 +163,26 @@ async fn a_directory_that_is_not_there_is_not_made() {
     let directory = place.path().join("unmounted");
     let error = open(&Address::Directory(directory.clone()), &Options::default()).err().unwrap();
     assert!(matches!(error, OpenError::Directory { .. }) && !directory.exists(), "{error}");
+}
+
+#[tokio::test]
+async fn a_directory_that_is_mounted_later_is_a_store_from_then_on_and_does_not_answer_before() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().join("unmounted");
+    let address = Address::Directory(directory.clone());
+    let (store, away) = open_in_the_end(&address, &Options::default()).unwrap();
+    assert!(matches!(away, Some(OpenError::Directory { .. })) && store.url() == address.to_string());
+    for _ in 0..2 {
+        let error = store.put(&name("log/1.seg"), b"bytes".to_vec()).await.unwrap_err();
+        assert!(matches!(error, BlobError::Unreachable { .. }) && error.is_transient(), "{error}");
+        assert!(stele_domain::causes::with_causes(&error).contains("mount its disk"), "{error:?}");
+    }
+    assert!(!directory.exists(), "it was made");
+    std::fs::create_dir(&directory).unwrap();
+    assert_eq!(store.put(&name("log/1.seg"), b"bytes".to_vec()).await.unwrap(), Put::Kept);
+    assert_eq!(store.get(&name("log/1.seg")).await.unwrap(), b"bytes");
+    let (_, there) = open_in_the_end(&address, &Options::default()).unwrap();
+    assert!(there.is_none(), "{there:?}");
 }
 
 #[tokio::test]

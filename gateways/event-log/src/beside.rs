@@ -2,6 +2,8 @@
 //! writes to it. Every checksum is verified on the way, and every segment must go on where the one before it ends; the
 //! tree and the signatures are for [`crate::verify`].
 
+mod end;
+
 use crate::archive::{self, Reach};
 use crate::checkpoint::log_of;
 use crate::errors::storage as failed;
@@ -42,12 +44,12 @@ pub enum BesideError {
         log: Uuid,
     },
     /// A segment that must have been there is not.
-    #[error("a segment is missing: {file}, which {told_by} goes on from")]
+    #[error("a segment is missing: {file}, {why}")]
     Missing {
         /// The segment.
         file: String,
-        /// Whose header says that it was there.
-        told_by: String,
+        /// What says that it was there.
+        why: String,
     },
     /// What is stored is not what was written.
     #[error("the event log is damaged: {file} at byte {offset}: {what}")]
@@ -138,7 +140,12 @@ impl Commit<'_> {
 /// operator mends in another way than a disk that changed what it was given.
 #[must_use]
 pub fn diagnose(directory: &Path) -> Option<BesideError> {
-    match Beside::open(directory, &Reach::default()).err()? {
+    let storage = archive::directory(directory, &Reach::default()).ok()?;
+    let told = match Beside::open_on(&storage) {
+        Ok(beside) => end::missing(&beside, &storage),
+        Err(told) => Some(told),
+    };
+    match told? {
         told @ (BesideError::Foreign { .. } | BesideError::Missing { .. }) => Some(told),
         BesideError::NotALog { .. }
         | BesideError::Damaged { .. }
@@ -275,7 +282,7 @@ impl Beside {
         let before = self.segments.last().map_or(0, |before| before.header.first);
         if header.previous_first != before {
             let file = segment::file_name(header.previous_first.max(1));
-            return Err(BesideError::Missing { file, told_by: name.to_owned() });
+            return Err(BesideError::Missing { file, why: format!("which {name} goes on from") });
         }
         if header.first != first {
             return Err(damaged(name, 32, "the segment's header is that of another segment"));

@@ -105,6 +105,17 @@ pub fn opened(directory: &str, report: &OpenReport) {
     }
 }
 
+/// The index of a sealed segment was made again from the segment: it had none, or one that does not fit it.
+pub fn index_rebuilt(directory: &str, file: &str, was_there: bool) {
+    tracing::info!(
+        event = "log.index_rebuilt",
+        directory,
+        file,
+        was_there,
+        "index file made again from its segment, no event is affected"
+    );
+}
+
 /// A group is durable and its readers know.
 pub fn group_written(records: usize, bytes: u64, head: u64, took: Duration) {
     metrics::gauge!("log_head_position").set(as_metric(head));

@@ -17,6 +17,7 @@ use crate::format::{CHECKPOINTS_FILE, SECTOR_BYTES, SEGMENT_HEADER_BYTES, to_u64
 use crate::index::{self, Index, Known, Part, TreePart};
 use crate::leaves::Hashers;
 use crate::note::NoteVerifier;
+use crate::observe;
 use crate::segment::{self, SegmentHeader};
 use crate::storage::{Access, Storage, read_all};
 use crate::tree::{Hash, SubtreeStore};
@@ -34,7 +35,7 @@ use uuid::Uuid;
 pub use watch::Watch;
 
 /// Longest checkpoints file that is read: a million checkpoints, 512 MiB.
-const CHECKPOINTS_BYTES_MAX: u64 = 512 * 1024 * 1024;
+pub const CHECKPOINTS_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// How a log is scanned.
 pub struct Scan<'a> {
@@ -101,6 +102,8 @@ pub struct Scanned {
     pub first: u64,
     /// Whether there are segments that were not looked at.
     pub partial: bool,
+    /// The first index file that is not what follows from its segment, of a log that is verified.
+    pub index_wrong: Option<LogError>,
 }
 
 /// How a log ends.
@@ -182,7 +185,7 @@ impl Scan<'_> {
             let tree = joined.tree.frontier();
             headers::check(self, &joined.index, &tree, next, Some(next) == all.last(), known)?;
         }
-        let Joined { index, categories, tree, tail, durable, root_at_size, index_too_long, .. } = joined;
+        let Joined { index, categories, tree, tail, durable, root_at_size, index_wrong, .. } = joined;
         if index.commits() < known && following.is_none() {
             let (name, end) = last_of(&index, names);
             let what =
@@ -192,9 +195,18 @@ impl Scan<'_> {
         // A segment that lost something has been named before.
         let first = names.first().and_then(|name| segment::first_position(name)).unwrap_or(1);
         let partial = names.len() < all.len();
-        let scanned =
-            Scanned { index, categories, tree, tail, stored, durable, root_at_size, first, partial };
-        index_too_long.map_or(Ok(scanned), Err)
+        Ok(Scanned {
+            index,
+            categories,
+            tree,
+            tail,
+            stored,
+            durable,
+            root_at_size,
+            first,
+            partial,
+            index_wrong,
+        })
     }
 
     /// Scans a segment whose header has yet to be compared with the log before it; `None` when it has none.
@@ -267,7 +279,7 @@ impl Scan<'_> {
                 *joined.categories.entry(category.clone()).or_default() += count;
             }
         }
-        joined.index_too_long = joined.index_too_long.take().or(scanned.index_too_long);
+        joined.index_wrong = joined.index_wrong.take().or(scanned.index_wrong);
         let scanned_tree = scanned.tree.part();
         joined.tree.join(scanned.tree);
         let known = match scanned.content {
@@ -301,9 +313,14 @@ impl Scan<'_> {
 
     /// The index of a sealed segment that had none, or had a wrong one.
     fn known(&self, part: Part, tree: &TreePart) -> Known {
+        let name = index::file_name(part.extent().first);
+        let there = self.storage.open(&name, Access::Read).is_ok();
         // Without room for a file it stays in memory.
-        let stored = index::store(self.storage, self.log, &part, tree).ok();
-        stored.map_or_else(|| Known::Sealed(Arc::new(part)), |file| Known::File(Arc::new(file)))
+        let Ok(file) = index::store(self.storage, self.log, &part, tree) else {
+            return Known::Sealed(Arc::new(part));
+        };
+        observe::index_rebuilt(&self.storage.describe(), &name, there);
+        Known::File(Arc::new(file))
     }
 
     /// The segments of interest, and the one that follows them.
@@ -368,8 +385,8 @@ struct Joined {
     root_at_size: Option<Hash>,
     /// Whether there are segments before the first one.
     partial: bool,
-    /// The first index file that covers more than there is.
-    index_too_long: Option<LogError>,
+    /// The first index file that is not what follows from its segment.
+    index_wrong: Option<LogError>,
 }
 
 impl Joined {
@@ -383,7 +400,7 @@ impl Joined {
             durable: 0,
             root_at_size: None,
             partial: false,
-            index_too_long: None,
+            index_wrong: None,
         }
     }
 }

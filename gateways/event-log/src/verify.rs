@@ -285,14 +285,15 @@ fn scanned_with(
         scan.being_written = true;
         scanned = scan.run();
     }
-    let scanned = scanned.map_err(of_scan)?;
+    let mut scanned = scanned.map_err(of_scan)?;
     let signed = scanned.stored.as_ref().is_some_and(|stored| !stored.checkpoints.is_empty());
     if scanned.index.commits() > 0 && !signed {
         // The first one is durable before the first commit is written. Without any, a log that was cut looks whole.
         let what = "the log has commits, and no checkpoint is stored".to_owned();
         return Err(VerifyError::Damaged { file: CHECKPOINTS_FILE.to_owned(), offset: 0, what });
     }
-    Ok((scanned, owned))
+    // Last: an index follows from its segment, and what is wrong with a segment is worse.
+    scanned.index_wrong.take().map_or(Ok((scanned, owned)), |wrong| Err(of_scan(wrong)))
 }
 
 /// Whether the log that was scanned for the size of a checkpoint begins with what it signs.

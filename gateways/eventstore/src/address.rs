@@ -115,6 +115,12 @@ impl Address {
         self.user.as_ref()
     }
 
+    /// Whether it says who asks: by a user, or by a key.
+    #[must_use]
+    pub fn has_user(&self) -> bool {
+        self.user.is_some()
+    }
+
     /// Whether a user would be told to another machine without encryption.
     #[must_use]
     pub fn tells_its_user_in_the_clear(&self) -> bool {

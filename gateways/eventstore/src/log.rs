@@ -7,6 +7,7 @@ use crate::follow::Following;
 use crate::observe;
 use crate::read;
 use crate::readings::Readings;
+use eventstore::operations::Features;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -55,6 +56,16 @@ impl EventStoreLog {
         let readings = Readings::begin(address.clone()).map_err(CannotConnect::Thread)?;
         let connection = Connection::new(address.clone());
         Ok(Self { inner: Arc::new(Inner { connection, writing: Writing::new(), readings }) })
+    }
+
+    /// Whether the protocol door of a desk answers, whose log has an owner: it offers no persistent subscriptions, and every
+    /// KurrentDB server does. A server that can't be asked counts as one.
+    pub async fn is_a_desks(&self) -> bool {
+        let Ok(server) = counted("server", read::server(&self.inner.connection)).await else { return false };
+        let subscriptions =
+            [Features::PERSISTENT_SUBSCRIPTION_LIST, Features::PERSISTENT_SUBSCRIPITON_TO_ALL];
+        // A server that is too old to tell what it offers tells no version either.
+        server.version().major() > 0 && !subscriptions.into_iter().any(|some| server.contains_features(some))
     }
 
     async fn append_to(

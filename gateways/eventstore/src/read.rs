@@ -3,6 +3,7 @@
 use crate::connection::{Connection, Lent};
 use crate::failure::{failed, unreachable};
 use crate::record::{page_bytes, position, recorded};
+use eventstore::operations::ServerInfo;
 use eventstore::{
     Error, Position as Place, ReadAllOptions, ReadStream, ReadStreamOptions, StreamPosition,
     SubscriptionFilter,
@@ -37,6 +38,11 @@ async fn call<T>(
         Err(error) => connection.failed(lent.generation, error),
     }
     Ok(outcome)
+}
+
+/// What the server says of itself.
+pub async fn server(connection: &Connection) -> Result<ServerInfo, LogError> {
+    call(connection, async |lent| lent.client.server_info().await).await?.map_err(failed)
 }
 
 /// A page of one stream.

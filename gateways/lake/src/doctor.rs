@@ -8,10 +8,11 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use stele_domain::port::blob_store::{BLOB_LIST_MAX, BlobError, BlobName, ChangingBlobs, Put};
 use stele_domain::port::clock::Clock;
+use stele_domain::port::event_log::Position;
 use stele_domain::time::Timestamp;
 
-/// Where the doctor's blobs are. It removes them again.
-const PLACE: &str = "_doctor";
+/// Where the doctor's blobs are. It removes them again; a store that is a directory keeps the empty one that they were in.
+pub const PLACE: &str = "_doctor";
 
 /// Writers that race for one name.
 pub const WRITERS: usize = 8;
@@ -67,9 +68,11 @@ pub async fn examine(
         findings.push(raced(race(store, clock.as_ref(), writers, rounds).await, (writers, rounds))?);
         findings.push(time(store, clock.as_ref()).await?);
     }
+    let mut tables = vec![];
     for fact in facts {
-        findings.push(table(store, &clock, fact).await?);
+        tables.push(table(store, &clock, fact).await?);
     }
+    findings.extend(beside_each_other(tables));
     Ok(Examined { findings })
 }
 
@@ -204,15 +207,15 @@ fn skew(before: Timestamp, kept: Timestamp, after: Timestamp) -> i64 {
     }
 }
 
-/// What there is of a table.
+/// What there is of a table, and how far it is; no position where there is none.
 async fn table(
     store: &Arc<dyn ChangingBlobs>,
     clock: &Arc<dyn Clock>,
     fact: &'static Fact,
-) -> Result<Finding, LakeError> {
+) -> Result<(Finding, Option<Position>), LakeError> {
     let finding = |ok, detail: String| Finding { name: fact.table.name, ok, detail };
     match LakeTable::open(Arc::clone(store), Arc::clone(clock), fact.table).await {
-        Ok(None) => Ok(finding(true, "not there yet".to_owned())),
+        Ok(None) => Ok((finding(true, "not there yet".to_owned()), None)),
         Ok(Some(table)) => {
             let digest = table.digest()?;
             let detail = format!(
@@ -223,16 +226,41 @@ async fn table(
                 table.files(),
                 table.bytes()
             );
-            Ok(match table.misfit() {
+            let found = match table.misfit() {
                 None => finding(true, detail),
                 Some(what) => finding(false, format!("{detail}; its columns are others: {what}")),
-            })
+            };
+            Ok((found, Some(table.position())))
         }
         Err(error @ (LakeError::Protocol { .. } | LakeError::Damaged { .. })) => {
-            Ok(finding(false, error.to_string()))
+            Ok((finding(false, error.to_string()), None))
         }
         Err(error) => Err(error),
     }
+}
+
+/// Holds every table against the furthest one. A publisher makes all of them before it commits to any; one that the log has
+/// no rows for may be behind.
+fn beside_each_other(tables: Vec<(Finding, Option<Position>)>) -> Vec<Finding> {
+    let furthest = tables.iter().filter_map(|(_, at)| *at).max().unwrap_or_default();
+    let held = |(finding, at): (Finding, Option<Position>)| {
+        if !finding.ok {
+            return finding;
+        }
+        let detail = match at {
+            None if furthest > Position::START => format!(
+                "not there, and others are published up to position {furthest}: stele lake publish makes it from the log"
+            ),
+            Some(at) if at < furthest => format!(
+                "{}; others are at position {furthest}, and whether the log has rows of it in between is said by stele lake \
+                 verify",
+                finding.detail
+            ),
+            None | Some(_) => return finding,
+        };
+        Finding { ok: at.is_some(), detail, ..finding }
+    };
+    tables.into_iter().map(held).collect()
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Holds the tables against the log: reads every file that counts, folds the log from its beginning, and compares what both
 //! come to, day by day. Memory: one file, and a digest for every day of every table.
+//!
+//! Every table is held against the log up to where the furthest one is: each says by itself how far it is, and one that was
+//! removed, or has lost its newest commits, says nothing wrong.
 
 use crate::digest::RowsDigest;
 use crate::error::LakeError;
@@ -9,6 +12,7 @@ use crate::table::LakeTable;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stele_domain::codec;
+use stele_domain::event::Recorded;
 use stele_domain::port::blob_store::ChangingBlobs;
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::{EventLog, Filter, Position};
@@ -16,11 +20,40 @@ use stele_domain::port::event_log::{EventLog, Filter, Position};
 /// Records that are read in one go.
 const PAGE: usize = 4_096;
 
+/// What was found of all tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    /// How far the furthest table is.
+    pub position: Position,
+    /// Where the log ended when it was begun with.
+    pub head: Position,
+    /// Each table.
+    pub tables: Vec<Verified>,
+}
+
+impl Findings {
+    /// Whether every table is what the log says.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.tables.iter().all(|table| table.differences.is_empty())
+    }
+
+    /// Whether nothing was ever published here: no table is there, or none has gone beyond its creation though the log has
+    /// records.
+    #[must_use]
+    pub fn is_unpublished(&self) -> bool {
+        let created = self.tables.iter().any(|table| table.version.is_some());
+        self.is_ok() && self.position == Position::START && (!created || self.head > Position::START)
+    }
+}
+
 /// What was found of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     /// Which.
     pub table: &'static str,
+    /// Its version; none where there is no table, or it can't be opened.
+    pub version: Option<u64>,
     /// How far it is; zero where there is none.
     pub position: Position,
     /// How many files count.
@@ -55,6 +88,14 @@ pub enum Difference {
         /// What is wrong, and where.
         what: String,
     },
+    /// The table ends before the furthest one, and the log has rows of it in between: it was removed, or lost its newest
+    /// commits, or a publisher ended between the commits of two tables. Publishing adds them.
+    Behind {
+        /// How far the furthest table is.
+        to: Position,
+        /// Rows in between, by the log.
+        rows: u64,
+    },
     /// The table is further than the log.
     Ahead {
         /// Where the log ends.
@@ -75,13 +116,16 @@ pub async fn verify(
     facts: &'static [Fact],
     log: &dyn EventLog,
     mut progress: impl FnMut(Position, Position),
-) -> Result<Vec<Verified>, LakeError> {
+) -> Result<Findings, LakeError> {
     let mut looked = vec![];
     for fact in facts {
         looked.push(Looked::at(store, clock, fact).await?);
     }
     let head = log.head().await?;
-    let last = looked.iter().map(|one| one.position).max().unwrap_or_default().min(head);
+    let furthest = looked.iter().map(|one| one.position).max().unwrap_or_default();
+    // One that is further than the log says nothing of how far the others should be.
+    let reached = looked.iter().map(|one| one.position).filter(|at| *at <= head).max().unwrap_or_default();
+    let last = furthest.min(head);
     let mut next = Position::START.next();
     while next <= last {
         let page = log.read_all(next, &Filter::all(), PAGE).await?;
@@ -99,21 +143,29 @@ pub async fn verify(
                 Err(source) => return Err(LakeError::Undecodable { position: record.position, source }),
             };
             let day = Day::of(common::moment(&event)).to_string();
-            for one in looked.iter_mut().filter(|one| record.position <= one.position) {
-                one.fold(&event, &day);
+            for one in &mut looked {
+                one.fold(&event, &day, reached);
             }
         }
         next = page.next;
         progress(Position(next.0.saturating_sub(1)).min(last), last);
     }
-    Ok(looked.into_iter().map(|one| one.verdict(head)).collect())
+    for one in &mut looked {
+        one.look_again(store, clock).await?;
+    }
+    let tables = looked.into_iter().map(|one| one.verdict(head, reached)).collect();
+    Ok(Findings { position: furthest, head, tables })
 }
 
 /// A table, and what the log says of it.
 struct Looked {
     fact: &'static Fact,
+    version: Option<u64>,
     position: Position,
     event_id: Option<String>,
+    /// Rows that the log has of it behind its position, and where the last of them is.
+    behind: u64,
+    behind_to: Position,
     files: usize,
     said: RowsDigest,
     lake: BTreeMap<String, RowsDigest>,
@@ -129,8 +181,11 @@ impl Looked {
     ) -> Result<Self, LakeError> {
         let mut looked = Self {
             fact,
+            version: None,
             position: Position::START,
             event_id: None,
+            behind: 0,
+            behind_to: Position::START,
             files: 0,
             said: RowsDigest::default(),
             lake: BTreeMap::new(),
@@ -147,6 +202,7 @@ impl Looked {
             }
             Err(error) => return Err(error),
         };
+        looked.version = Some(table.version());
         looked.position = table.position();
         looked.event_id = table.event_id().map(str::to_owned);
         looked.files = table.files();
@@ -171,10 +227,19 @@ impl Looked {
         Ok(looked)
     }
 
-    fn fold(&mut self, event: &stele_domain::event::Recorded, day: &str) {
+    /// Takes in what the log has: of the table as far as it is, and of what it lacks, up to `reached`.
+    fn fold(&mut self, event: &Recorded, day: &str, reached: Position) {
+        if event.position > self.position.max(reached) {
+            return;
+        }
         let mut rows = vec![];
         (self.fact.rows)(event, &mut rows);
         if rows.is_empty() {
+            return;
+        }
+        if event.position > self.position {
+            self.behind = self.behind.saturating_add(rows.len() as u64);
+            self.behind_to = event.position;
             return;
         }
         if !self.log.contains_key(day) {
@@ -187,11 +252,33 @@ impl Looked {
         }
     }
 
-    fn verdict(mut self, head: Position) -> Verified {
+    /// A table that seems to be behind may have been on its way: those of one publish are committed beside each other, and
+    /// were opened one after the other.
+    async fn look_again(
+        &mut self,
+        store: &Arc<dyn ChangingBlobs>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<(), LakeError> {
+        if self.behind == 0 || !self.differences.is_empty() {
+            return Ok(());
+        }
+        match LakeTable::open(Arc::clone(store), Arc::clone(clock), self.fact.table).await {
+            Ok(Some(table)) if table.position() >= self.behind_to => self.behind = 0,
+            Ok(_) | Err(LakeError::Damaged { .. } | LakeError::Protocol { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn verdict(mut self, head: Position, reached: Position) -> Verified {
         let mut whole = RowsDigest::default();
         self.lake.values().for_each(|digest| whole.merge(digest));
         if self.position > head {
             self.differences.push(Difference::Ahead { head });
+        }
+        // What can't be opened was said to be so.
+        if self.behind > 0 && (self.version.is_some() || self.differences.is_empty()) {
+            self.differences.push(Difference::Behind { to: reached, rows: self.behind });
         }
         if whole != self.said {
             self.differences.push(Difference::Said { rows: self.said.rows() });
@@ -207,6 +294,7 @@ impl Looked {
         }
         Verified {
             table: self.fact.table.name,
+            version: self.version,
             position: self.position,
             files: self.files,
             rows: whole.rows(),

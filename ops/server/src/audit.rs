@@ -6,6 +6,7 @@ pub(crate) mod job;
 pub(crate) mod lake;
 pub(crate) mod offline;
 pub(crate) mod report;
+pub(crate) mod seen;
 
 mod examined;
 mod room;
@@ -13,6 +14,7 @@ mod room;
 use crate::exit::{Code, Failure, chain};
 use examined::Examined;
 use report::{Asked, Build, Compared, Report, Signed};
+use seen::Seen;
 use std::path::PathBuf;
 use std::sync::Arc;
 use stele_domain::port::clock::Clock;
@@ -92,13 +94,20 @@ pub(crate) struct Run {
     projections: Vec<Registered>,
     began_at: Timestamp,
     tell: Tell,
+    /// What the log is held against, by whoever knows of it.
+    seen: Option<Seen>,
 }
 
 impl Run {
     pub(crate) fn begin(place: Place, wanted: Wanted, tell: Tell) -> Result<Self, Failure> {
         let projections = projections(wanted.projection.as_deref())?;
         let began_at = place.clock.now();
-        Ok(Self { place, wanted, projections, began_at, tell })
+        Ok(Self { place, wanted, projections, began_at, tell, seen: None })
+    }
+
+    /// The same audit, of a log that others have seen, or that nobody has.
+    pub(crate) fn held_against(self, seen: Seen) -> Self {
+        Self { seen: Some(seen), ..self }
     }
 
     pub(crate) fn projections(&self) -> &[Registered] {
@@ -107,7 +116,7 @@ impl Run {
 
     /// Verifies the log's files, whoever owns them.
     pub(crate) async fn examine(&self) -> Result<Examined, Failure> {
-        examined::examine(&self.place, Arc::clone(&self.tell)).await
+        examined::examine(&self.place, self.seen.clone(), Arc::clone(&self.tell)).await
     }
 
     /// Folds the log that was verified, and compares.
@@ -148,6 +157,7 @@ impl Run {
             log.said(&signer),
             Compared { kept_in: tables.kept_in.clone(), there: tables.live.is_some() },
             findings,
+            self.seen.as_ref().and_then(|seen| seen.unknown.clone()),
         );
         Signed::by(report, &signer)
     }

@@ -25,7 +25,7 @@ mod watch;
 mod whatif;
 
 pub(crate) use log::{archive_failure, of_disk, of_error, on_opening};
-pub(crate) use verify::unverified;
+pub(crate) use verify::{checkpoint_in, unverified};
 
 use crate::config::{Config, Problem, ServeFlags, Sources};
 use crate::exit::{self, Code, Outcome};

@@ -290,6 +290,14 @@ impl Config {
         self.client.server.is_none() && self.remote_log.is_none() && !anothers
     }
 
+    /// The data directory, where the command line names one that is not there, and the socket of no other.
+    pub(crate) fn missing_directory(&self) -> Option<&Path> {
+        let named = matches!(self.layers.origin("desk.data_dir"), Origin::Flag(_));
+        let asked = self.client.server.is_none() && self.socket == self.data_dir.join(SOCKET_FILE);
+        let missing = named && asked && matches!(self.data_dir.try_exists(), Ok(false));
+        missing.then_some(self.data_dir.as_path())
+    }
+
     /// Every key with its value, as text that is a configuration file again. Values that are no defaults say where
     /// they come from; with `every_origin` all do.
     pub(crate) fn print(&self, every_origin: bool) -> String {

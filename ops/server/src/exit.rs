@@ -34,7 +34,7 @@ pub(crate) enum Code {
     Foreign = 11,
     /// A part of the log, or of an export, is missing.
     Missing = 12,
-    /// The log is not what its witness has seen of it.
+    /// The log is not what its witness has seen of it, or what a checkpoint signs that was kept elsewhere.
     Contradicted = 13,
     /// What is in the archive of the log is missing, or is not what was archived.
     Archive = 14,

@@ -119,6 +119,21 @@ pub(crate) fn log_awaited(url: &str, error: &str) {
     tracing::warn!(event = "log.awaited", url, error, "waiting for the process that owns the event log");
 }
 
+/// The archive of the log can't be used yet. The log is opened without it.
+pub(crate) fn archive_away(url: &str, error: &str) {
+    tracing::warn!(
+        event = "archive.away",
+        url,
+        error,
+        "the archive of the log is away: what is only there can't be read"
+    );
+}
+
+/// The start needs records that the log can't give now.
+pub(crate) fn start_awaits(what: &str, error: &str) {
+    tracing::warn!(event = "start.awaits", what, error, "the start waits for records of the event log");
+}
+
 /// A private PostgreSQL runs for the tables.
 pub(crate) fn private_database(seconds: f64) {
     tracing::info!(event = "tables.private", seconds, "a private PostgreSQL keeps the tables");

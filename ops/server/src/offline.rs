@@ -1,13 +1,18 @@
-//! A log whose desk does not run: opened for as long as a command needs it, to tell a story, to compare, to look, or
-//! to make the first key. The directory is owned meanwhile, so that a desk that runs on it is never worked around.
+//! A log whose desk is not asked: opened for as long as a command needs it, to tell a story, to compare, to look, or to make
+//! the first key. Whoever may write owns the directory meanwhile, so that a desk that runs on it is never worked around;
+//! whoever only looks owns nothing, changes nothing, and needs no right but that of reading.
 
 pub(crate) mod keys;
+
+mod beside;
+mod unchanged;
 
 use crate::cli::on_opening;
 use crate::cli::progress::Progress;
 use crate::config::Config;
-use crate::exit::{Failure, chain};
-use crate::wiring::{SystemClock, log_failure, reading_archive};
+use crate::exit::{Code, Failure, chain};
+use crate::wiring::{SystemClock, Within, log_failure, reading_archive};
+use beside::Beside;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,10 +39,50 @@ pub(crate) async fn with<T, F>(
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    if !holds_a_log(directory) {
-        return Err(Failure::usage(format!("there is no log in {}", directory.display())));
-    }
+    there_is_one(directory)?;
     open(Some(config), directory, work).await
+}
+
+/// Reads the log in a directory, whoever owns it and whoever may write there: nothing is changed. What an owner writes
+/// meanwhile is seen by asking where the log ends.
+pub(crate) async fn reading<T, F>(
+    config: &Config,
+    directory: &Path,
+    work: impl FnOnce(Arc<dyn EventLog>) -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    there_is_one(directory)?;
+    let archive = reading_archive(config, directory)?;
+    let (path, reach) = (directory.to_owned(), archive.reach());
+    let opened = tokio::task::spawn_blocking(move || Beside::open(&path, reach)).await;
+    let log = Arc::new(opened.map_err(|error| Failure::error(&error))??);
+    let reader: Arc<dyn EventLog> = Arc::<Beside>::clone(&log);
+    let worked = work(reader).await;
+    log.close().await;
+    worked
+}
+
+/// Keeps every desk away from the log while it is read, where this process may; a disk that can't be written to has none.
+pub(crate) async fn kept_still<T, F>(
+    config: &Config,
+    directory: &Path,
+    work: impl FnOnce(Arc<dyn EventLog>) -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    there_is_one(directory)?;
+    match owned(Some(config), directory).await {
+        Ok((log, archive)) => {
+            let reader: Arc<dyn EventLog> = Arc::<EmbeddedLog>::clone(&log);
+            let worked = work(reader).await;
+            given_up(&log, &archive, worked).await
+        }
+        Err(failure) if failure.code == Code::Unwritable => reading(config, directory, work).await,
+        Err(failure) => Err(failure),
+    }
 }
 
 /// The same by the shipped defaults, for a log with no configuration of its own.
@@ -48,9 +93,7 @@ pub(crate) async fn alone<T, F>(
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    if !holds_a_log(directory) {
-        return Err(Failure::usage(format!("there is no log in {}", directory.display())));
-    }
+    there_is_one(directory)?;
     open(None, directory, work).await
 }
 
@@ -63,6 +106,13 @@ async fn open<T, F>(
 where
     F: Future<Output = Result<T, Failure>>,
 {
+    let (log, archive) = owned(config, directory).await?;
+    let worked = work(Arc::clone(&log)).await;
+    given_up(&log, &archive, worked).await
+}
+
+/// Becomes the owner of a log. What is fetched from its archive lies in a place of its own, which goes with the value.
+async fn owned(config: Option<&Config>, directory: &Path) -> Result<(Arc<EmbeddedLog>, Within), Failure> {
     let archive = config.map(|config| reading_archive(config, directory)).transpose()?.unwrap_or_default();
     let options = Options::new(Arc::new(SystemClock)).with_archive(archive.reach());
     let path = directory.to_owned();
@@ -76,8 +126,11 @@ where
              are in {quarantine} now, beside it; it was never acknowledged"
         );
     }
-    let log = Arc::new(log);
-    let worked = work(Arc::clone(&log)).await;
+    Ok((Arc::new(log), archive))
+}
+
+/// Gives a log up that was worked with. Its archive is within reach until then.
+async fn given_up<T>(log: &EmbeddedLog, _archive: &Within, worked: Result<T, Failure>) -> Result<T, Failure> {
     let closed = log.close().await;
     let worked = worked?;
     closed.map_err(|error| log_failure(&error))?;
@@ -102,9 +155,7 @@ pub(crate) async fn folded(
 ) -> Result<Folded, Failure> {
     let store =
         MemoryStore::new(&stele_projections::schemas(models::ALL)).map_err(|error| Failure::error(&error))?;
-    if !holds_a_log(directory) {
-        return Err(Failure::usage(format!("there is no log in {}", directory.display())));
-    }
+    there_is_one(directory)?;
     let (head, time) = open(config, directory, |log| fold(log, &store, to, progress)).await?;
     Ok(Folded { store, head, time })
 }
@@ -146,6 +197,13 @@ fn refused(error: &PastError) -> Failure {
         | PastError::Fold(_)
         | PastError::Ended(_) => Failure::error(error),
     }
+}
+
+fn there_is_one(directory: &Path) -> Result<(), Failure> {
+    if holds_a_log(directory) {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("there is no log in {}", directory.display())))
 }
 
 /// Whether somebody began a log there. A directory without one would become a new log by being opened, whatever else is

@@ -228,9 +228,12 @@ fn of_part(part: u64, folded: Option<&Digest>, stored: Option<&Parts>, scanned: 
         Some(digest) => Verdict::same(digest.as_ref() == folded),
         None => Verdict::NotCompared,
     };
+    let rows = folded.map_or(0, |digest| digest.rows);
+    let counted = stored.as_ref().and_then(Option::as_ref).map(|digest| digest.rows);
     OfPart {
         part,
-        rows: folded.map_or(0, |digest| digest.rows),
+        rows,
+        rows_stored: counted.filter(|counted| *counted != rows),
         folded: folded.map(digest::short),
         verdict: Verdict::of([same(&stored), same(&scanned)]),
         stored: stored.flatten().as_ref().map(digest::short),

@@ -158,6 +158,9 @@ pub struct OfPart {
     pub folded: Option<String>,
     /// What the store has kept; none when it was not compared, or when nothing is kept.
     pub stored: Option<String>,
+    /// How many rows the store has kept that digest for, where it is another number than that of the rows that follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows_stored: Option<u64>,
     /// What the rows that the store showed come to; none when they were not compared whole.
     pub scanned: Option<String>,
     /// What its rows in the lake come to; none when they were not compared, or when there are none.

@@ -9,7 +9,7 @@ use crate::projection::Registered;
 use std::sync::Arc;
 use stele_domain::causes::with_causes;
 use stele_domain::port::event_log::{EventLog, Filter, Position};
-use stele_domain::port::read_store::{DIGEST_PART, Table};
+use stele_domain::port::read_store::{DIGEST_PART, PAGE_ROWS_MAX, ReadStore, ScanQuery, StoreError, Table};
 
 /// How far apart projections may be that are kept one after the other, in positions: a batch of a runner that catches up.
 const TOGETHER: u64 = 4_096;
@@ -70,6 +70,14 @@ impl Terms {
                 at.version, projection.version
             );
             return Ok(alone(None, unseen(why)));
+        }
+        if at.position == Position::START {
+            let rows = rows_there(&*seen.store, projection).await?;
+            if rows > 0 {
+                // Whoever took the checkpoint away did not write the rows.
+                let why = format!("its checkpoint is missing: {rows} rows stand there that are not judged");
+                return Ok(alone(Some(why.clone()), unseen(why)));
+            }
         }
         if at.position > head {
             let why = format!(
@@ -185,6 +193,23 @@ impl Terms {
         let ended = part.saturating_add(1).saturating_mul(DIGEST_PART) <= self.to.0.saturating_add(1);
         self.is_there() || (table.append_only && ended)
     }
+}
+
+/// How many rows stand in the tables of a projection.
+async fn rows_there(store: &dyn ReadStore, projection: &Registered) -> Result<u64, StoreError> {
+    let mut rows = 0_u64;
+    for table in projection.tables {
+        let mut query = ScanQuery::by_key(PAGE_ROWS_MAX);
+        loop {
+            let page = store.scan(table.name, &query).await?.value;
+            rows = rows.saturating_add(u64::try_from(page.rows.len()).unwrap_or(u64::MAX));
+            if page.next.is_none() {
+                break;
+            }
+            query.after = page.next;
+        }
+    }
+    Ok(rows)
 }
 
 /// Why an audit ends in front of an event.

@@ -190,7 +190,10 @@ fn noted(table: &mut OfTable, part: u64, tiered: Option<String>, verdict: Verdic
         }
         Err(at) if tiered.is_some() => {
             let (folded, stored, scanned) = (None, None, None);
-            table.parts.insert(at, OfPart { part, rows: 0, folded, stored, scanned, tiered, verdict });
+            table.parts.insert(
+                at,
+                OfPart { part, rows: 0, folded, stored, rows_stored: None, scanned, tiered, verdict },
+            );
         }
         Err(_) => {}
     }

@@ -1,5 +1,8 @@
-//! The last event that touched a row: of a history it stands in the row, of all other tables somebody has to watch the
-//! key while the log is folded once more.
+//! The last event that touched a row: of a row that follows from the log into a history it stands in the row, of all other
+//! rows somebody has to watch the key while the log is folded once more.
+//!
+//! A row that nothing up to the end of the audit touched is watched on to the end of the log: tables may say to be at an
+//! earlier position than they are.
 
 use super::compared::Named;
 use super::feed::{Feed, Next};
@@ -30,13 +33,13 @@ impl Audit<'_> {
         }
         for (table, rows) in found.tables.iter_mut().zip(named) {
             for (difference, row) in table.differences.iter_mut().zip(rows) {
-                let position = if table.history {
-                    row.folded_at.and_then(|at| u64::try_from(at).ok()).map(Position)
-                } else {
-                    let of_key = |(key, at): (&RowKey, &Option<Position>)| {
-                        (key.table == table.table && key.key == row.key).then_some(*at).flatten()
-                    };
-                    watched.iter().find_map(of_key)
+                let folded_at = row.folded_at.filter(|_| table.history);
+                let of_key = |(key, at): (&RowKey, &Option<Position>)| {
+                    (key.table == table.table && key.key == row.key).then_some(*at).flatten()
+                };
+                let position = match folded_at {
+                    Some(at) => u64::try_from(at).ok().map(Position),
+                    None => watched.iter().find_map(of_key),
                 };
                 if let Some(position) = position {
                     difference.last_event = touch(&**self.log, position).await?;
@@ -46,7 +49,7 @@ impl Audit<'_> {
         Ok(())
     }
 
-    /// Folds one projection once more. Where a stretch touches a watched row, it is folded event by event.
+    /// Folds one projection once more. Of rows that nothing up to `to` has touched, it is told what came after.
     async fn watch(
         &self,
         projection: &Registered,
@@ -56,37 +59,62 @@ impl Audit<'_> {
         let room = (self.room)(&crate::fold::schemas(std::slice::from_ref(projection)))?;
         let parked = Parked::of(&**self.log).await?;
         let mut place = Place::start(*projection).leaving_out(&parked);
+        self.follow(&*room, &mut place, to, watched).await?;
+        if place.position < to {
+            return Err(AuditError::Lost("the log was not read to the end".to_owned()));
+        }
+        let untouched = watched.iter().filter(|(_, last)| last.is_none());
+        let mut untouched: Watched = untouched.map(|(row, _)| (row.clone(), None)).collect();
+        if !untouched.is_empty() {
+            let head = self.log.head().await?;
+            // Nobody asked for what is there, and nothing says that it can be folded: as far as it can, it is told.
+            let _ = self.follow(&*room, &mut place, head, &mut untouched).await;
+            watched.extend(untouched);
+        }
+        Ok(())
+    }
+
+    /// Goes on to a position. Where a stretch touches a watched row, it is folded event by event.
+    async fn follow(
+        &self,
+        room: &dyn ReadStore,
+        place: &mut Place,
+        to: Position,
+        watched: &mut Watched,
+    ) -> Result<(), AuditError> {
+        let projection = place.projection;
         let mut feed = Feed::up_to(self.log, to);
         while let Some(next) = feed.next().await {
-            // It has been folded before, so that there is nothing newer on the way.
             let Next::Stretch(stretch) = next? else { break };
-            let whole = place.fold(&*room, &stretch.page, stretch.to).await?;
-            if !whole.batch.changes.iter().any(|change| watched.contains_key(&row_of(projection, change))) {
-                keep(&*room, &mut place, stretch.to, whole).await?;
+            if stretch.to <= place.position {
+                continue;
+            }
+            let whole = place.fold(room, &stretch.page, stretch.to).await?;
+            if !whole.batch.changes.iter().any(|change| watched.contains_key(&row_of(&projection, change))) {
+                keep(room, place, stretch.to, whole).await?;
                 continue;
             }
             while place.position < stretch.to {
                 let next = place.position.next();
-                let folded = place.fold(&*room, &stretch.page, next).await?;
+                let folded = place.fold(room, &stretch.page, next).await?;
                 for change in &folded.batch.changes {
-                    if let Some(last) = watched.get_mut(&row_of(projection, change)) {
+                    if let Some(last) = watched.get_mut(&row_of(&projection, change)) {
                         *last = Some(next);
                     }
                 }
-                keep(&*room, &mut place, next, folded).await?;
+                keep(room, place, next, folded).await?;
             }
-        }
-        if place.position < to {
-            return Err(AuditError::Lost("the log was not read to the end".to_owned()));
         }
         Ok(())
     }
 }
 
 fn watched(projection: &Registered, named: &[Vec<Named>]) -> Watched {
-    let tables = projection.tables.iter().zip(named).filter(|(table, _)| !table.append_only);
-    let rows = tables
-        .flat_map(|(table, rows)| rows.iter().map(|row| RowKey { table: table.name, key: row.key.clone() }));
+    let tables = projection.tables.iter().zip(named);
+    let rows = tables.flat_map(|(table, rows)| {
+        let unknown = rows.iter().filter(|row| !table.append_only || row.folded_at.is_none());
+        unknown.map(|row| RowKey { table: table.name, key: row.key.clone() })
+    });
     rows.map(|row| (row, None)).collect()
 }
 

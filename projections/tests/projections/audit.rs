@@ -445,3 +445,55 @@ fn a_fold_that_does_not_fit_into_its_memory_spills_and_finds_the_same() {
         assert!(wrong.differences[0].last_event.is_some());
     });
 }
+
+/// The tables of one projection with the rows that follow from the whole log, and with another checkpoint.
+async fn at_another_position(
+    log: &dyn EventLog,
+    projection: &Registered,
+    position: Position,
+) -> Arc<dyn ReadStore> {
+    let honest = tables_of(log).await;
+    let (at, digests) = honest.digests(projection.name).await.unwrap();
+    let mut changes = vec![];
+    for table in projection.tables {
+        let rows = rows_of(&*honest, table).await;
+        changes.extend(rows.into_iter().map(|row| Change::Put { table: table.name, row }));
+    }
+    let store = empty_store(ALL);
+    put(&*store, projection, Checkpoint { position, event_id: None, ..at }, changes, digests).await;
+    store
+}
+
+#[tokio::test]
+async fn rows_whose_checkpoint_is_gone_are_not_said_to_be_added_by_hand() {
+    let log = story().await;
+    for name in ["quotes", "account"] {
+        let projection = ALL.iter().find(|projection| projection.name == name).unwrap();
+        let store = at_another_position(&*log, projection, Position::START).await;
+        let found = audited_to(&log, Some(&store), &[*projection], None).await.unwrap();
+        assert_eq!((found.verdict(), found.rows_different()), (Verdict::Differs, 0), "{name}");
+        let why = found.projections[0].why.as_ref().unwrap();
+        assert!(why.contains("its checkpoint is missing") && why.contains("not judged"), "{why}");
+        assert_eq!(&found.not_looked_at[0].why, why);
+    }
+    // Where nothing stands, nothing is missing.
+    let found = audited(&log, &empty_store(ALL)).await;
+    assert!(found.projections.iter().all(|projection| projection.why.is_none()));
+}
+
+#[tokio::test]
+async fn a_row_that_is_ahead_of_its_checkpoint_is_told_with_the_event_that_wrote_it() {
+    let log = story().await;
+    for name in ["quotes", "results"] {
+        let owns = |projection: &&Registered| projection.tables.iter().any(|table| table.name == name);
+        let projection = ALL.iter().find(owns).unwrap();
+        let store = at_another_position(&*log, projection, Position(1)).await;
+        let found = audited_to(&log, Some(&store), &[*projection], None).await.unwrap();
+        let wrong = of_table(&found, name);
+        assert!(wrong.rows_added > 0, "{name}");
+        for row in &wrong.differences {
+            let last = row.last_event.as_ref().unwrap_or_else(|| panic!("{name}: {row:?}"));
+            assert!(row.deed == Deed::Added && last.position > Position(1), "{name}: {row:?}");
+        }
+    }
+}

@@ -1,9 +1,11 @@
 //! Digests as the fold keeps them: the same whatever the batching, the same as those of the rows, and other ones as soon
 //! as somebody touches a row behind the runner's back.
 
+use crate::audit::{audited, of_table, story, tables_of};
 use crate::support::{ALL, Act, act, block_on, empty_store, log_of, settled_story};
 use stele_domain::port::event_log::{EventLog, Position};
-use stele_domain::port::read_store::{Batch, Cell, Change, ReadStore, Row, ScanQuery, Table};
+use stele_domain::port::read_store::{Batch, Cell, Change, Digest, ReadStore, Row, ScanQuery, Table};
+use stele_projections::audit::Verdict;
 use stele_projections::compare::fold_to;
 use stele_projections::digest::{Digests, Scanned, scan};
 use stele_projections::models;
@@ -139,6 +141,32 @@ async fn a_row_that_was_touched_shows_for_ever_whatever_is_folded_on_top_of_it()
             "the tampering is nowhere to be seen"
         );
     }
+}
+
+#[tokio::test]
+async fn a_stored_digest_of_another_number_of_rows_is_told_with_that_number() {
+    let log = story().await;
+    let store = tables_of(&*log).await;
+    let (at, digests) = store.digests("quotes").await.unwrap();
+    let honest = digests.into_iter().find(|digest| digest.table == "quotes").unwrap();
+    let rows = honest.rows;
+    let batch = Batch {
+        projection: "quotes",
+        version: at.version,
+        expected: at.position,
+        checkpoint: at.position,
+        event_id: at.event_id,
+        changes: vec![],
+        digests: vec![Digest { rows: rows + 1, ..honest }],
+    };
+    store.apply(batch).await.unwrap();
+    let found = audited(&log, &store).await;
+    let wrong = of_table(&found, "quotes");
+    assert_eq!((wrong.verdict, wrong.rows_different()), (Verdict::Differs, 0));
+    let part = &wrong.parts[0];
+    assert_eq!((&part.stored, part.rows, part.rows_stored), (&part.folded, rows, Some(rows + 1)), "{part:?}");
+    let others = found.tables().filter(|table| table.table != "quotes");
+    assert!(others.flat_map(|table| &table.parts).all(|part| part.rows_stored.is_none()));
 }
 
 /// What a check in Python, which shares no code with this crate, says of a file of vectors.

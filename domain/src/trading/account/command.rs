@@ -35,6 +35,13 @@ pub enum Command {
         /// Now.
         at: Timestamp,
     },
+    /// Let the lease end now: its holder ends in good order, and no frame of it leaves any more.
+    ReturnLease {
+        /// Which.
+        epoch: u64,
+        /// Now.
+        at: Timestamp,
+    },
     /// Let these limits hold.
     SetLimits {
         /// All of them.

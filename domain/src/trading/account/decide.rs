@@ -26,6 +26,7 @@ pub(super) fn decide(state: &State, command: Command) -> Result<Vec<Event>, Reje
     match command {
         Command::TakeLease { holder, ttl_ms, at } => take_lease(state, holder, ttl_ms, at),
         Command::RenewLease { epoch, ttl_ms, at } => renew_lease(state, epoch, ttl_ms, at),
+        Command::ReturnLease { epoch, at } => return_lease(state, epoch, at),
         Command::SetLimits { limits, shown, effective_from, reason, by, at } => {
             shown_limits(state, shown)?;
             set_limits(
@@ -77,15 +78,26 @@ fn take_lease(state: &State, holder: String, ttl_ms: u64, at: Timestamp) -> Resu
 }
 
 fn renew_lease(state: &State, epoch: u64, ttl_ms: u64, at: Timestamp) -> Result<Vec<Event>, Rejection> {
-    let Some(lease) = state.lease.as_ref().filter(|lease| lease.epoch == epoch) else {
-        return Err(Rejection::LeaseLost { asked: epoch, current: state.epoch() });
-    };
+    let lease = lease_of(state, epoch)?;
     lasting(ttl_ms)?;
     let until = at.plus_millis(ttl_ms);
     if until <= lease.until {
         return Ok(vec![]);
     }
     Ok(vec![Event::LeaseRenewed(LeaseRenewed { epoch, until })])
+}
+
+/// The end of a lease moves to now, if it lies ahead: a lease that ends early is the same fact as one that ends late.
+fn return_lease(state: &State, epoch: u64, at: Timestamp) -> Result<Vec<Event>, Rejection> {
+    if lease_of(state, epoch)?.until <= at {
+        return Ok(vec![]);
+    }
+    Ok(vec![Event::LeaseRenewed(LeaseRenewed { epoch, until: at })])
+}
+
+fn lease_of(state: &State, epoch: u64) -> Result<&LeaseTaken, Rejection> {
+    let lease = state.lease.as_ref().filter(|lease| lease.epoch == epoch);
+    lease.ok_or(Rejection::LeaseLost { asked: epoch, current: state.epoch() })
 }
 
 /// Two people who read, change and write must not undo each other unseen.

@@ -12,8 +12,9 @@ use stele_commands::control::Refused;
 use stele_domain::operations::service::event::Service;
 use stele_domain::operations::service::state::State as Lifecycle;
 use stele_domain::port::read_store::ScanQuery;
-use stele_projections::read::{ReadError, Reader};
+use stele_projections::read::ReadError;
 use stele_projections::runner::Handle;
+use stele_projections::status::Glance;
 
 /// Longest id that is looked for, in bytes.
 const ID_BYTES_MAX: usize = 256;
@@ -63,12 +64,12 @@ pub(crate) async fn status(api: &Api, reading: Reading) -> Result<Status, Proble
         version: api.build.version.clone(),
         instance: api.build.instance.clone(),
         services: seen.services(),
-        prices: tables.map(|tables| tables.prices(seen.now)),
-        inventory: tables.map(|tables| tables.holdings(seen.now)),
-        relays: tables.map(Tables::relays),
-        counters: tables.map(Tables::counters),
+        prices: tables.and_then(|tables| tables.prices(seen.now)),
+        inventory: tables.and_then(|tables| tables.holdings(seen.now)),
+        relays: tables.and_then(Tables::relays),
+        counters: tables.and_then(Tables::counters),
         log: LogStatus { head, reachable },
-        tables_unavailable: seen.tables.as_ref().err().cloned(),
+        tables_unavailable: seen.tables_unavailable(),
         alerts: seen.alerts,
         projections: seen.projections,
         account: seen.account,
@@ -103,21 +104,19 @@ async fn look(api: &Api) -> Result<Seen, Problem> {
 
 async fn tables(api: &Api) -> Result<Tables, ReadError> {
     let summary = stele_projections::status::summary(&*api.store).await?;
-    let mut reader = Reader::new(&*api.store);
+    let mut glance = Glance::at(&*api.store);
     let newest = ScanQuery::newest(1);
     let mut prices = vec![];
     for pair in &api.control.pairs {
         let of_pair = newest.clone().filter("pair", pair.id.as_str());
-        prices.push((pair.id.clone(), reader.scan(&of_pair).await?.pop()));
+        prices.push((pair.id.clone(), glance.scan(&of_pair).await?.pop()));
     }
-    Ok(Tables {
-        summary,
-        prices,
-        last_inventory: reader.scan(&newest).await?.pop(),
-        last_incident: reader.scan(&newest).await?.pop(),
-        last_quote: reader.scan(&newest).await?.pop(),
-        last_step: reader.scan(&newest).await?.pop(),
-    })
+    let last_inventory = glance.scan(&newest).await?.pop();
+    let last_incident = glance.scan(&newest).await?.pop();
+    let last_quote = glance.scan(&newest).await?.pop();
+    let last_step = glance.scan(&newest).await?.pop();
+    let unread = summary.unread.clone().into_iter().chain(glance.unread()).collect();
+    Ok(Tables { summary, prices, last_inventory, last_incident, last_quote, last_step, unread })
 }
 
 async fn lifecycles(api: &Api) -> Result<Vec<(Service, Lifecycle)>, Problem> {

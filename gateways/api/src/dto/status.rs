@@ -1,6 +1,6 @@
 //! The desk on one page, and the small answers that probes read.
 
-use super::account::Account;
+use super::account::{Account, Lease};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use stele_domain::time::Timestamp;
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 /// The desk on one page. `account`, the phases of `services` and `alerts` are read from the log when they are asked for.
 /// `prices`, `inventory`, `relays`, `counters`, and what services know come from tables and are as of `as_of`: where
-/// `tables_unavailable` says why they can't be read, all of these are null.
+/// `tables_unavailable` says which can't be read, what comes from them is null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// When this was put together.
@@ -36,7 +36,7 @@ pub struct Status {
     pub log: LogStatus,
     /// The tables.
     pub projections: Projections,
-    /// Why the tables can't be read now; null while they can.
+    /// Why the tables can't be read now, all of them or those that it names; null while they can.
     #[serde(default)]
     pub tables_unavailable: Option<String>,
     /// Everything up to here is in every table.
@@ -61,7 +61,7 @@ pub struct FromTables<'s> {
 }
 
 impl Status {
-    /// What comes from tables; `None` when they could not be read, for the reason in `tables_unavailable`.
+    /// What comes from tables; `None` when any of it could not be read, for the reason in `tables_unavailable`.
     #[must_use]
     pub fn from_tables(&self) -> Option<FromTables<'_>> {
         Some(FromTables {
@@ -100,7 +100,7 @@ pub enum Reads {
     Stale,
     /// It knows nothing yet.
     Nothing,
-    /// That can't be told while the tables can't be read.
+    /// That can't be told: the tables can't be read, or nothing is heard of the process.
     Unknown,
 }
 
@@ -131,6 +131,37 @@ pub struct ServiceStatus {
     pub last_success_at: Option<Timestamp>,
     /// Why it can't do what it is for; none when it can.
     pub blocked: Option<String>,
+}
+
+/// What is known of the process that runs a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// It is the one that answers.
+    Here,
+    /// It is another one, which keeps the signing lease.
+    Elsewhere,
+    /// It is another one, which says nothing of itself. The service was started then, or did what it is for.
+    Last(Option<Timestamp>),
+    /// It is another one, which let the signing lease run out then. Nothing was heard of the service since.
+    Silent(Timestamp),
+}
+
+impl ServiceStatus {
+    /// What is known of the process that runs it. A process has no other heartbeat in the log than the signing lease of
+    /// its instance.
+    #[must_use]
+    pub fn heard(&self, lease: Option<&Lease>) -> Heard {
+        if self.runs_here {
+            return Heard::Here;
+        }
+        let last = self.since.max(self.last_success_at);
+        let ours = lease.filter(|lease| self.instance.as_ref() == Some(&lease.holder));
+        match ours {
+            Some(lease) if !lease.lapsed => Heard::Elsewhere,
+            Some(lease) if last.is_none_or(|at| at <= lease.until) => Heard::Silent(lease.until),
+            Some(_) | None => Heard::Last(last),
+        }
+    }
 }
 
 /// The reference price of one pair.

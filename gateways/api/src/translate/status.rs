@@ -1,20 +1,24 @@
 //! The desk on one page, put together from the account, the services and the tables.
 
 use crate::api::RoleHealth;
-use crate::dto::{self, Reads, ServiceState};
+use crate::dto::{self, Heard, Reads, ServiceState};
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use stele_domain::ids::PairId;
 use stele_domain::operations::service::event::Service;
 use stele_domain::operations::service::state::{Phase, State as Lifecycle};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::limits::Limits;
-use stele_projections::models::decisions::DecisionRow;
+use stele_projections::models::decisions::{DecisionRow, SkipCountRow};
+use stele_projections::models::event_counts::EventCountRow;
 use stele_projections::models::inventory::{BalanceRow, IncidentRow, InventoryRow};
 use stele_projections::models::prices::{PriceSourceRow, ReferencePriceRow};
 use stele_projections::models::quotes::QuoteRow;
 use stele_projections::models::relay::RelayRow;
+use stele_projections::models::result_counts::ResultCountRow;
 use stele_projections::models::results::ResultStepRow;
+use stele_projections::projection::TableRow;
 use stele_projections::runner;
 use stele_projections::status::Summary;
 
@@ -43,6 +47,8 @@ pub(crate) struct Tables {
     pub(crate) last_incident: Option<IncidentRow>,
     pub(crate) last_quote: Option<QuoteRow>,
     pub(crate) last_step: Option<ResultStepRow>,
+    /// Tables with a row that is none of this build, and what is wrong with it.
+    pub(crate) unread: BTreeMap<String, String>,
 }
 
 /// What a service knows: how far it can be relied on, since when, and what is in its way.
@@ -59,10 +65,17 @@ impl Seen {
 
     fn service(&self, service: Service, lifecycle: &Lifecycle) -> dto::ServiceStatus {
         let knows = match service {
-            Service::Ingest => self.by_tables(Tables::ingest),
-            Service::Market => self.by_tables(|tables| tables.market(self)),
-            Service::Inventory => self.by_tables(|tables| tables.inventory(self)),
-            Service::Strategy => self.by_tables(Tables::strategy),
+            Service::Ingest => {
+                self.by_tables(&[name_of::<RelayRow>(), name_of::<QuoteRow>()], Tables::ingest)
+            }
+            Service::Market => {
+                self.by_tables(&[name_of::<ReferencePriceRow>()], |tables| tables.market(self))
+            }
+            Service::Inventory => {
+                let needed = [name_of::<InventoryRow>(), name_of::<IncidentRow>()];
+                self.by_tables(&needed, |tables| tables.inventory(self))
+            }
+            Service::Strategy => self.by_tables(&[name_of::<DecisionRow>()], Tables::strategy),
             Service::Executor => self.executor(),
             Service::Projections => self.projections(),
         };
@@ -72,7 +85,7 @@ impl Seen {
         let hindered = here.filter(|health| health.running && !health.why.is_empty());
         let hindered = hindered.map(|health| health.why.clone());
         let started = lifecycle.started();
-        dto::ServiceStatus {
+        let told = dto::ServiceStatus {
             service: service.name().to_owned(),
             state,
             reason,
@@ -85,15 +98,44 @@ impl Seen {
             reads: knows.reads,
             last_success_at: knows.last_success_at,
             blocked: dead.map(|why| format!("not running: {why}")).or(hindered).or(knows.blocked),
+        };
+        self.heard(told)
+    }
+
+    /// What a service knew says nothing of now once its process is not heard of any more.
+    fn heard(&self, told: dto::ServiceStatus) -> dto::ServiceStatus {
+        let Heard::Silent(since) = told.heard(self.account.lease.as_ref()) else { return told };
+        if told.state != ServiceState::Running {
+            return told;
+        }
+        let reads = match told.reads {
+            Reads::Authoritative | Reads::Unknown => Reads::Unknown,
+            stale @ (Reads::Stale | Reads::Nothing) => stale,
+        };
+        let why = || format!("not heard of since {since}, when the signing lease of its process ran out");
+        dto::ServiceStatus { reads, blocked: told.blocked.or_else(|| Some(why())), ..told }
+    }
+
+    /// What a service is known by through these tables; nothing can be told of it while one of them can't be read.
+    fn by_tables(&self, needed: &[&str], knows: impl FnOnce(&Tables) -> Knows) -> Knows {
+        let untold = |blocked| Knows { reads: Reads::Unknown, last_success_at: None, blocked };
+        match &self.tables {
+            Ok(tables) => match tables.odd_one(needed) {
+                None => knows(tables),
+                Some(odd) => untold(Some(odd)),
+            },
+            Err(_) => untold(None),
         }
     }
 
-    /// What a service is known by through tables; nothing can be told of it while they can't be read.
-    fn by_tables(&self, knows: impl FnOnce(&Tables) -> Knows) -> Knows {
-        match &self.tables {
-            Ok(tables) => knows(tables),
-            Err(_) => Knows { reads: Reads::Unknown, last_success_at: None, blocked: None },
-        }
+    /// Why the tables can't be read, or those of them that can't.
+    pub(crate) fn tables_unavailable(&self) -> Option<String> {
+        let tables = match &self.tables {
+            Ok(tables) => tables,
+            Err(why) => return Some(why.clone()),
+        };
+        let odd: Vec<String> = tables.unread.iter().map(odd_row).collect();
+        (!odd.is_empty()).then(|| odd.join("; "))
     }
 
     fn executor(&self) -> Knows {
@@ -136,6 +178,15 @@ impl Seen {
     }
 }
 
+/// The table that rows of this type stand in.
+fn name_of<R: TableRow>() -> &'static str {
+    R::TABLE.name
+}
+
+fn odd_row((table, why): (&String, &String)) -> String {
+    format!("table {table} has a row that this build did not write: {why}")
+}
+
 /// What a service reads.
 fn input(service: Service) -> &'static str {
     match service {
@@ -149,6 +200,16 @@ fn input(service: Service) -> &'static str {
 }
 
 impl Tables {
+    /// What is wrong with the first of these that can't be read.
+    fn odd_one(&self, needed: &[&str]) -> Option<String> {
+        self.unread.iter().find(|(table, _)| needed.contains(&table.as_str())).map(odd_row)
+    }
+
+    /// Whether all of these could be read.
+    fn has(&self, needed: &[&str]) -> bool {
+        self.odd_one(needed).is_none()
+    }
+
     fn last_step_at(&self) -> Option<Timestamp> {
         self.last_step.as_ref().map(|step| step.at)
     }
@@ -207,11 +268,12 @@ impl Tables {
         }
     }
 
-    pub(crate) fn prices(&self, now: Timestamp) -> Vec<dto::Price> {
+    pub(crate) fn prices(&self, now: Timestamp) -> Option<Vec<dto::Price>> {
         let price = |(pair, row): &(PairId, Option<ReferencePriceRow>)| {
             price(now, pair, row.as_ref(), self.sources(now, pair))
         };
-        self.prices.iter().map(price).collect()
+        let whole = self.has(&[name_of::<ReferencePriceRow>(), name_of::<PriceSourceRow>()]);
+        whole.then(|| self.prices.iter().map(price).collect())
     }
 
     fn sources(&self, now: Timestamp, pair: &PairId) -> Vec<dto::PriceSource> {
@@ -219,19 +281,23 @@ impl Tables {
         of_pair.map(|row| source(now, row)).collect()
     }
 
-    pub(crate) fn holdings(&self, now: Timestamp) -> dto::Inventory {
+    pub(crate) fn holdings(&self, now: Timestamp) -> Option<dto::Inventory> {
+        if !self.has(&[name_of::<InventoryRow>(), name_of::<BalanceRow>()]) {
+            return None;
+        }
         let read = self.last_inventory.as_ref();
-        dto::Inventory {
+        Some(dto::Inventory {
             balances: self.summary.balances.iter().map(balance).collect(),
             height: read.map(|read| read.height),
             observed_at: read.map(|read| read.observed_at),
             age_ms: read.map(|read| now.millis_since(read.observed_at)),
             blocked: read.map(|read| read.blocked.iter().map(named).collect()).unwrap_or_default(),
-        }
+        })
     }
 
-    pub(crate) fn counters(&self) -> dto::Counters {
-        dto::Counters {
+    pub(crate) fn counters(&self) -> Option<dto::Counters> {
+        let needed = [name_of::<EventCountRow>(), name_of::<SkipCountRow>(), name_of::<ResultCountRow>()];
+        self.has(&needed).then(|| dto::Counters {
             quotes: self.summary.quotes,
             decisions: self.summary.decisions,
             skipped: self.summary.skipped.clone(),
@@ -239,12 +305,21 @@ impl Tables {
             submissions: self.summary.submissions,
             results: self.summary.results.clone(),
             events: self.summary.events.clone(),
-        }
+        })
     }
 
-    pub(crate) fn relays(&self) -> Vec<dto::Relay> {
+    /// Without the requests that came, when a pair was last heard of can't be told either.
+    pub(crate) fn relays(&self) -> Option<Vec<dto::Relay>> {
         let last_request = self.last_quote.as_ref().map(|quote| quote.received_at);
-        self.summary.relays.iter().map(|row| relay(row, last_request)).collect()
+        let whole = self.has(&[name_of::<RelayRow>()]);
+        let mut relays: Vec<dto::Relay> =
+            self.summary.relays.iter().map(|row| relay(row, last_request)).collect();
+        if !self.has(&[name_of::<QuoteRow>()]) {
+            for relay in &mut relays {
+                relay.pair_silent_since = None;
+            }
+        }
+        whole.then_some(relays)
     }
 }
 

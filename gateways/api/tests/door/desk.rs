@@ -123,6 +123,8 @@ pub struct Desk {
     pub away: Arc<AtomicBool>,
     /// Whether they hang.
     pub hanging: Arc<AtomicBool>,
+    /// Whether somebody put a row among them that no build writes.
+    pub odd: Arc<AtomicBool>,
     pub gatekeeper: Arc<Gatekeeper>,
     pub keys: Arc<Keys>,
     pub wishes: Arc<Wishes>,
@@ -262,7 +264,9 @@ impl Desk {
         let memory = Arc::new(MemoryStore::new(&schemas(models::ALL)).unwrap());
         let store = Arc::clone(&memory);
         let hanging = Arc::new(AtomicBool::new(false));
-        let store = Arc::new(Absent { store, away: away.clone(), hanging: hanging.clone() });
+        let odd = Arc::new(AtomicBool::new(false));
+        let store =
+            Arc::new(Absent { store, away: away.clone(), hanging: hanging.clone(), odd: odd.clone() });
         let (runner, handle) =
             Runner::new(log.clone(), store.clone(), clock.clone(), models::ALL, Options::default());
         tokio::spawn(runner.run());
@@ -275,8 +279,7 @@ impl Desk {
         let keys = Arc::new(Keys::new(gatekeeper.clone(), wishes.clone()));
         let control = Arc::new(control(&log, &clock, &wishes));
         let (stopper, stop) = stop::channel();
-        let healthy = Arc::new(AtomicBool::new(true));
-        let audits = Arc::new(Notify::new());
+        let (healthy, audits) = (Arc::new(AtomicBool::new(true)), Arc::new(Notify::new()));
         let remark = Arc::new(Mutex::new(String::new()));
         let (seen, said) = (healthy.clone(), remark.clone());
         let past = past(&log, store.clone());
@@ -316,6 +319,7 @@ impl Desk {
             served,
             away,
             hanging,
+            odd,
             gatekeeper,
             keys,
             wishes,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use stele_api::client::{ClientError, EventsQuery, RowsQuery, new_key};
-use stele_api::dto::{self, Arming, Reads, ServiceState};
+use stele_api::dto::{self, Arming, Heard, Reads, ServiceState};
 use stele_domain::ids::EventId;
 use stele_domain::operations::alert::event::Kind;
 use stele_domain::port::event_log::{Expected, Filter, NewRecord, Position, StreamId};
@@ -43,6 +43,28 @@ async fn the_status_has_the_account_the_services_and_the_positions() {
     assert_eq!((seen.as_of, status.head, status.log.head), (head, head, head));
     assert_eq!(status.projections.projections.len(), models::ALL.len());
     assert_eq!(seen.counters.events.get("trading.Armed"), Some(&1));
+}
+
+#[tokio::test]
+async fn a_service_whose_process_let_its_lease_run_out_is_not_told_as_one_that_knows() {
+    let desk = Desk::ready().await;
+    let before = desk.current().await.status().await.unwrap();
+    let strategy = before.services.iter().find(|service| service.service == "strategy").unwrap();
+    assert_eq!(strategy.heard(before.account.lease.as_ref()), Heard::Elsewhere);
+    assert_eq!(strategy.blocked, None);
+    desk.clock.advance_ms(3_600_000);
+    let lease = desk.client.account().await.unwrap().account.lease.unwrap();
+    assert!(lease.lapsed);
+    let silent = desk.client.status().await.unwrap().services;
+    let silent = |name: &str| silent.iter().find(|service| service.service == name).unwrap();
+    for name in ["ingest", "strategy"] {
+        let service = silent(name);
+        assert_eq!(service.heard(Some(&lease)), Heard::Silent(lease.until), "{service:?}");
+        assert!(service.blocked.as_ref().unwrap().starts_with("not heard of since"), "{service:?}");
+    }
+    assert_eq!(silent("executor").blocked.as_deref(), Some("nobody holds the signing lease"));
+    // What runs in the process that answers is heard of.
+    assert_eq!(silent("market").heard(Some(&lease)), Heard::Here);
 }
 
 #[tokio::test]
@@ -353,6 +375,23 @@ async fn the_status_tells_all_that_the_log_knows_while_the_tables_are_away() {
     no.problem(503, "tables-unavailable");
     desk.away.store(false, std::sync::atomic::Ordering::SeqCst);
     assert!(desk.client.status().await.unwrap().from_tables().is_some());
+}
+
+#[tokio::test]
+async fn a_row_that_no_build_wrote_costs_the_status_only_what_comes_from_its_table() {
+    let desk = Desk::ready().await;
+    let before = desk.current().await.status().await.unwrap();
+    desk.odd.store(true, std::sync::atomic::Ordering::SeqCst);
+    let status = desk.client.status().await.unwrap();
+    let why = status.tables_unavailable.as_ref().unwrap();
+    assert!(why.contains("table quotes") && why.contains("received"), "{why}");
+    let from_tables = |status: &dto::Status| {
+        (status.prices.clone(), status.inventory.clone(), status.relays.clone(), status.counters.clone())
+    };
+    assert_eq!((from_tables(&status), status.as_of), (from_tables(&before), before.as_of));
+    assert!(status.from_tables().is_some());
+    let ingest = status.services.iter().find(|service| service.service == "ingest").unwrap();
+    assert_eq!((ingest.reads, ingest.blocked.as_ref()), (Reads::Unknown, Some(why)));
 }
 
 #[tokio::test]

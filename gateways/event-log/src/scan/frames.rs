@@ -33,8 +33,8 @@ pub struct Segment<'a> {
 
 /// What a segment consists of.
 pub struct ScannedSegment {
-    /// The index file covers more than there is.
-    pub index_too_long: Option<LogError>,
+    /// The index file is not what follows from the segment.
+    pub index_wrong: Option<LogError>,
     /// Its commits and records.
     pub content: Content,
     /// The tree that goes on from its header.
@@ -95,7 +95,7 @@ pub fn scan(
     };
     roots.skip_to(&start.tree)?;
     let mut grown = Grown { tree: start.tree, roots };
-    let mut expected = start.expected;
+    let (mut expected, mut index_wrong) = (start.expected, start.wrong);
     let torn_bytes = loop {
         cursor.place.offset = frame_start(cursor.part.extent().end);
         let step = cursor.step(segment.last && scan.being_written);
@@ -110,7 +110,7 @@ pub fn scan(
                 told.up_to(cursor.part.extent().end);
                 if let Some(index) = expected.take_if(|index| index.ends_at(&cursor.part)) {
                     cursor.leaves.finish(|leaf| grown.push(leaf))?;
-                    index.compare(scan, &cursor.part, &grown.tree)?;
+                    index_wrong = index.compare(scan, &cursor.part, &grown.tree)?;
                 }
             }
             Step::Stop => break 0,
@@ -126,16 +126,9 @@ pub fn scan(
     told.whole(&segment.file);
     let Cursor { part, durable, .. } = cursor;
     let content = Content::Part(Box::new(part));
-    let index_too_long = expected.map(|index| index.too_long());
+    let index_wrong = index_wrong.or_else(|| expected.map(|index| index.too_long()));
     let Grown { tree, roots } = grown;
-    Ok(ScannedSegment {
-        index_too_long,
-        content,
-        tree,
-        torn_bytes,
-        durable,
-        root_at_size: roots.root_at_size,
-    })
+    Ok(ScannedSegment { index_wrong, content, tree, torn_bytes, durable, root_at_size: roots.root_at_size })
 }
 
 /// The tree as it grows, and the checkpoints that it has yet to reach.

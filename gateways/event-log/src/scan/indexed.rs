@@ -33,6 +33,9 @@ pub struct Start {
     pub tree: SubtreeStore,
     /// An index file that is to be compared with what it should be.
     pub expected: Option<Expected>,
+    /// What is wrong with an index file that can't even be compared. It follows from its segment, so whatever else is wrong is
+    /// named before it, and without anything else no event is affected.
+    pub wrong: Option<LogError>,
 }
 
 /// An index file as it is.
@@ -48,8 +51,13 @@ impl Expected {
         part.extent().end == self.end
     }
 
-    /// Compares the file with the index that covers as much.
-    pub fn compare(&self, scan: &Scan<'_>, part: &Part, tree: &SubtreeStore) -> Result<(), LogError> {
+    /// Compares the file with the index that covers as much; says where it is another one.
+    pub fn compare(
+        &self,
+        scan: &Scan<'_>,
+        part: &Part,
+        tree: &SubtreeStore,
+    ) -> Result<Option<LogError>, LogError> {
         let right = index::encode(scan.log, part, &tree.part());
         let directory = scan.storage.describe();
         let unread = |error: io::Error| failed("reading", &self.name, &directory, error);
@@ -59,11 +67,12 @@ impl Expected {
             let there = window.slice(to_u64(at), piece.len()).map_err(unread)?;
             if there != piece {
                 let same = there.iter().zip(piece).take_while(|(there, right)| there == right).count();
-                return Err(self.wrong(at + same));
+                return Ok(Some(self.wrong(at + same)));
             }
             at += piece.len();
         }
-        if self.file.len().map_err(unread)? == to_u64(at) { Ok(()) } else { Err(self.wrong(at)) }
+        let whole = self.file.len().map_err(unread)? == to_u64(at);
+        Ok((!whole).then(|| self.wrong(at)))
     }
 
     /// The segment never came to where the file says that it covers it.
@@ -72,8 +81,7 @@ impl Expected {
     }
 
     fn wrong(&self, at: usize) -> LogError {
-        let what = "the index is not that of its segment: remove the file, it is made again from the segment";
-        damaged(&self.name, to_u64(at), what)
+        damaged(&self.name, to_u64(at), "the index is not that of its segment")
     }
 }
 
@@ -101,17 +109,22 @@ impl Scan<'_> {
         }
         let root_at_size = roots.root_at_size;
         let content = super::Content::File(Arc::new(index));
-        Some(Ok(ScannedSegment { index_too_long: None, content, tree, torn_bytes: 0, durable, root_at_size }))
+        Some(Ok(ScannedSegment { index_wrong: None, content, tree, torn_bytes: 0, durable, root_at_size }))
     }
 
     /// Where the scan of a segment begins. The last one is always read, whatever index it may have: it will be written to,
     /// and nothing is added to what is damaged.
     pub(super) fn start(&self, header: &SegmentHeader) -> Result<Start, LogError> {
-        let expected = match self.indexes {
+        let found = match self.indexes {
             Indexes::Checked => self.expected(header)?,
             Indexes::Used => None,
         };
-        Ok(Start { part: Part::begin(header), tree: SubtreeStore::resume(&header.tree), expected })
+        let (expected, wrong) = match found {
+            Some(Ok(expected)) => (Some(expected), None),
+            Some(Err(wrong)) => (None, Some(wrong)),
+            None => (None, None),
+        };
+        Ok(Start { part: Part::begin(header), tree: SubtreeStore::resume(&header.tree), expected, wrong })
     }
 
     /// The index file of a segment, when it covers no more than there is.
@@ -122,8 +135,8 @@ impl Scan<'_> {
         fits.then_some((index, tree))
     }
 
-    /// The index file that is to be compared, when there is one.
-    fn expected(&self, header: &SegmentHeader) -> Result<Option<Expected>, LogError> {
+    /// The index file that is to be compared, when there is one, or what is wrong with it.
+    fn expected(&self, header: &SegmentHeader) -> Result<Option<Result<Expected, LogError>>, LogError> {
         let (name, directory) = (index::file_name(header.first), self.storage.describe());
         let unread = |error: io::Error| failed("reading", &name, &directory, error);
         let file = match self.storage.open(&name, Access::Read) {
@@ -132,9 +145,9 @@ impl Scan<'_> {
             Err(error) => return Err(unread(error)),
         };
         match IndexFile::open(Arc::clone(&file), self.log, header.first) {
-            Ok((index, _)) => Ok(Some(Expected { end: index.extent().end, name, file })),
+            Ok((index, _)) => Ok(Some(Ok(Expected { end: index.extent().end, name, file }))),
             Err(Unusable::Unread(error)) => Err(unread(error)),
-            Err(Unusable::Wrong { offset, what }) => Err(damaged(&name, offset, what)),
+            Err(Unusable::Wrong { offset, what }) => Ok(Some(Err(damaged(&name, offset, what)))),
         }
     }
 }

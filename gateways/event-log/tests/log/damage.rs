@@ -233,6 +233,22 @@ async fn index_files_that_are_lost_foreign_or_old_are_made_again() {
 }
 
 #[tokio::test]
+async fn a_damaged_segment_is_named_before_any_index_file() {
+    let disk = log_of_segments().await;
+    let names = segment_names(&disk);
+    let index = names[0].replace(".seg", ".idx");
+    for bit in [8 * 100, 8 * 2_000] {
+        let damaged = flipped(&disk, &index, bit);
+        let told = verify_on(&damaged, &VerifyOptions::default());
+        assert!(matches!(&told, Err(VerifyError::Damaged { file, .. }) if *file == index), "{told:?}");
+        // An index follows from its segment; what is wrong with a later segment is worse.
+        let both = flipped(&damaged, &names[1], 8 * 4_300);
+        let told = verify_on(&both, &VerifyOptions::default());
+        assert!(matches!(&told, Err(VerifyError::Damaged { file, .. }) if *file == names[1]), "{told:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_sector_that_vanished_from_a_commit_before_the_last_is_refused() {
     let disk = log_ending_with(vec![sized(9, 2_000)]).await;
     let log = open(&disk);

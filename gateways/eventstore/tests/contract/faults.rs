@@ -51,6 +51,14 @@ async fn until(follow: &mut dyn Follow, position: u64) -> Vec<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_door_of_a_desk_is_told_from_a_server_and_who_does_not_answer_counts_as_one() {
+    let mut server = Server::open();
+    assert!(server.client().is_a_desks().await);
+    server.vanish();
+    assert!(!server.client().is_a_desks().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_was_not_there_at_first_is_found_when_it_comes() {
     let mut server = Server::open();
     let log = server.client();

@@ -17,7 +17,7 @@ use stele_lake::LakeError;
 use stele_lake::facts;
 use stele_lake::figures::Figures;
 use stele_lake::publish::{Options, Published, Publisher};
-use stele_lake::verify::{Verified, verify};
+use stele_lake::verify::{Findings, Verified, verify};
 
 /// 2026-11-20T23:00:00Z.
 pub const START_MS: i64 = 1_795_215_600_000;
@@ -102,9 +102,13 @@ pub async fn publish(store: &Arc<dyn ChangingBlobs>, log: &dyn EventLog) -> Resu
     open(store).await?.catch_up(log, |_, _| ()).await
 }
 
-pub async fn verified(store: &Arc<dyn ChangingBlobs>, log: &dyn EventLog) -> Vec<Verified> {
+pub async fn findings(store: &Arc<dyn ChangingBlobs>, log: &dyn EventLog) -> Findings {
     let clock: Arc<dyn Clock> = HandClock::now_shared();
     verify(store, &clock, facts::ALL, log, |_, _| ()).await.unwrap()
+}
+
+pub async fn verified(store: &Arc<dyn ChangingBlobs>, log: &dyn EventLog) -> Vec<Verified> {
+    findings(store, log).await.tables
 }
 
 /// Names, positions, rows and digests of all tables, which must be what the log says.

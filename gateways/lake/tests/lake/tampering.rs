@@ -1,9 +1,14 @@
 //! What is changed in a lake by hand is named.
 
-use crate::support::{log_of, memory, open, publish, verified};
+use crate::support::{HandClock, findings, log_of, memory, open, publish, verified};
+use futures_util::FutureExt as _;
 use std::sync::Arc;
 use stele_domain::port::blob_store::{BlobName, ChangingBlobs};
-use stele_lake::verify::{Difference, Verified};
+use stele_domain::port::clock::Clock;
+use stele_domain::port::event_log::Position;
+use stele_lake::doctor::examine;
+use stele_lake::facts;
+use stele_lake::verify::{Difference, Verified, verify};
 
 const TABLE: &str = "fact_decision";
 
@@ -92,4 +97,66 @@ async fn a_log_that_ends_before_the_lake_does_is_named() {
     for table in verified(&store, &*short).await {
         assert!(table.differences.iter().any(|found| matches!(found, Difference::Ahead { .. })), "{table:?}");
     }
+}
+
+/// The table's newest commit, of the two that it has.
+fn newest_commit() -> BlobName {
+    BlobName::new(&format!("{TABLE}/_delta_log/00000000000000000001.json")).unwrap()
+}
+
+fn is_behind(found: &[Difference]) -> bool {
+    matches!(found, [Difference::Behind { to: Position(220), rows }] if *rows > 0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_was_removed_or_lost_its_newest_commit_is_behind_the_others_and_publishing_adds_it() {
+    let (log, store, _) = lake().await;
+    let right = verified(&store, &*log).await;
+    store.remove(&newest_commit()).await.unwrap();
+    let found = of_table(verified(&store, &*log).await);
+    assert!(is_behind(&found), "{found:?}");
+    publish(&store, &*log).await.unwrap();
+    assert_eq!(verified(&store, &*log).await, right);
+
+    for entry in store.list(&BlobName::new(TABLE).unwrap(), None, 1_000).await.unwrap() {
+        store.remove(&entry.name).await.unwrap();
+    }
+    let found = of_table(verified(&store, &*log).await);
+    assert!(is_behind(&found), "{found:?}");
+    let clock: Arc<dyn Clock> = HandClock::now_shared();
+    let told = examine(&store, clock, facts::ALL, (2, 1)).await.unwrap();
+    let ill: Vec<_> = told.findings.iter().filter(|finding| !finding.ok).collect();
+    assert!(
+        matches!(&ill[..], [one] if one.name == TABLE && one.detail.contains("up to position 220")),
+        "{ill:?}"
+    );
+    publish(&store, &*log).await.unwrap();
+    assert_eq!(verified(&store, &*log).await, right);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_whose_commit_comes_while_the_others_are_read_is_not_behind() {
+    let (log, store, _) = lake().await;
+    let commit = store.get(&newest_commit()).await.unwrap();
+    store.remove(&newest_commit()).await.unwrap();
+    let clock: Arc<dyn Clock> = HandClock::now_shared();
+    let told = verify(&store, &clock, facts::ALL, &*log, |_, _| {
+        store.replace(&newest_commit(), commit.clone()).now_or_never().unwrap().unwrap();
+    });
+    let told = told.await.unwrap();
+    assert!(told.is_ok(), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lake_to_which_nothing_was_published_is_not_what_the_log_says() {
+    let log = log_of(60).await;
+    let store = memory();
+    assert!(findings(&store, &*log).await.is_unpublished());
+    // The tables are made before the first row.
+    drop(open(&store).await.unwrap());
+    assert!(findings(&store, &*log).await.is_unpublished());
+    publish(&store, &*log).await.unwrap();
+    let told = findings(&store, &*log).await;
+    assert!(told.is_ok() && !told.is_unpublished(), "{told:?}");
+    assert_eq!((told.position, told.head), (Position(60), Position(60)));
 }

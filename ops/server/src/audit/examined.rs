@@ -1,6 +1,7 @@
 //! The log's files, verified or not: what is wrong with them is a finding, and goes into the report.
 
-use super::report::{Fault, LogSaid};
+use super::report::{CUT, Fault, LogSaid, REWRITTEN};
+use super::seen::Seen;
 use super::{Place, Tell, VERIFYING};
 use crate::cli::unverified;
 use crate::exit::{Code, Failure, chain};
@@ -20,12 +21,14 @@ pub(crate) enum Examined {
     Faulty(Fault),
 }
 
-/// Verifies every checksum, chain and signature. On a thread of its own, which nobody waits for at the end of a process.
-pub(super) async fn examine(place: &Place, tell: Tell) -> Result<Examined, Failure> {
+/// Verifies every checksum, chain and signature, and holds the log against what others have seen of it. On a thread of its
+/// own, which nobody waits for at the end of a process.
+pub(super) async fn examine(place: &Place, seen: Option<Seen>, tell: Tell) -> Result<Examined, Failure> {
     let (told, verified) = oneshot::channel();
     let (directory, archive) = (place.directory.clone(), place.archive.clone());
+    let against = seen.as_ref().and_then(|seen| seen.notes.clone());
     let work = move || {
-        let options = VerifyOptions { archive, ..VerifyOptions::default() };
+        let options = VerifyOptions { archive, against, ..VerifyOptions::default() };
         let outcome = verify_watched(&directory, &options, &|done, total| tell(VERIFYING, done, total));
         // Whoever asked may be gone.
         drop(told.send(outcome));
@@ -36,11 +39,22 @@ pub(super) async fn examine(place: &Place, tell: Tell) -> Result<Examined, Failu
         |_| Failure::new(Code::Error, "verifying the log ended by itself, which is a mistake of this build");
     match verified.await.map_err(gone)? {
         Ok(report) => Ok(Examined::Whole(Box::new(report))),
-        Err(error) => match fault(&error, place) {
-            Some(fault) => Ok(Examined::Faulty(fault)),
-            None => Err(unverified(&error, &place.directory)),
-        },
+        Err(error) => {
+            let told = seen.as_ref().and_then(|seen| unseen(&error, seen));
+            if let Some(fault) = told.or_else(|| fault(&error, place)) {
+                return Ok(Examined::Faulty(fault));
+            }
+            seen.map_or(Ok(()), |seen| seen.usable(&error))?;
+            Err(unverified(&error, &place.directory))
+        }
     }
+}
+
+/// What others have seen of the log that is not there.
+fn unseen(error: &VerifyError, seen: &Seen) -> Option<Fault> {
+    let what = seen.against(error)?;
+    let kind = if let VerifyError::Truncated { .. } = error { CUT } else { REWRITTEN };
+    Some(Fault { kind: kind.to_owned(), file: seen.by.clone(), offset: 0, what })
 }
 
 /// What is wrong with the log, when it is not that it could not be looked at.

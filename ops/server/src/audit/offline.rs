@@ -1,8 +1,10 @@
 //! An audit where no desk runs: the log is opened for as long as it takes, so that none begins meanwhile, and the tables
-//! are those of the configured database.
+//! are those of the configured database. On a disk that can't be written to it is read, and nothing else.
 
+use super::seen::Seen;
 use super::{Examined, Place, Run, Tables, Tell, Wanted};
-use crate::audit::report::Signed;
+use crate::audit::report::{Signed, signer};
+use crate::cli::of_error;
 use crate::config::{Config, DatabaseAt};
 use crate::exit::{Code, Failure, chain};
 use crate::offline;
@@ -18,9 +20,16 @@ use stele_read_store::{Options, PostgresStore, PrivateServer};
 /// Where a private server keeps its files, in the data directory.
 const FOLDER: &str = "postgres";
 
-/// Audits the log of this machine.
-pub(crate) async fn audited(config: &Config, wanted: Wanted, tell: Tell) -> Result<Signed, Failure> {
+/// Audits the log of this machine, and holds it against what others have seen of it.
+pub(crate) async fn audited(
+    config: &Config,
+    wanted: Wanted,
+    seen: Seen,
+    tell: Tell,
+) -> Result<Signed, Failure> {
     let directory = config.log_dir();
+    // An audit takes long: that its report can't be signed is said before it begins.
+    drop(signer(&directory)?);
     let archive = reading_archive(config, &directory)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let place = Place {
@@ -33,7 +42,7 @@ pub(crate) async fn audited(config: &Config, wanted: Wanted, tell: Tell) -> Resu
         // Nobody trades meanwhile.
         at_once: std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let run = Run::begin(place, wanted, tell)?;
+    let run = Run::begin(place, wanted, tell)?.held_against(seen);
     // Before it is opened: opening cuts what an unfinished write left, and this changes nothing.
     let examined = run.examine().await?;
     if let Examined::Faulty(_) = &examined {
@@ -41,8 +50,7 @@ pub(crate) async fn audited(config: &Config, wanted: Wanted, tell: Tell) -> Resu
         return run.report(examined, &nothing, None);
     }
     let kept = Kept::open(config).await?;
-    let folded = offline::with(config, &directory, async |log| {
-        let log: Arc<dyn EventLog> = log;
+    let folded = offline::kept_still(config, &directory, async |log: Arc<dyn EventLog>| {
         let live = match &kept.store {
             Some(store) => {
                 let live = Live::take(&**store, run.projections(), Leaving::ByTheLog).await;
@@ -83,8 +91,18 @@ impl Kept {
                 Ok(Self { store: reading(&database_url(config)?)?, words, private: None })
             }
             DatabaseAt::Private if config.data_dir.join(FOLDER).is_dir() => {
-                let server = PrivateServer::start(&config.data_dir.join(FOLDER)).await;
-                let server = server.map_err(|error| Failure::new(Code::Unavailable, chain(&error)))?;
+                let server = match PrivateServer::start(&config.data_dir.join(FOLDER)).await {
+                    Ok(server) => server,
+                    Err(error) if of_error(&error) == Some(Code::Unwritable) => {
+                        let words = format!(
+                            "the private PostgreSQL in the data directory can't be started there: {}. Copy the directory to a \
+                             disk that can be written to, and audit the copy",
+                            chain(&error)
+                        );
+                        return Ok(Self { store: None, words, private: None });
+                    }
+                    Err(error) => return Err(Failure::new(Code::Unavailable, chain(&error))),
+                };
                 let words = "the private PostgreSQL in the data directory, while no desk ran".to_owned();
                 Ok(Self { store: reading(&server.app_url())?, words, private: Some(server) })
             }

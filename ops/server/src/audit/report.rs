@@ -1,13 +1,14 @@
 //! The report: what was looked at, what was found, and the signature of the log's key over it. `ops/audit/FORMAT.md` says
 //! every byte of it.
 
+use super::seen::LOG_END;
 use crate::exit::{Code, Failure, chain};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::path::Path;
 use stele_domain::port::event_log::Position;
 use stele_domain::time::Timestamp;
-use stele_event_log::note::{self, NoteSigner};
+use stele_event_log::note::{self, NoteSigner, NoteVerifier};
 use stele_projections::audit::{Findings, NotLookedAt, OfProjection, OfTable, Verdict};
 use zeroize::Zeroizing;
 
@@ -26,8 +27,15 @@ pub(crate) const END: &str = "\"\n}\n";
 /// The event by which a partition in the lake is known.
 const TIERED: &str = "operations.PartitionTiered";
 
-/// Where a log keeps its private key.
+/// Where a log keeps its private key, and the public one.
 const KEY_FILE: &str = "key";
+const PUBLIC_KEY_FILE: &str = "key.pub";
+
+/// The log has fewer commits than others have seen.
+pub(super) const CUT: &str = "cut";
+
+/// The log has other commits than others have seen.
+pub(super) const REWRITTEN: &str = "rewritten";
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,14 +100,29 @@ pub(crate) struct LogSaid {
 /// What is wrong with the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fault {
-    /// `damaged`, `missing`, `foreign` or `archive`.
+    /// `damaged`, `missing`, `foreign` or `archive`; `cut` or `rewritten` when others have seen more, or something else.
     pub kind: String,
-    /// The file in the log's directory.
+    /// The file in the log's directory; who has seen it, when others have.
     pub file: String,
     /// Where in it, in bytes.
     pub offset: u64,
     /// In words.
     pub what: String,
+}
+
+impl Fault {
+    /// Whether the log is whole in itself, and not what others have seen of it.
+    pub(crate) fn is_contradiction(&self) -> bool {
+        self.kind == CUT || self.kind == REWRITTEN
+    }
+
+    /// In one line.
+    pub(crate) fn words(&self) -> String {
+        if self.is_contradiction() {
+            return self.what.clone();
+        }
+        format!("{} at byte {}: {}", self.file, self.offset, self.what)
+    }
 }
 
 impl LogSaid {
@@ -128,6 +151,7 @@ impl Report {
         log: LogSaid,
         tables: Compared,
         findings: Option<Findings>,
+        end_unknown: Option<String>,
     ) -> Self {
         let mut not_looked_at = vec![];
         if !log.verified {
@@ -144,6 +168,7 @@ impl Report {
             }
             None => (None, vec![]),
         };
+        not_looked_at.extend(end_unknown.map(|why| NotLookedAt { what: LOG_END.to_owned(), why }));
         let mut report = Self {
             version: VERSION,
             verdict: Verdict::NotCompared,
@@ -198,6 +223,9 @@ impl Report {
 
     /// The exit code that says so.
     pub(crate) fn code(&self) -> Option<Code> {
+        if self.log.fault.as_ref().is_some_and(Fault::is_contradiction) {
+            return Some(Code::Contradicted);
+        }
         (self.verdict == Verdict::Differs).then_some(Code::Mismatch)
     }
 }
@@ -239,16 +267,51 @@ fn visible(json: &str) -> String {
     text
 }
 
-/// The log's own key, which lies beside it for its owner alone.
+/// The log's own key, which lies beside it for its owner alone. It is the one whose public half lies beside it: a report by
+/// another key would be believed by nobody.
 pub(super) fn signer(directory: &Path) -> Result<NoteSigner, Failure> {
-    let path = directory.join(KEY_FILE);
-    let unusable = |why: String| {
-        Failure::new(
-            Code::Error,
-            format!("the report can't be signed: {} can't be used: {why}", path.display()),
+    let (path, public) = (directory.join(KEY_FILE), directory.join(PUBLIC_KEY_FILE));
+    let text = Zeroizing::new(std::fs::read_to_string(&path).map_err(|error| unread(&path, &error))?);
+    let signer = NoteSigner::parse(&text).map_err(|error| {
+        unsigned(Code::Mismatch, &format!("{} is no key of a log: {}", path.display(), chain(&error)))
+    })?;
+    let text = std::fs::read_to_string(&public).map_err(|error| unread(&public, &error))?;
+    let verifier = NoteVerifier::parse(&text).map_err(|error| {
+        unsigned(
+            Code::Mismatch,
+            &format!("{} is no public key of a log: {}", public.display(), chain(&error)),
         )
-        .advise("only the owner of the log can audit it: run this as the desk's user, on the desk's machine")
-    };
-    let text = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
-    NoteSigner::parse(&Zeroizing::new(text)).map_err(|error| unusable(chain(&error)))
+    })?;
+    if verifier == *signer.verifier() {
+        return Ok(signer);
+    }
+    Err(unsigned(
+        Code::Foreign,
+        &format!(
+            "{} is a key of {}, and not the private part of {}, which is of {}",
+            path.display(),
+            signer.name(),
+            public.display(),
+            verifier.name()
+        ),
+    ))
+}
+
+/// A report that is not made, because nobody could believe it.
+fn unsigned(code: Code, why: &str) -> Failure {
+    Failure::new(code, format!("the report can't be signed: {why}")).advise(
+        "nothing was changed. Put the file back from the newest backup that verifies; its name, stele.log/…, is that of the \
+         log that stele log stat shows",
+    )
+}
+
+fn unread(path: &Path, error: &std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        return unsigned(Code::Missing, &format!("{} is missing", path.display()));
+    }
+    let code = crate::cli::of_disk(error).unwrap_or(Code::Error);
+    Failure::new(code, format!("the report can't be signed: {} can't be read: {error}", path.display())).advise(
+        "only the owner of the log can audit it: run this as the desk's user, on the desk's machine. Whoever may read the rest \
+         can verify the log: stele log verify",
+    )
 }

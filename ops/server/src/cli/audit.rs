@@ -8,6 +8,7 @@ use super::prove::verifier;
 use super::verify::read_report;
 use super::{say, say_json};
 use crate::audit::report::Report;
+use crate::audit::seen::{Seen, contradicted};
 use crate::audit::{FOLDING, READING, Tell, Wanted, check, job, offline as alone};
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome};
@@ -91,6 +92,17 @@ async fn by_desk(
     config: &Config,
     json: bool,
 ) -> Result<Option<String>, Failure> {
+    if args.against.is_some() {
+        // Whether one answers is all that is asked: what it would do for the answer is nothing.
+        return match client.audits().await {
+            Err(ClientError::Unreachable { .. }) if offline::possible(config) => Ok(None),
+            Err(error @ ClientError::Unreachable { .. }) => Err(error.into()),
+            Ok(_) | Err(_) => {
+                Err(Failure::usage("--against: a desk runs, and its audit holds its log against nothing")
+                    .advise("beside a desk: stele log verify --against FILE"))
+            }
+        };
+    }
     let wanted = StartAudit {
         projection: args.projection.clone(),
         position: args.position,
@@ -210,6 +222,7 @@ fn shown(progress: &Progress, phase: &str, done: u64, total: u64) {
 
 /// The same by this process, where no desk runs.
 fn by_files(args: &AuditArgs, config: &Config, json: bool) -> Result<String, Failure> {
+    let seen = Seen::by_witness(config).and_by_file(args.against.as_deref())?;
     eprintln!("no desk is running: auditing the log in {}", config.log_dir().display());
     let progress = Arc::new(Progress::of_what("auditing", json));
     let told = Arc::clone(&progress);
@@ -219,7 +232,7 @@ fn by_files(args: &AuditArgs, config: &Config, json: bool) -> Result<String, Fai
     let signed = runtime.block_on(async {
         let by = stele_api::this_user().map_err(|error| Failure::error(&error))?.actor.to_string();
         let wanted = Wanted { projection: args.projection.clone(), position: args.position, by };
-        alone::audited(config, wanted, tell).await
+        alone::audited(config, wanted, seen, tell).await
     });
     drop(progress);
     Ok(signed?.text)
@@ -267,7 +280,8 @@ fn unchecked(text: &str) -> Result<Report, Failure> {
 fn ended(report: &Report) -> Outcome {
     let Some(code) = report.code() else { return Ok(()) };
     let what = match &report.log.fault {
-        Some(fault) => format!("{} at byte {}: {}", fault.file, fault.offset, fault.what),
+        Some(fault) if fault.is_contradiction() => return Err(contradicted(fault.words())),
+        Some(fault) => fault.words(),
         None => render::accusation(report),
     };
     Err(Failure::new(code, what)

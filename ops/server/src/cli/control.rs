@@ -31,8 +31,11 @@ pub(super) fn arm(args: &ArmArgs, config: &Config, json: bool) -> Outcome {
         until: None,
         limits_version: args.limits_version,
     };
-    let written = ask(config, |client| async move {
-        wish(args.again.command_id, async |id| client.arm(id, &body).await).await
+    let (written, lease) = ask(config, |client| async move {
+        let written = wish(args.again.command_id, async |id| client.arm(id, &body).await).await?;
+        // The arming stands, whether its account can be looked at or not.
+        let lease = client.account().await.map(|answer| answer.account.lease).ok();
+        Ok((written, lease))
     })?;
     let how = match args.mode {
         Mode::Full => "Armed for both directions",
@@ -43,7 +46,28 @@ pub(super) fn arm(args: &ArmArgs, config: &Config, json: bool) -> Outcome {
         let nothing = "nothing is armed yet: the limits ask for a second person";
         return needs_approval(&written, approval, nothing, config, json);
     }
-    answer(&written, &format!("{how}, for {for_how_long}"), "Armed like this already", json)
+    answer(&written, &format!("{how}, for {for_how_long}"), "Armed like this already", json)?;
+    match lease.filter(|_| !json).and_then(|lease| unsigned(lease.as_ref())) {
+        Some(warning) => say(&warning),
+        None => Ok(()),
+    }
+}
+
+/// What whoever arms must know when no process holds the signing lease; an executor that takes it begins disarmed.
+fn unsigned(lease: Option<&dto::Lease>) -> Option<String> {
+    let nobody = match lease {
+        Some(lease) if !lease.lapsed => return None,
+        Some(lease) => format!(
+            "the last lease was that of {} and ran out at {}",
+            harmless(&lease.holder),
+            moment(lease.until)
+        ),
+        None => "none ever did".to_owned(),
+    };
+    Some(format!(
+        "WARNING: nothing is offered: no process holds the signing lease ({nobody}). Start an executor, and arm again: a new \
+         lease begins disarmed."
+    ))
 }
 
 /// Asked for, and not yet so: the exact command for the other person, who is shown the limits by it before they agree.
@@ -298,4 +322,21 @@ pub(super) fn answer(written: &Written, done: &str, already: &str, json: bool) -
 
 fn place(position: Option<u64>) -> String {
     position.map_or_else(String::new, |position| format!(" [log {position}]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{dto, unsigned};
+    use stele_domain::time::Timestamp;
+
+    #[test]
+    fn who_arms_a_desk_without_an_executor_is_warned() {
+        let until = Timestamp::parse("2026-11-20T12:00:00Z").unwrap();
+        let lease = |lapsed| dto::Lease { epoch: 3, holder: "desk-2".to_owned(), until, lapsed };
+        assert_eq!(unsigned(Some(&lease(false))), None);
+        let lapsed = unsigned(Some(&lease(true))).unwrap();
+        assert!(lapsed.contains("no process holds the signing lease"), "{lapsed}");
+        assert!(lapsed.contains("desk-2 and ran out at 2026-11-20 12:00:00 UTC"), "{lapsed}");
+        assert!(unsigned(None).unwrap().contains("none ever did"));
+    }
 }

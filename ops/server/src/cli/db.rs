@@ -10,7 +10,7 @@ use serde_json::json;
 use std::future::Future;
 use stele_projections::models;
 use stele_read_store::private;
-use stele_read_store::{MigrateError, OpenError, Options, PostgresStore, migrate};
+use stele_read_store::{MigrateError, OpenError, Options, PostgresStore, Trouble, migrate};
 
 pub(super) fn run(command: DbCommand, config: &Config, json: bool) -> Outcome {
     match command {
@@ -108,6 +108,8 @@ fn not_open(error: &OpenError) -> Failure {
 fn not_migrated(error: &MigrateError) -> Failure {
     let code = match error {
         MigrateError::Url(_) => Code::Usage,
+        // The server answers, and says that this role may not.
+        MigrateError::Unavailable(Trouble::Denied(_)) => Code::Unauthorised,
         MigrateError::Unavailable(_) | MigrateError::TooLong { .. } => Code::Unavailable,
         MigrateError::Locked { .. } => Code::Conflict,
         MigrateError::Empty | MigrateError::Behind { .. } | MigrateError::Failed { .. } => Code::Error,

@@ -19,7 +19,13 @@ where
     let client = client(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::error(&error))?;
-    runtime.block_on(call(client))
+    runtime.block_on(call(client)).map_err(|failure| match config.missing_directory() {
+        Some(directory) if failure.code == Code::Unavailable => {
+            Failure::usage(format!("there is no directory {}", directory.display()))
+                .advise("name the desk's data directory with --data; a new one is made by stele serve")
+        }
+        Some(_) | None => failure,
+    })
 }
 
 /// A client of the configured desk.
@@ -157,6 +163,7 @@ fn mend(code: &str) -> Option<&'static str> {
         "log-denied" => Some(
             "this will not pass by itself: the log's owner must let this process write there (its key, its role)",
         ),
+        "unknown-table" => Some("`stele table` lists them"),
         _ => None,
     }
 }

@@ -81,8 +81,28 @@ pub(super) async fn with_log<T>(
     })
 }
 
+/// The same for whoever only reads: beside a desk that owns it, too.
+pub(super) async fn with_log_read<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(Arc<dyn EventLog>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    if let Some(log) = lake::log_elsewhere(config).await? {
+        return work(log).await;
+    }
+    offline::reading(config, &config.log_dir(), async |log| work(log).await).await
+}
+
+/// Removes the directory that blobs of the doctor were in, which an examination and a publisher leave empty. One that somebody
+/// else has blobs in at this moment is not empty, and stays.
+fn tidied(url: &str) {
+    if let Ok(Address::Directory(path)) = Address::parse(url) {
+        let _ = std::fs::remove_dir(path.join(doctor::PLACE));
+    }
+}
+
 async fn published(args: &PublishArgs, config: &Config, json: bool) -> Outcome {
     let store = opened(&args.lake, config)?;
+    let url = store.url().to_owned();
     let options = Options { every: config.lake.every, compact_files: config.lake.compact_files };
     let progress = Progress::of_what("publishing facts", json);
     let told = with_log(config, async |log: Arc<dyn EventLog>| {
@@ -109,13 +129,14 @@ async fn published(args: &PublishArgs, config: &Config, json: bool) -> Outcome {
     })
     .await;
     drop(progress);
+    tidied(&url);
     answers::published(&told?, json)
 }
 
 async fn verified(args: &LakeArgs, config: &Config, json: bool) -> Outcome {
     let store = opened(args, config)?;
     let progress = Progress::of_what("verifying the lake", json);
-    let told = with_log(config, async |log: Arc<dyn EventLog>| {
+    let told = with_log_read(config, async |log: Arc<dyn EventLog>| {
         let clock = clock();
         let told = verify::verify(&store, &clock, facts::ALL, &*log, |at, last| {
             progress.total(last.0);
@@ -125,7 +146,7 @@ async fn verified(args: &LakeArgs, config: &Config, json: bool) -> Outcome {
     })
     .await;
     drop(progress);
-    answers::verified(&told?, json)
+    answers::verified(store.url(), &told?, json)
 }
 
 async fn examined(args: &DoctorArgs, config: &Config, json: bool) -> Outcome {
@@ -134,6 +155,7 @@ async fn examined(args: &DoctorArgs, config: &Config, json: bool) -> Outcome {
     let progress = Progress::of_what("examining the store of the lake", json);
     let told = doctor::examine(&store, clock(), facts::ALL, race).await;
     drop(progress);
+    tidied(store.url());
     answers::examined(store.url(), &told.map_err(|error| failure(&error))?, json)
 }
 

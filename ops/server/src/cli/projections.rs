@@ -58,7 +58,8 @@ fn rebuilding(which: &ParkedArgs, reason: &str) -> RebuildArgs {
         which: Some(WhichProjections { projection, all: false }),
         from_zero: false,
         despite_difference: false,
-        reason: reason.to_owned(),
+        reason: Some(reason.to_owned()),
         again: super::args::Again { command_id: None },
+        others: vec![],
     }
 }

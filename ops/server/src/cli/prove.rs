@@ -46,6 +46,11 @@ pub(super) fn consistency(
     let beside = config.log_dir().join(KEY_FILE);
     let here = config.has_the_log() && beside.is_file();
     let key = key.or_else(|| here.then_some(beside.as_path())).map(verifier).transpose()?;
+    let of = said_by(&old)?.origin;
+    if let Some(key) = key.as_ref().filter(|key| key.name() != of) {
+        let words = format!("the older checkpoint is of {of}, and the key is of {}", key.name());
+        return Err(Failure::new(Code::Foreign, words));
+    }
     let file = match ask(config, |client| by_desk(client, &old, new.as_deref(), config))? {
         Some(file) => file,
         None => by_files(config, &old, new.as_deref(), json)?,
@@ -79,15 +84,16 @@ async fn by_desk(
         Ok(proof) => proof,
         Err(ClientError::Unreachable { .. }) if config.has_the_log() => return Ok(None),
         Err(error) if error.code() == Some("size-beyond-log") => {
-            return Err(Failure::new(Code::Mismatch, error.to_string())
+            return Err(Failure::new(Code::Contradicted, error.to_string())
                 .advise("keep the checkpoint: it is evidence. See ops/runbooks/witness.md"));
         }
         Err(error) => return Err(error.into()),
     };
-    let told = said_by(&proof.checkpoint)?;
+    // What the desk answers is not what was asked with: it is no mistake of the caller's.
+    let told = said_by(&proof.checkpoint).map_err(|failure| Failure { code: Code::Mismatch, ..failure })?;
     if told.origin != older.origin {
         let words = format!("the checkpoint is of {}, and the desk has {}", older.origin, told.origin);
-        return Err(Failure::new(Code::Mismatch, words));
+        return Err(Failure::new(Code::Foreign, words));
     }
     Ok(Some(ConsistencyFile {
         old_checkpoint: old.to_owned(),
@@ -98,9 +104,8 @@ async fn by_desk(
 
 /// What a note says, whoever signed it.
 fn said_by(note: &str) -> Result<Checkpoint, Failure> {
-    let unlike = |error: NoteError| {
-        Failure::new(Code::Mismatch, format!("the given checkpoint is not one of this log: {error}"))
-    };
+    let unlike =
+        |error: NoteError| Failure::usage(format!("the given checkpoint is not one of this log: {error}"));
     Checkpoint::unverified(note).map_err(unlike)
 }
 

@@ -2,7 +2,7 @@
 
 mod here;
 
-use super::args::{RebuildArgs, RebuildCommand};
+use super::args::{Again, RebuildArgs, RebuildCommand};
 use super::desk::{ask, unanswered, wish};
 use super::progress::Progress;
 use super::{say, say_json};
@@ -25,21 +25,7 @@ const SILENCES_MAX: u32 = 20;
 pub(super) fn run(args: &RebuildArgs, config: &Config, json: bool) -> Outcome {
     match &args.command {
         Some(RebuildCommand::DropOld { which, reason, again }) => {
-            let name = which.name();
-            let dropped = ask(config, |client| async move {
-                let dropped =
-                    wish(again.command_id, async |id| client.drop_old(id, name, reason).await).await;
-                match dropped {
-                    Err(failure) if is_no_desk(&failure, config) => Ok(None),
-                    dropped => dropped.map(Some),
-                }
-            })?;
-            let names = match dropped {
-                Some(answer) if json => return say_json(&answer),
-                Some(answer) => answer.projections,
-                None => here::drop_old(config, name)?,
-            };
-            say(&format!("No replaced tables are left of {}.", names.join(", ")))
+            drop_old(which.name(), reason, again, config, json)
         }
         Some(RebuildCommand::Status) => {
             let known = ask(config, |client| async move { Ok(client.rebuilds("all").await?) })?;
@@ -49,10 +35,45 @@ pub(super) fn run(args: &RebuildArgs, config: &Config, json: bool) -> Outcome {
     }
 }
 
+fn drop_old(name: &str, reason: &str, again: &Again, config: &Config, json: bool) -> Outcome {
+    let dropped = ask(config, |client| async move {
+        // The answer names what was asked for, and this what was there.
+        let there = client.rebuilds(name).await.ok().map(|known| of_replaced(&known));
+        match wish(again.command_id, async |id| client.drop_old(id, name, reason).await).await {
+            Err(failure) if is_no_desk(&failure, config) => Ok(None),
+            dropped => dropped.map(|answer| Some((answer, there))),
+        }
+    })?;
+    let there = match dropped {
+        Some((answer, _)) if json => return say_json(&answer),
+        Some((_, there)) => there,
+        None => Some(here::drop_old(config, name)?),
+    };
+    say(&dropped_words(name, there.as_deref()))
+}
+
+/// The projections of which replaced tables are there.
+fn of_replaced(known: &RebuildsAnswer) -> Vec<String> {
+    known.replaced.iter().map(|old| old.projection.clone()).collect()
+}
+
+/// `there` is what was there to be dropped, where that is known.
+fn dropped_words(name: &str, there: Option<&[String]>) -> String {
+    let asked = if name == "all" { "any projection" } else { name };
+    match there {
+        None => format!("No replaced tables are left of {asked}."),
+        Some([]) => format!("Nothing was dropped: there were no replaced tables of {asked}."),
+        Some(there) => format!("Dropped the replaced tables of {}.", there.join(", ")),
+    }
+}
+
 fn rebuilt(args: &RebuildArgs, config: &Config, json: bool) -> Outcome {
+    if !args.others.is_empty() {
+        return Err(Failure::usage("one projection is rebuilt at a time: name one, or --all for every one"));
+    }
     let name = args.which.as_ref().map_or("all", |which| which.name());
     let body = StartRebuild {
-        reason: args.reason.clone(),
+        reason: args.why().to_owned(),
         from_zero: args.from_zero,
         despite_difference: args.despite_difference,
     };
@@ -188,7 +209,7 @@ fn verdict(known: &RebuildsAnswer) -> Outcome {
             let _ = write!(words, "\n  {}: {}", rebuild.projection, harmless(&rebuild.detail));
         }
         return Err(Failure::new(Code::Mismatch, words).advise(
-            "who changed them? Look at both (read_model, read_model_next) before --despite-difference: ops/runbooks/rebuild.md",
+            "who changed them? Look at both (read_model, read_model_next) before --despite-difference --reason …: ops/runbooks/rebuild.md",
         ));
     }
     if let Some(first) = of(RebuildPhase::Interrupted).next() {
@@ -199,4 +220,18 @@ fn verdict(known: &RebuildsAnswer) -> Outcome {
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dropped_words;
+
+    #[test]
+    fn what_was_dropped_is_told_from_nothing_that_was() {
+        let there = ["quotes".to_owned(), "results".to_owned()];
+        assert_eq!(dropped_words("all", Some(&there)), "Dropped the replaced tables of quotes, results.");
+        let nothing = dropped_words("all", Some(&[]));
+        assert_eq!(nothing, "Nothing was dropped: there were no replaced tables of any projection.");
+        assert_eq!(dropped_words("quotes", None), "No replaced tables are left of quotes.");
+    }
 }

@@ -59,7 +59,7 @@ async fn looked(search: &mut Search, client: &Client, config: &Config, follow: b
     }
     let directory = config.log_dir();
     or_offline(told, config, || {
-        offline::with(config, &directory, async |log| {
+        offline::reading(config, &directory, async |log| {
             Ok(search.go(async |query| of::events(&*log, &query).await).await?)
         })
     })

@@ -3,7 +3,7 @@
 mod answers;
 
 use super::args::{LakeArgs, TierCommand, TierListArgs, TierRestoreArgs, TierRowsArgs, TierRunArgs};
-use super::lake::{opened, with_log};
+use super::lake::{opened, with_log, with_log_read};
 use super::progress::Progress;
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome, chain};
@@ -11,6 +11,7 @@ use crate::wiring::{TablesHere, lake, log_failure};
 use std::io::{BufWriter, Write as _};
 use std::sync::Arc;
 use stele_commands::tiering::TieringLedger;
+use stele_domain::port::blob_store::ChangingBlobs;
 use stele_domain::port::event_log::{EventLog, Position};
 use stele_domain::port::read_store::StoreError;
 use stele_domain::port::tiering::RecordError;
@@ -42,26 +43,42 @@ async fn with_parts<T>(
     work: impl AsyncFnOnce(Tierer) -> Result<T, TierError>,
 ) -> Result<T, Failure> {
     let store = opened(args, config)?;
+    with_log(config, async |log: Arc<dyn EventLog>| worked(store, log, config, work).await).await
+}
+
+/// The same for whoever only looks, beside a desk that goes on.
+async fn with_parts_read<T>(
+    args: &LakeArgs,
+    config: &Config,
+    work: impl AsyncFnOnce(Tierer) -> Result<T, TierError>,
+) -> Result<T, Failure> {
+    let store = opened(args, config)?;
+    with_log_read(config, async |log: Arc<dyn EventLog>| worked(store, log, config, work).await).await
+}
+
+async fn worked<T>(
+    store: Arc<dyn ChangingBlobs>,
+    log: Arc<dyn EventLog>,
+    config: &Config,
+    work: impl AsyncFnOnce(Tierer) -> Result<T, TierError>,
+) -> Result<T, Failure> {
     let who = stele_api::this_user().map_err(|error| Failure::error(&error))?.actor;
-    with_log(config, async |log: Arc<dyn EventLog>| {
-        let (tables, server) = TablesHere::open(config).await?;
-        let clock = lake::clock();
-        let facts = TieringLedger::new(log, clock.clone(), who).map_err(|error| Failure::error(&error))?;
-        let tierer = Tierer {
-            tables: Arc::clone(&tables.store),
-            histories: Arc::clone(&tables.histories),
-            lake: Arc::new(HistoryTables::new(store, clock.clone())),
-            facts: Arc::new(facts),
-            clock,
-            rows_max: ROWS_MAX,
-        };
-        let worked = work(tierer).await;
-        if let Some(server) = server {
-            server.stop().await;
-        }
-        worked.map_err(|error| failure(&error))
-    })
-    .await
+    let (tables, server) = TablesHere::open(config).await?;
+    let clock = lake::clock();
+    let facts = TieringLedger::new(log, clock.clone(), who).map_err(|error| Failure::error(&error))?;
+    let tierer = Tierer {
+        tables: Arc::clone(&tables.store),
+        histories: Arc::clone(&tables.histories),
+        lake: Arc::new(HistoryTables::new(store, clock.clone())),
+        facts: Arc::new(facts),
+        clock,
+        rows_max: ROWS_MAX,
+    };
+    let worked = work(tierer).await;
+    if let Some(server) = server {
+        server.stop().await;
+    }
+    worked.map_err(|error| failure(&error))
 }
 
 async fn ran(args: &TierRunArgs, config: &Config, json: bool) -> Outcome {
@@ -89,7 +106,7 @@ async fn listed(args: &TierListArgs, config: &Config, json: bool) -> Outcome {
     if let Some(name) = &args.table {
         ShelfOf::of(name).map_err(|error| failure(&error))?;
     }
-    let told = with_parts(&args.lake, config, async |tierer| {
+    let told = with_parts_read(&args.lake, config, async |tierer| {
         let live = tierer.histories.partitions(None).await?;
         Ok((live, tierer.facts.known().await?, tierer.lake.url().to_owned()))
     })
@@ -101,7 +118,7 @@ async fn listed(args: &TierListArgs, config: &Config, json: bool) -> Outcome {
 async fn verified(args: &TierListArgs, config: &Config, json: bool) -> Outcome {
     let progress = Progress::of_what("verifying tiered rows", json);
     let mut count = 0;
-    let told = with_parts(&args.lake, config, async |tierer| {
+    let told = with_parts_read(&args.lake, config, async |tierer| {
         tierer
             .verify(args.table.as_deref(), |_| {
                 count += 1;
@@ -137,7 +154,7 @@ async fn rows(args: &TierRowsArgs, config: &Config) -> Outcome {
         return Err(failure(&TierError::NoHistory(args.table.clone())));
     };
     let (from, to) = (Position(args.from), Position(args.to.saturating_add(1)));
-    let told = with_parts(&args.lake, config, async |tierer| {
+    let told = with_parts_read(&args.lake, config, async |tierer| {
         let mut out = BufWriter::new(std::io::stdout());
         let mut written = Ok(());
         let read = tierer.each_row(&args.table, from, to, |row| {

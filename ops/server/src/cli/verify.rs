@@ -5,6 +5,7 @@ use super::log::{archive_failure, beside, of_error, reach};
 use super::progress::Progress;
 use super::prove::{self, ConsistencyFile};
 use super::{say, say_json};
+use crate::audit::seen::{Seen, contradicted};
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome, chain};
 use crate::render::units::clock;
@@ -28,8 +29,15 @@ const PROOF_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Longest file of checkpoints that is looked at: over a hundred thousand of them. 64 MiB.
 const CHECKPOINTS_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// How the names of index files end.
+const INDEX: &str = ".idx";
+
 /// What the pepper of the keys is called beside a log.
 const PEPPER: &str = "keys.pepper";
+
+/// What a log is verified by, and what that can be made from again.
+const PUBLIC_KEY: &str = "key.pub";
+const KEY: &str = "key";
 
 /// Verifies a log.
 pub(super) fn run(args: &VerifyArgs, config: &Config, json: bool) -> Outcome {
@@ -49,14 +57,19 @@ pub(super) fn run(args: &VerifyArgs, config: &Config, json: bool) -> Outcome {
         )));
     }
     let archive = if args.local { Within::default() } else { reach(config, &directory)? };
+    // A part of a log is not held against anything, and a directory that is named has a witness that is named, too.
+    let part = args.local || args.from.is_some() || args.to.is_some();
+    let named = args.against.is_some() || args.directory.is_some();
+    let seen = (!named && !part).then(|| Seen::by_witness(config));
+    let by_witness = seen.as_ref().and_then(|seen| seen.notes.clone());
     let options = VerifyOptions {
-        against: args.against.as_deref().map(checkpoint_in).transpose()?,
+        against: args.against.as_deref().map(checkpoint_in).transpose()?.or(by_witness),
         key: args.key.as_deref().map(prove::verifier).transpose()?,
         from: args.from.max(left_out.then_some(archived.local_from)).map(Position),
         to: args.to.map(Position),
         archive: archive.reach(),
     };
-    if let (Some(notes), Some(keys)) = (&options.against, &args.witness_key) {
+    if let (Some(notes), Some(keys)) = (options.against.as_deref(), &args.witness_key) {
         cosigned_by_all(largest(notes)?, &witnesses(keys)?)?;
     }
     let progress = Progress::of_what("verifying every checksum, chain and signature", json);
@@ -65,7 +78,8 @@ pub(super) fn run(args: &VerifyArgs, config: &Config, json: bool) -> Outcome {
         done => progress.done(done),
     });
     drop(progress);
-    let report = report.map_err(|error| unverified(&error, &directory))?;
+    let report = report.map_err(|error| not_held(&error, seen.as_ref(), &directory))?;
+    let held_by = seen.filter(|seen| seen.notes.is_some()).map(|seen| seen.by);
     // What else a desk can't do without, and can't make again.
     let beside = |log: &std::path::PathBuf| log.with_file_name(PEPPER);
     let pepper = args.directory.as_ref().map_or_else(|| config.pepper_file.clone(), beside);
@@ -73,10 +87,12 @@ pub(super) fn run(args: &VerifyArgs, config: &Config, json: bool) -> Outcome {
     if json {
         let mut told = told(&report);
         told["archived_segments"] = archived.segments.into();
+        told["held_against"] = held_by.into();
         told["left_out_before"] = if left_out { archived.local_from.into() } else { serde_json::Value::Null };
         return say_json(&told);
     }
-    let verified = render::verified(&report);
+    let held = held_by.map(|by| format!("\nIt is what {by} has seen of it."));
+    let verified = format!("{}{}", render::verified(&report), held.unwrap_or_default());
     if !left_out {
         return say(&verified);
     }
@@ -108,17 +124,52 @@ fn told(report: &VerifyReport) -> serde_json::Value {
     })
 }
 
+/// The same of a log that was held against its witness.
+fn not_held(error: &VerifyError, seen: Option<&Seen>, directory: &Path) -> Failure {
+    let Some(seen) = seen else { return unverified(error, directory) };
+    if let Some(what) = seen.against(error) {
+        return contradicted(format!("{}: {what}", directory.display()));
+    }
+    seen.usable(error).err().unwrap_or_else(|| unverified(error, directory))
+}
+
 /// Why a log is not verified, and the exit code that says so.
 pub(crate) fn unverified(error: &VerifyError, directory: &Path) -> Failure {
     let words = format!("{}: {}", directory.display(), chain(error));
     match error {
-        VerifyError::Damaged { .. } if let Some(told) = diagnose(directory) => beside(&told),
-        VerifyError::Damaged { .. } | VerifyError::Truncated { .. } | VerifyError::Rewritten { .. } => {
-            Failure::new(Code::Mismatch, words)
-                .advise("keep the directory as it is: it is evidence. Restore the newest copy that verifies")
+        VerifyError::Damaged { file, offset, what } if file.strip_suffix(INDEX).is_some() => {
+            let what = format!(
+                "{}: {file} at byte {offset}: {what}. It is an index, which follows from its segment: every segment that was \
+                 looked at verifies, and no event is affected",
+                directory.display()
+            );
+            Failure::new(Code::Mismatch, what).advise(
+                "there is nothing to restore. Remove this file while no desk runs: the next start makes it again from its \
+                 segment, and says log.index_rebuilt. Then verify again",
+            )
         }
-        VerifyError::Checkpoint(_) => Failure::new(Code::Mismatch, words),
+        VerifyError::Damaged { .. } if let Some(told) = diagnose(directory) => beside(&told),
+        VerifyError::Damaged { .. } => Failure::new(Code::Mismatch, words)
+            .advise("keep the directory as it is: it is evidence. Restore the newest copy that verifies"),
+        // A checkpoint that was kept is a witness of its own.
+        VerifyError::Truncated { .. } | VerifyError::Rewritten { .. } => Failure::new(Code::Contradicted, words)
+            .advise(
+                "keep the directory and the checkpoint as they are: they are evidence. Restore the newest copy that goes on from \
+                 the checkpoint, see ops/runbooks/witness.md",
+            ),
+        VerifyError::Checkpoint(NoteError::Malformed(_)) => Failure::usage(words)
+            .advise("name a file of checkpoints, as stele log checkpoint prints them, or a report of stele audit"),
+        VerifyError::Checkpoint(NoteError::Unsigned { .. }) => Failure::new(Code::Foreign, words)
+            .advise("nothing was changed. Name a checkpoint of this log, or the log that this one is of"),
+        VerifyError::Checkpoint(NoteError::WrongSignature { .. }) => Failure::new(Code::Mismatch, words),
         VerifyError::Order { .. } | VerifyError::Nowhere { .. } => Failure::usage(words),
+        VerifyError::NotALog { file, .. } if file == PUBLIC_KEY && directory.join(KEY).exists() => {
+            let what = "is missing: the log is there, and the key that it is verified by is not";
+            Failure::new(Code::Missing, format!("{} {what}", directory.join(file).display())).advise(
+                "nothing was changed. Put it back from a copy that you believe, as every backup has one; stele serve, as the \
+                 log's owner, writes it anew from the private key",
+            )
+        }
         VerifyError::NotALog { .. } => {
             Failure::usage(words).advise("name the directory: stele log verify DIRECTORY")
         }
@@ -144,8 +195,7 @@ fn witnesses(path: &Path) -> Result<Vec<WitnessKey>, Failure> {
 
 /// Of checkpoints one after the other, the one over the most commits.
 fn largest(notes: &str) -> Result<&str, Failure> {
-    let none =
-        |error: NoteError| Failure::new(Code::Mismatch, format!("a given checkpoint is none: {error}"));
+    let none = |error: NoteError| Failure::usage(format!("a given checkpoint is none: {error}"));
     let mut largest = ("", 0);
     for note in note::split(notes) {
         let size = Checkpoint::unverified(note).map_err(none)?.size;
@@ -187,13 +237,20 @@ fn in_words(cosignatures: &[Cosignature]) -> String {
     cosignatures.iter().map(one).collect()
 }
 
-/// The checkpoints, or the one, that were kept in a file.
-pub(super) fn checkpoint_in(path: &Path) -> Result<String, Failure> {
+/// The checkpoints, or the one, that were kept in a file: by themselves, or in a report of an audit.
+pub(crate) fn checkpoint_in(path: &Path) -> Result<String, Failure> {
     let unread = |error: &dyn std::fmt::Display| {
         Failure::usage(format!("the checkpoint {} can't be read: {error}", path.display()))
     };
     let file = std::fs::File::open(path).map_err(|error| unread(&error))?;
-    limited(file, CHECKPOINTS_BYTES_MAX).map_err(|error| unread(&error))
+    let text = limited(file, CHECKPOINTS_BYTES_MAX).map_err(|error| unread(&error))?;
+    Ok(reported(&text).unwrap_or(text))
+}
+
+/// The checkpoint in a report of an audit. It is signed by itself, so nothing else of the report has to be believed.
+fn reported(text: &str) -> Option<String> {
+    let report: serde_json::Value = text.starts_with('{').then(|| serde_json::from_str(text).ok())??;
+    report.pointer("/report/log/checkpoint")?.as_str().map(str::to_owned)
 }
 
 /// Checks a proof, of whichever kind it is.
@@ -283,7 +340,7 @@ fn limited(from: impl io::Read, max: u64) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::limited;
+    use super::{limited, reported};
 
     #[test]
     fn what_is_too_long_is_refused_and_not_cut() {
@@ -291,5 +348,14 @@ mod tests {
         let refused = limited(&b"12345"[..], 4).unwrap_err();
         assert_eq!(refused.to_string(), "it has more than 4 bytes");
         assert!(limited(&b"\xff"[..], 4).is_err());
+    }
+
+    #[test]
+    fn of_a_report_its_checkpoint_is_taken_and_of_other_texts_nothing() {
+        let report = "{\n  \"report\": {\"log\": {\"checkpoint\": \"a\\nnote\\n\"}}\n}\n";
+        assert_eq!(reported(report).as_deref(), Some("a\nnote\n"));
+        for other in ["", "a\nnote\n", "{", "{}", "{\"report\": {\"log\": {\"checkpoint\": null}}}"] {
+            assert_eq!(reported(other), None, "{other}");
+        }
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn run(args: &WhatIfArgs, config: &Config, json: bool) -> Outcome {
             match told {
                 Err(source::Told::Client(error)) => {
                     or_offline(Err(error), config, || {
-                        offline::with(config, &directory, async |log| {
+                        offline::reading(config, &directory, async |log| {
                             source::by_log(&*log, config, &asked, &progress).await
                         })
                     })

@@ -314,6 +314,16 @@ fn the_log_may_be_on_a_kurrentdb_server_whose_password_is_not_shown() {
 }
 
 #[test]
+fn a_log_by_a_scheme_that_nobody_speaks_is_refused_with_those_that_are() {
+    for url in ["kurent://db:2113", "ftp://db", "kurrentdb+srv://db", "://db"] {
+        let words = complaint(&format!("[log]\nurl = \"{url}\"\n"));
+        for part in ["log.url", "https://", "kurrentdb://", "esdb"] {
+            assert!(words.contains(part), "{url}: {words}");
+        }
+    }
+}
+
+#[test]
 fn the_flags_of_serve_name_the_log_its_key_the_port_and_the_tables() {
     let serve = ServeFlags {
         log: Some("http://127.0.0.1:9".to_owned()),

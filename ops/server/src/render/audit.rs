@@ -3,7 +3,8 @@
 use super::harmless::harmless;
 use super::table;
 use super::units::clock;
-use crate::audit::report::Report;
+use crate::audit::report::{Fault, Report};
+use serde_json::{Map, Value};
 use std::path::Path;
 use stele_projections::audit::{OfFile, OfLost, OfPart, OfRow, OfTable, OfTiered, ParkedThere, Verdict};
 use stele_projections::models::parkings::ParkingState;
@@ -12,6 +13,12 @@ use stele_projections::models::parkings::ParkingState;
 const ROWS_SHOWN_MAX: usize = 3;
 /// Most characters of a row.
 const ROW_CHARS_MAX: usize = 300;
+/// Columns of a changed row that are shown with both values; the report has both rows.
+const COLUMNS_SHOWN_MAX: usize = 8;
+/// Most characters of a value.
+const VALUE_CHARS_MAX: usize = 60;
+/// Characters that are shown in front of the first one that differs, where a value is too long.
+const VALUE_CHARS_BEFORE: usize = 15;
 /// Hexadecimal digits of a hash that people compare.
 const DIGITS_SHOWN: usize = 12;
 
@@ -48,6 +55,9 @@ fn parked(projection: &str, there: &ParkedThere) -> String {
 fn verdict(report: &Report) -> &'static str {
     match report.verdict {
         Verdict::Agrees => "Every row that was compared follows from the log, and every digest agrees.",
+        Verdict::Differs if report.log.fault.as_ref().is_some_and(Fault::is_contradiction) => {
+            "The log is NOT what others have seen of it. Nothing that follows from it was compared."
+        }
         Verdict::Differs if !report.log.verified => {
             "The log is NOT what was written. Nothing that follows from it was compared."
         }
@@ -60,7 +70,7 @@ fn facts(report: &Report) -> String {
     let log = &report.log;
     let mut rows = vec![("log", log.origin.clone())];
     if let Some(fault) = &log.fault {
-        rows.push(("fault", format!("{} at byte {}: {}", fault.file, fault.offset, fault.what)));
+        rows.push(("fault", fault.words()));
     } else {
         rows.push(("tree", format!("{} commits, {} events, root {}", log.commits, log.events, log.root)));
         rows.push(("tables", report.tables.kept_in.clone()));
@@ -125,7 +135,8 @@ fn short(of_table: &OfTable, side: impl Fn(&OfPart) -> Option<&String>) -> Strin
 
 fn differences(of_table: &OfTable) -> Vec<String> {
     let digests = of_table.parts.iter().filter(|part| part.verdict == Verdict::Differs).count();
-    let stored = |part: &OfPart| part.stored.is_some() && part.stored != part.folded;
+    let stored =
+        |part: &OfPart| part.rows_stored.is_some() || (part.stored.is_some() && part.stored != part.folded);
     let only_the_digest = if of_table.rows_different() == 0 && of_table.parts.iter().any(stored) {
         ". The rows are what follows from the log: the stored digest was changed"
     } else {
@@ -133,10 +144,20 @@ fn differences(of_table: &OfTable) -> Vec<String> {
     };
     let (name, deeds, parts) = (&of_table.table, counts(of_table), of_table.parts.len());
     let mut lines = vec![format!("{name}: {deeds}; {digests} of {parts} digests differ{only_the_digest}")];
+    lines.extend(of_table.parts.iter().filter_map(miscounted));
     lines.extend(of_table.lost.as_ref().map(|lost| format!("  LOST: {}", missing(lost))));
     lines.extend(of_table.differences.iter().take(ROWS_SHOWN_MAX).flat_map(named));
     lines.extend(of_table.tiered.iter().filter(|one| one.verdict == Verdict::Differs).flat_map(in_the_lake));
     lines
+}
+
+/// A stored digest is one of so many rows: with another number it differs, whatever its text.
+fn miscounted(part: &OfPart) -> Option<String> {
+    let stored = part.rows_stored?;
+    Some(format!(
+        "  the stored digest of part {} says {stored} rows, and {} follow from the log",
+        part.part, part.rows
+    ))
 }
 
 fn missing(lost: &OfLost) -> String {
@@ -175,25 +196,74 @@ fn counts(of_table: &OfTable) -> String {
     )
 }
 
-fn named(row: &OfRow) -> [String; 4] {
-    let cut = |text: &Option<String>| match text {
+fn named(row: &OfRow) -> Vec<String> {
+    let last = match &row.last_event {
+        Some(event) => format!("event {}, {}, {}", event.position, event.event_type, event.event_id.0),
+        None => "none ever did".to_owned(),
+    };
+    let columns = different(row);
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    let place = if names.is_empty() { String::new() } else { format!(" in {}", names.join(", ")) };
+    let mut lines = vec![format!("  {} {}{place}", row.key, row.deed.word())];
+    if columns.is_empty() {
+        lines.push(format!("    in the table: {}", cut_row(row.live.as_ref())));
+        lines.push(format!("    from the log: {}", cut_row(row.folded.as_ref())));
+    }
+    for Column { name, live, folded } in columns.iter().take(COLUMNS_SHOWN_MAX) {
+        let (live, folded) = beside(live, folded);
+        lines.push(format!("    {name}: in the table {live}, from the log {folded}"));
+    }
+    lines.push(format!("    last event that touched it: {last}"));
+    lines.iter().map(|line| harmless(line)).collect()
+}
+
+/// A column with another value in the table than from the log, both as JSON.
+struct Column {
+    name: String,
+    live: String,
+    folded: String,
+}
+
+/// The columns that differ of a row that was changed; none of one that was added or deleted.
+fn different(row: &OfRow) -> Vec<Column> {
+    let read = |text: &Option<String>| {
+        text.as_ref().and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok())
+    };
+    let (Some(live), Some(folded)) = (read(&row.live), read(&row.folded)) else { return vec![] };
+    let value = |row: &Map<String, Value>, name: &str| {
+        row.get(name).map_or_else(|| "no such column".to_owned(), Value::to_string)
+    };
+    let names = folded.keys().chain(live.keys().filter(|name| !folded.contains_key(*name)));
+    let columns = names.map(|name| Column {
+        name: name.clone(),
+        live: value(&live, name),
+        folded: value(&folded, name),
+    });
+    columns.filter(|column| column.live != column.folded).collect()
+}
+
+/// Two values, cut to where they begin to differ.
+fn beside(one: &str, other: &str) -> (String, String) {
+    let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
+    let longest = one.chars().count().max(other.chars().count());
+    let from = if longest > VALUE_CHARS_MAX { same.saturating_sub(VALUE_CHARS_BEFORE) } else { 0 };
+    let cut = |text: &str| {
+        let shown: String = text.chars().skip(from).take(VALUE_CHARS_MAX).collect();
+        let before = if from > 0 { "…" } else { "" };
+        let after = if text.chars().count() > from + VALUE_CHARS_MAX { "…" } else { "" };
+        format!("{before}{shown}{after}")
+    };
+    (cut(one), cut(other))
+}
+
+fn cut_row(text: Option<&String>) -> String {
+    match text {
         None => "no such row".to_owned(),
         Some(text) if text.chars().count() > ROW_CHARS_MAX => {
             format!("{}…", text.chars().take(ROW_CHARS_MAX).collect::<String>())
         }
         Some(text) => text.clone(),
-    };
-    let last = match &row.last_event {
-        Some(event) => format!("event {}, {}, {}", event.position, event.event_type, event.event_id.0),
-        None => "none ever did".to_owned(),
-    };
-    [
-        format!("  {} {}", row.key, row.deed.word()),
-        format!("    in the table: {}", cut(&row.live)),
-        format!("    from the log: {}", cut(&row.folded)),
-        format!("    last event that touched it: {last}"),
-    ]
-    .map(|line| harmless(&line))
+    }
 }
 
 /// The first thing that differs, in one line.
@@ -226,3 +296,6 @@ fn accused(of_table: &OfTable) -> String {
     let what = one.wrong.first().map_or_else(|| "other rows".to_owned(), wrong);
     format!("table {name}, from {} to {} in the lake: {what}", one.from_position, one.to_position)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@ use super::table;
 use super::units::{clock, moment, number, of_token};
 use crate::amounts::span;
 use stele_api::dto::{
-    Account, Arming, Counters, Inventory, Price, PriceSource, Reads, Relay, ServiceState, ServiceStatus,
-    Status,
+    Account, Arming, Counters, Heard, Inventory, Lease, Price, PriceSource, Reads, Relay, ServiceState,
+    ServiceStatus, Status,
 };
 use stele_domain::money::{BasisPoints, Units};
 use stele_domain::pair::Pair;
@@ -16,7 +16,7 @@ use stele_domain::time::Timestamp;
 pub(crate) fn page(status: &Status, pair: &Pair) -> String {
     let mut parts = vec![heading(status), arming(&status.account, status.at, pair)];
     parts.extend(without_tables(status));
-    parts.push(services(&status.services));
+    parts.push(services(&status.services, status.account.lease.as_ref()));
     parts.extend(status.prices.iter().flatten().map(|one| price(one, pair)));
     parts.extend(status.inventory.as_ref().map(|held| inventory(held, pair)));
     parts.extend(open_offers(&status.account, pair));
@@ -34,10 +34,25 @@ fn heading(status: &Status) -> String {
 /// What is missing on the page, and why.
 fn without_tables(status: &Status) -> Option<String> {
     let why = status.tables_unavailable.as_ref()?;
-    Some(harmless(&format!(
-        "The tables can't be read: {why}. Prices, balances, the relay and counts are missing here; what stands in the \
-         log is shown"
-    )))
+    if status.as_of.is_none() {
+        return Some(harmless(&format!(
+            "The tables can't be read: {why}. Prices, balances, the relay and counts are missing here; what stands in \
+             the log is shown"
+        )));
+    }
+    let parts = [
+        ("prices", status.prices.is_none()),
+        ("balances", status.inventory.is_none()),
+        ("the relay", status.relays.is_none()),
+        ("counts", status.counters.is_none()),
+    ];
+    let missing: Vec<&str> =
+        parts.into_iter().filter(|(_, missing)| *missing).map(|(part, _)| part).collect();
+    let missing = match missing.len() {
+        0 => "What else comes from it is missing here".to_owned(),
+        _ => format!("Missing here: {}", missing.join(", ")),
+    };
+    Some(harmless(&format!("Not every table can be read: {why}. {missing}; `stele audit` names such rows")))
 }
 
 /// Whether offers may be made, in the first lines that anybody reads.
@@ -124,24 +139,22 @@ fn armed(how: &str, account: &Account, at: Timestamp) -> String {
     }
 }
 
-fn services(services: &[ServiceStatus]) -> String {
+fn services(services: &[ServiceStatus], lease: Option<&Lease>) -> String {
     let mut table = table::framed(&["service", "state", "what it knows", "last success", "in its way"]);
     for service in services {
         let state = match service.state {
-            ServiceState::NeverStarted => "never started",
-            ServiceState::Running if service.runs_here => "running",
-            ServiceState::Running => "running elsewhere",
-            ServiceState::Paused => "paused",
-            ServiceState::Draining => "draining",
-            ServiceState::Drained => "drained",
+            ServiceState::NeverStarted => "never started".to_owned(),
+            ServiceState::Running => running(service.heard(lease)),
+            ServiceState::Paused => "paused".to_owned(),
+            ServiceState::Draining => "draining".to_owned(),
+            ServiceState::Drained => "drained".to_owned(),
         };
-        let state =
-            if service.reason.is_empty() { state.to_owned() } else { format!("{state}: {}", service.reason) };
+        let state = if service.reason.is_empty() { state } else { format!("{state}: {}", service.reason) };
         let reads = match service.reads {
             Reads::Authoritative => "newest",
             Reads::Stale => "STALE",
             Reads::Nothing => "nothing yet",
-            Reads::Unknown => "not known: no tables",
+            Reads::Unknown => "not known",
         };
         let last = match (service.last_success_at, service.reads) {
             (Some(at), _) => clock(at),
@@ -152,6 +165,17 @@ fn services(services: &[ServiceStatus]) -> String {
         table.add_row([service.service.clone(), state, reads.to_owned(), last, blocked]);
     }
     table.to_string()
+}
+
+/// What can be said of a service that was started and that nobody has stopped.
+fn running(heard: Heard) -> String {
+    match heard {
+        Heard::Here => "running".to_owned(),
+        Heard::Elsewhere => "running elsewhere".to_owned(),
+        Heard::Last(Some(at)) => format!("started elsewhere, last heard of {}", moment(at)),
+        Heard::Last(None) => "started elsewhere".to_owned(),
+        Heard::Silent(since) => format!("NOT HEARD OF since {}", moment(since)),
+    }
 }
 
 fn price(price: &Price, pair: &Pair) -> String {
@@ -298,3 +322,6 @@ fn relays(relays: &[Relay]) -> String {
 fn amount(units: &str, token: &str, pair: &Pair) -> String {
     units.parse::<Units>().map_or_else(|_| units.to_owned(), |units| of_token(units, token, pair))
 }
+
+#[cfg(test)]
+mod tests;

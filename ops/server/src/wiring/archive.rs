@@ -3,10 +3,11 @@
 use super::blobs;
 use crate::config::{Archive as Settings, Config};
 use crate::exit::{Failure, chain};
+use crate::observe;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use stele_blob_store::{Address, open};
+use stele_blob_store::{Address, OpenError, open, open_in_the_end};
 use stele_domain::port::blob_store::BlobStore;
 use stele_event_log::storage::DirectoryStorage;
 use stele_event_log::{Archive, ArchiveOptions, ArchiveStat, Reach, archive_stat};
@@ -31,23 +32,31 @@ impl Within {
     }
 }
 
-/// The archive for the owner of the configured log: what it fetches is kept in its data directory.
+/// The archive for the owner of the configured log: what it fetches is kept in its data directory. One that is away is said
+/// to be, and keeps no log from being opened.
 pub(super) fn of_owner(config: &Config) -> Result<Reach, Failure> {
     let Some(address) = address(&config.archive, &config.log_dir())? else { return Ok(Reach::default()) };
     let cache = DirectoryStorage::open_or_create(&config.data_dir.join(CACHE));
     let cache = cache.map_err(|error| Failure::error(&error))?;
-    within(&config.archive, &address, cache, config.archive.wait_max)
+    let (store, away) = store_in_the_end(&config.archive, &address)?;
+    if let Some(error) = away {
+        observe::archive_away(&address.to_string(), &chain(&error));
+    }
+    within(&config.archive, store, cache, config.archive.wait_max)
 }
 
 /// The archive for whoever reads a directory: a place of its own for what is fetched. Nothing where the directory has
-/// nothing in an archive.
+/// nothing in an archive. One that is away fails who reads what is in it, and nobody else.
 pub(crate) fn reading(config: &Config, directory: &Path) -> Result<Within, Failure> {
     let has_some = archive_stat(directory).is_ok_and(|stat| stat.segments > 0);
     if !has_some {
         return Ok(Within::default());
     }
     match address(&config.archive, directory)? {
-        Some(address) => beside(config, &address),
+        Some(address) => {
+            let (store, _away) = store_in_the_end(&config.archive, &address)?;
+            fetched_from(&config.archive, store)
+        }
         None => Ok(Within::default()),
     }
 }
@@ -60,7 +69,7 @@ pub(crate) type Opens = Arc<dyn Fn() -> Result<Within, Failure> + Send + Sync>;
 pub(super) fn auditing(config: &Config) -> Opens {
     let (settings, directory) = (config.archive.clone(), config.log_dir());
     Arc::new(move || match address(&settings, &directory)? {
-        Some(address) => fetched_from(&settings, &address),
+        Some(address) => fetched_from(&settings, store(&settings, &address)?),
         None => Ok(Within::default()),
     })
 }
@@ -71,16 +80,16 @@ pub(super) fn told(directory: &Path) -> Option<ArchiveStat> {
     archive_stat(directory).ok().filter(|stat| stat.segments > 0)
 }
 
-/// The archive at an address, for a command.
+/// The archive at an address, for a command that puts something there, or fetches all of it.
 pub(crate) fn beside(config: &Config, address: &Address) -> Result<Within, Failure> {
-    fetched_from(&config.archive, address)
+    fetched_from(&config.archive, store(&config.archive, address)?)
 }
 
-fn fetched_from(settings: &Settings, address: &Address) -> Result<Within, Failure> {
+fn fetched_from(settings: &Settings, store: Arc<dyn BlobStore>) -> Result<Within, Failure> {
     let place = tempfile::Builder::new().prefix("stele-fetched-").tempdir();
     let place = place.map_err(|error| Failure::error(&error))?;
     let cache = DirectoryStorage::open(place.path()).map_err(|error| Failure::error(&error))?;
-    Ok(Within { reach: within(settings, address, cache, COMMAND_WAIT_MAX)?, _place: Some(place) })
+    Ok(Within { reach: within(settings, store, cache, COMMAND_WAIT_MAX)?, _place: Some(place) })
 }
 
 /// The configured archive, else the one that the directory names.
@@ -100,20 +109,36 @@ fn address(settings: &Settings, directory: &Path) -> Result<Option<Address>, Fai
 
 fn within(
     settings: &Settings,
-    address: &Address,
+    store: Arc<dyn BlobStore>,
     cache: DirectoryStorage,
     wait_max: Duration,
 ) -> Result<Reach, Failure> {
-    let options = ArchiveOptions {
-        store: store(settings, address)?,
-        cache: Arc::new(cache),
-        cache_bytes: settings.cache_bytes,
-        wait_max,
-    };
+    let options =
+        ArchiveOptions { store, cache: Arc::new(cache), cache_bytes: settings.cache_bytes, wait_max };
     Archive::new(options).map(Reach::of).map_err(|error| Failure::error(&error))
 }
 
 fn store(settings: &Settings, address: &Address) -> Result<Arc<dyn BlobStore>, Failure> {
     let options = blobs::options("log.archive", &settings.bucket)?;
-    open(address, &options).map_err(|error| blobs::not_opened("log.archive", &error))
+    open(address, &options).map_err(|error| not_opened(&error))
+}
+
+/// A store that is tried anew when it is needed, where it can't be opened yet; and why it can't.
+fn store_in_the_end(
+    settings: &Settings,
+    address: &Address,
+) -> Result<(Arc<dyn BlobStore>, Option<OpenError>), Failure> {
+    let options = blobs::options("log.archive", &settings.bucket)?;
+    open_in_the_end(address, &options).map_err(|error| not_opened(&error))
+}
+
+fn not_opened(error: &OpenError) -> Failure {
+    let failure = blobs::not_opened("log.archive", error);
+    match error {
+        OpenError::Directory { .. } => {
+            let what = format!("the archive of the log is away: {}", failure.what);
+            Failure { what, ..failure }.advise("mount its disk, or name the place that its segments are in")
+        }
+        OpenError::Settings { .. } => failure,
+    }
 }

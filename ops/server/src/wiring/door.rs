@@ -61,10 +61,12 @@ pub(crate) async fn open(
     let gatekeeper = Arc::new(gatekeeper.map_err(|error| Failure::error(&error))?);
     // Nobody is let in before the keys and the newest wishes are known.
     let streams = streams_of_wishes(core);
-    let recalled = answered(LogError::is_transient, async || wishes.recall(&streams).await).await;
+    let what = "the newest wishes, before anybody is let in";
+    let recalled = answered(what, LogError::is_transient, async || wishes.recall(&streams).await).await;
     recalled.map_err(|error| log_failure(&error))?;
     let passing = |failure: &CommandFailure<keyring::Rejection>| matches!(failure, CommandFailure::Log(error) if error.is_transient());
-    let loaded = answered(passing, async || gatekeeper.load().await).await;
+    let what = "the keys, before anybody is let in";
+    let loaded = answered(what, passing, async || gatekeeper.load().await).await;
     loaded.map_err(|failure| unreadable_keys(&failure))?;
     keep(&wishes, &gatekeeper, parts);
     let lists = write_lists(config, core)?;

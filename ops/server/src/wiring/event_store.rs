@@ -2,7 +2,7 @@
 
 use super::{remote, secret};
 use crate::config::EventStoreAt;
-use crate::exit::{Failure, chain};
+use crate::exit::{Code, Failure, chain};
 use stele_api::{LogAdmin, LogStat};
 use stele_domain::port::PortFuture;
 use stele_domain::port::event_log::{EventLog as _, Filter, LogError, Position};
@@ -21,8 +21,28 @@ pub(super) async fn connect(at: &EventStoreAt) -> Result<EventStoreLog, Failure>
         )));
     }
     let log = EventStoreLog::new(&address).map_err(|error| Failure::error(&error))?;
-    remote::answers(&log, &address.to_string()).await?;
-    Ok(log)
+    match remote::answers(&log, &address.to_string()).await {
+        Ok(()) => Ok(log),
+        Err(failure) if failure.code == Code::Unauthorised => Err(not_let_in(&address)),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Nothing was asked yet but where the log ends: it is about who asks, and not about what is done.
+fn not_let_in(address: &Address) -> Failure {
+    let (what, advice) = if address.has_user() {
+        (
+            "does not know the user of `log.url`, or knows another password or key",
+            "compare name and password (at the door of a desk: the id or the owner of a key and the key itself, or the key \
+             alone in log.key_file). If they are right, the user may not read there, or the key was taken back or has run out",
+        )
+    } else {
+        (
+            "wants to know who asks, and `log.url` names no user",
+            "write kurrentdb://USER:PASSWORD@HOST:2113, or put a key of the desk behind that door into log.key_file",
+        )
+    };
+    Failure::new(Code::Unauthorised, format!("the KurrentDB server {address} {what}")).advise(advice)
 }
 
 /// What can be told of such a log: who it is. It counts by itself, signs no checkpoints, and has no tree to prove by.
@@ -46,5 +66,22 @@ impl LogAdmin for Unproven {
 
     fn checkpoint(&self) -> PortFuture<'_, Result<Option<String>, LogError>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_let_in;
+    use crate::exit::Code;
+    use stele_eventstore::Address;
+
+    #[test]
+    fn who_is_not_let_in_is_told_whether_it_is_the_password_or_that_there_is_none() {
+        let of = |text: &str| not_let_in(&Address::read(text, None).unwrap());
+        let wrong = of("kurrentdb://ann:hush@db.example:2113");
+        assert!(wrong.code == Code::Unauthorised && wrong.what.contains("password"), "{wrong}");
+        assert!(wrong.what.contains("db.example") && !wrong.to_string().contains("hush"), "{wrong}");
+        let nobody = of("kurrentdb://db.example:2113");
+        assert!(nobody.what.contains("names no user") && nobody.to_string().contains("USER"), "{nobody}");
     }
 }

@@ -5,12 +5,14 @@ use super::secret;
 use crate::config::RemoteLogAt;
 use crate::exit::{Failure, chain};
 use crate::observe;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use stele_domain::port::event_log::EventLog;
 use stele_remote_log::{CannotConnect, Options, RemoteLog, Trust};
 
 /// How often an owner that does not answer is asked again.
 const RETRY: Duration = Duration::from_millis(500);
+/// How often it is said again that it does not answer, and why not.
+const SAID_EVERY: Duration = Duration::from_mins(1);
 
 /// Connects and waits until the owner answers; an owner that lets this process not in ends it.
 pub(super) async fn connect(at: &RemoteLogAt) -> Result<RemoteLog, Failure> {
@@ -25,7 +27,7 @@ pub(super) async fn connect(at: &RemoteLogAt) -> Result<RemoteLog, Failure> {
 
 /// Waits until a log answers that is not this process's.
 pub(super) async fn answers(log: &dyn EventLog, shown: &str) -> Result<(), Failure> {
-    let mut said = String::new();
+    let mut said: Option<(String, Instant)> = None;
     loop {
         match log.head().await {
             Ok(head) => {
@@ -34,10 +36,11 @@ pub(super) async fn answers(log: &dyn EventLog, shown: &str) -> Result<(), Failu
             }
             Err(error) if error.is_transient() => {
                 let words = chain(&error);
-                // Each reason once: an owner that is not there yet may turn out to be one that is not believed.
-                if words != said {
+                // Each reason at once: an owner that is not there yet may turn out to be one that is not believed.
+                let known = said.as_ref().is_some_and(|(why, at)| *why == words && at.elapsed() < SAID_EVERY);
+                if !known {
                     observe::log_awaited(shown, &words);
-                    said = words;
+                    said = Some((words, Instant::now()));
                 }
                 tokio::time::sleep(RETRY).await;
             }

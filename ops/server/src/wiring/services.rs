@@ -3,7 +3,7 @@
 use super::core::{Core, Source, log_failure};
 use super::health::Health;
 use super::parts::Parts;
-use super::patience::LOG_RETRY;
+use super::patience::Awaited;
 use super::roles::{Role, Roles};
 use super::strict;
 use crate::config::Config;
@@ -85,8 +85,9 @@ pub(crate) async fn start(
         // Everybody believes the log's owner already.
         Source::Owned(_) => true,
         Source::Remote(_) => false,
-        // Nobody owns it, and whoever may write there may write anything: one process does it.
-        Source::EventStore(_) => roles.has(Role::Executor),
+        // A cluster's is nobody's, and whoever may write there may write anything: one process does it. Behind the door of a
+        // desk its owner does.
+        Source::EventStore(log) => roles.has(Role::Executor) && !log.is_a_desks().await,
     };
     if keeps_snapshots {
         snapshots(config, core, parts)?;
@@ -96,10 +97,11 @@ pub(crate) async fn start(
 
 /// Records that a service runs, however often the log must be asked; the number of that start.
 async fn begun(config: &Config, core: &Core, service: Service) -> Result<u64, Failure> {
+    let mut awaited = Awaited::new("the switches of the services, before any of them begins");
     loop {
         match core.board.start(service, crate::VERSION, &config.instance, core.clock.as_ref()).await {
             Ok(start) => return Ok(start),
-            Err(ServiceError::Log(error)) if error.is_transient() => tokio::time::sleep(LOG_RETRY).await,
+            Err(ServiceError::Log(error)) if error.is_transient() => awaited.once_more(&error).await,
             Err(ServiceError::Log(error)) => return Err(log_failure(&error)),
             Err(error) => return Err(Failure::error(&error)),
         }

@@ -3,7 +3,7 @@
 use crate::audit::{report_in, table};
 use crate::disks::a_log;
 use crate::s3_server::S3Server;
-use crate::support::{World, run};
+use crate::support::{Desk, World, command, run};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -113,6 +113,35 @@ fn an_object_that_is_lost_or_changed_has_its_own_words_and_code() {
 }
 
 #[test]
+fn an_archive_that_is_away_is_named_and_keeps_nobody_from_what_is_here() {
+    let (world, data, objects) = archived();
+    let away = world.path().join("away");
+    fs::rename(&objects, &away).unwrap();
+    // What is here is read as ever; what is there is not, and the words say where it is.
+    let last = world.stele(&["log", "tail", "-n", "1", "--json"]).exits(0).json();
+    let last = last["position"].as_u64().map_or_else(|| panic!("no position: {last}"), |at| at.to_string());
+    world.stele(&["log", "get", &last]).exits(0);
+    world.stele(&["log", "get", "1"]).exits(7).complains_of(&["the archive", "mount its disk"]);
+    let put = world.stele(&["log", "archive", "--to", objects.to_str().unwrap()]).exits(7);
+    put.complains(&["the archive of the log is away", "mount its disk"]);
+    // A desk opens its log without it, says what it waits for, and goes on when it is there.
+    let mut desk = Desk::start(command(world.path(), &["serve", "--data", data.to_str().unwrap()]));
+    let said = desk.logged("archive.away").to_string();
+    assert!(said.contains("mount its disk"), "{said}");
+    let said = desk.logged("start.awaits");
+    assert!(said["error"].as_str().is_some_and(|why| why.contains("the archive, file://")), "{said}");
+    fs::rename(&away, &objects).unwrap();
+    desk.logged("desk.ready");
+    assert_eq!(desk.signalled("TERM").0, 0);
+    // Whoever waits can be told to end.
+    fs::rename(&objects, &away).unwrap();
+    fs::remove_dir_all(data.join("log-fetched")).unwrap();
+    let mut desk = Desk::start(command(world.path(), &["serve", "--data", data.to_str().unwrap()]));
+    desk.logged("start.awaits");
+    assert_eq!(desk.signalled("TERM").0, 0);
+}
+
+#[test]
 fn an_audit_reads_segments_that_are_in_the_archive_alone_and_names_the_object_that_was_changed() {
     let (world, data, objects) = archived();
     let all = segments(&data);
@@ -176,6 +205,6 @@ fn a_desk_archives_to_s3_by_itself_and_reads_from_there() {
     assert!(segments(&data) < 3 || data.join("log/archive").exists());
     world.stele(&["log", "verify"]).exits(0);
     world.stele(&["log", "archive", "--fetch"]).exits(0);
-    let printed = run(crate::support::command(world.path(), &["config", "print"])).exits(0).stdout;
+    let printed = run(command(world.path(), &["config", "print"])).exits(0).stdout;
     assert!(!printed.contains("secret\n\""), "{printed}");
 }

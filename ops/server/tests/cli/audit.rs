@@ -161,6 +161,37 @@ fn without_a_desk_the_log_is_audited_and_it_is_said_that_there_was_nothing_to_co
     );
 }
 
+#[test]
+fn a_key_that_could_sign_nothing_that_is_believed_is_named_before_an_audit_begins() {
+    let (world, data) = a_log();
+    let (_other, other) = a_log();
+    let (key, public) = (data.join("log/key"), data.join("log/key.pub"));
+    let kept = |path: &Path| std::fs::read(path).unwrap();
+    let (private_bytes, public_bytes) = (kept(&key), kept(&public));
+    let audit = ["audit", "--report", "none.json"];
+
+    std::fs::remove_file(&public).unwrap();
+    world.stele(&audit).exits(12).complains(&["log/key.pub is missing", "nothing was changed"]);
+    let verified = world.stele(&["log", "verify"]).exits(12);
+    assert!(verified.stderr.contains("key.pub is missing: the log is there"), "{verified:?}");
+    std::fs::write(&public, &public_bytes).unwrap();
+
+    std::fs::copy(other.join("log/key"), &key).unwrap();
+    let refused = world.stele(&audit).exits(11);
+    assert!(refused.stderr.contains("log/key is a key of stele.log/"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("key.pub") && !refused.stderr.contains("not to be believed"),
+        "{refused:?}"
+    );
+    std::fs::write(&key, b"no key").unwrap();
+    world.stele(&audit).exits(8).complains(&["log/key is no key of a log"]);
+    std::fs::remove_file(&key).unwrap();
+    world.stele(&audit).exits(12).complains(&["log/key is missing"]);
+    assert!(!world.path().join("none.json").exists());
+    std::fs::write(&key, private_bytes).unwrap();
+    world.stele(&audit).exits(0);
+}
+
 /// Audits a log to which something was done, and puts the file back.
 fn faulty(world: &World, path: &Path, change: impl FnOnce(&Path)) -> (Run, Value) {
     let whole = std::fs::read(path).unwrap();

@@ -90,6 +90,56 @@ fn what_is_wrong_with_a_directory_has_its_own_words_and_code() {
 }
 
 #[test]
+fn segments_that_are_missing_at_the_end_are_missing_and_no_other_file_is_accused() {
+    let (world, data) = a_log();
+    let all = segments(&data);
+    let (last, before) = (&all[all.len() - 1], &all[all.len() - 2]);
+    let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+    let kept: Vec<_> = all.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    std::fs::remove_file(last).unwrap();
+    for args in [SERVE, VERIFY, EXPORT] {
+        let run = met(&world, &data, (args, 12, "a segment is missing"));
+        let words = format!("segments after {} are missing", name(before));
+        assert!(run.stderr.contains(&name(last)) && run.stderr.contains(&words), "{run:?}");
+    }
+    // Two of them: the first one is named, which the segment before it tells of.
+    std::fs::remove_file(before).unwrap();
+    let run = met(&world, &data, (VERIFY, 12, "a segment is missing"));
+    assert!(run.stderr.contains(&name(before)), "{run:?}");
+    for path in &all[..all.len() - 2] {
+        std::fs::remove_file(path).unwrap();
+    }
+    for args in [SERVE, VERIFY] {
+        let run = met(&world, &data, (args, 12, "a segment is missing"));
+        assert!(run.stderr.contains(&name(&all[0])), "{run:?}");
+    }
+    for (path, bytes) in all.iter().zip(&kept) {
+        std::fs::write(path, bytes).unwrap();
+    }
+    met(&world, &data, (VERIFY, 0, ""));
+    // The last one is there, and ends too early: that is damage, and no segment is missing.
+    let end = kept[all.len() - 1].iter().rposition(|byte| *byte != 0).unwrap();
+    std::fs::write(last, &kept[all.len() - 1][..end - 10]).unwrap();
+    let run = met(&world, &data, (VERIFY, 8, "is damaged"));
+    assert!(run.stderr.contains(&name(last)), "{run:?}");
+}
+
+#[test]
+fn a_damaged_index_accuses_no_event_and_is_made_again() {
+    let (world, data) = a_log();
+    let index = segments(&data)[0].with_extension("idx");
+    let mut bytes = std::fs::read(&index).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&index, bytes).unwrap();
+    let run = met(&world, &data, (VERIFY, 8, "no event is affected"));
+    assert!(!run.stderr.contains("Restore") && run.stderr.contains("Remove this file"), "{run:?}");
+    let mut desk = world.serve();
+    assert_eq!(desk.signalled("TERM").0, 0);
+    assert!(desk.said.iter().any(|line| line.contains("log.index_rebuilt")), "{:?}", desk.said);
+    met(&world, &data, (VERIFY, 0, ""));
+}
+
+#[test]
 fn a_log_that_another_process_owns_is_left_to_it() {
     let (world, _) = a_log();
     let data = world.path().join("stele-data");
@@ -103,6 +153,13 @@ fn a_log_that_another_process_owns_is_left_to_it() {
     let args: Vec<String> = elsewhere.iter().map(|arg| arg.replace("DATA", data.to_str().unwrap())).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     run(command(world.path(), &args)).exits(5).complains(&["another process owns the log", "--socket"]);
+    // What only reads takes nothing from the owner, who goes on writing.
+    for _ in 0..5 {
+        let tail = ["log", "tail", "-n", "3", "--data", data.to_str().unwrap(), "--socket", socket];
+        assert_eq!(world.stele(&tail).exits(0).stdout.lines().count(), 3);
+    }
+    let audit = ["audit", "--data", data.to_str().unwrap(), "--socket", socket];
+    assert_eq!(world.stele(&audit).code, 5, "tables move while a desk runs");
     assert_eq!(desk.signalled("TERM").0, 0);
 }
 
@@ -133,8 +190,12 @@ fn a_read_only_disk_is_looked_at_and_not_served() {
         + &line(&format!("log verify {data}/log"), 0, "")
         + &line(&format!("log stat {data}/log"), 0, "")
         + &line(&format!("log export {data}/log"), 0, "exported")
+        + &line(&format!("log tail -n 3 --data {data}"), 0, "told from the log in")
+        + &line(&format!("audit --data {data}"), 0, "NOT looked at")
         + &line(&format!("log backup {data}/copy --data {data}"), 10, "Read-only file system")
-        + &line(&format!("log import lines --data-dir {data}/new"), 10, "Read-only file system");
+        + &line(&format!("log import lines --data-dir {data}/new"), 10, "Read-only file system")
+        + &format!("export TMPDIR={data}\n")
+        + &line(&format!("audit --data {data}"), 10, "TMPDIR=/a/directory");
     mounted(&world, &script);
 }
 
@@ -197,6 +258,8 @@ fn a_directory_of_somebody_else_is_looked_at_as_far_as_they_let_and_never_served
         + &line(&format!("log verify {place}/log"), 0, "")
         + &line(&format!("log stat {place}/log"), 0, "")
         + &line(&format!("log export {place}/log"), 0, "exported")
+        + &line(&format!("log tail -n 3 --data {place}"), 0, "told from the log in")
+        + &line(&format!("audit --data {place}"), 10, "only the owner of the log can audit it")
         + &line(&format!("log backup copy --data {place}"), 10, denied)
         + &line(&format!("log import lines --data-dir {place}/new"), 10, denied);
     powerless(&world, &readable);

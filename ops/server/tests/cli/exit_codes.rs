@@ -47,6 +47,8 @@ fn wrong_arguments_exit_with_2() {
         &["db", "migrate"],
         &["demo", "--server", "http://127.0.0.1:1"],
         &["watch", "--from", "yesterday"],
+        &["rebuild", "quotes", "--despite-difference"],
+        &["rebuild", "quotes", "results"],
     ] {
         let run = stele(directory.path(), args).exits(2);
         assert!(run.stdout.is_empty() && !run.stderr.is_empty(), "{args:?}: {run:?}");
@@ -106,6 +108,27 @@ fn a_desk_that_does_not_answer_exits_with_7_and_says_what_to_do() {
 }
 
 #[test]
+fn a_data_directory_that_is_not_there_exits_with_2_and_is_named() {
+    let directory = empty();
+    for args in [
+        &["audit"][..],
+        &["status"],
+        &["table"],
+        &["table", "decisions"],
+        &["log", "tail"],
+        &["log", "get", "1"],
+        &["trace", "some-id"],
+    ] {
+        let args = [args, &["--data", "nope"]].concat();
+        stele(directory.path(), &args).exits(2).complains(&["there is no directory nope", "--data"]);
+    }
+    assert!(!directory.path().join("nope").exists());
+    // One that is there has no desk yet.
+    std::fs::create_dir(directory.path().join("nope")).unwrap();
+    stele(directory.path(), &["audit", "--data", "nope"]).exits(7).complains(&["no desk answers on"]);
+}
+
+#[test]
 fn a_rule_that_says_no_exits_with_3_and_names_the_rule() {
     let world = World::quiet().with_key();
     let _desk = world.serve();
@@ -125,7 +148,9 @@ fn what_the_desk_does_not_know_exits_with_1() {
     let _desk = world.serve();
     world.stele(&["trace", "no-such-quote"]).exits(1).complains(&["no-such-quote"]);
     world.stele(&["log", "get", "99999999"]).exits(1).complains(&["99999999"]);
-    world.stele(&["table", "no_such_table"]).exits(1).complains(&["no_such_table"]);
+    let unknown = world.stele(&["table", "no_such_table"]).exits(1);
+    assert!(!unknown.stderr.contains("/v1/"), "{unknown:?}");
+    unknown.complains(&["no_such_table", "`stele table` lists them"]);
     // A column that is not there is a mistake of usage.
     world
         .stele(&["table", "decisions", "--columns", "colour"])
@@ -180,12 +205,16 @@ fn a_changed_log_exits_with_8_and_is_left_as_it_is() {
 }
 
 #[test]
-fn a_checkpoint_of_another_log_exits_with_8() {
+fn a_checkpoint_of_another_log_exits_with_11_and_what_is_none_with_2() {
     let (one, other) = (World::quiet(), World::quiet());
     let (mut first, mut second) = (one.serve(), other.serve());
     let checkpoint = one.stele(&["log", "checkpoint"]).exits(0).stdout;
     std::fs::write(other.path().join("foreign.txt"), checkpoint).unwrap();
     first.signalled("TERM");
     second.signalled("TERM");
-    other.stele(&["log", "verify", "--against", "foreign.txt"]).exits(8).complains(&["not one of this log"]);
+    other.stele(&["log", "verify", "--against", "foreign.txt"]).exits(11).complains(&["not one of this log"]);
+    for text in ["{\"a\": 1}", "nothing of the kind\n", ""] {
+        std::fs::write(other.path().join("none.txt"), text).unwrap();
+        other.stele(&["log", "verify", "--against", "none.txt"]).exits(2).complains(&["not one of this log"]);
+    }
 }

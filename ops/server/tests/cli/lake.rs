@@ -72,6 +72,28 @@ fn a_changed_file_and_another_log_have_their_own_words_and_codes() {
 }
 
 #[test]
+fn a_lake_without_a_table_or_without_anything_is_not_what_the_log_says() {
+    let (world, _data) = a_log();
+    let (lake, url) = directory(&world);
+    world.stele(&["lake", "doctor", "--rounds", "1", "--url", &url]).exits(0);
+    assert!(!lake.join("_doctor").exists(), "the doctor leaves nothing behind");
+    let unpublished = world.stele(&["lake", "verify", "--url", &url]);
+    unpublished.exits(2).complains(&["nothing is published", "stele lake publish"]);
+    world.stele(&["lake", "publish", "--url", &url]).exits(0);
+    assert!(!lake.join("_doctor").exists(), "nor does a publisher");
+    let whole = world.stele(&["lake", "verify", "--url", &url, "--json"]).exits(0).json();
+    assert_eq!(whole["position"], whole["head"], "{whole}");
+
+    fs::remove_dir_all(lake.join("fact_price")).unwrap();
+    let words = ["has less than the log says: fact_price", "stele lake publish"];
+    world.stele(&["lake", "verify", "--url", &url]).exits(8).complains_of(&words);
+    world.stele(&["lake", "doctor", "--rounds", "1", "--url", &url]).exits(3).complains_of(&["fact_price"]);
+    world.stele(&["lake", "publish", "--url", &url]).exits(0);
+    let mended = world.stele(&["lake", "verify", "--url", &url]).exits(0).stdout;
+    assert!(mended.contains("The lake is at position"), "{mended}");
+}
+
+#[test]
 fn a_lake_that_nobody_named_or_that_is_not_there_is_said_with_what_to_do() {
     let (world, _data) = a_log();
     world.stele(&["lake", "publish"]).exits(2).complains(&["nobody said where the lake is", "lake.url"]);
@@ -100,8 +122,8 @@ fn a_desk_publishes_to_s3_by_itself_and_the_doctor_finds_the_bucket_in_order() {
     let told = world.stele(&["lake", "doctor", "--rounds", "5", "--json"]).exits(0).json();
     assert_eq!(told["ok"], true, "{told}");
     let mut desk = world.serve();
-    // The log is the desk's: what it publishes is seen in the store.
-    world.stele(&["lake", "verify"]).exits(5).complains(&["publishes by itself"]);
+    // The log is the desk's: nobody else publishes from it.
+    world.stele(&["lake", "publish"]).exits(5).complains(&["publishes by itself"]);
     world.until(&["lake", "doctor", "--rounds", "1", "--json"], |told| {
         let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap_or_default();
         let findings = told["findings"].as_array().cloned().unwrap_or_default();
@@ -109,6 +131,8 @@ fn a_desk_publishes_to_s3_by_itself_and_the_doctor_finds_the_bucket_in_order() {
         let price = findings.iter().find(|one| one["what"] == "fact_price").map(detail).unwrap_or_default();
         price.contains("position") && !price.contains(" 0 rows")
     });
+    // Whoever only reads does so beside it.
+    world.until(&["lake", "verify"], |run| run.code == 0);
     assert_eq!(desk.signalled("TERM").0, 0);
     world.stele(&["lake", "publish"]).exits(0);
     world.stele(&["lake", "verify"]).exits(0);

@@ -192,6 +192,11 @@ fn whoever_looks_first_after_a_crash_is_told_what_was_cut() {
     let file = std::fs::OpenOptions::new().write(true).open(&last).unwrap();
     file.set_len(u64::try_from(written).unwrap()).unwrap();
     let name = last.file_name().unwrap().to_str().unwrap();
+    // Whoever only reads leaves even that as it is.
+    let torn = std::fs::read(&last).unwrap();
+    let tail = world.stele(&["log", "tail", "-n", "1"]).exits(0);
+    assert!(tail.stderr.contains("passed over; nothing was changed"), "{}", tail.stderr);
+    assert_eq!((tail.stdout.lines().count(), std::fs::read(&last).unwrap()), (1, torn));
     let looked = world.stele(&["log", "get", "1"]).exits(0);
     for word in ["had not finished", name, "quarantine-", "never acknowledged"] {
         assert!(looked.stderr.contains(word), "{word:?} is missing: {}", looked.stderr);

@@ -64,6 +64,21 @@ fn an_operator_with_a_key_arms_trades_traces_and_kills_over_tcp() {
 }
 
 #[test]
+fn a_wrong_password_at_a_kurrentdb_door_is_told_as_one_and_no_address_waits_by_a_wrong_scheme() {
+    let world = World::quiet();
+    let mut desk = Desk::start(command(world.path(), &["serve", "--kurrent-listen", "127.0.0.1:0"]));
+    let address = desk.logged("kurrent.listening")["address"].as_str().unwrap().to_owned();
+    desk.logged("desk.ready");
+    let log = |url: &str| world.stele(&["serve", "--roles", "strategy", "--log", url]);
+    let wrong = log(&format!("kurrentdb://ann:hush@{address}?tls=false")).exits(6);
+    assert!(!wrong.stderr.contains("hush"), "{wrong:?}");
+    wrong.complains_of(&["log.url", "password", "log.key_file"]);
+    let nobody = log(&format!("kurrentdb://{address}?tls=false")).exits(6);
+    nobody.complains_of(&["names no user"]);
+    log(&format!("kurent://ann:hush@{address}")).exits(2).complains_of(&["kurrentdb://", "https://"]);
+}
+
+#[test]
 fn arming_without_a_key_exits_with_6_and_is_an_event() {
     let world = World::quiet();
     let desk = world.serve();

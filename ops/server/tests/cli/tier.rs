@@ -223,6 +223,23 @@ fn an_audit_reads_the_lake_names_what_differs_there_and_says_when_there_is_none(
     audited(&old, "mended.json", 0);
 }
 
+#[test]
+fn who_only_looks_does_so_beside_a_running_desk_and_whoever_moves_rows_does_not() {
+    let old = Old::new();
+    old.tier(&["run", "--json"]).exits(0);
+    let mut desk = old.world.serve();
+    let listed = old.tier(&["list", "--json"]).exits(0).json();
+    assert!(listed["partitions"].as_array().is_some_and(|all| all.len() >= 2), "{listed}");
+    let words = old.tier(&["verify"]).exits(0).stdout;
+    assert!(words.contains("2 partitions with 18 rows are in the lake as they were kept"), "{words}");
+    let rows = old.tier(&["rows", "quotes", "--from", "9", "--to", "2000001"]).exits(0).stdout;
+    assert_eq!(rows.lines().count(), 11, "{rows}");
+    old.tier(&["run"]).exits(5).complains(&["belongs to another process"]);
+    // The desk has lost nothing by it.
+    old.world.stele(&["log", "verify"]).exits(0);
+    assert_eq!(desk.signalled("TERM").0, 0);
+}
+
 /// The desk has its log open, goes on writing, and publishes to the same lake meanwhile.
 #[test]
 fn a_running_desk_reads_the_lake_in_its_audit_and_names_the_file_that_was_changed() {

@@ -136,6 +136,14 @@ impl Shell<'_> {
                 std::fs::create_dir_all(self.directory.join("lake")).unwrap();
                 self.succeeds(&arguments);
             }
+            // Offers are made while the desk is armed, and the README promises that some of them would be others.
+            "whatif" => {
+                let begun = Instant::now();
+                while String::from_utf8_lossy(&self.succeeds(&arguments).stdout).contains("no offer differs")
+                {
+                    assert!(begun.elapsed() < PATIENCE, "stele {arguments:?} finds no offer that differs");
+                }
+            }
             "trace" => {
                 arguments[1] = self.a_quote();
                 let told = self.succeeds(&arguments);

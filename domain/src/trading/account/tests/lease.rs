@@ -96,6 +96,24 @@ fn renewing_to_an_earlier_end_changes_nothing() {
 }
 
 #[test]
+fn a_lease_that_is_returned_ends_at_once_and_nobody_waits_for_it() {
+    let back = Command::ReturnLease { epoch: 1, at: at(5) };
+    let ended = Event::LeaseRenewed(LeaseRenewed { epoch: 1, until: at(5) });
+    given::<Account>([leased(1)]).when(back.clone()).then([ended.clone()]);
+    // Once more, or after it has run out, it changes nothing.
+    given::<Account>([leased(1), ended.clone()]).when(back).then_nothing();
+    given::<Account>([leased(1)]).when(Command::ReturnLease { epoch: 1, at: at(600_000) }).then_nothing();
+    given::<Account>([leased(1), ended]).when(take("desk-2", at(5))).then([taken(2, "desk-2", at(5))]);
+}
+
+#[test]
+fn nobody_returns_the_lease_of_another() {
+    let lost = Rejection::LeaseLost { asked: 1, current: 2 };
+    let history = [leased(1), taken(2, "desk-1", at(0))];
+    given::<Account>(history).when(Command::ReturnLease { epoch: 1, at: at(5) }).then_rejected(lost);
+}
+
+#[test]
 fn an_old_epoch_renews_nothing() {
     let history = [leased(1), taken(2, "desk-1", at(0))];
     let lost = Rejection::LeaseLost { asked: 1, current: 2 };

@@ -16,6 +16,9 @@ pub(crate) struct AuditArgs {
     /// to where the tables are]
     #[arg(long, value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
     pub position: Option<u64>,
+    /// Hold the log, on which no desk runs, against a checkpoint that was kept outside, besides what log.witness has seen
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
     /// Write the signed report to this file, which must not be there
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -32,6 +35,9 @@ pub(crate) enum AuditCommand {
         report: Option<PathBuf>,
     },
     /// Check a signed report with the log's public key: no log, no desk and no data directory are needed
+    ///
+    /// Exits with 0 when the report is to be believed, whatever its verdict: also when that is that something DIFFERS. Exits
+    /// with 8 when it is not to be believed.
     Check {
         /// The report, - for standard input
         report: PathBuf,

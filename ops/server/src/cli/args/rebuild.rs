@@ -32,14 +32,24 @@ pub(crate) struct RebuildArgs {
     /// Throw away what an interrupted rebuild has left, instead of going on with it
     #[arg(long)]
     pub from_zero: bool,
-    /// Swap although the live tables are not what follows from the log; the replaced ones are kept
-    #[arg(long)]
+    /// Swap although the live tables are not what follows from the log, with --reason; the replaced ones are kept
+    #[arg(long, requires = "reason")]
     pub despite_difference: bool,
-    /// Why; it is kept for ever beside the act
-    #[arg(long, default_value = "asked on the command line")]
-    pub reason: String,
+    /// Why; it is kept for ever beside the act [default: asked on the command line]
+    #[arg(long)]
+    pub reason: Option<String>,
     #[command(flatten)]
     pub again: Again,
+    /// Taken so that whoever names several is told what is possible
+    #[arg(hide = true)]
+    pub others: Vec<String>,
+}
+
+impl RebuildArgs {
+    /// Why, also where nobody said.
+    pub(crate) fn why(&self) -> &str {
+        self.reason.as_deref().unwrap_or("asked on the command line")
+    }
 }
 
 #[derive(Debug, Clone, Subcommand)]

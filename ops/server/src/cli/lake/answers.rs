@@ -7,7 +7,7 @@ use stele_domain::port::event_log::Position;
 use stele_lake::LakeError;
 use stele_lake::doctor::Examined;
 use stele_lake::table::{Compacted, LakeTable, Swept};
-use stele_lake::verify::{Difference, Verified};
+use stele_lake::verify::{Difference, Findings, Verified};
 
 /// What was published.
 pub(super) struct Published {
@@ -74,15 +74,17 @@ pub(super) fn published(told: &Published, json: bool) -> Outcome {
     say(&lines.join("\n"))
 }
 
-pub(super) fn verified(told: &[Verified], json: bool) -> Outcome {
-    let ok = told.iter().all(|table| table.differences.is_empty());
+pub(super) fn verified(url: &str, told: &Findings, json: bool) -> Outcome {
+    let ok = told.is_ok() && !told.is_unpublished();
     if json {
         let tables: Vec<Value> = told
+            .tables
             .iter()
             .map(|table| {
                 json!({
                     "table": table.table,
                     "ok": table.differences.is_empty(),
+                    "version": table.version,
                     "position": table.position.0,
                     "rows": table.rows,
                     "files": table.files,
@@ -91,29 +93,55 @@ pub(super) fn verified(told: &[Verified], json: bool) -> Outcome {
                 })
             })
             .collect();
-        say_json(&json!({ "ok": ok, "tables": tables }))?;
-    } else {
-        let mut lines = vec![];
-        for table in told {
-            let word = if table.differences.is_empty() { "as the log says" } else { "NOT as the log says" };
-            let digest = table.digest.get(..16).unwrap_or_default();
-            let (name, rows, files) = (table.table, table.rows, table.files);
-            lines.push(format!(
-                "  {name:<22} {rows:>12} rows in {files} files to position {}, digest {digest}…: {word}",
-                table.position
-            ));
+        say_json(&json!({ "ok": ok, "position": told.position.0, "head": told.head.0, "tables": tables }))?;
+    } else if !told.is_unpublished() {
+        let mut lines =
+            vec![format!("The lake is at position {}, and the log ends at {}.", told.position, told.head)];
+        for table in &told.tables {
+            lines.push(line(table));
             lines.extend(table.differences.iter().map(|difference| format!("      {}", words(difference))));
         }
         say(&lines.join("\n"))?;
     }
-    if ok {
-        return Ok(());
+    if told.is_unpublished() {
+        let what = format!(
+            "nothing is published in {url}: there is no row of the log, which ends at position {}",
+            told.head
+        );
+        return Err(Failure::usage(what)
+            .advise("name the lake that is meant, or publish to this one: stele lake publish --url …"));
     }
-    let wrong = told.iter().filter(|table| !table.differences.is_empty()).map(|table| table.table);
-    let wrong = wrong.collect::<Vec<_>>().join(", ");
-    Err(Failure::new(Code::Mismatch, format!("the lake is not what the log says: {wrong}")).advise(
+    if ok { Ok(()) } else { Err(differs(&told.tables)) }
+}
+
+/// What was found of a table, in a line.
+fn line(table: &Verified) -> String {
+    let (name, rows, files) = (table.table, table.rows, table.files);
+    let word = if table.differences.is_empty() { "as the log says" } else { "NOT as the log says" };
+    if table.version.is_none() && table.differences.is_empty() {
+        return format!("  {name:<22} is not there, and the log has no row of it");
+    }
+    let digest = table.digest.get(..16).unwrap_or_default();
+    format!(
+        "  {name:<22} {rows:>12} rows in {files} files to position {}, digest {digest}…: {word}",
+        table.position
+    )
+}
+
+/// Tables that are not what the log says. Those that lack their newest rows, and nothing else, are mended by publishing.
+fn differs(tables: &[Verified]) -> Failure {
+    let wrong = tables.iter().filter(|table| !table.differences.is_empty());
+    let names = wrong.clone().map(|table| table.table).collect::<Vec<_>>().join(", ");
+    let mut differences = wrong.flat_map(|table| &table.differences);
+    if differences.all(|one| matches!(one, Difference::Behind { .. })) {
+        return Failure::new(Code::Mismatch, format!("the lake has less than the log says: {names}")).advise(
+            "a publisher that ended in the middle leaves this, and so does whoever removes a table or its newest commits. \
+             Publishing adds what is missing: stele lake publish --url …",
+        );
+    }
+    Failure::new(Code::Mismatch, format!("the lake is not what the log says: {names}")).advise(
         "nothing was changed. Keep it as it is; what the log has is published anew to another place: stele lake publish --url …",
-    ))
+    )
 }
 
 fn words(difference: &Difference) -> String {
@@ -126,6 +154,9 @@ fn words(difference: &Difference) -> String {
             format!("its newest commit says {rows} rows, and its files come to something else")
         }
         Difference::File { what } => what.clone(),
+        Difference::Behind { to, rows } => {
+            format!("the log has {rows} more rows of it up to position {to}, where the furthest table is")
+        }
         Difference::Ahead { head } => format!("it is further than the log, which ends at position {head}"),
         Difference::OtherLog => "it was published from another log".to_owned(),
     }

@@ -1,6 +1,6 @@
 //! A rebuild without a desk: this process owns the log and the tables for as long as it takes.
 
-use super::shown;
+use super::{of_replaced, shown};
 use crate::cli::args::RebuildArgs;
 use crate::cli::progress::Progress;
 use crate::config::Config;
@@ -65,14 +65,15 @@ pub(super) fn rebuilt(
     })
 }
 
-/// Drops the replaced tables of these; their names.
+/// Drops the replaced tables of these; the projections that had any.
 pub(super) fn drop_old(config: &Config, name: &str) -> Result<Vec<String>, Failure> {
     let projections = named(name)?;
     with_tables(config, async |_, tables| {
+        let there = of_replaced(&known(&*tables.rebuilding, name).await?);
         for projection in &projections {
             tables.rebuilding.drop_old(projection.name).await.map_err(|error| of_store(&error))?;
         }
-        Ok(projections.iter().map(|projection| projection.name.to_owned()).collect())
+        Ok(there)
     })
 }
 

@@ -31,6 +31,14 @@ impl Check<'_> {
         if Address::is_meant(&raw.url) {
             return self.event_store(raw).map(|at| Some(LogElsewhere::EventStore(at)));
         }
+        let elsewhere = raw.url.split_once("://").filter(|(scheme, _)| !matches!(*scheme, "http" | "https"));
+        if let Some((scheme, _)) = elsewhere {
+            let rule = format!(
+                "no log is reached by {scheme:?}: https://HOST:PORT or http://… is another desk's, kurrentdb://… (also \
+                 kurrent, kdb and esdb, each also with +discover) is one behind that protocol"
+            );
+            return Err(self.refused("log.url", rule));
+        }
         let url = self.url("log.url", &raw.url, ["http", "https"])?;
         let identity = match (file(&raw.certificate_file), file(&raw.certificate_key_file)) {
             (None, None) => None,

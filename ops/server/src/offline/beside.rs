@@ -1,0 +1,178 @@
+//! A log that is read beside its owner, or on a disk that this process may not write to. Nothing in the directory is
+//! changed, and nothing can be appended.
+
+use super::unchanged::Unchanged;
+use crate::cli::{on_opening, unverified};
+use crate::exit::{Code, Failure};
+use crate::wiring::{SystemClock, log_failure};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use stele_domain::port::PortFuture;
+use stele_domain::port::event_log::{
+    Appended, Direction, EventLog, Expected, Filter, Follow, LogError, MultiStream, NewRecord, Page,
+    Position, Record, Revision, StreamId,
+};
+use stele_event_log::checkpoint::{Checkpoint, origin_of, to_block};
+use stele_event_log::note::NoteSigner;
+use stele_event_log::storage::Storage;
+use stele_event_log::{
+    CutTail, EmbeddedLog, OpenReport, Options, Reach, SEGMENT_BYTES_MIN, VerifyOptions, verify,
+};
+
+/// How often it is looked again, where an owner has written in the middle of a look.
+const LOOKS_MAX: u32 = 10;
+
+/// What a log keeps of itself beside its segments.
+const KEY: &str = "key";
+const PUBLIC_KEY: &str = "key.pub";
+const CHECKPOINTS: &str = "checkpoints";
+
+/// The log in a directory as it was a moment ago: whoever asks where it ends is told of what its owner has written since.
+pub(super) struct Beside {
+    directory: PathBuf,
+    archive: Reach,
+    seen: Mutex<Arc<EmbeddedLog>>,
+}
+
+impl Beside {
+    /// Blocks while the log is scanned.
+    pub(super) fn open(directory: &Path, archive: Reach) -> Result<Self, Failure> {
+        let (log, report, being_written) = look(directory, &archive)?;
+        if let Some(CutTail { file, offset, bytes, .. }) = report.cut.filter(|_| !being_written) {
+            eprintln!(
+                "the log ends with a write that had not finished, as after a crash: {bytes} bytes of {file} at byte {offset} \
+                 were never acknowledged, and are passed over; nothing was changed"
+            );
+        }
+        Ok(Self { directory: directory.to_owned(), archive, seen: Mutex::new(Arc::new(log)) })
+    }
+
+    fn seen(&self) -> Arc<EmbeddedLog> {
+        Arc::clone(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Ends what reading needs.
+    pub(super) async fn close(&self) {
+        // It leaves nothing that could fail.
+        self.seen().close().await.ok();
+    }
+
+    async fn newest(&self) -> Result<Position, LogError> {
+        let (directory, archive) = (self.directory.clone(), self.archive.clone());
+        let looked = tokio::task::spawn_blocking(move || {
+            let storage =
+                Unchanged::open(&directory).map_err(|error| LogError::Unreachable(Box::new(error)))?;
+            if !storage.is_being_written() {
+                return Ok(None);
+            }
+            let looked = look(&directory, &archive);
+            looked.map(Some).map_err(|failure| LogError::Unreachable(failure.to_string().into()))
+        });
+        let looked = looked.await.map_err(|error| LogError::Unreachable(Box::new(error)))??;
+        if let Some((log, ..)) = looked {
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            *seen = Arc::new(log);
+        }
+        self.seen().head().await
+    }
+}
+
+impl EventLog for Beside {
+    fn append<'a>(
+        &'a self,
+        _stream: &'a StreamId,
+        _expected: Expected,
+        _records: Vec<NewRecord>,
+    ) -> PortFuture<'a, Result<Appended, LogError>> {
+        let what = format!("the log in {} is read here, and not written to", self.directory.display());
+        Box::pin(async move { Err(LogError::Denied(what)) })
+    }
+
+    fn read_stream<'a>(
+        &'a self,
+        stream: &'a StreamId,
+        from: Revision,
+        direction: Direction,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Vec<Record>, LogError>> {
+        let log = self.seen();
+        Box::pin(async move { log.read_stream(stream, from, direction, limit).await })
+    }
+
+    fn read_all<'a>(
+        &'a self,
+        from: Position,
+        filter: &'a Filter,
+        limit: usize,
+    ) -> PortFuture<'a, Result<Page, LogError>> {
+        let log = self.seen();
+        Box::pin(async move { log.read_all(from, filter, limit).await })
+    }
+
+    fn head(&self) -> PortFuture<'_, Result<Position, LogError>> {
+        Box::pin(self.newest())
+    }
+
+    fn follow(&self, from: Position, filter: Filter) -> Box<dyn Follow> {
+        self.seen().follow(from, filter)
+    }
+
+    fn multi_stream(&self) -> Option<&dyn MultiStream> {
+        None
+    }
+}
+
+/// The log as it is now, what opening it found, and whether somebody writes to it.
+fn look(directory: &Path, archive: &Reach) -> Result<(EmbeddedLog, OpenReport, bool), Failure> {
+    let mut looks = 0_u32;
+    loop {
+        looks = looks.saturating_add(1);
+        let storage = Arc::new(of(directory, archive)?);
+        let here: Arc<dyn Storage> = Arc::<Unchanged>::clone(&storage);
+        // Room for more is of no use here: segments are as short as may be.
+        let options = Options::new(Arc::new(SystemClock)).with_segment_bytes(SEGMENT_BYTES_MIN);
+        match EmbeddedLog::open_on(here, options.with_archive(archive.clone())) {
+            Ok((log, report)) => return Ok((log, report, storage.is_being_written())),
+            // A write that was on its way looks like damage, and is gone at the next look.
+            Err(LogError::Damaged { .. }) if looks < LOOKS_MAX && storage.is_being_written() => {}
+            Err(error) => return Err(unopened(&error, directory)),
+        }
+    }
+}
+
+fn unopened(error: &LogError, directory: &Path) -> Failure {
+    let failure = on_opening(error, directory);
+    if failure.code == Code::Unwritable {
+        return failure
+            .advise("this user must be let read the directory and its files: nothing is written there");
+    }
+    failure
+}
+
+/// The directory to be read. Its private key is for its owner; where it is kept from this process, the log is verified by its
+/// public key, and read by a key that goes with this process and has signed nothing else.
+fn of(directory: &Path, archive: &Reach) -> Result<Unchanged, Failure> {
+    let unread = |error: io::Error| log_failure(&LogError::Unreachable(Box::new(error)));
+    let storage = Unchanged::open(directory).map_err(unread)?;
+    match std::fs::File::open(directory.join(KEY)) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {}
+        Ok(_) | Err(_) => return Ok(storage),
+    }
+    let options = VerifyOptions { archive: archive.clone(), ..VerifyOptions::default() };
+    let verified = verify(directory, &options).map_err(|error| unverified(&error, directory))?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)
+        .map_err(|error| Failure::new(Code::Error, format!("there is no randomness for a key: {error}")))?;
+    let origin = origin_of(verified.stat.log);
+    let signer = NoteSigner::from_seed(&origin, &seed);
+    let note = Checkpoint { origin, size: verified.stat.commits, root: verified.root }.note(&signer);
+    for (name, content) in [
+        (KEY, format!("{}\n", signer.to_secret_text()).into_bytes()),
+        (PUBLIC_KEY, format!("{}\n", signer.verifier()).into_bytes()),
+        (CHECKPOINTS, to_block(&note)),
+    ] {
+        storage.instead(name, &content).map_err(unread)?;
+    }
+    Ok(storage)
+}
