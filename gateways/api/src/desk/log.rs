@@ -222,11 +222,14 @@ async fn forward(log: &dyn EventLog, question: &Checked) -> Result<Found, LogErr
 async fn backward(log: &dyn EventLog, head: Position, question: &Checked) -> Result<Found, LogError> {
     let mut found = Found { records: vec![], next: None };
     let mut last = question.from.map_or(head.0, |from| from.min(head.0));
+    // What is wanted mostly stands at the end, and what stands long before it may be in an archive that is away.
+    let mut window = u64::try_from(question.limit).map_or(WINDOW, |limit| limit.clamp(1, WINDOW));
     for _ in 0..WINDOWS_MAX {
         if last == 0 {
             return Ok(found);
         }
-        let first = last.saturating_sub(WINDOW - 1).max(1);
+        let first = last.saturating_sub(window - 1).max(1);
+        window = window.saturating_mul(2).min(WINDOW);
         let mut stretch = stretch(log, first, last, &question.filter).await?;
         while let Some(record) = stretch.pop() {
             if found.records.len() == question.limit {
@@ -250,8 +253,8 @@ async fn stretch(
 ) -> Result<Vec<Record>, LogError> {
     let mut records = vec![];
     let mut from = Position(first);
-    let length = usize::try_from(WINDOW).unwrap_or(usize::MAX);
     while from.0 <= last {
+        let length = usize::try_from(last - from.0 + 1).unwrap_or(usize::MAX);
         let page = log.read_all(from, filter, length).await?;
         if page.next <= from {
             break;

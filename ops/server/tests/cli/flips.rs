@@ -8,9 +8,12 @@ use crate::support::{World, command, run};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use stele_domain::port::clock::Clock;
 use stele_domain::time::Timestamp;
-use stele_event_log::{EmbeddedLog, ExportOptions, Options, VerifyError, VerifyOptions, export, verify};
+use stele_event_log::{
+    EmbeddedLog, ExportError, ExportOptions, Options, VerifyError, VerifyOptions, export, verify,
+};
 
 /// Bits that are flipped in a normal run, half of them in each of two directories.
 const FLIPS: u64 = 2_000;
@@ -80,9 +83,18 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 
 /// All that a log tells, as bytes.
 fn told(log: &Path) -> Vec<u8> {
-    let mut lines = vec![];
-    export(log, &ExportOptions::default(), &mut lines).unwrap();
-    lines
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let mut lines = vec![];
+        match export(log, &ExportOptions::default(), &mut lines) {
+            // A process that another test starts has our files open for a moment, and their locks with them.
+            Err(ExportError::Owned) if Instant::now() < until => std::thread::yield_now(),
+            told => {
+                told.unwrap();
+                return lines;
+            }
+        }
+    }
 }
 
 struct Still;
@@ -135,7 +147,9 @@ impl Ground<'_> {
             std::fs::copy(&file, copy.path().join(file.file_name().unwrap())).unwrap();
         }
         let options = Options::new(Arc::new(Still)).with_segment_bytes(8_192);
-        drop(EmbeddedLog::open(copy.path(), options).unwrap());
+        let (log, _) = EmbeddedLog::open(copy.path(), options).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(log.close()).unwrap();
         assert!(told(copy.path()) == self.right);
     }
 
