@@ -413,6 +413,11 @@ pub(crate) fn lease_given_back(instance: &str, epoch: u64) {
     tracing::info!(event = "lease.given_back", instance, epoch, "the signing lease is given back");
 }
 
+/// The lease was not given back at a clean end.
+pub(crate) fn lease_kept(instance: &str, epoch: u64, why: &dyn std::fmt::Display) {
+    tracing::warn!(event = "lease.kept", instance, epoch, %why, "the signing lease is kept, and runs out by itself");
+}
+
 /// Another instance has taken the lease.
 pub(crate) fn lease_lost(epoch: u64, why: &str) {
     metrics::gauge!("executor_leads").set(0.0);

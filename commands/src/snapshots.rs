@@ -66,24 +66,13 @@ impl Snapshots {
     }
 
     /// Runs until it is told to stop. A log that lets this process write no states down is asked once: what they would save
-    /// is reading, and whoever has offers out does not end for it.
+    /// is reading, and whoever has offers out does not end for it. What is written there already is compared all the same.
     ///
     /// # Errors
     ///
     /// When the log can't go on, a stream can't be read, or a snapshot says something else than its stream: what was
-    /// decided since the start rests on it, so the process ends. By then the right one is written.
+    /// decided since the start rests on it, so the process ends. By then the right one is written, where the log takes it.
     pub async fn run(self, mut stop: Stop) -> Result<(), ServiceError> {
-        match self.work(&mut stop).await {
-            Err(ServiceError::Log(error @ LogError::Denied(_))) => {
-                observe::snapshots_refused(&error);
-                stop.requested().await;
-                Ok(())
-            }
-            outcome => outcome,
-        }
-    }
-
-    async fn work(&self, stop: &mut Stop) -> Result<(), ServiceError> {
         let who = Actor::try_from(WHO.to_owned())?;
         tokio::select! {
             biased;
@@ -93,19 +82,31 @@ impl Snapshots {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            tokio::select! {
+            let kept = tokio::select! {
                 biased;
                 () = stop.requested() => return Ok(()),
-                _ = ticks.tick() => self.keep(&who).await?,
+                _ = ticks.tick() => self.keep(&who).await,
+            };
+            match kept {
+                Err(ServiceError::Log(error @ LogError::Denied(_))) => {
+                    observe::snapshots_refused(&error);
+                    stop.requested().await;
+                    return Ok(());
+                }
+                outcome => outcome?,
             }
         }
     }
 
+    /// Compares them all. One that differs ends it at once; one that can't be compared leaves the others to be.
     async fn check(&self, who: &Actor) -> Result<(), ServiceError> {
-        self.compare(&self.account, who).await?;
-        self.compare(&self.inventory, who).await?;
-        self.compare(&self.relay, who).await?;
-        self.compare(&self.reference, who).await
+        let compared = [
+            self.compare(&self.account, who).await?,
+            self.compare(&self.inventory, who).await?,
+            self.compare(&self.relay, who).await?,
+            self.compare(&self.reference, who).await?,
+        ];
+        compared.into_iter().collect()
     }
 
     async fn keep(&self, who: &Actor) -> Result<(), ServiceError> {
@@ -116,19 +117,31 @@ impl Snapshots {
         lived_with(self.relay.keep_snapshot(who, at, every).await)
     }
 
-    /// Compares one; a log that does not answer leaves it for the next start.
-    async fn compare<D>(&self, ledger: &Ledger<D>, who: &Actor) -> Result<(), ServiceError>
+    /// Compares one; a log that does not answer leaves it for the next start. The error is a difference, and what is inside
+    /// it is why it can't be compared.
+    async fn compare<D>(
+        &self,
+        ledger: &Ledger<D>,
+        who: &Actor,
+    ) -> Result<Result<(), ServiceError>, ServiceError>
     where
         D: Aggregate<State: Clone + Send + Sync, Event: Clone + Send + Sync, Command: Clone + Send>,
         D::Rejection: Send + std::fmt::Debug,
     {
         match ledger.check_snapshot(who, self.clock.now(), CHECK_PAUSE).await {
-            Ok(Checked::Differs(last)) => Err(ServiceError::Stream(format!(
-                "the snapshot of {} up to revision {} is not what the stream leads to: the right one is written, start again",
-                ledger.stream(),
-                last.0
-            ))),
-            other @ (Ok(Checked::None | Checked::Same(_)) | Err(_)) => lived_with(other),
+            Ok(Checked::Differs { last, mended }) => {
+                let then = if mended {
+                    "the right one is written, start again"
+                } else {
+                    "the right one could not be written, and the next start finds it again"
+                };
+                Err(ServiceError::Stream(format!(
+                    "the snapshot of {} up to revision {} is not what the stream leads to: {then}",
+                    ledger.stream(),
+                    last.0
+                )))
+            }
+            other @ (Ok(Checked::None | Checked::Same(_)) | Err(_)) => Ok(lived_with(other)),
         }
     }
 }
@@ -138,7 +151,7 @@ impl Snapshots {
 fn lived_with<T, R>(outcome: Result<T, Failure<R>>) -> Result<(), ServiceError> {
     match outcome {
         Ok(_) | Err(Failure::Contended(_) | Failure::Rejected(_) | Failure::IdReused(_)) => Ok(()),
-        // Said once, by whoever gives it up.
+        // Said once, by whoever gives it up or ends for it.
         Err(Failure::Log(error @ LogError::Denied(_))) => Err(ServiceError::Log(error)),
         Err(Failure::Log(error)) => {
             observe::snapshot_not_kept(&error);

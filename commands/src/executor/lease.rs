@@ -8,6 +8,7 @@ use crate::envelope::Failure;
 use crate::observe;
 use crate::service::{ServiceError, own, survivable, unstartable};
 use crate::stop::Stop;
+use std::fmt;
 use std::time::Duration;
 use stele_domain::ids::Actor;
 use stele_domain::operations::service::event::Service;
@@ -141,11 +142,18 @@ impl Executor {
     /// Gives the lease back, so that whoever comes next need not wait for its end: the last that is done under it. While a
     /// frame may be on its way it is kept, and runs out by itself.
     pub(super) async fn give_lease_back(&self, who: &Actor, epoch: u64) {
-        let Some(_closed) = self.fence.close().await else { return };
+        let kept = |why: &dyn fmt::Display| observe::lease_kept(&self.options.instance, epoch, why);
+        let Some(_closed) = self.fence.close().await else {
+            return kept(&"a frame may be on its way");
+        };
         let command = Command::ReturnLease { epoch, at: self.clock.now() };
         let given = self.account.handle(own(who, self.clock.now(), command));
-        if let Ok(Ok(_)) = tokio::time::timeout(GIVE_BACK_MAX, given).await {
-            observe::lease_given_back(&self.options.instance, epoch);
+        match tokio::time::timeout(GIVE_BACK_MAX, given).await {
+            Ok(Ok(_)) => observe::lease_given_back(&self.options.instance, epoch),
+            Ok(Err(Failure::Rejected(rejection))) => kept(&rejection),
+            Ok(Err(Failure::Log(error))) => kept(&error),
+            Ok(Err(failure)) => kept(&failure),
+            Err(_) => kept(&"the log did not answer in time"),
         }
     }
 }

@@ -143,6 +143,8 @@ impl Executor {
                     self.wind_up(who, &mut view, &sender).await;
                     if sender.in_flight() == 0 {
                         self.give_lease_back(who, lead.epoch).await;
+                    } else {
+                        observe::lease_kept(&self.options.instance, lead.epoch, &"a reply is awaited");
                     }
                     return Ok(None);
                 }

@@ -16,7 +16,9 @@ use std::time::Duration;
 use stele_domain::codec::{self, CodecError};
 use stele_domain::event::Meta;
 use stele_domain::ids::{Actor, CommandId, CorrelationId, EventId};
-use stele_domain::port::event_log::{Direction, Expected, NewRecord, Position, Record, Revision, StreamId};
+use stele_domain::port::event_log::{
+    Direction, Expected, LogError, NewRecord, Position, Record, Revision, StreamId,
+};
 use stele_domain::time::Timestamp;
 use uuid::Uuid;
 
@@ -70,8 +72,13 @@ pub enum Checked {
     None,
     /// The stream leads to the same.
     Same(Revision),
-    /// The stream leads to something else. The right one is written by now.
-    Differs(Revision),
+    /// The stream leads to something else.
+    Differs {
+        /// The last record that is in it.
+        last: Revision,
+        /// Whether the right one is written by now.
+        mended: bool,
+    },
 }
 
 impl<D: Aggregate> Ledger<D>
@@ -104,11 +111,11 @@ where
             self.write(&form, &loaded, who, at)?
         };
         let Some(record) = record else { return Ok(None) };
-        self.append_snapshot(record).await.map(Some)
+        Ok(Some(self.append_snapshot(record).await?))
     }
 
     /// Compares the newest snapshot with what the stream leads to from its first record, at a pace that leaves the
-    /// machine to others: `pause` between two pages. A wrong one is followed by the right one.
+    /// machine to others: `pause` between two pages. A wrong one is followed by the right one, where the log takes it.
     ///
     /// # Errors
     ///
@@ -143,10 +150,14 @@ where
             return Ok(Checked::Same(last));
         }
         observe::snapshot_differs(&self.stream, last);
-        if let Some(record) = self.write(&form, &folded, who, at)? {
-            self.append_snapshot(record).await?;
-        }
-        Ok(Checked::Differs(last))
+        // That it lies is told in any case: a log that does not take the right one makes it no truth.
+        let mended = match self.write(&form, &folded, who, at)? {
+            Some(record) => {
+                self.append_snapshot(record).await.inspect_err(observe::snapshot_not_kept).is_ok()
+            }
+            None => false,
+        };
+        Ok(Checked::Differs { last, mended })
     }
 
     /// The state of the newest snapshot that may be believed.
@@ -245,7 +256,7 @@ where
         }))
     }
 
-    async fn append_snapshot(&self, record: NewRecord) -> Result<Position, Failure<D::Rejection>> {
+    async fn append_snapshot(&self, record: NewRecord) -> Result<Position, LogError> {
         let Some(stream) = &self.snapshots else { return Ok(Position::START) };
         let bytes = record.data.len();
         // Where it stands among others is of no account, and one too many does no harm.

@@ -58,6 +58,12 @@ fn snapshots() -> StreamId {
     streams::snapshot(&Desk::account_stream()).unwrap()
 }
 
+/// The keeper of the desk's snapshots.
+fn keeper(desk: &Desk) -> Snapshots {
+    let (account, pair) = ("solver.near".to_owned().try_into().unwrap(), crate::desk::pair().id);
+    Snapshots::new(&desk.log, desk.clock.clone(), &account, &pair).unwrap()
+}
+
 /// Writes the state down as it is now.
 async fn write_down(desk: &Desk) {
     assert!(anew(desk).keep_snapshot(&someone(), start(), 1).await.unwrap().is_some());
@@ -218,7 +224,7 @@ async fn a_snapshot_that_lies_is_found_by_reading_the_stream_and_followed_by_the
     assert_eq!(anew(&desk).check_snapshot(&someone(), start(), NOT_AT_ALL).await.unwrap(), same);
     forge(&desk, |text| text.replacen("\"epoch\":1", "\"epoch\":9", 1)).await;
     assert_eq!(anew(&desk).look(State::epoch).await.unwrap(), 9, "the test forges nothing");
-    let differs = Checked::Differs(Revision(1));
+    let differs = Checked::Differs { last: Revision(1), mended: true };
     assert_eq!(anew(&desk).check_snapshot(&someone(), start(), NOT_AT_ALL).await.unwrap(), differs);
     assert_eq!(anew(&desk).look(State::clone).await.unwrap(), from_zero(&desk).await);
     assert_eq!(anew(&desk).check_snapshot(&someone(), start(), NOT_AT_ALL).await.unwrap(), same);
@@ -230,18 +236,48 @@ async fn a_process_that_finds_a_lie_ends_and_the_next_one_starts_from_the_truth(
     desk.account.handle(desk.wish(lease(start()))).await.unwrap();
     write_down(&desk).await;
     forge(&desk, |text| text.replacen("\"epoch\":1", "\"epoch\":9", 1)).await;
-    let keeper = || {
-        let (account, pair) = ("solver.near".to_owned().try_into().unwrap(), crate::desk::pair().id);
-        Snapshots::new(&desk.log, desk.clock.clone(), &account, &pair).unwrap()
-    };
     let (_stopper, stop) = channel();
-    let ended = tokio::time::timeout(Duration::from_secs(10), keeper().run(stop)).await.unwrap();
-    assert!(matches!(ended, Err(ServiceError::Stream(why)) if why.contains("account-solver.near")));
+    let ended = tokio::time::timeout(Duration::from_secs(10), keeper(&desk).run(stop)).await.unwrap();
+    assert!(
+        matches!(&ended, Err(ServiceError::Stream(why)) if why.contains("is written, start")),
+        "{ended:?}"
+    );
     assert_eq!(anew(&desk).look(State::epoch).await.unwrap(), 1);
     let (stopper, stop) = channel();
-    let running = tokio::spawn(keeper().run(stop));
+    let running = tokio::spawn(keeper(&desk).run(stop));
     stopper.stop();
     running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_process_that_finds_a_lie_ends_where_the_log_does_not_take_the_truth() {
+    let whys: [fn() -> LogError; 4] = [
+        || LogError::Denied("on nobody's list".to_owned()),
+        || LogError::Invalid("more than this server takes".to_owned()),
+        || LogError::Full,
+        || LogError::Unreachable("connection refused".into()),
+    ];
+    for why in whys {
+        let (log, desk) = moody();
+        desk.account.handle(desk.wish(lease(start()))).await.unwrap();
+        write_down(&desk).await;
+        forge(&desk, |text| text.replacen("\"epoch\":1", "\"epoch\":9", 1)).await;
+        log.forbid(streams::SNAPSHOT, why);
+        let (_stopper, stop) = channel();
+        let ended = tokio::time::timeout(Duration::from_secs(10), keeper(&desk).run(stop)).await.unwrap();
+        let Err(ServiceError::Stream(words)) = ended else { panic!("{ended:?} where {}", why()) };
+        assert!(words.contains("account-solver.near") && words.contains("could not be written"), "{words}");
+        assert_eq!(log.forbidden_asked(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_keeper_that_may_not_read_ends_and_does_not_pass_for_one_that_may_not_write() {
+    let (log, desk) = moody();
+    log.breaks(Some(|| LogError::Denied("on nobody's list".to_owned())));
+    let (_stopper, stop) = channel();
+    let ended = tokio::time::timeout(Duration::from_secs(10), keeper(&desk).run(stop)).await.unwrap();
+    assert!(matches!(&ended, Err(ServiceError::Log(LogError::Denied(_)))), "{ended:?}");
 }
 
 #[tokio::test]
@@ -258,10 +294,8 @@ async fn the_keeper_writes_down_the_streams_that_have_grown_enough_and_no_others
         let event = intents::relay::Event::RelayConnected(connected.clone());
         desk.append(streams::relay().unwrap(), Event::Intents(intents::event::Event::Relay(event))).await;
     }
-    let (account, pair) = ("solver.near".to_owned().try_into().unwrap(), crate::desk::pair().id);
-    let keeper = Snapshots::new(&desk.log, desk.clock.clone(), &account, &pair).unwrap();
     let (stopper, stop) = channel();
-    let running = tokio::spawn(keeper.run(stop));
+    let running = tokio::spawn(keeper(&desk).run(stop));
     let mut follow = desk.log.follow(Position::START, Filter::categories(&[streams::SNAPSHOT]));
     let kept = async {
         loop {
@@ -291,10 +325,8 @@ async fn refused(why: fn() -> LogError, offers: u64) -> (Arc<Moody>, Result<(), 
         desk.append(streams::relay().unwrap(), Event::Intents(intents::event::Event::Relay(event))).await;
     }
     log.forbid(streams::SNAPSHOT, why);
-    let (account, pair) = ("solver.near".to_owned().try_into().unwrap(), crate::desk::pair().id);
-    let keeper = Snapshots::new(&desk.log, desk.clock.clone(), &account, &pair).unwrap();
     let (stopper, stop) = channel();
-    let running = tokio::spawn(keeper.run(stop));
+    let running = tokio::spawn(keeper(&desk).run(stop));
     let tried = async {
         while log.forbidden_asked() < offers && !running.is_finished() {
             tokio::task::yield_now().await;

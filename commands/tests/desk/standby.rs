@@ -7,6 +7,7 @@ use stele_domain::codec;
 use stele_domain::operations::service::Command as ServiceCommand;
 use stele_domain::operations::service::event::Service;
 use stele_domain::port::clock::Clock as _;
+use stele_domain::port::venue::Submission;
 use stele_domain::trading::account::state::Arming;
 use stele_domain::trading::account::{Command, State};
 use stele_domain::trading::strategy::command::Running as Takes;
@@ -65,6 +66,23 @@ async fn an_executor_that_ends_in_good_order_gives_its_lease_back_and_another_on
     let running = Running::of(executor);
     says(&mut said, epoch_two).await;
     running.stop().await;
+}
+
+#[tokio::test]
+async fn an_executor_whose_frame_may_be_on_its_way_keeps_its_lease_at_its_end() {
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.arm().await;
+    desk.balances(1, desk.clock.now(), vec![]).await;
+    desk.venue.keeps_frames();
+    desk.venue.answers(Submission::Unknown { reason: "no reply in 5000 ms".to_owned() });
+    desk.command(desk.order("q-1")).await;
+    desk.until_type("trading.SubmissionUncertain").await;
+    let lease = || desk.account.look(|state| state.lease().cloned());
+    let before = lease().await.unwrap().unwrap();
+    running.stop().await;
+    assert!(before.until > desk.clock.now());
+    assert_eq!(lease().await.unwrap().unwrap().until, before.until);
 }
 
 #[tokio::test]

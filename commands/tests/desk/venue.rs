@@ -16,6 +16,9 @@ pub struct ScriptedVenue {
     answers: Mutex<VecDeque<Submission>>,
     sent: Mutex<Vec<Offer>>,
     silent: AtomicBool,
+    /// Whether frames stay on their way, and the permits of those that do.
+    stuck: AtomicBool,
+    permits: Mutex<Vec<SendPermit>>,
     speaks: Notify,
 }
 
@@ -33,6 +36,11 @@ impl ScriptedVenue {
     pub fn speaks_again(&self) {
         self.silent.store(false, Ordering::SeqCst);
         self.speaks.notify_waiters();
+    }
+
+    /// From now on its answer is no sign that the frame is out of its hands.
+    pub fn keeps_frames(&self) {
+        self.stuck.store(true, Ordering::SeqCst);
     }
 
     pub fn sent(&self) -> usize {
@@ -61,7 +69,9 @@ impl Venue for ScriptedVenue {
 
     fn submit(&self, offer: Offer, permit: SendPermit) -> PortFuture<'_, Submission> {
         self.sent.lock().unwrap().push(offer);
-        drop(permit);
+        if self.stuck.load(Ordering::SeqCst) {
+            self.permits.lock().unwrap().push(permit);
+        }
         let told = self.answers.lock().unwrap().pop_front();
         let answer = told.unwrap_or(Submission::Accepted { reply: "OK".to_owned() });
         Box::pin(async move {

@@ -185,7 +185,7 @@ impl Scan<'_> {
             let tree = joined.tree.frontier();
             headers::check(self, &joined.index, &tree, next, Some(next) == all.last(), known)?;
         }
-        let Joined { index, categories, tree, tail, durable, root_at_size, index_wrong, .. } = joined;
+        let Joined { index, categories, tree, tail, durable, root_at_size, .. } = joined;
         if index.commits() < known && following.is_none() {
             let (name, end) = last_of(&index, names);
             let what =
@@ -195,7 +195,8 @@ impl Scan<'_> {
         // A segment that lost something has been named before.
         let first = names.first().and_then(|name| segment::first_position(name)).unwrap_or(1);
         let partial = names.len() < all.len();
-        Ok(Scanned {
+        let index_wrong = joined.index_wrong;
+        let scanned = Scanned {
             index,
             categories,
             tree,
@@ -206,7 +207,8 @@ impl Scan<'_> {
             first,
             partial,
             index_wrong,
-        })
+        };
+        joined.index_too_long.map_or(Ok(scanned), Err)
     }
 
     /// Scans a segment whose header has yet to be compared with the log before it; `None` when it has none.
@@ -279,6 +281,7 @@ impl Scan<'_> {
                 *joined.categories.entry(category.clone()).or_default() += count;
             }
         }
+        joined.index_too_long = joined.index_too_long.take().or(scanned.index_too_long);
         joined.index_wrong = joined.index_wrong.take().or(scanned.index_wrong);
         let scanned_tree = scanned.tree.part();
         joined.tree.join(scanned.tree);
@@ -385,6 +388,8 @@ struct Joined {
     root_at_size: Option<Hash>,
     /// Whether there are segments before the first one.
     partial: bool,
+    /// The first index file that covers more than there is.
+    index_too_long: Option<LogError>,
     /// The first index file that is not what follows from its segment.
     index_wrong: Option<LogError>,
 }
@@ -400,6 +405,7 @@ impl Joined {
             durable: 0,
             root_at_size: None,
             partial: false,
+            index_too_long: None,
             index_wrong: None,
         }
     }

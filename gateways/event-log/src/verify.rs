@@ -92,6 +92,16 @@ pub enum VerifyError {
         /// What is wrong there.
         what: String,
     },
+    /// An index file is not what follows from its segment. Everything else was looked at and is right: no event is affected.
+    #[error("{file} at byte {offset}: {what}; everything else is right, and no event is affected")]
+    Index {
+        /// File name within the log directory.
+        file: String,
+        /// Where it differs, in bytes.
+        offset: u64,
+        /// What is wrong there.
+        what: String,
+    },
     /// The given checkpoint can't be used.
     #[error("the given checkpoint is not one of this log")]
     Checkpoint(#[source] NoteError),
@@ -155,7 +165,9 @@ fn examined(directory: &Path, options: &VerifyOptions, aids: Aids<'_>) -> Result
         View::examining(Arc::new(storage_in(directory)?), options.archive.archive().cloned());
     let verified = verified(&view, options, aids);
     let found = match &verified {
-        Err(VerifyError::Damaged { file, offset, what }) => examined.error(Some((file, *offset, what))),
+        Err(VerifyError::Damaged { file, offset, what } | VerifyError::Index { file, offset, what }) => {
+            examined.error(Some((file, *offset, what)))
+        }
         Ok(_) => examined.error(None),
         Err(_) => None,
     };
@@ -195,13 +207,17 @@ fn verified(
         .map_err(VerifyError::Checkpoint)?;
     let largest = against.iter().max_by_key(|checkpoint| checkpoint.size);
     let at_size = largest.map(|largest| largest.size);
-    let (scanned, owned) = scanned_with(aids, storage, &verifier, at_size, options.positions())?;
+    let (mut scanned, owned) = scanned_with(aids, storage, &verifier, at_size, options.positions())?;
     if let Some(largest) = largest {
         begins_with(&scanned, largest)?;
         consistency::begins_with_all(storage, log_in(&verifier)?, &scanned, &against)?;
     }
     let log = log_in(&verifier)?;
     entered(storage, log, &scanned)?;
+    // Last: an index follows from its segment, and whatever else is wrong is worse.
+    if let Some(wrong) = scanned.index_wrong.take() {
+        return Err(of_index(wrong));
+    }
     let stored = scanned.stored.map(|stored| stored.checkpoints).unwrap_or_default();
     let commits = scanned.index.commits();
     Ok(VerifyReport {
@@ -285,15 +301,14 @@ fn scanned_with(
         scan.being_written = true;
         scanned = scan.run();
     }
-    let mut scanned = scanned.map_err(of_scan)?;
+    let scanned = scanned.map_err(of_scan)?;
     let signed = scanned.stored.as_ref().is_some_and(|stored| !stored.checkpoints.is_empty());
     if scanned.index.commits() > 0 && !signed {
         // The first one is durable before the first commit is written. Without any, a log that was cut looks whole.
         let what = "the log has commits, and no checkpoint is stored".to_owned();
         return Err(VerifyError::Damaged { file: CHECKPOINTS_FILE.to_owned(), offset: 0, what });
     }
-    // Last: an index follows from its segment, and what is wrong with a segment is worse.
-    scanned.index_wrong.take().map_or(Ok((scanned, owned)), |wrong| Err(of_scan(wrong)))
+    Ok((scanned, owned))
 }
 
 /// Whether the log that was scanned for the size of a checkpoint begins with what it signs.
@@ -325,6 +340,14 @@ fn stored_key(storage: &dyn Storage) -> Result<NoteVerifier, VerifyError> {
 
 fn damaged_key(what: &str) -> VerifyError {
     VerifyError::Damaged { file: PUBLIC_KEY_FILE.to_owned(), offset: 0, what: what.to_owned() }
+}
+
+fn of_index(error: LogError) -> VerifyError {
+    let told = of_scan(error);
+    if let VerifyError::Damaged { file, offset, what } = told {
+        return VerifyError::Index { file, offset, what };
+    }
+    told
 }
 
 fn of_scan(error: LogError) -> VerifyError {

@@ -184,7 +184,9 @@ fn said(verified: &Result<VerifyReport, VerifyError>) -> String {
             report.checkpoints,
             report.unfinished_bytes,
         ),
-        Err(VerifyError::Damaged { file, offset, .. }) => damaged(file, *offset),
+        Err(VerifyError::Damaged { file, offset, .. } | VerifyError::Index { file, offset, .. }) => {
+            damaged(file, *offset)
+        }
         Err(VerifyError::Truncated { signed, found }) => format!("cut: {signed} signed, {found} there"),
         Err(VerifyError::Rewritten { signed }) => format!("rewritten: {signed} signed"),
         Err(VerifyError::Checkpoint(_)) => "no checkpoint of this log".to_owned(),

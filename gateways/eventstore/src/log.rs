@@ -59,13 +59,18 @@ impl EventStoreLog {
     }
 
     /// Whether the protocol door of a desk answers, whose log has an owner: it offers no persistent subscriptions, and every
-    /// KurrentDB server does. A server that can't be asked counts as one.
-    pub async fn is_a_desks(&self) -> bool {
-        let Ok(server) = counted("server", read::server(&self.inner.connection)).await else { return false };
+    /// KurrentDB server does.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not say what it offers.
+    pub async fn is_a_desks(&self) -> Result<bool, LogError> {
+        let server = counted("server", read::server(&self.inner.connection)).await?;
         let subscriptions =
             [Features::PERSISTENT_SUBSCRIPTION_LIST, Features::PERSISTENT_SUBSCRIPITON_TO_ALL];
         // A server that is too old to tell what it offers tells no version either.
-        server.version().major() > 0 && !subscriptions.into_iter().any(|some| server.contains_features(some))
+        let subscribes = subscriptions.into_iter().any(|some| server.contains_features(some));
+        Ok(server.version().major() > 0 && !subscribes)
     }
 
     async fn append_to(

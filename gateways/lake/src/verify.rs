@@ -11,6 +11,7 @@ use crate::files::Day;
 use crate::table::LakeTable;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use stele_domain::codec;
 use stele_domain::event::Recorded;
 use stele_domain::port::blob_store::ChangingBlobs;
@@ -19,6 +20,10 @@ use stele_domain::port::event_log::{EventLog, Filter, Position};
 
 /// Records that are read in one go.
 const PAGE: usize = 4_096;
+
+/// Waits before a table that seems to be behind is looked at again, where a publisher may be on its way: one commits to all
+/// tables within moments.
+pub const PATIENCE: &[Duration] = &[Duration::from_secs(2); 3];
 
 /// What was found of all tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +120,23 @@ pub async fn verify(
     clock: &Arc<dyn Clock>,
     facts: &'static [Fact],
     log: &dyn EventLog,
+    progress: impl FnMut(Position, Position),
+) -> Result<Findings, LakeError> {
+    verify_patiently(store, clock, facts, log, &[], progress).await
+}
+
+/// The same. A table that is there and seems to be behind is looked at again after each of `waits`, and is behind when it
+/// still is after all of them.
+///
+/// # Errors
+///
+/// As of [`verify`].
+pub async fn verify_patiently(
+    store: &Arc<dyn ChangingBlobs>,
+    clock: &Arc<dyn Clock>,
+    facts: &'static [Fact],
+    log: &dyn EventLog,
+    waits: &[Duration],
     mut progress: impl FnMut(Position, Position),
 ) -> Result<Findings, LakeError> {
     let mut looked = vec![];
@@ -152,6 +174,15 @@ pub async fn verify(
     }
     for one in &mut looked {
         one.look_again(store, clock).await?;
+    }
+    for wait in waits {
+        if !looked.iter().any(Looked::is_awaited) {
+            break;
+        }
+        tokio::time::sleep(*wait).await;
+        for one in looked.iter_mut().filter(|one| one.is_awaited()) {
+            one.look_again(store, clock).await?;
+        }
     }
     let tables = looked.into_iter().map(|one| one.verdict(head, reached)).collect();
     Ok(Findings { position: furthest, head, tables })
@@ -250,6 +281,11 @@ impl Looked {
                 digest.add(self.fact.table, row);
             }
         }
+    }
+
+    /// Whether the table is there, and nothing is wrong with it but that it seems to be behind.
+    fn is_awaited(&self) -> bool {
+        self.version.is_some() && self.behind > 0 && self.differences.is_empty()
     }
 
     /// A table that seems to be behind may have been on its way: those of one publish are committed beside each other, and

@@ -17,8 +17,9 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use stele_domain::port::clock::Clock as _;
-use stele_domain::port::event_log::{EventLog, Position};
+use stele_domain::port::event_log::{EventLog, LogError, Position};
 use stele_domain::time::Timestamp;
+use stele_event_log::storage::{DirectoryStorage, Storage as _};
 use stele_event_log::{CutTail, EmbeddedLog, Options};
 use stele_projections::compare::fold_to;
 use stele_projections::models;
@@ -64,7 +65,8 @@ where
     worked
 }
 
-/// Keeps every desk away from the log while it is read, where this process may; a disk that can't be written to has none.
+/// Keeps every desk away from the log while it is read. On a disk that this process may not write to it only asks whether one
+/// is there, before and after.
 pub(crate) async fn kept_still<T, F>(
     config: &Config,
     directory: &Path,
@@ -80,9 +82,27 @@ where
             let worked = work(reader).await;
             given_up(&log, &archive, worked).await
         }
-        Err(failure) if failure.code == Code::Unwritable => reading(config, directory, work).await,
+        Err(failure) if failure.code == Code::Unwritable => {
+            nobody_writes(directory)?;
+            let worked = reading(config, directory, work).await?;
+            // A desk that began meanwhile has moved what was compared.
+            nobody_writes(directory)?;
+            Ok(worked)
+        }
         Err(failure) => Err(failure),
     }
+}
+
+/// That no desk runs on a directory that this process may not write to: others may, where it is mounted for them.
+fn nobody_writes(directory: &Path) -> Result<(), Failure> {
+    let owned = DirectoryStorage::open(directory).and_then(|storage| storage.is_owned());
+    let owned = owned.map_err(|error| log_failure(&LogError::Unreachable(Box::new(error))))?;
+    if !owned {
+        return Ok(());
+    }
+    let directory = directory.display().to_string();
+    let why = "it writes where this one may only read";
+    Err(log_failure(&LogError::Owned { directory, owner: why.to_owned() }))
 }
 
 /// The same by the shipped defaults, for a log with no configuration of its own.

@@ -228,6 +228,9 @@ async fn backward(log: &dyn EventLog, head: Position, question: &Checked) -> Res
         if last == 0 {
             return Ok(found);
         }
+        if found.records.len() == question.limit {
+            break;
+        }
         let first = last.saturating_sub(window - 1).max(1);
         window = window.saturating_mul(2).min(WINDOW);
         let mut stretch = stretch(log, first, last, &question.filter).await?;

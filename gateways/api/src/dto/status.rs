@@ -142,7 +142,8 @@ pub enum Heard {
     Elsewhere,
     /// It is another one, which says nothing of itself. The service was started then, or did what it is for.
     Last(Option<Timestamp>),
-    /// It is another one, which let the signing lease run out then. Nothing was heard of the service since.
+    /// It is another one, whose signing lease ended then: it ran out or was given back. Nothing was heard of the service
+    /// since.
     Silent(Timestamp),
 }
 

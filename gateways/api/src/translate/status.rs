@@ -112,7 +112,9 @@ impl Seen {
             Reads::Authoritative | Reads::Unknown => Reads::Unknown,
             stale @ (Reads::Stale | Reads::Nothing) => stale,
         };
-        let why = || format!("not heard of since {since}, when the signing lease of its process ran out");
+        let why = || {
+            format!("not heard of since {since}: its signing lease ended then, it ran out or was given back")
+        };
         dto::ServiceStatus { reads, blocked: told.blocked.or_else(|| Some(why())), ..told }
     }
 

@@ -33,7 +33,9 @@ pub struct Segment<'a> {
 
 /// What a segment consists of.
 pub struct ScannedSegment {
-    /// The index file is not what follows from the segment.
+    /// The index file covers more than there is: the segment has lost something, or the file says too much.
+    pub index_too_long: Option<LogError>,
+    /// The index file is not what follows from the segment, and everything that it should cover is there.
     pub index_wrong: Option<LogError>,
     /// Its commits and records.
     pub content: Content,
@@ -126,9 +128,10 @@ pub fn scan(
     told.whole(&segment.file);
     let Cursor { part, durable, .. } = cursor;
     let content = Content::Part(Box::new(part));
-    let index_wrong = index_wrong.or_else(|| expected.map(|index| index.too_long()));
+    let index_too_long = expected.map(|index| index.too_long());
     let Grown { tree, roots } = grown;
-    Ok(ScannedSegment { index_wrong, content, tree, torn_bytes, durable, root_at_size: roots.root_at_size })
+    let root_at_size = roots.root_at_size;
+    Ok(ScannedSegment { index_too_long, index_wrong, content, tree, torn_bytes, durable, root_at_size })
 }
 
 /// The tree as it grows, and the checkpoints that it has yet to reach.

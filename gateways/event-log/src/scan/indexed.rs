@@ -77,7 +77,8 @@ impl Expected {
 
     /// The segment never came to where the file says that it covers it.
     pub fn too_long(&self) -> LogError {
-        self.wrong(0)
+        let what = "the index covers commits that its segment does not have: the segment has lost them";
+        damaged(&self.name, 0, what)
     }
 
     fn wrong(&self, at: usize) -> LogError {
@@ -109,7 +110,15 @@ impl Scan<'_> {
         }
         let root_at_size = roots.root_at_size;
         let content = super::Content::File(Arc::new(index));
-        Some(Ok(ScannedSegment { index_wrong: None, content, tree, torn_bytes: 0, durable, root_at_size }))
+        Some(Ok(ScannedSegment {
+            index_too_long: None,
+            index_wrong: None,
+            content,
+            tree,
+            torn_bytes: 0,
+            durable,
+            root_at_size,
+        }))
     }
 
     /// Where the scan of a segment begins. The last one is always read, whatever index it may have: it will be written to,

@@ -109,7 +109,9 @@ async fn a_flipped_bit_anywhere_is_named_by_verify_and_refused_or_changes_nothin
                 assert!(offset <= at, "bit {bit} of {name} is named at {offset}");
             };
             match verify_on(&damaged, &VerifyOptions::default()) {
-                Err(VerifyError::Damaged { file, offset, .. }) => named(&file, offset),
+                Err(VerifyError::Damaged { file, offset, .. } | VerifyError::Index { file, offset, .. }) => {
+                    named(&file, offset);
+                }
                 Ok(report) => panic!("bit {bit} of {name}: {report:?}"),
                 Err(other) => panic!("bit {bit} of {name}: {other}"),
             }
@@ -219,7 +221,7 @@ async fn index_files_that_are_lost_foreign_or_old_are_made_again() {
             }
             let verified = verify_on(&copy, &VerifyOptions::default());
             match verified {
-                Err(VerifyError::Damaged { file, .. }) => assert!(there.is_some() && file == *name, "{file}"),
+                Err(VerifyError::Index { file, .. }) => assert!(there.is_some() && file == *name, "{file}"),
                 other => assert!(there.is_none() && other.is_ok(), "{name}: {other:?}"),
             }
             let log = open(&copy);
@@ -240,12 +242,33 @@ async fn a_damaged_segment_is_named_before_any_index_file() {
     for bit in [8 * 100, 8 * 2_000] {
         let damaged = flipped(&disk, &index, bit);
         let told = verify_on(&damaged, &VerifyOptions::default());
-        assert!(matches!(&told, Err(VerifyError::Damaged { file, .. }) if *file == index), "{told:?}");
+        assert!(matches!(&told, Err(VerifyError::Index { file, .. }) if *file == index), "{told:?}");
         // An index follows from its segment; what is wrong with a later segment is worse.
         let both = flipped(&damaged, &names[1], 8 * 4_300);
         let told = verify_on(&both, &VerifyOptions::default());
         assert!(matches!(&told, Err(VerifyError::Damaged { file, .. }) if *file == names[1]), "{told:?}");
     }
+}
+
+#[tokio::test]
+async fn an_index_that_covers_commits_that_are_gone_is_no_index_that_is_merely_wrong() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk);
+    log.append(&stream("order-1"), Expected::Any, vec![sized(1, 500)]).await.unwrap();
+    log.close().await.unwrap();
+    let older = disk.copy();
+    let log = open(&disk);
+    for number in 2..40 {
+        log.append(&stream("order-1"), Expected::Any, vec![sized(number, 500)]).await.unwrap();
+    }
+    log.close().await.unwrap();
+    verify_on(&older, &VerifyOptions::default()).unwrap();
+    let index = segment_names(&disk)[0].replace(".seg", ".idx");
+    // The log is put back as it was, and what was written beside it since stays there.
+    older.put(&index, &disk.contents(&index).unwrap());
+    let told = verify_on(&older, &VerifyOptions::default());
+    let Err(VerifyError::Damaged { file, what, .. }) = &told else { panic!("{told:?}") };
+    assert!(*file == index && what.contains("has lost them"), "{told:?}");
 }
 
 #[tokio::test]

@@ -157,7 +157,7 @@ async fn flip(disk: &SimulatedDisk, count: u64, dice: &mut Dice, outcomes: &mut 
         damaged.flip_bit(name, bit);
         let outcome = outcomes.entry(kind(name, &last)).or_default();
         match verify_on(&damaged, &VerifyOptions::default()) {
-            Err(VerifyError::Damaged { file, offset, .. }) => {
+            Err(VerifyError::Damaged { file, offset, .. } | VerifyError::Index { file, offset, .. }) => {
                 assert_eq!(&file, name, "bit {bit} of {name}");
                 assert!(
                     offset <= u64::try_from(bit / 8).unwrap(),

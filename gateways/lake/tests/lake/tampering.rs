@@ -3,12 +3,13 @@
 use crate::support::{HandClock, findings, log_of, memory, open, publish, verified};
 use futures_util::FutureExt as _;
 use std::sync::Arc;
+use std::time::Duration;
 use stele_domain::port::blob_store::{BlobName, ChangingBlobs};
 use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::Position;
 use stele_lake::doctor::examine;
 use stele_lake::facts;
-use stele_lake::verify::{Difference, Verified, verify};
+use stele_lake::verify::{Difference, Verified, verify, verify_patiently};
 
 const TABLE: &str = "fact_decision";
 
@@ -145,6 +146,25 @@ async fn a_table_whose_commit_comes_while_the_others_are_read_is_not_behind() {
     });
     let told = told.await.unwrap();
     assert!(told.is_ok(), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_whose_commit_comes_a_little_later_is_waited_for() {
+    let (log, store, _) = lake().await;
+    let commit = store.get(&newest_commit()).await.unwrap();
+    store.remove(&newest_commit()).await.unwrap();
+    let clock: Arc<dyn Clock> = HandClock::now_shared();
+    let once = [Duration::from_millis(1)];
+    let told = verify_patiently(&store, &clock, facts::ALL, &*log, &once, |_, _| ()).await.unwrap();
+    assert!(is_behind(&of_table(told.tables)));
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        store.replace(&newest_commit(), commit).await.unwrap();
+    };
+    let waits = [Duration::from_millis(500); 3];
+    let told = verify_patiently(&store, &clock, facts::ALL, &*log, &waits, |_, _| ());
+    let (told, ()) = tokio::join!(told, late);
+    assert!(told.unwrap().is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -141,7 +141,8 @@ impl PostgresStore {
                 Ok(())
             }
             Err(error @ StoreError::Damaged(_)) => {
-                if sqlx::raw_sql("ROLLBACK").execute(&mut *lease).await.is_ok() {
+                let undone = sqlx::raw_sql("ROLLBACK").execute(&mut *lease);
+                if matches!(timeout(self.writers.patience(), undone).await, Ok(Ok(_))) {
                     self.writers.give_back(lease);
                 } else {
                     drop(lease);

@@ -1,6 +1,6 @@
 //! The log's files, verified or not: what is wrong with them is a finding, and goes into the report.
 
-use super::report::{CUT, Fault, LogSaid, REWRITTEN};
+use super::report::{CUT, Fault, INDEX, LogSaid, REWRITTEN};
 use super::seen::Seen;
 use super::{Place, Tell, VERIFYING};
 use crate::cli::unverified;
@@ -75,6 +75,7 @@ fn fault(error: &VerifyError, place: &Place) -> Option<Fault> {
             )
             | None => fault("damaged", file, *offset),
         },
+        VerifyError::Index { file, offset, .. } => fault(INDEX, file, *offset),
         VerifyError::Unreadable(source) => match ArchiveError::behind(&**source) {
             Some(ArchiveError::Missing { .. } | ArchiveError::Other { .. }) => fault("archive", "archive", 0),
             Some(_) | None => None,

@@ -37,6 +37,9 @@ pub(super) const CUT: &str = "cut";
 /// The log has other commits than others have seen.
 pub(super) const REWRITTEN: &str = "rewritten";
 
+/// An index file that is not what follows from its segment, in a log that is right.
+pub(super) const INDEX: &str = "index";
+
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Report {
@@ -114,6 +117,11 @@ impl Fault {
     /// Whether the log is whole in itself, and not what others have seen of it.
     pub(crate) fn is_contradiction(&self) -> bool {
         self.kind == CUT || self.kind == REWRITTEN
+    }
+
+    /// Whether no event is affected by it.
+    pub(crate) fn is_of_an_index(&self) -> bool {
+        self.kind == INDEX
     }
 
     /// In one line.

@@ -4,26 +4,25 @@
 use crate::cli::checkpoint_in;
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome, chain};
-use std::io::{self, Read as _};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use stele_event_log::note::NoteError;
+use stele_event_log::checkpoint::Checkpoint;
+use stele_event_log::note::{self, NoteError};
 use stele_event_log::{VerifyError, WitnessAt, cosigned_in};
 
 /// What is not known of a log that nobody outside has seen.
 pub(crate) const LOG_END: &str = "whether the end of the log was cut off";
 
 /// Blocks of a witness file, in bytes.
-const BLOCK_BYTES: usize = 512;
-
-/// Longest witness file that is looked at: 64 MiB, as long as one may become.
-const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+const BLOCK_BYTES: u16 = 512;
 
 /// Checkpoints that were kept outside.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     /// The checkpoints, one after the other, where there are any.
     pub notes: Option<String>,
-    /// Who has them.
+    /// Who has them; empty where no witness is configured and nobody was named.
     pub by: String,
     /// Why they don't say all that could be known.
     pub unknown: Option<String>,
@@ -53,16 +52,47 @@ impl Seen {
                 by: format!("{} or {by}", self.by),
                 unknown: self.unknown,
             },
-            None => Self { notes: Some(notes), by, unknown: None },
+            None if self.by.is_empty() => {
+                let unknown = format!("no witness is configured, and {}", unseen_after(&notes, &by));
+                Self { notes: Some(notes), by, unknown: Some(unknown) }
+            }
+            // What keeps the configured witness from being looked at is said all the same.
+            None => Self { notes: Some(notes), by, unknown: self.unknown },
         })
+    }
+
+    /// What a log is held against by its witness, where there is anything.
+    pub(crate) fn held(&self) -> Option<String> {
+        self.notes.as_ref()?;
+        // A server is not asked: then something is known of it, and not all.
+        Some(match &self.unknown {
+            None => self.by.clone(),
+            Some(_) => {
+                format!("the newest checkpoint that {} has cosigned, which lies beside the log", self.by)
+            }
+        })
+    }
+
+    /// What is known of a log that its witness does not contradict, and what is not: a line each. Nothing where no witness is
+    /// configured.
+    pub(crate) fn in_words(&self) -> String {
+        if self.by.is_empty() {
+            return String::new();
+        }
+        let held = self.held().map(|held| match &self.unknown {
+            None => format!("\nIt is what {held} has seen of it."),
+            Some(_) => format!("\nIt goes on from {held}."),
+        });
+        let unknown = self.unknown.as_ref().map(|why| format!("\nNOT known: {LOG_END}: {why}"));
+        [held, unknown].into_iter().flatten().collect()
     }
 
     fn in_file(path: &Path) -> Self {
         let by = format!("the witness {}", path.display());
         let unknown = |why: String| Self { notes: None, by: by.clone(), unknown: Some(why) };
-        match notes_in(path) {
-            Ok(notes) if notes.is_empty() => unknown(format!("{by} has no checkpoint yet")),
-            Ok(notes) => Self { notes: Some(notes), by, unknown: None },
+        match newest_in(path) {
+            Ok(None) => unknown(format!("{by} has no checkpoint yet")),
+            Ok(Some(note)) => Self { notes: Some(note), by, unknown: None },
             Err(error) if error.kind() == io::ErrorKind::NotFound => unknown(format!("{by} is not there")),
             Err(error) => unknown(format!("{by} can't be read: {error}")),
         }
@@ -97,6 +127,7 @@ impl Seen {
             )),
             VerifyError::NotALog { .. }
             | VerifyError::Damaged { .. }
+            | VerifyError::Index { .. }
             | VerifyError::Checkpoint(_)
             | VerifyError::Order { .. }
             | VerifyError::Nowhere { .. }
@@ -120,6 +151,7 @@ impl Seen {
             }
             VerifyError::NotALog { .. }
             | VerifyError::Damaged { .. }
+            | VerifyError::Index { .. }
             | VerifyError::Truncated { .. }
             | VerifyError::Rewritten { .. }
             | VerifyError::Order { .. }
@@ -137,35 +169,75 @@ pub(crate) fn contradicted(what: String) -> Failure {
     )
 }
 
-/// The checkpoints of a witness file, but for an end that was not finished.
-fn notes_in(path: &Path) -> io::Result<String> {
-    let mut bytes = vec![];
-    std::fs::File::open(path)?.take(FILE_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes)?;
-    if !u64::try_from(bytes.len()).is_ok_and(|length| length <= FILE_BYTES_MAX) {
-        return Err(io::Error::other(format!("it has more than {FILE_BYTES_MAX} bytes")));
+/// That nobody outside has seen what comes after given checkpoints.
+pub(crate) fn unseen_after(notes: &str, by: &str) -> String {
+    let sizes = note::split(notes).into_iter().filter_map(|note| Checkpoint::unverified(note).ok());
+    match sizes.map(|checkpoint| checkpoint.size).max() {
+        Some(size) => {
+            format!("nobody outside has seen anything after the first {size} commits, which {by} signs")
+        }
+        None => format!("nobody outside has seen anything after what {by} signs"),
     }
-    bytes.truncate(bytes.len().saturating_sub(bytes.len() % BLOCK_BYTES));
-    while bytes.last_chunk::<BLOCK_BYTES>().is_some_and(|block| block.iter().all(|byte| *byte == 0)) {
-        bytes.truncate(bytes.len().saturating_sub(BLOCK_BYTES));
+}
+
+/// The newest checkpoint of a witness file, in its block: each was added once the one before it held. Of the end of the file
+/// only the last block can be one that was not finished.
+fn newest_in(path: &Path) -> io::Result<Option<String>> {
+    let file = std::fs::File::open(path)?;
+    let length = u64::from(BLOCK_BYTES);
+    let mut blocks = file.metadata()?.len() / length;
+    for _ in 0..2 {
+        let Some(before) = blocks.checked_sub(1) else { return Ok(None) };
+        let mut block = vec![0; usize::from(BLOCK_BYTES)];
+        file.read_exact_at(&mut block, before.saturating_mul(length))?;
+        if block.iter().any(|byte| *byte != 0) {
+            return String::from_utf8(block).map(Some).map_err(io::Error::other);
+        }
+        blocks = before;
     }
-    String::from_utf8(bytes).map_err(io::Error::other)
+    Err(io::Error::other("there are zeros where checkpoints were"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BLOCK_BYTES, Seen};
+    use super::{BLOCK_BYTES, Seen, unseen_after};
 
     #[test]
     fn a_block_that_was_not_finished_is_no_checkpoint_and_a_file_without_one_says_nothing() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("witness");
         assert!(Seen::in_file(&path).unknown.unwrap().contains("is not there"));
-        let mut block = b"a checkpoint".to_vec();
-        block.resize(BLOCK_BYTES, b'\n');
-        std::fs::write(&path, [&[0_u8; BLOCK_BYTES][..], b"half"].concat()).unwrap();
-        assert!(Seen::in_file(&path).unknown.unwrap().contains("no checkpoint yet"));
-        std::fs::write(&path, [&block[..], &[0_u8; BLOCK_BYTES], b"half"].concat()).unwrap();
+        let of = |text: &str| {
+            let mut block = text.as_bytes().to_vec();
+            block.resize(usize::from(BLOCK_BYTES), b'\n');
+            block
+        };
+        let zeros = vec![0_u8; usize::from(BLOCK_BYTES)];
+        std::fs::write(&path, [&zeros[..], b"half"].concat()).unwrap();
         let seen = Seen::in_file(&path);
-        assert_eq!((seen.notes.unwrap().into_bytes(), seen.unknown), (block, None));
+        assert!(seen.unknown.as_ref().unwrap().contains("no checkpoint yet"));
+        assert!(seen.held().is_none() && seen.in_words().contains("NOT known"), "{}", seen.in_words());
+        // The newest one is as good as all of them.
+        let newest = of("a checkpoint");
+        std::fs::write(&path, [&of("an older one")[..], &newest[..], &zeros[..], b"half"].concat()).unwrap();
+        let seen = Seen::in_file(&path);
+        assert!(seen.in_words().contains("has seen of it"), "{}", seen.in_words());
+        assert_eq!((seen.notes.unwrap().into_bytes(), seen.unknown), (newest, None));
+        std::fs::write(&path, [&zeros[..], &zeros[..]].concat()).unwrap();
+        assert!(Seen::in_file(&path).unknown.unwrap().contains("zeros where checkpoints were"));
+    }
+
+    #[test]
+    fn a_file_that_is_named_does_not_hide_that_the_witness_could_not_be_looked_at() {
+        let place = tempfile::tempdir().unwrap();
+        let kept = place.path().join("kept.txt");
+        std::fs::write(&kept, "no checkpoint").unwrap();
+        let seen = Seen::in_file(&place.path().join("witness")).and_by_file(Some(&kept)).unwrap();
+        assert!(seen.notes.is_some() && seen.unknown.unwrap().contains("is not there"));
+        let nobody = Seen { notes: None, by: String::new(), unknown: None };
+        let seen = nobody.and_by_file(Some(&kept)).unwrap();
+        assert!(seen.unknown.unwrap().contains("kept.txt"));
+        let note = format!("log\n7\n{}=\n\n\u{2014} log AAAAAAAA\n", "A".repeat(43));
+        assert!(unseen_after(&note, "kept.txt").contains("the first 7 commits"), "{note}");
     }
 }

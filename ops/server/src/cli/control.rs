@@ -58,7 +58,7 @@ fn unsigned(lease: Option<&dto::Lease>) -> Option<String> {
     let nobody = match lease {
         Some(lease) if !lease.lapsed => return None,
         Some(lease) => format!(
-            "the last lease was that of {} and ran out at {}",
+            "the last lease was that of {} and ended at {}: it ran out or was given back",
             harmless(&lease.holder),
             moment(lease.until)
         ),
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(unsigned(Some(&lease(false))), None);
         let lapsed = unsigned(Some(&lease(true))).unwrap();
         assert!(lapsed.contains("no process holds the signing lease"), "{lapsed}");
-        assert!(lapsed.contains("desk-2 and ran out at 2026-11-20 12:00:00 UTC"), "{lapsed}");
+        assert!(lapsed.contains("desk-2 and ended at 2026-11-20 12:00:00 UTC"), "{lapsed}");
         assert!(unsigned(None).unwrap().contains("none ever did"));
     }
 }

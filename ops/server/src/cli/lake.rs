@@ -13,7 +13,7 @@ use std::time::Duration;
 use stele_blob_store::Address;
 use stele_domain::port::blob_store::{BlobError, ChangingBlobs};
 use stele_domain::port::clock::Clock;
-use stele_domain::port::event_log::EventLog;
+use stele_domain::port::event_log::{EventLog, Position};
 use stele_lake::figures::Figures;
 use stele_lake::publish::{Options, Publisher, run as follow};
 use stele_lake::table::{Compacted, LakeTable, Swept};
@@ -138,10 +138,11 @@ async fn verified(args: &LakeArgs, config: &Config, json: bool) -> Outcome {
     let progress = Progress::of_what("verifying the lake", json);
     let told = with_log_read(config, async |log: Arc<dyn EventLog>| {
         let clock = clock();
-        let told = verify::verify(&store, &clock, facts::ALL, &*log, |at, last| {
+        let tell = |at: Position, last: Position| {
             progress.total(last.0);
             progress.done(at.0);
-        });
+        };
+        let told = verify::verify_patiently(&store, &clock, facts::ALL, &*log, verify::PATIENCE, tell);
         told.await.map_err(|error| failure(&error))
     })
     .await;

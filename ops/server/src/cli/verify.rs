@@ -5,7 +5,7 @@ use super::log::{archive_failure, beside, of_error, reach};
 use super::progress::Progress;
 use super::prove::{self, ConsistencyFile};
 use super::{say, say_json};
-use crate::audit::seen::{Seen, contradicted};
+use crate::audit::seen::{Seen, contradicted, unseen_after};
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome, chain};
 use crate::render::units::clock;
@@ -28,9 +28,6 @@ const PROOF_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Longest file of checkpoints that is looked at: over a hundred thousand of them. 64 MiB.
 const CHECKPOINTS_BYTES_MAX: u64 = 64 * 1024 * 1024;
-
-/// How the names of index files end.
-const INDEX: &str = ".idx";
 
 /// What the pepper of the keys is called beside a log.
 const PEPPER: &str = "keys.pepper";
@@ -79,7 +76,6 @@ pub(super) fn run(args: &VerifyArgs, config: &Config, json: bool) -> Outcome {
     });
     drop(progress);
     let report = report.map_err(|error| not_held(&error, seen.as_ref(), &directory))?;
-    let held_by = seen.filter(|seen| seen.notes.is_some()).map(|seen| seen.by);
     // What else a desk can't do without, and can't make again.
     let beside = |log: &std::path::PathBuf| log.with_file_name(PEPPER);
     let pepper = args.directory.as_ref().map_or_else(|| config.pepper_file.clone(), beside);
@@ -87,11 +83,12 @@ pub(super) fn run(args: &VerifyArgs, config: &Config, json: bool) -> Outcome {
     if json {
         let mut told = told(&report);
         told["archived_segments"] = archived.segments.into();
-        told["held_against"] = held_by.into();
+        told["held_against"] = seen.as_ref().and_then(Seen::held).into();
+        told["end_unknown"] = end_unknown(args, &options, seen.as_ref()).into();
         told["left_out_before"] = if left_out { archived.local_from.into() } else { serde_json::Value::Null };
         return say_json(&told);
     }
-    let held = held_by.map(|by| format!("\nIt is what {by} has seen of it."));
+    let held = seen.as_ref().map(Seen::in_words);
     let verified = format!("{}{}", render::verified(&report), held.unwrap_or_default());
     if !left_out {
         return say(&verified);
@@ -104,6 +101,15 @@ pub(super) fn run(args: &VerifyArgs, config: &Config, json: bool) -> Outcome {
         archived.bytes,
         archived.urls.join(", ")
     ))
+}
+
+/// Why it is not known whether the end of the log was cut off; nothing where its witness has all of it.
+fn end_unknown(args: &VerifyArgs, options: &VerifyOptions, seen: Option<&Seen>) -> Option<String> {
+    match (seen, &args.against, &options.against) {
+        (Some(seen), ..) => seen.unknown.clone(),
+        (None, Some(path), Some(notes)) => Some(unseen_after(notes, &path.display().to_string())),
+        (None, ..) => Some("it was not held against anything that was kept outside".to_owned()),
+    }
 }
 
 fn told(report: &VerifyReport) -> serde_json::Value {
@@ -137,12 +143,8 @@ fn not_held(error: &VerifyError, seen: Option<&Seen>, directory: &Path) -> Failu
 pub(crate) fn unverified(error: &VerifyError, directory: &Path) -> Failure {
     let words = format!("{}: {}", directory.display(), chain(error));
     match error {
-        VerifyError::Damaged { file, offset, what } if file.strip_suffix(INDEX).is_some() => {
-            let what = format!(
-                "{}: {file} at byte {offset}: {what}. It is an index, which follows from its segment: every segment that was \
-                 looked at verifies, and no event is affected",
-                directory.display()
-            );
+        VerifyError::Index { .. } => {
+            let what = format!("{words}. It is an index, which follows from its segment");
             Failure::new(Code::Mismatch, what).advise(
                 "there is nothing to restore. Remove this file while no desk runs: the next start makes it again from its \
                  segment, and says log.index_rebuilt. Then verify again",

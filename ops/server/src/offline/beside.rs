@@ -32,7 +32,14 @@ const CHECKPOINTS: &str = "checkpoints";
 pub(super) struct Beside {
     directory: PathBuf,
     archive: Reach,
-    seen: Mutex<Arc<EmbeddedLog>>,
+    seen: Mutex<Look>,
+}
+
+/// What was seen.
+struct Look {
+    log: Arc<EmbeddedLog>,
+    /// Whether somebody wrote meanwhile: they may have gone on since, and have ended.
+    being_written: bool,
 }
 
 impl Beside {
@@ -45,11 +52,12 @@ impl Beside {
                  were never acknowledged, and are passed over; nothing was changed"
             );
         }
-        Ok(Self { directory: directory.to_owned(), archive, seen: Mutex::new(Arc::new(log)) })
+        let seen = Mutex::new(Look { log: Arc::new(log), being_written });
+        Ok(Self { directory: directory.to_owned(), archive, seen })
     }
 
     fn seen(&self) -> Arc<EmbeddedLog> {
-        Arc::clone(&self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.seen.lock().unwrap_or_else(PoisonError::into_inner).log)
     }
 
     /// Ends what reading needs.
@@ -60,19 +68,20 @@ impl Beside {
 
     async fn newest(&self) -> Result<Position, LogError> {
         let (directory, archive) = (self.directory.clone(), self.archive.clone());
+        let was_written = self.seen.lock().unwrap_or_else(PoisonError::into_inner).being_written;
         let looked = tokio::task::spawn_blocking(move || {
             let storage =
                 Unchanged::open(&directory).map_err(|error| LogError::Unreachable(Box::new(error)))?;
-            if !storage.is_being_written() {
+            if !was_written && !storage.is_being_written() {
                 return Ok(None);
             }
             let looked = look(&directory, &archive);
             looked.map(Some).map_err(|failure| LogError::Unreachable(failure.to_string().into()))
         });
         let looked = looked.await.map_err(|error| LogError::Unreachable(Box::new(error)))??;
-        if let Some((log, ..)) = looked {
+        if let Some((log, _, being_written)) = looked {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            *seen = Arc::new(log);
+            *seen = Look { log: Arc::new(log), being_written };
         }
         self.seen().head().await
     }
@@ -123,19 +132,22 @@ impl EventLog for Beside {
     }
 }
 
-/// The log as it is now, what opening it found, and whether somebody writes to it.
+/// The log as it is now, what opening it found, and whether somebody wrote to it meanwhile.
 fn look(directory: &Path, archive: &Reach) -> Result<(EmbeddedLog, OpenReport, bool), Failure> {
     let mut looks = 0_u32;
     loop {
         looks = looks.saturating_add(1);
         let storage = Arc::new(of(directory, archive)?);
+        // Whoever ends in the middle of a look has written what it does not see.
+        let was_written = storage.is_being_written();
         let here: Arc<dyn Storage> = Arc::<Unchanged>::clone(&storage);
         // Room for more is of no use here: segments are as short as may be.
         let options = Options::new(Arc::new(SystemClock)).with_segment_bytes(SEGMENT_BYTES_MIN);
         match EmbeddedLog::open_on(here, options.with_archive(archive.clone())) {
-            Ok((log, report)) => return Ok((log, report, storage.is_being_written())),
+            Ok((log, report)) => return Ok((log, report, was_written || storage.is_being_written())),
             // A write that was on its way looks like damage, and is gone at the next look.
-            Err(LogError::Damaged { .. }) if looks < LOOKS_MAX && storage.is_being_written() => {}
+            Err(LogError::Damaged { .. })
+                if looks < LOOKS_MAX && (was_written || storage.is_being_written()) => {}
             Err(error) => return Err(unopened(&error, directory)),
         }
     }

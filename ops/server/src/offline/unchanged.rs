@@ -24,9 +24,9 @@ impl Unchanged {
         Ok(Self { directory: DirectoryStorage::open(path)?, known: Mutex::default() })
     }
 
-    /// Whether somebody writes there. Who may not even look at the lock has nobody beside them.
+    /// Whether somebody writes there, or may: who can't ask has somebody beside them for all that they know.
     pub(super) fn is_being_written(&self) -> bool {
-        self.directory.is_owned().unwrap_or(false)
+        self.directory.is_owned().unwrap_or(true)
     }
 
     /// A file with this content, in place of the one that is there.

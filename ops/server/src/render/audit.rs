@@ -58,6 +58,10 @@ fn verdict(report: &Report) -> &'static str {
         Verdict::Differs if report.log.fault.as_ref().is_some_and(Fault::is_contradiction) => {
             "The log is NOT what others have seen of it. Nothing that follows from it was compared."
         }
+        Verdict::Differs if report.log.fault.as_ref().is_some_and(Fault::is_of_an_index) => {
+            "An index file is not what follows from its segment; the log is what was written. Remove that file while no desk \
+             runs, the next start makes it again, and audit then: nothing that follows from the log was compared."
+        }
         Verdict::Differs if !report.log.verified => {
             "The log is NOT what was written. Nothing that follows from it was compared."
         }

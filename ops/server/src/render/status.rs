@@ -62,7 +62,7 @@ fn arming(account: &Account, at: Timestamp, pair: &Pair) -> String {
             Some(armed) if armed.expired => {
                 format!("DISARMED (armed until {}, which has passed)", clock(armed.until))
             }
-            Some(_) => "DISARMED (the lease of the executor has run out)".to_owned(),
+            Some(_) => "DISARMED (the lease of the executor has ended)".to_owned(),
             None => "DISARMED: no offers are made".to_owned(),
         },
         Arming::Killed => {
@@ -174,7 +174,7 @@ fn running(heard: Heard) -> String {
         Heard::Elsewhere => "running elsewhere".to_owned(),
         Heard::Last(Some(at)) => format!("started elsewhere, last heard of {}", moment(at)),
         Heard::Last(None) => "started elsewhere".to_owned(),
-        Heard::Silent(since) => format!("NOT HEARD OF since {}", moment(since)),
+        Heard::Silent(since) => format!("NOT HEARD OF since {}, when its lease ended", moment(since)),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::core::{Core, Source, log_failure};
 use super::health::Health;
 use super::parts::Parts;
-use super::patience::Awaited;
+use super::patience::{Awaited, answered};
 use super::roles::{Role, Roles};
 use super::strict;
 use crate::config::Config;
@@ -25,7 +25,8 @@ use stele_commands::strategy::StrategyReactor;
 use stele_commands::streams;
 use stele_commands::strict::Tables;
 use stele_domain::operations::service::event::Service;
-use stele_domain::port::event_log::InvalidStream;
+use stele_domain::port::event_log::{InvalidStream, LogError};
+use stele_eventstore::EventStoreLog;
 use stele_intents::key::{BearerToken, KeyError, SigningKey};
 use stele_intents::relay::{RelayStream, RelayVenue};
 use stele_intents::verifier::NearVerifier;
@@ -87,12 +88,19 @@ pub(crate) async fn start(
         Source::Remote(_) => false,
         // A cluster's is nobody's, and whoever may write there may write anything: one process does it. Behind the door of a
         // desk its owner does.
-        Source::EventStore(log) => roles.has(Role::Executor) && !log.is_a_desks().await,
+        Source::EventStore(log) => roles.has(Role::Executor) && !is_a_desks(log).await?,
     };
     if keeps_snapshots {
         snapshots(config, core, parts)?;
     }
     Ok(())
+}
+
+/// Whether the server is the door of a desk, however often it must be asked.
+async fn is_a_desks(log: &EventStoreLog) -> Result<bool, Failure> {
+    let what = "the log's server, before states are written down there";
+    let told = answered(what, LogError::is_transient, async || log.is_a_desks().await).await;
+    told.map_err(|error| log_failure(&error))
 }
 
 /// Records that a service runs, however often the log must be asked; the number of that start.

@@ -133,6 +133,9 @@ fn a_damaged_index_accuses_no_event_and_is_made_again() {
     std::fs::write(&index, bytes).unwrap();
     let run = met(&world, &data, (VERIFY, 8, "no event is affected"));
     assert!(!run.stderr.contains("Restore") && run.stderr.contains("Remove this file"), "{run:?}");
+    let audit = world.stele(&["audit"]).exits(8);
+    assert!(audit.stdout.contains("An index file is not what follows from its segment"), "{audit:?}");
+    assert!(!audit.stdout.contains("NOT what was written"), "{audit:?}");
     let mut desk = world.serve();
     assert_eq!(desk.signalled("TERM").0, 0);
     assert!(desk.said.iter().any(|line| line.contains("log.index_rebuilt")), "{:?}", desk.said);
@@ -197,6 +200,18 @@ fn a_read_only_disk_is_looked_at_and_not_served() {
         + &format!("export TMPDIR={data}\n")
         + &line(&format!("audit --data {data}"), 10, "TMPDIR=/a/directory");
     mounted(&world, &script);
+}
+
+#[test]
+fn a_log_whose_desk_runs_where_its_disk_is_writable_is_not_audited_from_where_it_is_not() {
+    let (world, data) = a_log();
+    let data = data.display();
+    let mut desk = world.serve();
+    let script = format!("mkdir ro; mount --bind {data} ro\nmount -o remount,bind,ro ro\n")
+        + &line("log verify ro/log", 0, "")
+        + &line("audit --data ro --socket nowhere.sock", 5, "belongs to another process");
+    mounted(&world, &script);
+    assert_eq!(desk.signalled("TERM").0, 0);
 }
 
 #[test]

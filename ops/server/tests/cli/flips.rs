@@ -121,7 +121,10 @@ impl Ground<'_> {
     /// Whether a flip of that file was named by the library; it must be named, or change nothing.
     fn is_named(&self, file: &str, bit: usize) -> bool {
         match verify(&self.log(), &VerifyOptions::default()) {
-            Err(VerifyError::Damaged { file: named, offset, .. }) => {
+            Err(
+                VerifyError::Damaged { file: named, offset, .. }
+                | VerifyError::Index { file: named, offset, .. },
+            ) => {
                 assert_eq!(named, file, "bit {bit}");
                 assert!(
                     offset <= u64::try_from(bit / 8).unwrap(),

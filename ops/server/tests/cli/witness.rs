@@ -101,6 +101,39 @@ fn a_log_that_was_put_back_from_an_older_backup_is_named_and_not_served() {
 }
 
 #[test]
+fn what_is_not_known_of_the_end_of_a_log_is_said_by_whoever_verifies_it() {
+    let world = World::quiet();
+    let witness = world.path().join("witness");
+    let alone = fs::read_to_string(world.path().join("stele.toml")).unwrap();
+    configured(&world, &format!("witness = {:?}", text(&witness)));
+    let mut desk = world.serve();
+    assert_eq!(desk.signalled("TERM").0, 0);
+    let last = world.stele(&["log", "checkpoint"]).exits(0).stdout;
+    fs::write(world.path().join("last.txt"), &last).unwrap();
+    let commits = last.lines().nth(1).unwrap();
+
+    let told = world.stele(&["log", "verify", "--json"]).exits(0).json();
+    assert!(told["end_unknown"].is_null() && told["held_against"].as_str().unwrap().contains(text(&witness)));
+    // A witness that is not there is said to be so, also where a checkpoint is named.
+    fs::rename(&witness, world.path().join("away")).unwrap();
+    let verified = world.stele(&["log", "verify"]).exits(0).stdout;
+    assert!(verified.contains("NOT known") && verified.contains("is not there"), "{verified}");
+    world.stele(&["audit", "--against", "last.txt", "--report", "away.json"]).exits(0);
+    let why = unknown_end(&report_in(&world, "away.json"));
+    assert!(why.is_some_and(|why| why.contains("is not there")), "it is not said");
+    fs::rename(world.path().join("away"), &witness).unwrap();
+
+    // Without one it is not known what comes after a checkpoint that somebody kept.
+    fs::write(world.path().join("stele.toml"), alone).unwrap();
+    world.stele(&["audit", "--against", "last.txt", "--report", "kept.json"]).exits(0);
+    let why = unknown_end(&report_in(&world, "kept.json"));
+    assert!(why.is_some_and(|why| why.contains(&format!("the first {commits} commits"))), "it is not said");
+    let told = world.stele(&["log", "verify", "--json"]).exits(0).json();
+    assert!(told["end_unknown"].as_str().unwrap().contains("no witness is configured"), "{told}");
+    assert!(!world.stele(&["log", "verify"]).exits(0).stdout.contains("NOT known"));
+}
+
+#[test]
 fn a_desk_asks_a_server_for_cosignatures_and_whoever_has_its_key_wants_to_see_them() {
     let world = World::quiet();
     let mut desk = world.serve();
@@ -155,6 +188,13 @@ fn a_desk_asks_a_server_for_cosignatures_and_whoever_has_its_key_wants_to_see_th
     assert_eq!(desk.signalled("TERM").0, 0);
     let ended = world.stele(&["log", "verify", "--json"]).exits(0).json()["commits"].as_u64().unwrap();
     assert_eq!(commits(&world.stele(&["log", "checkpoint", "--cosigned"]).exits(0).stdout), ended);
+
+    // The server is not asked for that, and is not said to have been.
+    let verified = world.stele(&["log", "verify"]).exits(0).stdout;
+    for words in ["has cosigned, which lies beside the log", "NOT known", &server.url()] {
+        assert!(verified.contains(words), "{words} is missing in {verified}");
+    }
+    assert!(!verified.contains("has seen of it"), "{verified}");
 
     // A server that has seen more than there is.
     memory.be(Mood::Ahead(1_000_000));
