@@ -86,6 +86,25 @@ async fn an_executor_whose_frame_may_be_on_its_way_keeps_its_lease_at_its_end() 
 }
 
 #[tokio::test]
+async fn an_executor_that_still_waits_for_a_reply_keeps_its_lease_at_its_end() {
+    let desk = Desk::new();
+    let running = desk.execute().await;
+    desk.arm().await;
+    desk.balances(1, desk.clock.now(), vec![]).await;
+    // The frame has left, so that the fence would close; what becomes of it nobody says.
+    desk.venue.falls_silent();
+    desk.command(desk.order("q-1")).await;
+    while desk.venue.sent() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let lease = || desk.account.look(|state| state.lease().cloned());
+    let before = lease().await.unwrap().unwrap();
+    running.stop().await;
+    assert!(before.until > desk.clock.now());
+    assert_eq!(lease().await.unwrap().unwrap().until, before.until);
+}
+
+#[tokio::test]
 async fn a_standby_does_not_undo_the_pause_of_the_executor_that_works() {
     let first = Desk::new();
     let running = first.execute().await;
