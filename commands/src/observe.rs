@@ -53,6 +53,11 @@ pub(crate) fn snapshots_refused(error: &LogError) {
     tracing::warn!(event = "snapshot.refused", %error, "no states are written down by this process: whoever starts reads more");
 }
 
+/// The log does not let this process read a stream any more, whose state it writes down. Said once: it is not asked again.
+pub(crate) fn snapshots_unread(stream: &StreamId, error: &LogError) {
+    tracing::error!(event = "snapshot.unread", %stream, %error, "the stream may not be read any more: no states are written down by this process");
+}
+
 /// A state is too large to be written down.
 pub(crate) fn snapshot_too_large(stream: &StreamId, bytes: usize) {
     tracing::warn!(event = "snapshot.too_large", %stream, bytes, "state not written down");

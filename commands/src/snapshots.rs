@@ -66,11 +66,12 @@ impl Snapshots {
     }
 
     /// Runs until it is told to stop. A log that lets this process write no states down is asked once: what they would save
-    /// is reading, and whoever has offers out does not end for it. What is written there already is compared all the same.
+    /// is reading, and whoever has offers out does not end for it. What is written there already is compared all the same. So
+    /// it is with one that stops letting it read.
     ///
     /// # Errors
     ///
-    /// When the log can't go on, a stream can't be read, or a snapshot says something else than its stream: what was
+    /// When the log can't go on, a stream can't be read from the start, or a snapshot says something else than its stream: what was
     /// decided since the start rests on it, so the process ends. By then the right one is written, where the log takes it.
     pub async fn run(self, mut stop: Stop) -> Result<(), ServiceError> {
         let who = Actor::try_from(WHO.to_owned())?;
@@ -87,13 +88,9 @@ impl Snapshots {
                 () = stop.requested() => return Ok(()),
                 _ = ticks.tick() => self.keep(&who).await,
             };
-            match kept {
-                Err(ServiceError::Log(error @ LogError::Denied(_))) => {
-                    observe::snapshots_refused(&error);
-                    stop.requested().await;
-                    return Ok(());
-                }
-                outcome => outcome?,
+            if !kept? {
+                stop.requested().await;
+                return Ok(());
             }
         }
     }
@@ -109,12 +106,32 @@ impl Snapshots {
         compared.into_iter().collect()
     }
 
-    async fn keep(&self, who: &Actor) -> Result<(), ServiceError> {
-        let (at, every) = (self.clock.now(), self.every);
-        lived_with(self.account.keep_snapshot(who, at, every).await)?;
-        lived_with(self.reference.keep_snapshot(who, at, every).await)?;
-        lived_with(self.inventory.keep_snapshot(who, at, every).await)?;
-        lived_with(self.relay.keep_snapshot(who, at, every).await)
+    /// Writes down what is due; whether the log lets this process go on with it.
+    async fn keep(&self, who: &Actor) -> Result<bool, ServiceError> {
+        Ok(self.offer(&self.account, who).await?
+            && self.offer(&self.reference, who).await?
+            && self.offer(&self.inventory, who).await?
+            && self.offer(&self.relay, who).await?)
+    }
+
+    /// Writes one down; whether the log let this process read the stream, and write its state.
+    async fn offer<D>(&self, ledger: &Ledger<D>, who: &Actor) -> Result<bool, ServiceError>
+    where
+        D: Aggregate<State: Clone + Send + Sync, Event: Clone + Send + Sync, Command: Clone + Send>,
+        D::Rejection: Send + std::fmt::Debug,
+    {
+        match ledger.offer_snapshot(who, self.clock.now(), self.every).await {
+            Ok(Err(refusal @ LogError::Denied(_))) => {
+                observe::snapshots_refused(&refusal);
+                Ok(false)
+            }
+            Err(Failure::Log(refusal @ LogError::Denied(_))) => {
+                observe::snapshots_unread(ledger.stream(), &refusal);
+                Ok(false)
+            }
+            Ok(written) => lived_with(written.map_err(Failure::<D::Rejection>::Log)).map(|()| true),
+            Err(failure) => lived_with::<(), _>(Err(failure)).map(|()| true),
+        }
     }
 
     /// Compares one; a log that does not answer leaves it for the next start. The error is a difference, and what is inside
@@ -151,7 +168,7 @@ impl Snapshots {
 fn lived_with<T, R>(outcome: Result<T, Failure<R>>) -> Result<(), ServiceError> {
     match outcome {
         Ok(_) | Err(Failure::Contended(_) | Failure::Rejected(_) | Failure::IdReused(_)) => Ok(()),
-        // Said once, by whoever gives it up or ends for it.
+        // The right snapshot that may not be written: said by whoever ends for it.
         Err(Failure::Log(error @ LogError::Denied(_))) => Err(ServiceError::Log(error)),
         Err(Failure::Log(error)) => {
             observe::snapshot_not_kept(&error);

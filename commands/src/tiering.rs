@@ -14,6 +14,7 @@ use stele_domain::port::tiering::{RecordError, TieringFacts};
 
 /// Facts about partitions in a log.
 pub struct TieringLedger {
+    log: Arc<dyn EventLog>,
     ledger: Ledger<Tiering>,
     clock: Arc<dyn Clock>,
     who: Actor,
@@ -26,7 +27,7 @@ impl TieringLedger {
     ///
     /// [`InvalidStream`] never: the name is a word of this build.
     pub fn new(log: Arc<dyn EventLog>, clock: Arc<dyn Clock>, who: Actor) -> Result<Self, InvalidStream> {
-        Ok(Self { ledger: Ledger::new(log, streams::tiering()?), clock, who })
+        Ok(Self { ledger: Ledger::new(Arc::clone(&log), streams::tiering()?), log, clock, who })
     }
 }
 
@@ -45,7 +46,11 @@ fn said(failure: Failure<Rejection>) -> RecordError {
 
 impl TieringFacts for TieringLedger {
     fn known(&self) -> PortFuture<'_, Result<State, RecordError>> {
-        Box::pin(async move { self.ledger.look(State::clone).await.map_err(said) })
+        Box::pin(async move {
+            // A log that is read beside its owner shows what was written since to whoever asks where it ends.
+            self.log.head().await.map_err(|error| said(Failure::Log(error)))?;
+            self.ledger.look(State::clone).await.map_err(said)
+        })
     }
 
     fn record(&self, command: Command) -> PortFuture<'_, Result<(), RecordError>> {

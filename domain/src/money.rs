@@ -52,6 +52,12 @@ impl Units {
         Self(U256::from_be_bytes(bytes))
     }
 
+    /// Its 32 bytes, the highest first.
+    #[must_use]
+    pub const fn to_be_bytes(self) -> [u8; UNITS_BYTES] {
+        self.0.to_be_bytes()
+    }
+
     /// Whether this is nothing.
     #[must_use]
     pub fn is_zero(self) -> bool {
@@ -96,6 +102,16 @@ impl Units {
     }
 }
 
+impl Units {
+    /// Appends the decimal digits.
+    pub fn write(self, out: &mut String) {
+        match u128::try_from(self.0) {
+            Ok(small) => out.push_str(itoa::Buffer::new().format(small)),
+            Err(_) => out.push_str(&self.0.to_string()),
+        }
+    }
+}
+
 impl FromStr for Units {
     type Err = InvalidMoney;
     fn from_str(text: &str) -> Result<Self, InvalidMoney> {
@@ -108,14 +124,17 @@ impl FromStr for Units {
         if let Ok(small) = text.parse::<u64>() {
             return Ok(Self(U256::from(small)));
         }
+        if let Ok(large) = text.parse::<u128>() {
+            return Ok(Self(U256::from(large)));
+        }
         U256::from_str_radix(text, 10).map(Self).map_err(|_| invalid())
     }
 }
 
 impl fmt::Display for Units {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match u64::try_from(self.0) {
-            Ok(small) => small.fmt(f),
+        match u128::try_from(self.0) {
+            Ok(small) => f.pad_integral(true, "", itoa::Buffer::new().format(small)),
             Err(_) => self.0.fmt(f),
         }
     }
@@ -127,7 +146,7 @@ impl Serialize for Units {
         if serializer.is_human_readable() {
             serializer.collect_str(self)
         } else {
-            serializer.serialize_bytes(&self.0.to_be_bytes::<UNITS_BYTES>())
+            serializer.serialize_bytes(&self.to_be_bytes())
         }
     }
 }

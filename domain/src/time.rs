@@ -95,6 +95,13 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// Appends it as [`Display`](fmt::Display) shows it.
+    pub fn write(self, out: &mut String) {
+        out.push_str(text::Text::of(self).as_str());
+    }
+}
+
 impl fmt::Display for Timestamp {
     /// `2026-11-20T18:24:38.123456Z`, always with six digits, so that text order is time order.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

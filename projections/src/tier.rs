@@ -8,18 +8,21 @@
 
 mod copy;
 mod error;
+mod everywhere;
 mod manifest;
 mod prove;
 pub(crate) mod reading;
 mod restore;
 mod rows;
 mod shelves;
+mod why;
 
 pub use error::{Difference, TierError, Where};
 pub use manifest::{MANIFEST_FORMAT, Manifest, ManifestPart, digest_of};
 pub use prove::Verified;
 pub use restore::Restored;
 pub use shelves::{ShelfOf, shelves};
+pub use why::Why;
 
 use crate::observe;
 use prove::Proof;

@@ -29,8 +29,8 @@ fn allowed() -> BTreeMap<&'static str, Vec<&'static str>> {
 }
 
 /// Crates of others that the domain may use.
-const DOMAIN_CRATES: [&str; 7] =
-    ["ruint", "rust_decimal", "serde", "serde_json", "thiserror", "time", "uuid"];
+const DOMAIN_CRATES: [&str; 8] =
+    ["itoa", "ruint", "rust_decimal", "serde", "serde_json", "thiserror", "time", "uuid"];
 
 /// Crates that wire, test or measure everything.
 const HUBS: [&str; 3] = ["stele", "stele-acceptance", "stele-bench"];

@@ -3,7 +3,7 @@
 use crate::scene::{Fleet, Member, Scene, Setup, run_to_end, selling, text};
 use std::time::Duration;
 use stele_api::client::new_key;
-use stele_api::dto::Arming;
+use stele_api::dto::{Arming, Status};
 use stele_simulator::{Fault, Outcome, ScriptedQuote};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -71,8 +71,6 @@ fn replies(scene: &Scene) -> u64 {
 async fn row_10_kills_at_any_moment_of_trading_never_send_an_offer_twice_and_leave_nothing_unresolved() {
     // Milliseconds after the next offer has come in; spread over appends, sends, replies and blocks.
     const MOMENTS_MS: [u64; 8] = [0, 1, 3, 7, 15, 40, 90, 200];
-    const ENDED: [&str; 7] =
-        ["refused", "expired", "abandoned", "rejected", "settled", "settle_failed", "expired_unfilled"];
     let mut scene = Scene::armed(Setup::default()).await;
     let traffic = Trading::begin(&scene);
     // `ops/test --long` goes on for five times as long.
@@ -85,14 +83,7 @@ async fn row_10_kills_at_any_moment_of_trading_never_send_an_offer_twice_and_lea
         scene.arm().await;
     }
     traffic.end();
-    let resolved = async || {
-        let status = scene.client.status().await.ok()?;
-        let counters = status.from_tables()?.counters;
-        let ended = counters.results.iter().filter(|(state, _)| ENDED.contains(&state.as_str()));
-        let all_ended = ended.map(|(_, count)| count).sum::<u64>() == counters.commands;
-        (status.account.open_offers.is_empty() && all_ended).then_some(status)
-    };
-    let status = scene.until("an end of every command, and nothing open", resolved).await;
+    let status = all_ended(&scene).await;
     let counters = status.from_tables().expect("tables").counters;
     let summary = scene.at_most_once().await;
     assert!(summary.journal.quote_response_frames >= 8 && summary.auctions.settled > 0, "{summary:?}");
@@ -100,6 +91,20 @@ async fn row_10_kills_at_any_moment_of_trading_never_send_an_offer_twice_and_lea
     scene.desk.stop().await;
     let verified = run_to_end(&["log", "verify", "--config", &scene.desk.config().to_string_lossy()]).await;
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+/// Waits until every command has come to its end and no offer is open; the status of then.
+pub async fn all_ended(scene: &Scene) -> Status {
+    const ENDED: [&str; 7] =
+        ["refused", "expired", "abandoned", "rejected", "settled", "settle_failed", "expired_unfilled"];
+    let ended = async || {
+        let status = scene.client.status().await.ok()?;
+        let counters = status.from_tables()?.counters;
+        let ended = counters.results.iter().filter(|(state, _)| ENDED.contains(&state.as_str()));
+        let all = ended.map(|(_, count)| count).sum::<u64>() == counters.commands;
+        (status.account.open_offers.is_empty() && all).then_some(status)
+    };
+    scene.until("an end of every command, and nothing open", ended).await
 }
 
 /// Takers who ask all the time.

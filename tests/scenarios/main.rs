@@ -15,7 +15,7 @@
 //! | tables that are folded anew | `rebuilds` |
 //! | 23 | `refusals` |
 //! | starts that can't be | `starts` |
-//! | several processes on one log | `processes`, `processes_kurrent`, `processes_one_stream`, `processes_proofs`, `processes_tls`, `standby` |
+//! | several processes on one log | `processes`, `processes_kurrent`, `processes_one_stream`, `processes_proofs`, `processes_snapshots`, `processes_tls`, `standby` |
 //!
 //! Rows 17 and 18 wait for funding to be tracked. What needs a moment that no test
 //! from outside can hit stands in the tests of the parts: a crash before the send, a kill and a disarming between an
@@ -31,6 +31,7 @@ mod processes;
 mod processes_kurrent;
 mod processes_one_stream;
 mod processes_proofs;
+mod processes_snapshots;
 mod processes_tls;
 mod rebuilds;
 mod refusals;

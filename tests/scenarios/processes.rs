@@ -1,7 +1,7 @@
 //! One desk in four processes: the same rule of the journal while each of them dies once, kills across processes, and
 //! who is let in to the log.
 
-use crate::crashes::Trading;
+use crate::crashes::{Trading, all_ended};
 use crate::scene::{Fleet, Member, Setup, run_to_end, selling, text};
 use std::time::Duration;
 use stele_api::client::{RowsQuery, new_key};
@@ -29,8 +29,6 @@ async fn four_processes_trade_as_one_desk() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_process_is_killed_once_while_trading_and_no_offer_is_sent_twice() {
-    const ENDED: [&str; 7] =
-        ["refused", "expired", "abandoned", "rejected", "settled", "settle_failed", "expired_unfilled"];
     let mut fleet = Fleet::armed(Setup::default()).await;
     let traffic = Trading::begin(&fleet.scene);
     for member in [Member::Strategy, Member::Executor, Member::Front, Member::Owner] {
@@ -47,14 +45,7 @@ async fn each_process_is_killed_once_while_trading_and_no_offer_is_sent_twice() 
     }
     offers_go_out(&fleet, "after all of them died").await;
     traffic.end();
-    let resolved = async || {
-        let status = fleet.scene.client.status().await.ok()?;
-        let counters = status.from_tables()?.counters;
-        let ended = counters.results.iter().filter(|(state, _)| ENDED.contains(&state.as_str()));
-        let all_ended = ended.map(|(_, count)| count).sum::<u64>() == counters.commands;
-        (status.account.open_offers.is_empty() && all_ended).then_some(status)
-    };
-    let status = fleet.scene.until("an end of every command, and nothing open", resolved).await;
+    let status = all_ended(&fleet.scene).await;
     let counters = status.from_tables().expect("tables").counters;
     let summary = fleet.scene.at_most_once().await;
     assert!(summary.auctions.settled > 0, "{summary:?}");
@@ -68,7 +59,7 @@ async fn each_process_is_killed_once_while_trading_and_no_offer_is_sent_twice() 
 }
 
 /// Three more offers leave the desk, which is armed again where that was ended.
-async fn offers_go_out(fleet: &Fleet, when: &str) {
+pub async fn offers_go_out(fleet: &Fleet, when: &str) {
     let before = fleet.scene.offers();
     let grows = async || {
         fleet.scene.arm_if_disarmed().await;

@@ -9,6 +9,7 @@ pub mod binary;
 pub mod certificates;
 mod desk;
 mod fleet;
+mod nobodys;
 mod one_stream;
 mod quotes;
 mod setup;
@@ -16,7 +17,8 @@ mod story;
 
 pub use desk::{Desk, run_to_end};
 pub use fleet::{Fleet, Member, OWNER_CA, certified};
-pub use one_stream::LogOfOthers;
+pub use nobodys::NobodysServer;
+pub use one_stream::{LogOfOthers, SystemClock};
 pub use quotes::{buying, selling};
 pub use setup::{ACCOUNT, BTC_UNITS, EURE_UNIT, Key, RELEASE_MARGIN_MS, Setup, private};
 pub use story::Story;

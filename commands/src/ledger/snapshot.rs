@@ -100,18 +100,32 @@ where
         at: Timestamp,
         every: u64,
     ) -> Result<Option<Position>, Failure<D::Rejection>> {
-        let Some(form) = D::SNAPSHOT else { return Ok(None) };
+        Ok(self.offer_snapshot(who, at, every).await??)
+    }
+
+    /// The same, with what the log says to the write apart from what it says to the reading in front of it.
+    ///
+    /// # Errors
+    ///
+    /// When the stream can't be read. What is inside is as the log takes the write.
+    pub(crate) async fn offer_snapshot(
+        &self,
+        who: &Actor,
+        at: Timestamp,
+        every: u64,
+    ) -> Result<Result<Option<Position>, LogError>, Failure<D::Rejection>> {
+        let Some(form) = D::SNAPSHOT else { return Ok(Ok(None)) };
         let record = {
             let mut loaded = self.loaded.lock().await;
             self.catch_up(&mut loaded).await?;
             if loaded.next.0.saturating_sub(loaded.written.0) < every.max(1) {
-                return Ok(None);
+                return Ok(Ok(None));
             }
             loaded.written = loaded.next;
             self.write(&form, &loaded, who, at)?
         };
-        let Some(record) = record else { return Ok(None) };
-        Ok(Some(self.append_snapshot(record).await?))
+        let Some(record) = record else { return Ok(Ok(None)) };
+        Ok(self.append_snapshot(record).await.map(Some))
     }
 
     /// Compares the newest snapshot with what the stream leads to from its first record, at a pace that leaves the

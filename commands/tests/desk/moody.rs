@@ -31,6 +31,8 @@ pub struct Moody {
     forbidden_asked: AtomicU64,
     /// What it answers to every append and every reading of a stream, while it is broken.
     broken: Mutex<Option<fn() -> LogError>>,
+    /// The category with whose next fact it ends to let anybody in.
+    closing: Mutex<Option<&'static str>>,
 }
 
 /// A category, and what is said to whoever offers a fact of it.
@@ -58,12 +60,23 @@ impl Moody {
             forbidden: Mutex::new(None),
             forbidden_asked: AtomicU64::new(0),
             broken: Mutex::new(None),
+            closing: Mutex::new(None),
         }
     }
 
     /// Breaks it in this way, or mends it.
     pub fn breaks(&self, how: Option<fn() -> LogError>) {
         *self.broken.lock().unwrap() = how;
+    }
+
+    /// Whether it is broken.
+    pub fn is_broken(&self) -> bool {
+        self.broken().is_some()
+    }
+
+    /// Takes one more fact of this category, and says no to whoever asks or offers anything afterwards.
+    pub fn closes_after(&self, category: &'static str) {
+        *self.closing.lock().unwrap() = Some(category);
     }
 
     fn broken(&self) -> Option<LogError> {
@@ -176,6 +189,9 @@ impl EventLog for Moody {
     ) -> PortFuture<'a, Result<Appended, LogError>> {
         if let Some(error) = self.broken() {
             return Box::pin(async { Err(error) });
+        }
+        if *self.closing.lock().unwrap() == Some(stream.category()) {
+            self.breaks(Some(|| LogError::Denied("on nobody's list any more".to_owned())));
         }
         if let Some(error) = self.forbids(stream) {
             return Box::pin(async { Err(error) });

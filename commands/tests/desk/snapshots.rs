@@ -351,6 +351,35 @@ async fn a_keeper_that_may_write_nothing_down_asks_once_and_ends_no_process() {
 }
 
 #[tokio::test]
+async fn a_keeper_that_may_read_no_more_in_the_middle_of_its_work_ends_no_process() {
+    let (log, desk) = moody();
+    let renewed = trading::account::event::LeaseRenewed { epoch: 1, until: start() };
+    for _ in 0..SNAPSHOT_EVERY {
+        let event = trading::account::Event::LeaseRenewed(renewed.clone());
+        desk.append(Desk::account_stream(), Event::Trading(trading::event::Event::Account(event))).await;
+    }
+    // The account's state is taken, and the next stream may not be read.
+    log.closes_after(streams::SNAPSHOT);
+    let (stopper, stop) = channel();
+    let keeping = tokio::spawn(keeper(&desk).run(stop));
+    let closed = async {
+        while !log.is_broken() && !keeping.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        // Whatever it does about the no, it has the time to.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
+    assert!(!keeping.is_finished(), "it has ended by itself");
+    stopper.stop();
+    keeping.await.unwrap().unwrap();
+    log.breaks(None);
+    assert_eq!(newest(&desk).await.stream, snapshots());
+}
+
+#[tokio::test]
 async fn a_state_that_the_log_does_not_take_leaves_the_other_streams_theirs() {
     let (log, ended) = refused(|| LogError::Invalid("more than this server takes".to_owned()), 2).await;
     ended.unwrap();

@@ -14,6 +14,9 @@ use stele_domain::time::Timestamp;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
+/// What a command ends with that came to nothing for no reason that has a number of its own.
+const EXIT_ERROR: u8 = 1;
+
 /// Audits that are remembered, with their reports. The log remembers that they were asked for.
 pub const AUDITS_KEPT: usize = 16;
 
@@ -43,6 +46,15 @@ pub struct AuditDone {
     pub report: String,
 }
 
+/// Why an audit came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditFailed {
+    /// In words for people.
+    pub why: String,
+    /// What a command ends with that does the same by itself.
+    pub exit_code: u8,
+}
+
 /// How far an audit is, told by whoever does it.
 #[derive(Debug, Default)]
 pub struct AuditProgress {
@@ -51,9 +63,11 @@ pub struct AuditProgress {
     total: AtomicU64,
 }
 
-/// Does an audit; the error is words for people.
+/// Does an audit.
 pub type Auditor = Arc<
-    dyn Fn(AuditWanted, Arc<AuditProgress>) -> PortFuture<'static, Result<AuditDone, String>> + Send + Sync,
+    dyn Fn(AuditWanted, Arc<AuditProgress>) -> PortFuture<'static, Result<AuditDone, AuditFailed>>
+        + Send
+        + Sync,
 >;
 
 /// The audits of one process.
@@ -74,7 +88,7 @@ struct Job {
 
 struct Ended {
     at: Timestamp,
-    outcome: Result<Found, String>,
+    outcome: Result<Found, AuditFailed>,
 }
 
 /// What is remembered of an audit that came to its end.
@@ -180,7 +194,7 @@ struct Ending {
 }
 
 impl Ending {
-    fn with(&self, outcome: Result<AuditDone, String>) {
+    fn with(&self, outcome: Result<AuditDone, AuditFailed>) {
         let (at, wanted) = (self.clock.now(), &self.job.wanted);
         let of_everything = wanted.projection.is_none() && wanted.position.is_none();
         let done = outcome.as_ref().ok();
@@ -210,9 +224,10 @@ impl Found {
 impl Drop for Ending {
     fn drop(&mut self) {
         if self.job.is_running() {
-            self.with(Err(
-                "the audit ended by itself, which is a mistake of this build: begin another".to_owned()
-            ));
+            self.with(Err(AuditFailed {
+                why: "the audit ended by itself, which is a mistake of this build: begin another".to_owned(),
+                exit_code: EXIT_ERROR,
+            }));
         }
     }
 }
@@ -230,14 +245,17 @@ impl Job {
             Some(Ok(found)) => {
                 (dto::AuditState::Done, Some(found.verdict.clone()), found.report.as_ref().err().cloned())
             }
-            Some(Err(why)) => (dto::AuditState::Failed, None, Some(why.clone())),
+            Some(Err(failed)) => (dto::AuditState::Failed, None, Some(failed.why.clone())),
         };
+        let failed = ended.as_ref().and_then(|ended| ended.outcome.as_ref().err());
+        let exit_code = failed.map(|failed| failed.exit_code);
         drop(ended);
         dto::Audit {
             id: self.id,
             state,
             verdict,
             why,
+            exit_code,
             projection: self.wanted.projection.clone(),
             position: self.wanted.position,
             asked_by: self.wanted.by.clone(),

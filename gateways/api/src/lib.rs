@@ -34,7 +34,9 @@ mod observe;
 pub use api::{
     Api, Build, LogAdmin, LogArchived, LogConsistency, LogGrowth, LogProof, LogStat, RoleHealth, Visitor,
 };
-pub use audits::{AUDITS_KEPT, AuditDone, AuditProgress, AuditWanted, Auditor, Audits, REPORT_BYTES_MAX};
+pub use audits::{
+    AUDITS_KEPT, AuditDone, AuditFailed, AuditProgress, AuditWanted, Auditor, Audits, REPORT_BYTES_MAX,
+};
 pub use door::{DoorError, TcpDoor, TcpOptions, TlsFiles, UnixDoor, serve_unix, this_user};
 pub use doors::{Doors, Pace, RateOptions};
 pub use grpc::beside::{Beside, BesideAnswer, BesideMethod};

@@ -1,9 +1,11 @@
 //! What changes in a store: blobs that are replaced, and blobs that are removed.
 
+use crate::errors;
 use crate::memory::{count, limited};
 use crate::objects::Objects;
 use bytes::Bytes;
 use object_store::{Error, ObjectStoreExt as _, PutMode};
+use std::io::ErrorKind;
 use stele_domain::port::PortFuture;
 use stele_domain::port::blob_store::{BlobError, BlobName, ChangingBlobs};
 use stele_domain::time::Timestamp;
@@ -29,6 +31,11 @@ impl Objects {
                     return Err(failed);
                 }
                 // Nothing is there either where a disk was unmounted.
+                let Some(place) = self.place.clone() else { return Ok(()) };
+                self.on_disk(move || place.is_still_there()).await
+            }
+            // Somebody has removed the directory that it was the last blob of: there is nothing left to be made durable in it.
+            Err(error) if self.place.is_some() && errors::kind_of(&error) == Some(ErrorKind::NotFound) => {
                 let Some(place) = self.place.clone() else { return Ok(()) };
                 self.on_disk(move || place.is_still_there()).await
             }

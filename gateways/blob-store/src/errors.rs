@@ -53,7 +53,7 @@ fn is_missing(error: &Error, disk: Option<io::ErrorKind>) -> bool {
 }
 
 /// What the operating system said, where it was asked.
-fn kind_of(error: &Error) -> Option<io::ErrorKind> {
+pub fn kind_of(error: &Error) -> Option<io::ErrorKind> {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>() {

@@ -14,6 +14,9 @@ const UNFINISHED: char = '#';
 /// How long nobody has written to a file before it is taken for one that was left: an hour. A put ends long before.
 const LEFT_AFTER: Duration = Duration::from_hours(1);
 
+/// How often directories for a blob are made, where somebody removes them before anything is in them.
+const PREPARED_MAX: u32 = 8;
+
 /// Another directory is where the store was.
 #[derive(Debug, thiserror::Error)]
 #[error("another directory is at {0}, or its disk is not mounted any more: mount it, and start again")]
@@ -54,8 +57,19 @@ impl Place {
         }
     }
 
-    /// Makes ready to put a blob: the directories for it, without what earlier puts of this name have left.
+    /// Makes ready to put a blob: the directories for it, without what earlier puts of this name have left. Somebody else may
+    /// remove a directory that is empty, meanwhile: it is made again.
     pub fn prepare(&self, name: &BlobName) -> io::Result<()> {
+        for _ in 1..PREPARED_MAX {
+            match self.prepare_once(name) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                prepared => return prepared,
+            }
+        }
+        self.prepare_once(name)
+    }
+
+    fn prepare_once(&self, name: &BlobName) -> io::Result<()> {
         self.is_still_there()?;
         let file = self.path.join(name.as_str());
         let (Some(directory), Some(file)) = (file.parent(), file.file_name().and_then(|name| name.to_str()))

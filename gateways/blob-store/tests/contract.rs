@@ -15,10 +15,12 @@ use secrecy::SecretString;
 use server::S3Server;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
-use stele_blob_store::{Address, Credentials, MemoryBlobs, OpenError, Options, open, open_in_the_end};
-use stele_domain::port::blob_store::{BlobError, BlobName, BlobStore, Put};
+use stele_blob_store::{
+    Address, Credentials, MemoryBlobs, OpenError, Options, open, open_changing, open_in_the_end,
+};
+use stele_domain::port::blob_store::{BlobError, BlobName, BlobStore, ChangingBlobs, Put};
 
 fn name(text: &str) -> BlobName {
     BlobName::new(text).unwrap()
@@ -133,6 +135,35 @@ async fn what_a_put_left_is_removed_by_a_later_one_and_nobody_else_may_look() {
     old.set_modified(std::time::SystemTime::now() - Duration::from_hours(2)).unwrap();
     assert_eq!(store.put(&name("log/2.seg"), b"bytes".to_vec()).await.unwrap(), Put::Kept);
     assert!(!left.exists() && young.exists());
+}
+
+/// Whoever tidies removes directories as soon as they are empty.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blob_whose_directory_somebody_removes_meanwhile_is_removed_all_the_same() {
+    let place = tempfile::tempdir().unwrap();
+    let address = Address::Directory(place.path().to_owned());
+    let store: Arc<dyn ChangingBlobs> = open_changing(&address, &Options::default()).unwrap();
+    let directory = place.path().join("_doctor");
+    let is_over = Arc::new(AtomicBool::new(false));
+    let tidying = std::thread::spawn({
+        let (directory, is_over) = (directory.clone(), Arc::clone(&is_over));
+        move || {
+            while !is_over.load(Ordering::SeqCst) {
+                let _ = std::fs::remove_dir(&directory);
+            }
+        }
+    });
+    for nth in 0..200 {
+        let blob = name(&format!("_doctor/{nth}"));
+        while std::fs::write(directory.join(nth.to_string()), b"bytes").is_err() {
+            let _ = std::fs::create_dir(&directory);
+        }
+        store.remove(&blob).await.unwrap();
+        store.remove(&blob).await.unwrap();
+        assert!(matches!(store.get(&blob).await, Err(BlobError::Missing { .. })));
+    }
+    is_over.store(true, Ordering::SeqCst);
+    tidying.join().unwrap();
 }
 
 #[tokio::test]

@@ -11,7 +11,9 @@ use stele_domain::port::clock::Clock;
 use stele_domain::port::event_log::Position;
 use stele_domain::time::Timestamp;
 
-/// Where the doctor's blobs are. It removes them again; a store that is a directory keeps the empty one that they were in.
+/// Where the doctor's one blob is that has to be listed. It removes it again; a store that is a directory keeps the empty one
+/// that it was in. All its other blobs, those of a publisher's race included, are at the root of the lake: they leave nothing
+/// behind, and nobody removes a directory under them.
 pub const PLACE: &str = "_doctor";
 
 /// Writers that race for one name.
@@ -125,9 +127,21 @@ fn bytes_of(writer: usize) -> Vec<u8> {
 
 /// A name that no other run has, here or in another process: a race needs one that is new, and nobody else removes it.
 fn place(clock: &dyn Clock, what: &str) -> Result<BlobName, LakeError> {
+    named(format!("{PLACE}-{}", of_this_run(clock, what)))
+}
+
+/// The same, in the directory that is listed.
+fn place_listed(clock: &dyn Clock, what: &str) -> Result<BlobName, LakeError> {
+    named(format!("{PLACE}/{}", of_this_run(clock, what)))
+}
+
+fn of_this_run(clock: &dyn Clock, what: &str) -> String {
     // Keyed by chance, and by another key each time.
     let run = RandomState::new().hash_one(std::process::id());
-    let text = format!("{PLACE}/{}-{run:016x}-{what}", clock.now().micros().unsigned_abs());
+    format!("{}-{run:016x}-{what}", clock.now().micros().unsigned_abs())
+}
+
+fn named(text: String) -> Result<BlobName, LakeError> {
     BlobName::new(&text).map_err(|error| LakeError::damaged(PLACE, text, error.to_string()))
 }
 
@@ -145,7 +159,7 @@ fn raced(race: Result<(), LakeError>, (writers, rounds): (usize, usize)) -> Resu
 /// Puts, reads, lists, replaces and removes.
 async fn rights(store: &Arc<dyn ChangingBlobs>, clock: &dyn Clock) -> Result<Finding, LakeError> {
     let finding = |ok, detail: String| Finding { name: "rights", ok, detail };
-    let name = place(clock, "rights")?;
+    let name = place_listed(clock, "rights")?;
     let tried = async {
         let _ = store.put(&name, b"first".to_vec()).await?;
         store.replace(&name, b"second".to_vec()).await?;

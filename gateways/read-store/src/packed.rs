@@ -2,20 +2,21 @@
 //!
 //! Runs on disk keep rows in this form too; [`PACKED_FORMAT`] names it, and runs of another one are thrown away.
 
-use std::fmt::Display;
-use std::io::Write as _;
 use std::sync::Arc;
 use stele_domain::port::read_store::{Cell, ColumnKind, Row};
 use stele_domain::time::Timestamp;
 
 /// Goes up when rows are packed in another way.
-pub const PACKED_FORMAT: u32 = 1;
+pub const PACKED_FORMAT: u32 = 2;
 
 /// The cells of one row, one after the other. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed(Arc<[u8]>);
 
-/// What stands before a text: how many bytes it has.
+/// What an amount is in full; zeros at its top are left out.
+const UNITS_BYTES: usize = 32;
+
+/// What stands before a text, an amount or a decimal: how many bytes it has.
 const LENGTH_BYTES: usize = size_of::<u32>();
 
 const NULL: u8 = 0;
@@ -103,8 +104,13 @@ impl Raw<'_> {
             TIME => Cell::Time(Timestamp::from_micros(self.number())),
             TEXT => Cell::Text(self.text().into()),
             JSON => Cell::Json(self.text().into()),
-            UNITS => Cell::parse(ColumnKind::Units, self.text()).unwrap_or(Cell::Null),
-            _ => Cell::parse(ColumnKind::Decimal, self.text()).unwrap_or(Cell::Null),
+            UNITS => {
+                let mut bytes = [0; UNITS_BYTES];
+                let low = UNITS_BYTES.saturating_sub(self.value.len());
+                bytes.iter_mut().skip(low).zip(self.value).for_each(|(byte, value)| *byte = *value);
+                Cell::of_bytes(ColumnKind::Units, &bytes).unwrap_or(Cell::Null)
+            }
+            _ => Cell::of_bytes(ColumnKind::Decimal, self.value).unwrap_or(Cell::Null),
         }
     }
 
@@ -120,14 +126,18 @@ impl Raw<'_> {
 fn push(bytes: &mut Vec<u8>, cell: &Cell) {
     match cell {
         Cell::Null => bytes.push(NULL),
-        Cell::Text(text) => push_text(bytes, TEXT, text),
+        Cell::Text(text) => push_bytes(bytes, TEXT, text.as_bytes()),
         Cell::Int(number) => push_number(bytes, INT, *number),
         Cell::Bool(false) => bytes.push(FALSE),
         Cell::Bool(true) => bytes.push(TRUE),
         Cell::Time(at) => push_number(bytes, TIME, at.micros()),
-        Cell::Units(units) => push_shown(bytes, UNITS, units),
-        Cell::Decimal(number) => push_shown(bytes, DECIMAL, &number.normalize()),
-        Cell::Json(text) => push_text(bytes, JSON, text),
+        Cell::Units(units) => {
+            let value = units.to_be_bytes();
+            let low = value.iter().take_while(|byte| **byte == 0).count();
+            push_bytes(bytes, UNITS, &value[low..]);
+        }
+        Cell::Decimal(number) => push_bytes(bytes, DECIMAL, &number.normalize().serialize()),
+        Cell::Json(text) => push_bytes(bytes, JSON, text.as_bytes()),
     }
 }
 
@@ -136,21 +146,10 @@ fn push_number(bytes: &mut Vec<u8>, tag: u8, number: i64) {
     bytes.extend_from_slice(&number.to_le_bytes());
 }
 
-fn push_text(bytes: &mut Vec<u8>, tag: u8, text: &str) {
+fn push_bytes(bytes: &mut Vec<u8>, tag: u8, value: &[u8]) {
     bytes.push(tag);
-    bytes.extend_from_slice(&length_of(text.len()));
-    bytes.extend_from_slice(text.as_bytes());
-}
-
-/// Pushes the text of a number, written where it stays.
-fn push_shown(bytes: &mut Vec<u8>, tag: u8, number: &impl Display) {
-    bytes.push(tag);
-    let first = bytes.len() + LENGTH_BYTES;
-    bytes.resize(first, 0);
-    let written = write!(bytes, "{number}");
-    assert!(written.is_ok(), "a number can't be written: {written:?}");
-    let length = length_of(bytes.len() - first);
-    bytes[first - LENGTH_BYTES..first].copy_from_slice(&length);
+    bytes.extend_from_slice(&length_of(value.len()));
+    bytes.extend_from_slice(value);
 }
 
 fn length_of(bytes: usize) -> [u8; LENGTH_BYTES] {

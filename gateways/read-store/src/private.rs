@@ -28,6 +28,8 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// The role that owns the private server.
 const ADMINISTRATOR: &str = "stele_admin";
+/// The role that the desk works as.
+const APP: &str = "stele_app";
 const DATABASE: &str = "stele";
 const ROLES: &str = include_str!("../../../ops/postgres-role.sql");
 
@@ -165,6 +167,23 @@ impl PrivateServer {
         Ok(server)
     }
 
+    /// The desk's URL for whoever only reads: in the server of this folder that another process runs, else in one that is
+    /// started, for as long as it is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`PrivateError`] says what to do.
+    pub async fn to_read(folder: &Path) -> Result<(String, Option<Self>), PrivateError> {
+        match Self::start(folder).await {
+            Ok(server) => Ok((server.app_url(), Some(server))),
+            // That its folders are ours alone was seen on the way to its lock.
+            Err(PrivateError::Taken(root)) => {
+                Ok((url_in(&places::socket_folder(&root), APP, DATABASE), None))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// The server without database, roles and tables of ours, run by these binaries or by those that are found.
     ///
     /// # Errors
@@ -203,7 +222,7 @@ impl PrivateServer {
     /// The desk's URL.
     #[must_use]
     pub fn app_url(&self) -> String {
-        self.url("stele_app", DATABASE)
+        self.url(APP, DATABASE)
     }
 
     /// The URL for migrations.
@@ -239,12 +258,7 @@ impl PrivateServer {
     /// The URL for a role and a database of this server.
     #[must_use]
     pub fn url(&self, role: &str, database: &str) -> String {
-        let sockets = encoded(&self.places.sockets.display().to_string());
-        format!(
-            "postgres:///{}?host={sockets}&port=5432&user={}&sslmode=disable",
-            encoded(database),
-            encoded(role)
-        )
+        url_in(&self.places.sockets, role, database)
     }
 
     /// Waits until somebody answers on the socket.
@@ -304,6 +318,16 @@ impl Drop for PrivateServer {
             let _ = std::fs::remove_dir(&self.places.sockets);
         }
     }
+}
+
+/// The URL for a role and a database of the server whose socket is in this folder.
+fn url_in(sockets: &Path, role: &str, database: &str) -> String {
+    let sockets = encoded(&sockets.display().to_string());
+    format!(
+        "postgres:///{}?host={sockets}&port=5432&user={}&sslmode=disable",
+        encoded(database),
+        encoded(role)
+    )
 }
 
 /// What was looked at to find PostgreSQL, step by step: for `stele db doctor`.

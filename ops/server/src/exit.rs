@@ -40,6 +40,35 @@ pub(crate) enum Code {
     Archive = 14,
 }
 
+impl Code {
+    const ALL: [Self; 14] = [
+        Self::Error,
+        Self::Usage,
+        Self::Refused,
+        Self::NeedsApproval,
+        Self::Conflict,
+        Self::Unauthorised,
+        Self::Unavailable,
+        Self::Mismatch,
+        Self::Full,
+        Self::Unwritable,
+        Self::Foreign,
+        Self::Missing,
+        Self::Contradicted,
+        Self::Archive,
+    ];
+
+    /// As the process ends with it.
+    pub(crate) const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The one that a desk tells; `None` for one that this build does not know.
+    pub(crate) fn told(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.number() == number)
+    }
+}
+
 /// The end of a run that came to nothing.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -102,7 +131,18 @@ pub(crate) fn end(outcome: Outcome) -> ExitCode {
         Err(failure) => {
             // The desk's words may hold those of others.
             eprintln!("{}", harmless_lines(&failure.to_string()));
-            ExitCode::from(failure.code as u8)
+            ExitCode::from(failure.code.number())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Code;
+
+    #[test]
+    fn every_code_is_known_by_its_number() {
+        let known: Vec<u8> = (0..=u8::MAX).filter_map(Code::told).map(Code::number).collect();
+        assert_eq!(known, (1..=14).collect::<Vec<u8>>());
     }
 }

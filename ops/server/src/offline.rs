@@ -5,6 +5,7 @@
 pub(crate) mod keys;
 
 mod beside;
+mod stamp;
 mod unchanged;
 
 use crate::cli::on_opening;
@@ -13,6 +14,7 @@ use crate::config::Config;
 use crate::exit::{Code, Failure, chain};
 use crate::wiring::{SystemClock, Within, log_failure, reading_archive};
 use beside::Beside;
+use stamp::Stamp;
 use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
@@ -83,26 +85,33 @@ where
             given_up(&log, &archive, worked).await
         }
         Err(failure) if failure.code == Code::Unwritable => {
-            nobody_writes(directory)?;
+            let before = nobody_writes(directory)?;
             let worked = reading(config, directory, work).await?;
-            // A desk that began meanwhile has moved what was compared.
-            nobody_writes(directory)?;
+            // A desk that began meanwhile has moved what was compared, also one that has ended again.
+            if nobody_writes(directory)? != before {
+                return Err(is_owned(directory, "it wrote there while this one read, and has ended"));
+            }
             Ok(worked)
         }
         Err(failure) => Err(failure),
     }
 }
 
-/// That no desk runs on a directory that this process may not write to: others may, where it is mounted for them.
-fn nobody_writes(directory: &Path) -> Result<(), Failure> {
-    let owned = DirectoryStorage::open(directory).and_then(|storage| storage.is_owned());
-    let owned = owned.map_err(|error| log_failure(&LogError::Unreachable(Box::new(error))))?;
-    if !owned {
-        return Ok(());
+/// That no desk runs on a directory that this process may not write to: others may, where it is mounted for them. What
+/// changes with each that does.
+fn nobody_writes(directory: &Path) -> Result<Stamp, Failure> {
+    let unread = |error: std::io::Error| log_failure(&LogError::Unreachable(Box::new(error)));
+    let stamp = Stamp::of(directory).map_err(unread)?;
+    let owned = DirectoryStorage::open(directory).and_then(|storage| storage.is_owned()).map_err(unread)?;
+    if owned {
+        return Err(is_owned(directory, "it writes where this one may only read"));
     }
+    Ok(stamp)
+}
+
+fn is_owned(directory: &Path, why: &str) -> Failure {
     let directory = directory.display().to_string();
-    let why = "it writes where this one may only read";
-    Err(log_failure(&LogError::Owned { directory, owner: why.to_owned() }))
+    log_failure(&LogError::Owned { directory, owner: why.to_owned() })
 }
 
 /// The same by the shipped defaults, for a log with no configuration of its own.

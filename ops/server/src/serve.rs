@@ -23,7 +23,7 @@ pub(crate) fn run(config: &Config, args: &ServeArgs) -> Outcome {
     let outcome = runtime.block_on(wiring::serve(config, &Roles::of(&args.roles), metrics));
     if let Err(failure) = &outcome {
         // Whoever reads the lines of the log only must see it, too: a supervisor starts it again and again.
-        observe::ended(failure.code as u8, &failure.what, failure.advice.as_deref().unwrap_or_default());
+        observe::ended(failure.code.number(), &failure.what, failure.advice.as_deref().unwrap_or_default());
     }
     // Everything that matters has ended; a look-up that hangs in a system call must not hold the process.
     runtime.shutdown_background();

@@ -71,6 +71,9 @@ pub enum TierError {
         /// The one that was given.
         here: String,
     },
+    /// Partitions left or came back each time before a row could be told.
+    #[error("partitions of {0} leave or come back faster than its rows can be read")]
+    Moving(String),
     /// The tables said no, or did not answer.
     #[error("the tables")]
     Store(#[from] StoreError),
@@ -93,6 +96,7 @@ impl TierError {
             Self::Store(error) => error.is_transient(),
             Self::Lake(error) => error.is_transient(),
             Self::Log(RecordError::Failed { transient, .. }) => *transient,
+            Self::Moving(_) => true,
             Self::Log(RecordError::Refused(_))
             | Self::Differs(_)
             | Self::NoHistory(_)

@@ -52,7 +52,12 @@ impl Tierer {
     }
 
     /// What is in the lake of a history, from the partition with a position on, oldest first.
-    fn tiered_from(&self, history: &ShelfOf, known: &State, position: Position) -> Vec<PartitionTiered> {
+    pub(super) fn tiered_from(
+        &self,
+        history: &ShelfOf,
+        known: &State,
+        position: Position,
+    ) -> Vec<PartitionTiered> {
         let version = history.shelf.version;
         let of_it = |known: &&Known| {
             let PartitionTiered { span, lake, .. } = &known.tiered;
@@ -104,66 +109,6 @@ impl Tierer {
             at: self.clock.now(),
         };
         Ok(self.facts.record(Command::Restore(restored)).await?)
-    }
-
-    /// Hands on the rows of a history from one position up to another, by key, wherever they are: those that left the tables
-    /// from the lake, the others from the tables, each once. At most some files' rows are in memory.
-    ///
-    /// # Errors
-    ///
-    /// [`TierError`]; [`TierError::Differs`] for a file of the lake that is not the one that was put there;
-    /// [`TierError::Elsewhere`], before the first row, when some of them left for another lake.
-    pub async fn each_row(
-        &self,
-        table: &str,
-        from: Position,
-        to: Position,
-        mut take: impl FnMut(&Row) -> bool,
-    ) -> Result<(), TierError> {
-        let history = ShelfOf::of(table)?;
-        let known = self.facts.known().await?;
-        let live = self.histories.partitions(None).await?;
-        let oldest = live.iter().filter(|one| one.table == table).map(|one| one.from).min();
-        let at = |row: &Row| u64::try_from(history.shelf.table.position_of(row)).unwrap_or_default();
-        let of_another =
-            known.all().filter(|Known { tiered: PartitionTiered { span, lake, .. }, .. }| {
-                span.table == history.shelf.table.name
-                    && span.version == history.shelf.version
-                    && lake != self.lake.url()
-                    && span.to_position > from.0
-                    && span.from_position < to.0
-                    && oldest.is_none_or(|oldest| span.to_position <= oldest.0)
-            });
-        let of_another: Vec<&Known> = of_another.collect();
-        if let Some(first) = of_another.first() {
-            let partitions = u64::try_from(of_another.len()).unwrap_or(u64::MAX);
-            let (lake, here) = (first.tiered.lake.clone(), self.lake.url().to_owned());
-            return Err(TierError::Elsewhere { partitions, lake, here });
-        }
-        for tiered in self.tiered_from(&history, &known, from) {
-            // What is in the tables is told from there.
-            let gone = oldest.is_none_or(|oldest| tiered.span.to_position <= oldest.0);
-            if !gone || tiered.span.from_position >= to.0 {
-                continue;
-            }
-            let files = self.manifest(&tiered).await?.files;
-            let wanted: Vec<_> =
-                files.into_iter().filter(|file| file.last >= from.0 && file.first < to.0).collect();
-            let mut groups = self.groups(&history, &tiered.span, &wanted);
-            while let Some(rows) = groups.next().await? {
-                let mut inside = rows.iter().filter(|row| (from.0..to.0).contains(&at(row)));
-                if !inside.all(&mut take) {
-                    return Ok(());
-                }
-            }
-        }
-        let mut pages = self.pages(&history, from.max(oldest.unwrap_or(to)), to);
-        while let Some(rows) = pages.next().await? {
-            if !rows.iter().all(&mut take) {
-                break;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -105,7 +105,7 @@ impl Tierer {
         let before = from.0.checked_sub(1).and_then(|before| i64::try_from(before).ok());
         let after = before.map(|before| Cursor::lowest_at(table, before));
         let query = ScanQuery::by_key(PAGE_ROWS_MAX).after(after);
-        Pages { tables: &*self.tables, table, query, from, to, ended: false }
+        Pages { tables: &*self.tables, table, query, from, to, cut_rows: 0, ended: false }
     }
 }
 
@@ -116,16 +116,24 @@ pub(super) struct Pages<'t> {
     query: ScanQuery,
     from: Position,
     to: Position,
+    cut_rows: u64,
     ended: bool,
 }
 
 impl Pages<'_> {
+    /// How many rows the table had lost to partitions that were taken away, at the moment of the last page.
+    pub(super) fn cut_rows(&self) -> u64 {
+        self.cut_rows
+    }
+
     /// The next ones, which may be none; `None` when there are no more.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<Row>>, StoreError> {
         if self.ended {
             return Ok(None);
         }
-        let page = self.tables.scan(self.table.name, &self.query).await?.value;
+        let answer = self.tables.scan(self.table.name, &self.query).await?;
+        self.cut_rows = answer.cut_rows;
+        let page = answer.value;
         let at = |row: &Row| u64::try_from(self.table.position_of(row)).unwrap_or_default();
         let beyond = page.rows.last().is_some_and(|row| at(row) >= self.to.0);
         let inside = self.from.0..self.to.0;

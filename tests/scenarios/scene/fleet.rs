@@ -204,8 +204,13 @@ impl Fleet {
     }
 
     /// The same, with the KurrentDB protocol between the processes.
+    pub async fn prepared_over_kurrent(setup: Setup) -> Self {
+        Self::on(setup, Between::Kurrent).await
+    }
+
+    /// Four processes with that protocol between them that run, see their sources, and are armed.
     pub async fn armed_over_kurrent(setup: Setup) -> Self {
-        Self::on(setup, Between::Kurrent).await.arming().await
+        Self::prepared_over_kurrent(setup).await.arming().await
     }
 
     /// The same, with the log behind this port, which is no process's of the desk.

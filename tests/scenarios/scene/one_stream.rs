@@ -1,12 +1,12 @@
 //! A log that nobody of the desk owns, behind the door that ships: what touches one stream is kept, what touches several is
-//! refused. It counts what it refused, and can be away for a while.
+//! refused. It counts what it refused and what its door denied, and can be away for a while.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
-use stele_domain::access::{Caller, Origin, Role, Scope};
+use stele_domain::access::{Action, Caller, Origin, Role, Scope};
 use stele_domain::ids::{AccountId, Actor, PairId};
 use stele_domain::port::PortFuture;
 use stele_domain::port::clock::Clock;
@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// The machine's clock.
-struct SystemClock;
+pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
@@ -105,6 +105,7 @@ impl MultiStream for OneStream {
 pub struct LogOfOthers {
     pub log: Arc<OneStream>,
     pub address: SocketAddr,
+    denials: Arc<Mutex<Vec<String>>>,
     serving: Option<(watch::Sender<bool>, JoinHandle<()>)>,
 }
 
@@ -113,7 +114,7 @@ impl LogOfOthers {
     pub fn open() -> Self {
         let log = OneStream { log: MemoryLog::new(Arc::new(SystemClock)), refused: AtomicUsize::new(0) };
         let address = "127.0.0.1:0".parse().expect("an address");
-        let mut door = Self { log: Arc::new(log), address, serving: None };
+        let mut door = Self { log: Arc::new(log), address, denials: Arc::default(), serving: None };
         door.serve();
         door
     }
@@ -124,8 +125,15 @@ impl LogOfOthers {
         self.address = server.address();
         let (stopper, stop) = watch::channel(false);
         let log: Arc<dyn EventLog> = Arc::<OneStream>::clone(&self.log);
-        let serving = server.serve(log, Arc::new(SystemClock), access(), writes(), stop);
+        let access = access(Arc::clone(&self.denials));
+        let serving = server.serve(log, Arc::new(SystemClock), access, writes(), stop);
         self.serving = Some((stopper, tokio::spawn(serving)));
+    }
+
+    /// How many times the door said no in these words.
+    pub fn denied(&self, words: &str) -> usize {
+        let denials = self.denials.lock().expect("denials");
+        denials.iter().filter(|denial| denial.contains(words)).count()
     }
 
     /// It is away: what is asked is not answered, and nobody listens.
@@ -151,7 +159,7 @@ fn writes() -> Writes {
     }
 }
 
-fn access() -> Access {
+fn access(denials: Arc<Mutex<Vec<String>>>) -> Access {
     Access {
         authenticate: Arc::new(|key, address| {
             let processes: BTreeSet<String> = key.split(',').map(str::to_owned).collect();
@@ -166,6 +174,8 @@ fn access() -> Access {
         }),
         stranger: Arc::new(|_| {}),
         stands: Arc::new(|_| Ok(())),
-        denied: Arc::new(|_, _, _| {}),
+        denied: Arc::new(move |_: &Caller, _: Action, what: &str| {
+            denials.lock().expect("denials").push(what.to_owned());
+        }),
     }
 }

@@ -41,19 +41,18 @@ pub(super) fn decide(state: &State, command: Command) -> Result<Vec<Event>, Reje
         }
         Command::Skip { projection, position, reason, at } => {
             let known = asked(state, &projection, position, &reason)?;
-            let newest = known.last().map(|(_, phase)| *phase);
+            // One that is tried again may have been taken in since, in tables that nobody folds any more: it keeps nobody
+            // from skipping what waits elsewhere, or from saying so twice. Where every version tries again there is nothing
+            // to leave out.
+            if known.iter().all(|(_, phase)| *phase == Phase::Retried) {
+                return Err(Rejection::Retried { projection, position });
+            }
             let waiting = known.into_iter().filter(|(_, phase)| *phase == Phase::Parked);
             let skipped = |(version, _)| {
                 let (projection, reason) = (projection.clone(), reason.clone());
                 Event::ParkedSkipped(ParkedSkipped { projection, version, position, reason, at })
             };
-            let skipped: Vec<Event> = waiting.map(skipped).collect();
-            // One that is tried again may have been taken in since, in tables that nobody folds any more: it keeps nobody
-            // from skipping what waits elsewhere. Where nothing waits, the newest version says how things stand.
-            if skipped.is_empty() && newest == Some(Phase::Retried) {
-                return Err(Rejection::Retried { projection, position });
-            }
-            Ok(skipped)
+            Ok(waiting.map(skipped).collect())
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What stands in a table: cells, rows and keys.
 
+mod json;
+
 use super::table::ColumnKind;
 use crate::ids::{CommandId, DecisionId, EventId, QuoteHash, QuoteId, TokenId};
 use crate::money::Units;
@@ -7,7 +9,7 @@ use crate::port::event_log::Position;
 use crate::time::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::Value;
-use std::fmt::{self, Write};
+use std::fmt;
 use uuid::Uuid;
 
 /// One value. Compares as SQL would within one kind: text by its bytes, `1.50` equal to `1.5`.
@@ -102,68 +104,17 @@ impl Cell {
 
     /// The value as JSON: numbers that may pass 64 bits, and moments, as strings.
     pub fn write_json(&self, out: &mut String) {
-        // Writing to a string can't fail.
-        let _ = match self {
-            Self::Null => out.write_str("null"),
-            Self::Text(text) => {
-                write_json_text(out, text);
-                Ok(())
-            }
-            Self::Int(number) => {
-                write_number(out, *number);
-                Ok(())
-            }
-            Self::Bool(yes) => out.write_str(if *yes { "true" } else { "false" }),
-            Self::Time(at) => write!(out, "\"{at}\""),
-            Self::Units(units) => write!(out, "\"{units}\""),
-            Self::Decimal(number) => write!(out, "\"{}\"", number.normalize()),
-            Self::Json(text) => out.write_str(text),
-        };
-    }
-}
-
-/// JSON's own rules: quote, backslash and control characters are escaped, everything else stands as it is.
-fn write_json_text(out: &mut String, text: &str) {
-    out.reserve(text.len().saturating_add(2));
-    out.push('"');
-    let mut plain = 0;
-    // Nothing that is escaped is part of a longer character.
-    for (at, byte) in text.bytes().enumerate() {
-        let escaped = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            0..b' ' => "",
-            _ => continue,
-        };
-        out.push_str(text.get(plain..at).unwrap_or_default());
-        out.push_str(escaped);
-        if escaped.is_empty() {
-            // Writing to a string can't fail.
-            write!(out, "\\u{byte:04x}").unwrap_or_default();
-        }
-        plain = at.saturating_add(1);
-    }
-    out.push_str(text.get(plain..).unwrap_or_default());
-    out.push('"');
-}
-
-/// Decimal digits, without the machinery that knows of widths and signs.
-fn write_number(out: &mut String, number: i64) {
-    if number < 0 {
-        out.push('-');
-    }
-    let mut digits = [b'0'; 20];
-    let (mut left, mut first) = (number.unsigned_abs(), digits.len());
-    for (at, digit) in digits.iter_mut().enumerate().rev() {
-        *digit = b'0'.saturating_add(u8::try_from(left % 10).unwrap_or(0));
-        (left, first) = (left / 10, at);
-        if left == 0 {
-            break;
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Text(text) => json::text(out, text),
+            Self::Int(number) => out.push_str(itoa::Buffer::new().format(*number)),
+            Self::Bool(yes) => out.push_str(if *yes { "true" } else { "false" }),
+            Self::Time(at) => json::quoted(out, |out| at.write(out)),
+            Self::Units(units) => json::quoted(out, |out| units.write(out)),
+            Self::Decimal(number) => json::quoted(out, |out| json::decimal(out, number)),
+            Self::Json(text) => out.push_str(text),
         }
     }
-    let digits = digits.get(first..).and_then(|digits| std::str::from_utf8(digits).ok());
-    out.push_str(digits.unwrap_or_default());
 }
 
 impl fmt::Display for Cell {

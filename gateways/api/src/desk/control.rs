@@ -213,7 +213,8 @@ where
 pub(super) fn told(command_id: Uuid, done: Result<Done, No>) -> Answer<Written> {
     let done = done.map_err(|no| no.problem(command_id))?;
     let Parts { outcome, approval, log_position, replayed } = parts(&done);
-    Ok(Reply { answer: Written { command_id, outcome, approval, log_position }, replayed })
+    let answer = Written { command_id, outcome, approval, log_position, remark: None };
+    Ok(Reply { answer, replayed })
 }
 
 struct Parts {

@@ -10,6 +10,7 @@ use crate::api::Api;
 use crate::dto::{self, ParkedAnswer, ParkedDetail, ParkedEvent, ParkedState, ParkedStep, Written};
 use crate::problem::Problem;
 use std::sync::Arc;
+use stele_commands::control::Control;
 use stele_domain::event::Recorded;
 use stele_domain::operations::parking::event::Event as Fact;
 use stele_domain::operations::parking::{Entry, Phase};
@@ -72,8 +73,27 @@ pub(crate) async fn skip(
     let (projection, position) = meant(name, position)?;
     let projection = projection.name.to_owned();
     let wish = asking.wish(&format!("skip_parked {projection} {position}"), &body, &body.reason)?;
-    written(api, &asking, |control| async move { control.skip_parked(wish, projection, position).await })
-        .await
+    let named = projection.clone();
+    let skip = |control: Arc<Control>| async move { control.skip_parked(wish, named, position).await };
+    let mut reply = written(api, &asking, skip).await?;
+    // It is done, also where nobody can say what else there is.
+    let known = Parked::of(&*api.log).await.ok();
+    reply.answer.remark = known.and_then(|known| tried_again(&known, &projection, position));
+    Ok(reply)
+}
+
+/// The versions that try an event again although it was skipped, in words; nothing where none does.
+fn tried_again(known: &Parked, projection: &str, position: Position) -> Option<String> {
+    let meant = (projection, position, Phase::Retried);
+    let all = known.state().all().filter(|(name, _, at, entry)| (*name, *at, entry.phase) == meant);
+    let versions: Vec<String> = all.map(|(_, version, ..)| version.to_string()).collect();
+    if versions.is_empty() {
+        return None;
+    }
+    Some(format!(
+        "version {} of {projection} tries the event again: its next rebuild takes it in, or parks it anew",
+        versions.join(", ")
+    ))
 }
 
 fn meant(name: &str, position: &str) -> Result<(Registered, Position), Problem> {

@@ -25,7 +25,7 @@ pub enum Arming {
 pub struct Account {
     /// The stream it is folded from.
     pub stream: String,
-    /// Whether offers may be made now. An arming that has run out, or whose lease has, counts as disarmed.
+    /// Whether offers may be made now. An arming that has run out, or whose lease has ended, counts as disarmed.
     pub arming: Arming,
     /// The last arming, while nobody has ended it.
     pub armed: Option<Armed>,
@@ -135,10 +135,10 @@ pub struct Lease {
     pub epoch: u64,
     /// Who holds it.
     pub holder: String,
-    /// Until when, unless renewed.
+    /// Until when, unless renewed; of one that has ended, when.
     #[schema(value_type = String, format = DateTime)]
     pub until: Timestamp,
-    /// True when it has run out: nobody signs.
+    /// True when it has ended: it ran out, or its holder gave it back. Nobody signs.
     pub lapsed: bool,
 }
 

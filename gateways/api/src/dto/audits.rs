@@ -44,6 +44,8 @@ pub struct Audit {
     pub verdict: Option<String>,
     /// Why it came to nothing, or why its report is not kept.
     pub why: Option<String>,
+    /// Of one that came to nothing: the exit code with which `stele audit` ends because of it, as the README lists them.
+    pub exit_code: Option<u8>,
     /// The one projection that was asked for.
     pub projection: Option<String>,
     /// The position that was asked for.

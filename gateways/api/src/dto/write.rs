@@ -79,6 +79,9 @@ pub struct Written {
     /// The facts stand up to here: send it as `Min-Log-Position` to read your own write. None when nothing was
     /// recorded.
     pub log_position: Option<u64>,
+    /// What is not as the wish would have it, in words, as things stand when it is answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
 }
 
 /// What another person is asked to approve.

@@ -51,7 +51,7 @@ impl ProjectionService for Service {
         let at = (projection.as_str(), position.to_string());
         let reply = parked::skip(&self.0, asking, (at.0, &at.1), dto::Reason { reason }).await?;
         let receipt = Some(receipt(&reply.answer, reply.replayed));
-        Ok(Response::new(pb::SkipParkedResponse { receipt }))
+        Ok(Response::new(pb::SkipParkedResponse { receipt, remark: reply.answer.remark }))
     }
 
     async fn list_rebuilds(

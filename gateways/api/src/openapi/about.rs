@@ -259,7 +259,9 @@ pub(super) const ABOUT: [About; 52] = [
     About {
         params: &[ONE_PROJECTION, PARKED_AT],
         noes: &[404],
-        detail: "The tables are right without it, and nobody is told of it any more.",
+        detail: "The tables are right without it, and nobody is told of it any more. It is for every version of the \
+                 projection that lacks the event; `remark` names those that try it again all the same. 409 `being_retried` \
+                 where every one does.",
         ..wish(
             "skip_parked",
             "Leave a parked event out for good",

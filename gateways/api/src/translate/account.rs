@@ -8,7 +8,7 @@ use stele_domain::trading::account::State;
 use stele_domain::trading::account::event::{self, LeaseTaken, Mode};
 use stele_domain::trading::account::state::{Arming, OpenOffer};
 
-/// The account as of `now`: an arming that has run out, or whose lease has, lets no offer out.
+/// The account as of `now`: an arming that has run out, or whose lease has ended, lets no offer out.
 pub(crate) fn account(stream: &str, state: &State, now: Timestamp) -> dto::Account {
     let lease = state.lease().map(|taken| lease(taken, now));
     let may_sign = lease.as_ref().is_some_and(|lease| !lease.lapsed);

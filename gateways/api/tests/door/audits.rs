@@ -67,10 +67,11 @@ async fn an_audit_that_comes_to_nothing_says_why_and_the_next_one_can_begin() {
     desk.client.start_audit(id, &wanted).await.unwrap();
     let audit = ended(&desk, id).await;
     assert_eq!((audit.state, audit.why.as_deref()), (dto::AuditState::Failed, Some("the disk is gone")));
+    assert_eq!(audit.exit_code, Some(10));
     assert_eq!(problem(desk.client.audit_report(id).await), (409, "no-report".to_owned()));
     let next = new_key();
     desk.client.start_audit(next, &dto::StartAudit::default()).await.unwrap();
-    ended(&desk, next).await;
+    assert_eq!(ended(&desk, next).await.exit_code, None);
 }
 
 #[tokio::test]

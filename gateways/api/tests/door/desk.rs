@@ -19,8 +19,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stele_api::client::Client;
 use stele_api::{
-    Api, AuditDone, AuditProgress, AuditWanted, Auditor, Audits, Build, Doors, LogAdmin, LogStat,
-    RateOptions, RoleHealth, TcpDoor, TcpOptions, UnixDoor, dto, router_beside,
+    Api, AuditDone, AuditFailed, AuditProgress, AuditWanted, Auditor, Audits, Build, Doors, LogAdmin,
+    LogStat, RateOptions, RoleHealth, TcpDoor, TcpOptions, UnixDoor, dto, router_beside,
 };
 use stele_commands::access::{Created, Gatekeeper, Keys, NewKey, Pepper};
 use stele_commands::control::{Bells, Control, Wish};
@@ -160,7 +160,7 @@ fn auditor(end: Arc<Notify>) -> Auditor {
             progress.says("counting", 3, 7);
             end.notified().await;
             match wanted.projection.as_deref() {
-                Some("demands") => Err("the disk is gone".to_owned()),
+                Some("demands") => Err(AuditFailed { why: "the disk is gone".to_owned(), exit_code: 10 }),
                 // A report of more than 4 MiB, for one projection.
                 Some("quotes") => Ok(done(format!("{{\"by\":{:?}}}\n", "una".repeat(2 * 1024 * 1024)))),
                 _ => Ok(done(format!("{{\"by\":{:?}}}\n", wanted.by))),

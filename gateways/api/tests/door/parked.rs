@@ -91,6 +91,24 @@ async fn parked_in(desk: &Desk, version: u32, position: Position) {
 }
 
 #[tokio::test]
+async fn a_skip_says_which_version_tries_again_all_the_same_and_can_be_said_twice() {
+    let desk = Desk::ready().await;
+    let at = damaged(&desk).await;
+    settled(&desk).await;
+    let ours = models::ALL.iter().find(|projection| projection.name == "quotes").unwrap().version;
+    let retried = desk.client.retry_parked(new_key(), ("quotes", at.0), "read by a newer build").await;
+    assert_eq!(retried.unwrap().answer.remark, None);
+    parked_in(&desk, ours - 1, at).await;
+    let skip = async || desk.client.skip_parked(new_key(), ("quotes", at.0), "a test").await.unwrap().answer;
+    let (first, again) = (skip().await, skip().await);
+    assert_eq!((first.outcome, again.outcome), (Outcome::Recorded, Outcome::AlreadySo));
+    for said in [first, again] {
+        let remark = said.remark.unwrap();
+        assert!(remark.contains(&format!("version {ours} of quotes tries the event again")), "{remark}");
+    }
+}
+
+#[tokio::test]
 async fn what_another_build_parked_is_not_listed_and_hides_nothing_and_a_wish_is_for_all() {
     let desk = Desk::ready().await;
     let at = damaged(&desk).await;

@@ -115,6 +115,7 @@ async fn an_audit_that_comes_to_nothing_says_why() {
     }
     let last = last.unwrap();
     assert_eq!((last.state(), last.why.as_deref()), (pb::AuditState::Failed, Some("the disk is gone")));
+    assert_eq!(last.exit_code, Some(10));
     assert_eq!((last.projection.as_deref(), last.position), (Some("demands"), None));
 }
 

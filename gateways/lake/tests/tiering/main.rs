@@ -16,6 +16,7 @@ mod ddl;
 mod declared;
 mod desk;
 mod differences;
+mod moving;
 #[path = "../lake/proxy.rs"]
 mod proxy;
 mod readers;

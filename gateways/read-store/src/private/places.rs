@@ -136,7 +136,7 @@ fn is_no_file(error: &std::io::Error) -> bool {
 
 /// Beside the data when that path is short enough for a socket; else a folder of its own in `/tmp`, named after
 /// the data, so that the next start finds it again.
-fn socket_folder(root: &Path) -> PathBuf {
+pub fn socket_folder(root: &Path) -> PathBuf {
     let beside = root.join("run");
     if beside.as_os_str().len() + SOCKET.len() <= SOCKET_PATH_BYTES_MAX {
         return beside;

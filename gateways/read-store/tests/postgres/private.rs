@@ -84,6 +84,20 @@ async fn a_second_desk_in_the_same_folder_is_refused() {
     assert!(runs(first.pid().unwrap()), "the first is left alone");
 }
 
+#[tokio::test]
+async fn whoever_only_reads_finds_the_server_of_another_process_and_starts_one_where_none_runs() {
+    let folder = folder();
+    let place = folder.path().join("pg");
+    let desk = PrivateServer::start(&place).await.unwrap();
+    let (url, started) = PrivateServer::to_read(&place).await.unwrap();
+    assert!(started.is_none() && url == desk.app_url(), "{url}");
+    run(&url, "SELECT 1").await.unwrap();
+    desk.stop().await;
+    let (url, started) = PrivateServer::to_read(&place).await.unwrap();
+    run(&url, "SELECT 1").await.unwrap();
+    assert_eq!(url, started.unwrap().app_url());
+}
+
 /// The account that runs the server owns the folder, and could put a link there for root to follow.
 #[tokio::test]
 async fn what_was_planted_where_the_desk_writes_is_refused_and_not_followed() {

@@ -1,12 +1,15 @@
 //! An audit as a job of the running desk: its own log, and the tables that its runner writes or that it reads.
 
+use super::seen::{LOG_END, Seen};
 use super::{Place, Run, Tables, Tell, Wanted};
 use crate::exit::Failure;
 use crate::wiring::Opens;
+use std::path::PathBuf;
 use std::sync::Arc;
-use stele_api::{AuditDone, AuditProgress, AuditWanted, Auditor};
+use stele_api::{AuditDone, AuditFailed, AuditProgress, AuditWanted, Auditor};
 use stele_domain::port::event_log::EventLog;
 use stele_domain::port::read_store::ReadStore;
+use stele_event_log::WitnessOptions;
 use stele_projections::audit::{Leaving, Live, Verdict};
 
 /// What the desk has for an audit. The place is without its archive.
@@ -21,14 +24,20 @@ pub(crate) struct Desk {
     pub kept_in: String,
     /// Opens the archive of the log, for each audit anew.
     pub archive: Opens,
+    /// Who has seen the log, where it has a witness.
+    pub witness: Option<WitnessOptions>,
 }
 
 /// Whoever does the audits of this desk.
 pub(crate) fn auditor(desk: Desk) -> Auditor {
     Arc::new(move |wanted: AuditWanted, progress: Arc<AuditProgress>| {
         let desk = desk.clone();
-        Box::pin(async move { audited(desk, wanted, progress).await.map_err(|failure| failure.to_string()) })
+        Box::pin(async move { audited(desk, wanted, progress).await.map_err(|failure| nothing(&failure)) })
     })
+}
+
+fn nothing(failure: &Failure) -> AuditFailed {
+    AuditFailed { why: failure.to_string(), exit_code: failure.code.number() }
 }
 
 async fn audited(
@@ -41,7 +50,10 @@ async fn audited(
     // Kept until the end: what is fetched lies there.
     let within = (desk.archive)()?;
     let place = Place { archive: within.reach(), ..desk.place };
-    let run = Run::begin(place, Wanted { projection, position, by }, tell)?;
+    // Before the log is read: what it has been told of is there.
+    let seen = seen(desk.witness, place.directory.clone()).await?;
+    let is_missed = seen.is_missed();
+    let run = Run::begin(place, Wanted { projection, position, by }, tell)?.held_against(seen);
     // The tables first: what they are made of is then in what is verified.
     let live = match &desk.store {
         Some(store) => {
@@ -58,11 +70,19 @@ async fn audited(
     };
     let signed = run.report(examined, &tables, findings)?;
     crate::observe::audited(&signed.report);
+    // Nobody can look at the end of a log without a witness; one that is there has to be read.
+    let saw_tables = signed.report.not_looked_at.iter().all(|one| one.what == LOG_END);
     Ok(AuditDone {
         verdict: word(signed.report.verdict).to_owned(),
-        looked_at_all: signed.report.not_looked_at.is_empty(),
+        looked_at_all: saw_tables && !is_missed,
         report: signed.text,
     })
+}
+
+/// What the witness has seen. Its file may lie on another machine's disk, so others do not wait for it.
+async fn seen(witness: Option<WitnessOptions>, directory: PathBuf) -> Result<Seen, Failure> {
+    let seen = tokio::task::spawn_blocking(move || Seen::by(witness.as_ref(), &directory)).await;
+    seen.map_err(|error| Failure::error(&error))
 }
 
 /// As it stands in the report.

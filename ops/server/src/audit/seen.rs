@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use stele_event_log::checkpoint::Checkpoint;
 use stele_event_log::note::{self, NoteError};
-use stele_event_log::{VerifyError, WitnessAt, cosigned_in};
+use stele_event_log::{VerifyError, WitnessAt, WitnessOptions, cosigned_in};
 
 /// What is not known of a log that nobody outside has seen.
 pub(crate) const LOG_END: &str = "whether the end of the log was cut off";
@@ -31,15 +31,25 @@ pub(crate) struct Seen {
 impl Seen {
     /// What the configured witness has.
     pub(crate) fn by_witness(config: &Config) -> Self {
-        let Some(witness) = &config.witness else {
+        Self::by(config.witness.as_ref(), &config.log_dir())
+    }
+
+    /// What the witness of the log in a directory has.
+    pub(super) fn by(witness: Option<&WitnessOptions>, directory: &Path) -> Self {
+        let Some(witness) = witness else {
             let why = "no witness is configured, and a log can't show by itself that it was cut off or put back from an older \
                        copy. Name one in log.witness, or a checkpoint that somebody kept: --against FILE";
             return Self { notes: None, by: String::new(), unknown: Some(why.to_owned()) };
         };
         match &witness.at {
             WitnessAt::File(path) => Self::in_file(path),
-            WitnessAt::Server { url, .. } => Self::by_server(url, &config.log_dir()),
+            WitnessAt::Server { url, .. } => Self::by_server(url, directory),
         }
+    }
+
+    /// Whether there is a witness, and nothing of what it has seen is known.
+    pub(super) fn is_missed(&self) -> bool {
+        self.notes.is_none() && !self.by.is_empty()
     }
 
     /// The same, with checkpoints that somebody names. All of them have to hold.
@@ -217,11 +227,13 @@ mod tests {
         let seen = Seen::in_file(&path);
         assert!(seen.unknown.as_ref().unwrap().contains("no checkpoint yet"));
         assert!(seen.held().is_none() && seen.in_words().contains("NOT known"), "{}", seen.in_words());
+        assert!(seen.is_missed() && !Seen::by(None, place.path()).is_missed());
         // The newest one is as good as all of them.
         let newest = of("a checkpoint");
         std::fs::write(&path, [&of("an older one")[..], &newest[..], &zeros[..], b"half"].concat()).unwrap();
         let seen = Seen::in_file(&path);
         assert!(seen.in_words().contains("has seen of it"), "{}", seen.in_words());
+        assert!(!seen.is_missed());
         assert_eq!((seen.notes.unwrap().into_bytes(), seen.unknown), (newest, None));
         std::fs::write(&path, [&zeros[..], &zeros[..]].concat()).unwrap();
         assert!(Seen::in_file(&path).unknown.unwrap().contains("zeros where checkpoints were"));

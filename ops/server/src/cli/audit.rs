@@ -98,8 +98,8 @@ async fn by_desk(
             Err(ClientError::Unreachable { .. }) if offline::possible(config) => Ok(None),
             Err(error @ ClientError::Unreachable { .. }) => Err(error.into()),
             Ok(_) | Err(_) => {
-                Err(Failure::usage("--against: a desk runs, and its audit holds its log against nothing")
-                    .advise("beside a desk: stele log verify --against FILE"))
+                let why = "--against: a desk runs, and its audit holds its log against its witness alone";
+                Err(Failure::usage(why).advise("beside a desk: stele log verify --against FILE"))
             }
         };
     }
@@ -140,13 +140,7 @@ async fn followed(client: &Client, audit: Audit, json: bool) -> Result<String, F
     drop(progress);
     let audit = ended.map_err(|error| unwatched(error, id))?;
     match audit.state {
-        AuditState::Failed => {
-            let why = audit.why.unwrap_or_default();
-            Err(Failure::new(
-                Code::Error,
-                format!("the audit came to nothing: {}", why.trim_start_matches("stele: ")),
-            ))
-        }
+        AuditState::Failed => Err(nothing(&audit)),
         AuditState::Done | AuditState::Running => {
             let report = patiently(PATIENCE, AGAIN, async || client.audit_report(id).await).await;
             match (report, audit.why) {
@@ -203,6 +197,13 @@ fn unwatched(error: ClientError, id: Uuid) -> Failure {
         return failure;
     }
     failure.advise(format!("a desk that runs on goes on with it; to look at it again: stele audit show {id}"))
+}
+
+/// An audit of the desk that came to nothing ends as one would that was done here.
+fn nothing(audit: &Audit) -> Failure {
+    let why = audit.why.as_deref().unwrap_or_default().trim_start_matches("stele: ");
+    let code = audit.exit_code.and_then(Code::told).unwrap_or(Code::Error);
+    Failure::new(code, format!("the audit came to nothing: {why}"))
 }
 
 /// The desk has a verdict, and not its report.
@@ -323,7 +324,7 @@ fn checked(path: &Path, key: Option<&Path>, config: &Config, json: bool) -> Outc
 
 #[cfg(test)]
 mod tests {
-    use super::{FOLDING, patiently, to_its_end, unkept, unwatched, writable};
+    use super::{FOLDING, nothing, patiently, to_its_end, unkept, unwatched, writable};
     use crate::exit::Code;
     use std::cell::RefCell;
     use std::time::Duration;
@@ -381,6 +382,7 @@ mod tests {
             state,
             verdict: None,
             why: None,
+            exit_code: None,
             projection: None,
             position: None,
             asked_by: "person:una".to_owned(),
@@ -409,6 +411,19 @@ mod tests {
         assert_eq!(told.into_inner(), [4, 9]);
         let failed = to_its_end(audit(AuditState::Failed, 3), LONG, async || Err(lost()), |_| ());
         assert_eq!(failed.await.unwrap().state, AuditState::Failed);
+    }
+
+    #[test]
+    fn an_audit_that_came_to_nothing_ends_with_the_code_that_the_desk_tells() {
+        let failed = |exit_code: Option<u8>| {
+            let why = Some("stele: PostgreSQL does not answer".to_owned());
+            nothing(&Audit { why, exit_code, ..audit(AuditState::Failed, 3) })
+        };
+        let away = failed(Some(7));
+        assert_eq!(away.code, Code::Unavailable);
+        assert_eq!(away.what, "the audit came to nothing: PostgreSQL does not answer");
+        // A desk of before that tells none, and one of later with others.
+        assert_eq!([failed(None).code, failed(Some(99)).code], [Code::Error; 2]);
     }
 
     #[test]

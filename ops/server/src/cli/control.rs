@@ -311,9 +311,10 @@ pub(super) fn answer(written: &Written, done: &str, already: &str, json: bool) -
     if json {
         return say_json(written);
     }
+    let but = written.remark.as_deref().map_or_else(String::new, |but| format!("\n{}.", harmless(but)));
     match written.outcome {
-        dto::Outcome::Recorded => say(&format!("{done}{}.", place(written.log_position))),
-        dto::Outcome::AlreadySo => say(&format!("{already}; nothing was recorded.")),
+        dto::Outcome::Recorded => say(&format!("{done}{}.{but}", place(written.log_position))),
+        dto::Outcome::AlreadySo => say(&format!("{already}; nothing was recorded.{but}")),
         dto::Outcome::ApprovalNeeded => {
             say(&format!("Waits for a second person{}.", place(written.log_position)))
         }

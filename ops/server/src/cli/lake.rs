@@ -92,8 +92,8 @@ pub(super) async fn with_log_read<T>(
     offline::reading(config, &config.log_dir(), async |log| work(log).await).await
 }
 
-/// Removes the directory that blobs of the doctor were in, which an examination and a publisher leave empty. One that somebody
-/// else has blobs in at this moment is not empty, and stays.
+/// Removes the directory that a blob of the doctor was in, which an examination leaves empty, as publishers once did. One that
+/// somebody else has a blob in at this moment is not empty, and stays; one that somebody else has removed is gone.
 fn tidied(url: &str) {
     if let Ok(Address::Directory(path)) = Address::parse(url) {
         let _ = std::fs::remove_dir(path.join(doctor::PLACE));
@@ -102,7 +102,6 @@ fn tidied(url: &str) {
 
 async fn published(args: &PublishArgs, config: &Config, json: bool) -> Outcome {
     let store = opened(&args.lake, config)?;
-    let url = store.url().to_owned();
     let options = Options { every: config.lake.every, compact_files: config.lake.compact_files };
     let progress = Progress::of_what("publishing facts", json);
     let told = with_log(config, async |log: Arc<dyn EventLog>| {
@@ -129,7 +128,6 @@ async fn published(args: &PublishArgs, config: &Config, json: bool) -> Outcome {
     })
     .await;
     drop(progress);
-    tidied(&url);
     answers::published(&told?, json)
 }
 

@@ -4,7 +4,7 @@
 use super::desk::ask;
 use super::log::{or_offline, reach};
 use super::progress::Progress;
-use super::verify::{checkpoint_in, unverified};
+use super::verify::{checkpoint_in, other_than_signed, unsigned, unverified};
 use super::{say, say_json};
 use crate::config::Config;
 use crate::exit::{Code, Failure, Outcome, chain};
@@ -51,7 +51,13 @@ pub(super) fn consistency(
         let words = format!("the older checkpoint is of {of}, and the key is of {}", key.name());
         return Err(Failure::new(Code::Foreign, words));
     }
-    let file = match ask(config, |client| by_desk(client, &old, new.as_deref(), config))? {
+    // What the key has not signed says nothing of the log, whoever is asked.
+    if let Some(key) = &key {
+        signed(&old, key)?;
+        new.as_deref().map_or(Ok(()), |new| signed(new, key))?;
+    }
+    let asked = Asked { old: &old, new: new.as_deref(), key: key.as_ref() };
+    let file = match ask(config, |client| by_desk(client, asked, config))? {
         Some(file) => file,
         None => by_files(config, &old, new.as_deref(), json)?,
     };
@@ -69,14 +75,21 @@ pub(super) fn consistency(
     say(&format!("{verdict}\n{path}\n{}", file.new_checkpoint.trim_end()))
 }
 
+/// What is to be proved: that the log goes on from one checkpoint, to another or to everything, and by whose key.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    old: &'a str,
+    new: Option<&'a str>,
+    key: Option<&'a NoteVerifier>,
+}
+
 /// What the desk that runs on the log proves; none when no desk runs and the log's files are at hand.
 async fn by_desk(
     client: Client,
-    old: &str,
-    new: Option<&str>,
+    asked: Asked<'_>,
     config: &Config,
 ) -> Result<Option<ConsistencyFile>, Failure> {
-    let (older, newer) = (said_by(old)?, new.map(said_by).transpose()?);
+    let (older, newer) = (said_by(asked.old)?, asked.new.map(said_by).transpose()?);
     if let Some(newer) = newer.as_ref().filter(|newer| newer.size < older.size) {
         return Err(Failure::usage(chain(&VerifyError::Order { old: older.size, new: newer.size })));
     }
@@ -84,22 +97,87 @@ async fn by_desk(
         Ok(proof) => proof,
         Err(ClientError::Unreachable { .. }) if config.has_the_log() => return Ok(None),
         Err(error) if error.code() == Some("size-beyond-log") => {
-            return Err(Failure::new(Code::Contradicted, error.to_string())
-                .advise("keep the checkpoint: it is evidence. See ops/runbooks/witness.md"));
+            return Err(shorter(&client, &older, newer.as_ref(), asked.key).await?);
         }
         Err(error) => return Err(error.into()),
     };
-    // What the desk answers is not what was asked with: it is no mistake of the caller's.
-    let told = said_by(&proof.checkpoint).map_err(|failure| Failure { code: Code::Mismatch, ..failure })?;
-    if told.origin != older.origin {
-        let words = format!("the checkpoint is of {}, and the desk has {}", older.origin, told.origin);
-        return Err(Failure::new(Code::Foreign, words));
+    let told = told_by_desk(&proof.checkpoint, &older, asked.key)?;
+    if let Some(newer) = &newer {
+        of_one_log(newer, &told)?;
     }
-    Ok(Some(ConsistencyFile {
-        old_checkpoint: old.to_owned(),
-        new_checkpoint: new.map_or(proof.checkpoint, str::to_owned),
+    let file = ConsistencyFile {
+        old_checkpoint: asked.old.to_owned(),
+        new_checkpoint: asked.new.map_or(proof.checkpoint, str::to_owned),
         path: proof.path,
-    }))
+    };
+    let Some(key) = asked.key else { return Ok(Some(file)) };
+    if let Some(newer) = newer.filter(|newer| newer.size == told.size && newer.root != told.root) {
+        return Err(rewritten(newer.size));
+    }
+    if file.checked(key).is_err() {
+        // Either the log has other commits, and then its key signs them, or the desk's path is none.
+        let own = client.prove_consistency(older.size, Some(older.size)).await?;
+        let own = told_by_desk(&own.checkpoint, &older, asked.key)?;
+        if own.size == older.size && own.root != older.root {
+            return Err(rewritten(older.size));
+        }
+    }
+    Ok(Some(file))
+}
+
+/// How it ends that a desk has fewer commits than a checkpoint signs: its log was cut, or is another one.
+async fn shorter(
+    client: &Client,
+    older: &Checkpoint,
+    newer: Option<&Checkpoint>,
+    key: Option<&NoteVerifier>,
+) -> Result<Failure, Failure> {
+    let whole = client.prove_consistency(0, None).await?;
+    let told = told_by_desk(&whole.checkpoint, older, key)?;
+    if let Some(newer) = newer {
+        of_one_log(newer, &told)?;
+    }
+    let beyond = newer.filter(|_| older.size <= told.size).unwrap_or(older);
+    let cut = VerifyError::Truncated { signed: beyond.size, found: told.size };
+    let failure = other_than_signed(chain(&cut));
+    if key.is_some() {
+        return Ok(failure);
+    }
+    Ok(failure.advise(
+        "the checkpoint's signature was not checked: name the log's public key with --key before anybody is accused",
+    ))
+}
+
+fn rewritten(signed: u64) -> Failure {
+    other_than_signed(chain(&VerifyError::Rewritten { signed }))
+}
+
+/// What the desk's own checkpoint says. It is not what was asked with: what is wrong with it is no mistake of the
+/// caller's.
+fn told_by_desk(note: &str, older: &Checkpoint, key: Option<&NoteVerifier>) -> Result<Checkpoint, Failure> {
+    let wrong = |error: NoteError| {
+        Failure::new(Code::Mismatch, format!("the desk's checkpoint is not one of this log: {error}"))
+    };
+    let told = Checkpoint::unverified(note).map_err(wrong)?;
+    of_one_log(older, &told)?;
+    key.map_or(Ok(told), |key| Checkpoint::open(note, key).map_err(wrong))
+}
+
+/// That a checkpoint is of the log that the desk has.
+fn of_one_log(given: &Checkpoint, told: &Checkpoint) -> Outcome {
+    if given.origin == told.origin {
+        return Ok(());
+    }
+    let words = format!("the checkpoint is of {}, and the desk has {}", given.origin, told.origin);
+    Err(Failure::new(Code::Foreign, words))
+}
+
+/// That a key has signed a checkpoint that somebody named.
+fn signed(note: &str, key: &NoteVerifier) -> Outcome {
+    match Checkpoint::open(note, key) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(unsigned(&error, format!("the given checkpoint is not one of this log: {error}"))),
+    }
 }
 
 /// What a note says, whoever signed it.

@@ -18,6 +18,7 @@ use stele_domain::port::tiering::RecordError;
 use stele_lake::history::HistoryTables;
 use stele_projections::models;
 use stele_projections::tier::{Asked, ROWS_MAX, ShelfOf, TierError, Tierer};
+use stele_read_store::PrivateServer;
 
 pub(super) fn run(command: &TierCommand, config: &Config, json: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -43,28 +44,35 @@ async fn with_parts<T>(
     work: impl AsyncFnOnce(Tierer) -> Result<T, TierError>,
 ) -> Result<T, Failure> {
     let store = opened(args, config)?;
-    with_log(config, async |log: Arc<dyn EventLog>| worked(store, log, config, work).await).await
+    with_log(config, async |log: Arc<dyn EventLog>| {
+        let tables = TablesHere::open(config).await?;
+        worked(store, log, tables, work).await
+    })
+    .await
 }
 
-/// The same for whoever only looks, beside a desk that goes on.
+/// The same for whoever only looks, beside a desk that goes on and runs its private PostgreSQL.
 async fn with_parts_read<T>(
     args: &LakeArgs,
     config: &Config,
     work: impl AsyncFnOnce(Tierer) -> Result<T, TierError>,
 ) -> Result<T, Failure> {
     let store = opened(args, config)?;
-    with_log_read(config, async |log: Arc<dyn EventLog>| worked(store, log, config, work).await).await
+    with_log_read(config, async |log: Arc<dyn EventLog>| {
+        let tables = TablesHere::open_to_read(config).await?;
+        worked(store, log, tables, work).await
+    })
+    .await
 }
 
 async fn worked<T>(
     store: Arc<dyn ChangingBlobs>,
     log: Arc<dyn EventLog>,
-    config: &Config,
+    (tables, server): (TablesHere, Option<PrivateServer>),
     work: impl AsyncFnOnce(Tierer) -> Result<T, TierError>,
 ) -> Result<T, Failure> {
-    let who = stele_api::this_user().map_err(|error| Failure::error(&error))?.actor;
-    let (tables, server) = TablesHere::open(config).await?;
     let clock = lake::clock();
+    let who = stele_api::this_user().map_err(|error| Failure::error(&error))?.actor;
     let facts = TieringLedger::new(log, clock.clone(), who).map_err(|error| Failure::error(&error))?;
     let tierer = Tierer {
         tables: Arc::clone(&tables.store),
@@ -99,7 +107,7 @@ async fn ran(args: &TierRunArgs, config: &Config, json: bool) -> Outcome {
     })
     .await;
     drop(progress);
-    answers::ran(&told?, json)
+    answers::ran(&told?, &asked, json)
 }
 
 async fn listed(args: &TierListArgs, config: &Config, json: bool) -> Outcome {
@@ -108,6 +116,7 @@ async fn listed(args: &TierListArgs, config: &Config, json: bool) -> Outcome {
     }
     let told = with_parts_read(&args.lake, config, async |tierer| {
         let live = tierer.histories.partitions(None).await?;
+        // What left the tables a moment ago is known to be in the lake then.
         Ok((live, tierer.facts.known().await?, tierer.lake.url().to_owned()))
     })
     .await;
@@ -180,6 +189,9 @@ fn failure(error: &TierError) -> Failure {
         TierError::NoHistory(_) | TierError::NotTiered { .. } | TierError::Elsewhere { .. } => {
             Failure::usage(words)
         }
+        TierError::Moving(_) => Failure::new(Code::Unavailable, words).advise(
+            "nothing is lost: ask again when the desk has moved them, or for fewer rows with --from and --to",
+        ),
         TierError::Store(StoreError::Damaged(_)) => Failure::new(Code::Mismatch, words),
         TierError::Log(RecordError::Failed { source, .. }) => match source.downcast_ref() {
             Some(stele_commands::envelope::Failure::<stele_domain::operations::tiering::Rejection>::Log(

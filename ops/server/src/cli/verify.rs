@@ -153,17 +153,8 @@ pub(crate) fn unverified(error: &VerifyError, directory: &Path) -> Failure {
         VerifyError::Damaged { .. } if let Some(told) = diagnose(directory) => beside(&told),
         VerifyError::Damaged { .. } => Failure::new(Code::Mismatch, words)
             .advise("keep the directory as it is: it is evidence. Restore the newest copy that verifies"),
-        // A checkpoint that was kept is a witness of its own.
-        VerifyError::Truncated { .. } | VerifyError::Rewritten { .. } => Failure::new(Code::Contradicted, words)
-            .advise(
-                "keep the directory and the checkpoint as they are: they are evidence. Restore the newest copy that goes on from \
-                 the checkpoint, see ops/runbooks/witness.md",
-            ),
-        VerifyError::Checkpoint(NoteError::Malformed(_)) => Failure::usage(words)
-            .advise("name a file of checkpoints, as stele log checkpoint prints them, or a report of stele audit"),
-        VerifyError::Checkpoint(NoteError::Unsigned { .. }) => Failure::new(Code::Foreign, words)
-            .advise("nothing was changed. Name a checkpoint of this log, or the log that this one is of"),
-        VerifyError::Checkpoint(NoteError::WrongSignature { .. }) => Failure::new(Code::Mismatch, words),
+        VerifyError::Truncated { .. } | VerifyError::Rewritten { .. } => other_than_signed(words),
+        VerifyError::Checkpoint(source) => unsigned(source, words),
         VerifyError::Order { .. } | VerifyError::Nowhere { .. } => Failure::usage(words),
         VerifyError::NotALog { file, .. } if file == PUBLIC_KEY && directory.join(KEY).exists() => {
             let what = "is missing: the log is there, and the key that it is verified by is not";
@@ -180,6 +171,26 @@ pub(crate) fn unverified(error: &VerifyError, directory: &Path) -> Failure {
         }
         VerifyError::Unreadable(source) => Failure::new(of_error(&**source).unwrap_or(Code::Error), words),
     }
+}
+
+/// A checkpoint that says nothing of the log, by why it does not.
+pub(super) fn unsigned(error: &NoteError, words: String) -> Failure {
+    match error {
+        NoteError::Malformed(_) => Failure::usage(words).advise(
+            "name a file of checkpoints, as stele log checkpoint prints them, or a report of stele audit",
+        ),
+        NoteError::Unsigned { .. } => Failure::new(Code::Foreign, words)
+            .advise("nothing was changed. Name a checkpoint of this log, or the log that this one is of"),
+        NoteError::WrongSignature { .. } => Failure::new(Code::Mismatch, words),
+    }
+}
+
+/// A log that is not what a checkpoint of its own signs. One that was kept is a witness of its own.
+pub(super) fn other_than_signed(words: String) -> Failure {
+    Failure::new(Code::Contradicted, words).advise(
+        "keep the directory and the checkpoint as they are: they are evidence. Restore the newest copy that goes on from the \
+         checkpoint, see ops/runbooks/witness.md",
+    )
 }
 
 /// The keys of witnesses in a file, one a line.

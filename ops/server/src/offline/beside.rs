@@ -1,6 +1,7 @@
 //! A log that is read beside its owner, or on a disk that this process may not write to. Nothing in the directory is
 //! changed, and nothing can be appended.
 
+use super::stamp::Stamp;
 use super::unchanged::Unchanged;
 use crate::cli::{on_opening, unverified};
 use crate::exit::{Code, Failure};
@@ -40,20 +41,24 @@ struct Look {
     log: Arc<EmbeddedLog>,
     /// Whether somebody wrote meanwhile: they may have gone on since, and have ended.
     being_written: bool,
+    /// The files as they were in front of it. An owner that comes and goes between two looks leaves others.
+    stamp: Stamp,
 }
+
+/// What a look found, and what opening the log there found.
+type Seen = (Look, OpenReport);
 
 impl Beside {
     /// Blocks while the log is scanned.
     pub(super) fn open(directory: &Path, archive: Reach) -> Result<Self, Failure> {
-        let (log, report, being_written) = look(directory, &archive)?;
-        if let Some(CutTail { file, offset, bytes, .. }) = report.cut.filter(|_| !being_written) {
+        let (seen, report) = look(directory, &archive)?;
+        if let Some(CutTail { file, offset, bytes, .. }) = report.cut.filter(|_| !seen.being_written) {
             eprintln!(
                 "the log ends with a write that had not finished, as after a crash: {bytes} bytes of {file} at byte {offset} \
                  were never acknowledged, and are passed over; nothing was changed"
             );
         }
-        let seen = Mutex::new(Look { log: Arc::new(log), being_written });
-        Ok(Self { directory: directory.to_owned(), archive, seen })
+        Ok(Self { directory: directory.to_owned(), archive, seen: Mutex::new(seen) })
     }
 
     fn seen(&self) -> Arc<EmbeddedLog> {
@@ -68,20 +73,26 @@ impl Beside {
 
     async fn newest(&self) -> Result<Position, LogError> {
         let (directory, archive) = (self.directory.clone(), self.archive.clone());
-        let was_written = self.seen.lock().unwrap_or_else(PoisonError::into_inner).being_written;
+        let (was_written, stamp) = {
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            (seen.being_written, seen.stamp.clone())
+        };
         let looked = tokio::task::spawn_blocking(move || {
-            let storage =
-                Unchanged::open(&directory).map_err(|error| LogError::Unreachable(Box::new(error)))?;
-            if !was_written && !storage.is_being_written() {
+            let unread = |error: io::Error| LogError::Unreachable(Box::new(error));
+            let storage = Unchanged::open(&directory).map_err(unread)?;
+            // Who comes behind the first question is seen by the second.
+            let is_as_it_was = !was_written
+                && !storage.is_being_written()
+                && Stamp::of(&directory).map_err(unread)? == stamp;
+            if is_as_it_was {
                 return Ok(None);
             }
             let looked = look(&directory, &archive);
             looked.map(Some).map_err(|failure| LogError::Unreachable(failure.to_string().into()))
         });
         let looked = looked.await.map_err(|error| LogError::Unreachable(Box::new(error)))??;
-        if let Some((log, _, being_written)) = looked {
-            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            *seen = Look { log: Arc::new(log), being_written };
+        if let Some((look, _)) = looked {
+            *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = look;
         }
         self.seen().head().await
     }
@@ -132,22 +143,26 @@ impl EventLog for Beside {
     }
 }
 
-/// The log as it is now, what opening it found, and whether somebody wrote to it meanwhile.
-fn look(directory: &Path, archive: &Reach) -> Result<(EmbeddedLog, OpenReport, bool), Failure> {
+/// The log as it is now.
+fn look(directory: &Path, archive: &Reach) -> Result<Seen, Failure> {
+    let unread = |error: io::Error| unopened(&LogError::Unreachable(Box::new(error)), directory);
     let mut looks = 0_u32;
     loop {
         looks = looks.saturating_add(1);
+        let stamp = Stamp::of(directory).map_err(unread)?;
         let storage = Arc::new(of(directory, archive)?);
         // Whoever ends in the middle of a look has written what it does not see.
         let was_written = storage.is_being_written();
         let here: Arc<dyn Storage> = Arc::<Unchanged>::clone(&storage);
         // Room for more is of no use here: segments are as short as may be.
         let options = Options::new(Arc::new(SystemClock)).with_segment_bytes(SEGMENT_BYTES_MIN);
-        match EmbeddedLog::open_on(here, options.with_archive(archive.clone())) {
-            Ok((log, report)) => return Ok((log, report, was_written || storage.is_being_written())),
+        let opened = EmbeddedLog::open_on(here, options.with_archive(archive.clone()));
+        let being_written =
+            was_written || storage.is_being_written() || Stamp::of(directory).map_err(unread)? != stamp;
+        match opened {
+            Ok((log, report)) => return Ok((Look { log: Arc::new(log), being_written, stamp }, report)),
             // A write that was on its way looks like damage, and is gone at the next look.
-            Err(LogError::Damaged { .. })
-                if looks < LOOKS_MAX && (was_written || storage.is_being_written()) => {}
+            Err(LogError::Damaged { .. }) if looks < LOOKS_MAX && being_written => {}
             Err(error) => return Err(unopened(&error, directory)),
         }
     }
@@ -187,4 +202,46 @@ fn of(directory: &Path, archive: &Reach) -> Result<Unchanged, Failure> {
         storage.instead(name, &content).map_err(unread)?;
     }
     Ok(storage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Beside;
+    use crate::wiring::SystemClock;
+    use std::path::Path;
+    use std::sync::Arc;
+    use stele_domain::ids::EventId;
+    use stele_domain::port::event_log::{EventLog as _, Expected, NewRecord, Position, StreamId};
+    use stele_event_log::{EmbeddedLog, Options, Reach};
+    use uuid::Uuid;
+
+    /// An owner comes, writes something down, and goes.
+    async fn owned(directory: &Path, number: u64) {
+        let log = EmbeddedLog::open(directory, Options::new(Arc::new(SystemClock))).unwrap().0;
+        let record = NewRecord {
+            event_id: EventId(Uuid::from_u128(u128::from(number))),
+            event_type: "other.Happened".into(),
+            data: b"{}".as_slice().into(),
+            metadata: b"{}".as_slice().into(),
+        };
+        log.append(&StreamId::new("other-one").unwrap(), Expected::Any, vec![record]).await.unwrap();
+        log.close().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_owner_that_came_and_went_between_two_looks_is_not_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        owned(folder.path(), 1).await;
+        let beside = Beside::open(folder.path(), Reach::default()).unwrap();
+        assert_eq!(beside.head().await.unwrap(), Position(1));
+        for number in 2..5 {
+            owned(folder.path(), number).await;
+            assert_eq!(beside.head().await.unwrap(), Position(number));
+        }
+        // Where nobody came, it is not read again.
+        let seen = beside.seen();
+        assert_eq!(beside.head().await.unwrap(), Position(4));
+        assert!(Arc::ptr_eq(&seen, &beside.seen()));
+        beside.close().await;
+    }
 }

@@ -53,6 +53,7 @@ pub(super) fn open(config: &Config, core: &Core, behind: &Behind) -> Result<Audi
         leaving,
         kept_in: kept_in.to_owned(),
         archive,
+        witness: config.witness.clone(),
     };
     Ok(Audits::new(Some(auditor(desk)), Arc::clone(&core.clock)))
 }

@@ -55,7 +55,11 @@ pub(crate) fn store(lake: &Lake, address: &Address) -> Result<Arc<dyn ChangingBl
     open_changing(address, &options).map_err(|error| {
         let failure = blobs::not_opened("lake", &error);
         match address {
-            Address::Directory(path) => failure.advise(format!("mkdir -p {}", path.display())),
+            // Not made here: where a disk is missing, its place would be filled in its stead.
+            Address::Directory(path) => failure.advise(format!(
+                "mount the disk that it is on, or make a new one: mkdir -p {}",
+                path.display()
+            )),
             Address::S3 { .. } => failure,
         }
     })

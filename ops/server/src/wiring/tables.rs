@@ -129,25 +129,45 @@ pub(crate) struct TablesHere {
 impl TablesHere {
     /// Opens what the configuration names, and the private server where it is one.
     pub(crate) async fn open(config: &Config) -> Result<(Self, Option<PrivateServer>), Failure> {
-        let schemas = stele_projections::schemas(models::ALL);
         let (url, server) = match &config.database.at {
-            DatabaseAt::Memory => {
-                return Err(Failure::usage(
-                    "the tables are kept in memory, and each start of the desk folds them from the log: there is nothing to \
-                     work on while none runs",
-                ));
-            }
             DatabaseAt::Private => {
                 let server = PrivateServer::start(&config.data_dir.join(FOLDER)).await;
                 let server = server.map_err(|error| not_started(&error))?;
                 (server.app_url(), Some(server))
             }
-            DatabaseAt::Url { .. } => (database_url(config)?, None),
+            DatabaseAt::Memory | DatabaseAt::Url { .. } => (named(config)?, None),
         };
-        let tables = postgres(&url, &schemas, config, false)?;
+        Ok((Self::at(&url, config)?, server))
+    }
+
+    /// The same for whoever only reads: where a desk runs the private server, it is asked beside that desk.
+    pub(crate) async fn open_to_read(config: &Config) -> Result<(Self, Option<PrivateServer>), Failure> {
+        let (url, server) = match &config.database.at {
+            DatabaseAt::Private => {
+                let found = PrivateServer::to_read(&config.data_dir.join(FOLDER)).await;
+                found.map_err(|error| not_reached(&error))?
+            }
+            DatabaseAt::Memory | DatabaseAt::Url { .. } => (named(config)?, None),
+        };
+        Ok((Self::at(&url, config)?, server))
+    }
+
+    fn at(url: &str, config: &Config) -> Result<Self, Failure> {
+        let tables = postgres(url, &stele_projections::schemas(models::ALL), config, false)?;
         let store: Arc<dyn ReadStore> = Arc::<PostgresStore>::clone(&tables);
         let rebuilding: Arc<dyn Rebuilding> = Arc::<PostgresStore>::clone(&tables);
-        Ok((Self { store, rebuilding, histories: tables }, server))
+        Ok(Self { store, rebuilding, histories: tables })
+    }
+}
+
+/// The address of a PostgreSQL that is somebody's.
+fn named(config: &Config) -> Result<String, Failure> {
+    match &config.database.at {
+        DatabaseAt::Memory => Err(Failure::usage(
+            "the tables are kept in memory, and each start of the desk folds them from the log: there is nothing to \
+             work on while none runs",
+        )),
+        DatabaseAt::Private | DatabaseAt::Url { .. } => database_url(config),
     }
 }
 
@@ -187,6 +207,18 @@ fn let_through(data_dir: &Path) -> Result<(), Failure> {
 
 fn not_started(error: &PrivateError) -> Failure {
     Failure::new(Code::Unavailable, chain(error))
+}
+
+/// The same for whoever only reads, and may be somebody else than the desk is.
+fn not_reached(error: &PrivateError) -> Failure {
+    let failure = not_started(error);
+    if matches!(error, PrivateError::NotOurs(_) | PrivateError::Planted(_) | PrivateError::File { .. }) {
+        return failure.advise(
+            "who may connect to the private PostgreSQL is the account that the desk runs as, and root: run this command as one \
+             of them, or give the desk a PostgreSQL of yours (database.url)",
+        );
+    }
+    failure
 }
 
 /// The address of the configured database, password and all.

@@ -41,11 +41,18 @@ impl Database {
     }
 }
 
-impl Drop for Database {
-    fn drop(&mut self) {
+impl Database {
+    /// Ends it, for whoever still talks to it too.
+    pub fn stop(&mut self) {
         if let Some(server) = self.server.take() {
             self.runtime.block_on(server.stop());
         }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

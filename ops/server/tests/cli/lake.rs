@@ -98,7 +98,10 @@ fn a_lake_that_nobody_named_or_that_is_not_there_is_said_with_what_to_do() {
     let (world, _data) = a_log();
     world.stele(&["lake", "publish"]).exits(2).complains(&["nobody said where the lake is", "lake.url"]);
     let away = format!("file://{}/away", world.path().display());
-    world.stele(&["lake", "doctor", "--url", &away]).exits(7).complains(&["mkdir -p"]);
+    for verb in ["doctor", "publish", "verify"] {
+        world.stele(&["lake", verb, "--url", &away]).exits(7).complains(&["mount the disk", "mkdir -p"]);
+    }
+    assert!(!world.path().join("away").exists(), "a disk that is missing is not made up for");
     world.stele(&["lake", "verify", "--url", "ftp://x"]).exits(2).complains(&["s3://bucket/prefix"]);
     world.stele(&["serve", "--roles", "lake"]).exits(2).complains(&["nowhere to publish to", "lake.url"]);
 }

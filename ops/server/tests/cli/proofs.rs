@@ -109,6 +109,49 @@ fn the_log_is_proved_to_go_on_from_a_checkpoint_with_and_without_a_desk() {
     world.stele(&["log", "check", &proof, "--key", key.to_str().unwrap()]).exits(8);
 }
 
+/// The same note over more commits than any log here has.
+fn larger(note: &str) -> String {
+    let lines = note.split_inclusive('\n').enumerate();
+    lines.map(|(nth, line)| if nth == 1 { "1000000\n" } else { line }).collect()
+}
+
+#[test]
+fn a_checkpoint_that_says_nothing_of_the_log_ends_the_same_beside_a_desk_and_without() {
+    let (world, stranger) = (World::quiet(), World::quiet());
+    let (mut desk, mut other) = (world.serve(), stranger.serve());
+    world.set_limits();
+    let [own, foreign] = [&world, &stranger].map(|world| world.stele(&["log", "checkpoint"]).exits(0).stdout);
+    assert_eq!(other.signalled("TERM").0, 0);
+    let origin = own.lines().next().unwrap();
+    let unsigned = own.replace(&format!("\u{2014} {origin} "), "\u{2014} somebody ");
+    assert_ne!(unsigned, own);
+    let all = [
+        ("foreign.txt", foreign.clone(), 11),
+        ("foreign-larger.txt", larger(&foreign), 11),
+        ("unsigned.txt", unsigned.clone(), 11),
+        ("unsigned-larger.txt", larger(&unsigned), 11),
+        ("larger.txt", larger(&own), 8),
+        ("none.txt", "no checkpoint\n".to_owned(), 2),
+    ];
+    let told = || {
+        for (name, note, code) in &all {
+            std::fs::write(world.path().join(name), note).unwrap();
+            world.stele(&["log", "prove", "--consistency", name]).exits(*code);
+        }
+    };
+    told();
+    // Elsewhere nobody has the key: whose log it is the desk says, and what was signed is not known.
+    let auditor = world.key("auditor", "una");
+    let away = |name: &str| {
+        let path = world.path().join(name);
+        desk.remote(&["log", "prove", "--consistency", path.to_str().unwrap()], Some(&auditor))
+    };
+    away("foreign-larger.txt").exits(11).complains(&["and the desk has"]);
+    away("larger.txt").exits(13).complains(&["the log was cut", "was not checked", "--key"]);
+    assert_eq!(desk.signalled("TERM").0, 0);
+    told();
+}
+
 #[test]
 fn a_log_is_verified_in_part_and_by_a_key_that_was_kept() {
     let world = World::quiet();

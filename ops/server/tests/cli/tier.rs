@@ -3,10 +3,12 @@
 use crate::audit::{KEY, python, report_in, table};
 use crate::database::Database;
 use crate::disks::a_log;
-use crate::support::{Run, World, command, run};
+use crate::support::{Desk, Run, World, command, run};
 use serde_json::Value;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{Batch, Cell, Change, ColumnKind, ReadStore as _, Row};
 use stele_domain::time::Timestamp;
@@ -98,6 +100,10 @@ fn became(told: &Value) -> Vec<&str> {
     told["partitions"].as_array().unwrap().iter().map(|one| one["became"].as_str().unwrap()).collect()
 }
 
+fn why(told: &Value) -> Vec<&str> {
+    told["partitions"].as_array().unwrap().iter().map(|one| one["why"].as_str().unwrap()).collect()
+}
+
 #[test]
 fn old_partitions_go_to_the_lake_leave_the_tables_and_come_back() {
     let old = Old::new();
@@ -106,6 +112,7 @@ fn old_partitions_go_to_the_lake_leave_the_tables_and_come_back() {
     // No retention: they go to the lake and stay.
     let told = old.tier(&["run", "--json"]).exits(0).json();
     assert_eq!(became(&told), ["tiered", "tiered", "stays"], "{told}");
+    assert_eq!(why(&told), ["retention_keeps", "retention_keeps", "written_into"], "{told}");
     old.database
         .sql("UPDATE read_model.storage_policy SET retention = '90 days' WHERE table_name = 'quotes'");
     let told = old.tier(&["run", "--json"]).exits(0).json();
@@ -126,6 +133,28 @@ fn old_partitions_go_to_the_lake_leave_the_tables_and_come_back() {
     let of = |name: &str| facts.lines().filter(|line| line.contains(name)).count();
     assert_eq!((of("operations.PartitionTiered"), of("operations.PartitionRestored")), (2, 1));
     assert!(facts.lines().any(|line| line.contains("PartitionTiered") && line.contains("operator:")));
+}
+
+#[test]
+fn a_run_says_of_each_partition_why_it_was_tiered_or_left() {
+    let old = Old::new();
+    let told = old.tier(&["run", "--older-than", "30000d", "--json"]).exits(0).json();
+    assert_eq!(became(&told), ["stays", "stays", "stays"], "{told}");
+    assert_eq!(why(&told), ["too_young", "too_young", "written_into"], "{told}");
+    let young = told["partitions"][0]["reason"].as_str().unwrap();
+    assert!(young.contains("2023-11-14") && young.contains("not older than 30000 d"), "{young}");
+    assert_eq!(told["asked"]["older_than_s"], 2_592_000_000_u64, "{told}");
+    let told = old.tier(&["run", "--older-than", "30d", "--keep", "--json"]).exits(0).json();
+    assert_eq!(why(&told), ["asked_to_keep", "asked_to_keep", "written_into"], "{told}");
+    let words = old.tier(&["run", "--older-than", "30d", "--table", "quotes"]).exits(0).stdout;
+    for said in [
+        "in the lake",
+        "older than 30 d",
+        "still writes into it",
+        "other histories than quotes were not looked at",
+    ] {
+        assert!(words.contains(said), "{said:?} is not said:\n{words}");
+    }
 }
 
 #[test]
@@ -240,6 +269,32 @@ fn who_only_looks_does_so_beside_a_running_desk_and_whoever_moves_rows_does_not(
     assert_eq!(desk.signalled("TERM").0, 0);
 }
 
+#[test]
+fn the_private_postgresql_of_a_running_desk_is_asked_beside_it_and_moved_by_nobody_else() {
+    let world = World::quiet();
+    let settings = world.path().join("stele.toml");
+    let before = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, format!("{before}\n[database]\nprivate = true\n")).unwrap();
+    // Another user gets through, too: a database of root's runs as one.
+    let through = fs::Permissions::from_mode(0o755);
+    let folder = tempfile::Builder::new().permissions(through).tempdir_in("/tmp").unwrap();
+    let (data, lake) = (folder.path().join("data"), folder.path().join("lake"));
+    fs::create_dir(&lake).unwrap();
+    let (data, url) = (data.to_str().unwrap(), format!("file://{}", lake.display()));
+    let tier = |args: &[&str]| {
+        run(command(world.path(), &[&["tier"], args, &["--url", &url, "--data", data]].concat()))
+    };
+    let mut desk = Desk::start(command(world.path(), &["serve", "--data", data]));
+    desk.logged("desk.ready");
+    for args in [&["list"][..], &["verify"], &["rows", "quotes"]] {
+        tier(args).exits(0);
+    }
+    tier(&["run"]).exits(5).complains(&["belongs to another process"]);
+    assert_eq!(desk.signalled("TERM").0, 0);
+    // No desk runs it: it is started for as long as it takes.
+    tier(&["list"]).exits(0);
+}
+
 /// The desk has its log open, goes on writing, and publishes to the same lake meanwhile.
 #[test]
 fn a_running_desk_reads_the_lake_in_its_audit_and_names_the_file_that_was_changed() {
@@ -267,5 +322,14 @@ fn a_running_desk_reads_the_lake_in_its_audit_and_names_the_file_that_was_change
     assert_eq!(table(&report, "quotes")["verdict"], "differs");
     fs::write(&file, whole).unwrap();
     audited(&old, "mended.json", 0);
+    let began = Instant::now();
+    while !old.lake.join("fact_price").exists() {
+        assert!(began.elapsed() < Duration::from_mins(1), "the desk has published nothing");
+        std::thread::yield_now();
+    }
     assert_eq!(desk.signalled("TERM").0, 0);
+    let left = fs::read_dir(&old.lake).unwrap();
+    let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<String> = left.filter(|name| name.starts_with("_doctor")).collect();
+    assert!(left.is_empty(), "the desk has left {left:?} in the lake");
 }

@@ -1,7 +1,7 @@
 //! The witness of a log by the real binary: a file, and a server on a socket. A log that is no longer what it was is not
 //! served.
 
-use crate::audit::{python, report_in};
+use crate::audit::{LOG_END, python, report_in};
 use crate::outside::{Memory, Mood, TestWitness, key_text};
 use crate::support::World;
 use std::fs;
@@ -24,7 +24,7 @@ fn configured(world: &World, lines: &str) {
 /// Why a report does not know whether the log's end is there.
 fn unknown_end(report: &serde_json::Value) -> Option<String> {
     let mut all = report["not_looked_at"].as_array().unwrap().iter();
-    let one = all.find(|one| one["what"] == "whether the end of the log was cut off")?;
+    let one = all.find(|one| one["what"] == LOG_END)?;
     one["why"].as_str().map(str::to_owned)
 }
 
@@ -131,6 +131,46 @@ fn what_is_not_known_of_the_end_of_a_log_is_said_by_whoever_verifies_it() {
     let told = world.stele(&["log", "verify", "--json"]).exits(0).json();
     assert!(told["end_unknown"].as_str().unwrap().contains("no witness is configured"), "{told}");
     assert!(!world.stele(&["log", "verify"]).exits(0).stdout.contains("NOT known"));
+}
+
+#[test]
+fn a_desk_that_runs_holds_its_log_against_its_witness_in_an_audit_too() {
+    let world = World::quiet();
+    let (witness, seen) = (world.path().join("witness"), world.path().join("seen"));
+    let (kept, restored) = (world.path().join("kept"), world.path().join("restored"));
+    configured(&world, &format!("witness = {:?}", text(&witness)));
+    let mut desk = world.serve();
+    world.set_limits();
+    world.stele(&["log", "checkpoint"]).exits(0);
+    world.stele(&["audit", "--report", "whole.json"]).exits(0);
+    assert_eq!(unknown_end(&report_in(&world, "whole.json")), None);
+    world.stele(&["log", "backup", text(&kept)]).exits(0);
+    world.stele(&["limits", "set", "cooldown_ms=1", "--reason", "after the backup"]).exits(0);
+    assert_eq!(desk.signalled("TERM").0, 0);
+
+    // Put back from the backup, and served while nobody could see what the witness has.
+    fs::rename(&witness, &seen).unwrap();
+    world.stele(&["log", "restore", text(&kept), "--data-dir", text(&restored)]).exits(0);
+    let mut desk = world.serve_on(&restored);
+    fs::rename(&seen, &witness).unwrap();
+    let at = ["--data", text(&restored)];
+    let words = [text(&witness), "runbooks/witness.md"];
+    for (args, file) in [(&["audit"][..], "cut.json"), (&["audit", "show"][..], "shown.json")] {
+        world.stele(&[args, &["--report", file], &at].concat()).exits(13).complains_of(&words);
+        let report = report_in(&world, file);
+        let kind = report["log"]["fault"]["kind"].as_str().unwrap();
+        // By now it may have grown again, in another way.
+        assert!(report["verdict"] == "differs" && ["cut", "rewritten"].contains(&kind), "{report}");
+    }
+    let shows = |line: &str| World::get_from(&restored, "/metrics").lines().any(|shown| shown == line);
+    assert!(shows("audit_differs 1"));
+    // A witness that is away takes nothing back.
+    fs::rename(&witness, &seen).unwrap();
+    world.stele(&[&["audit", "--report", "away.json"][..], &at].concat()).exits(0);
+    let why = unknown_end(&report_in(&world, "away.json"));
+    assert!(why.is_some_and(|why| why.contains("is not there")), "it is not said");
+    assert!(shows("audit_differs 1"));
+    desk.signalled("TERM");
 }
 
 #[test]
@@ -244,14 +284,24 @@ fn a_desk_that_lost_commits_is_told_apart_by_the_checkpoint_that_somebody_kept()
     }
     assert_eq!(desk.signalled("TERM").0, 0);
     let note = world.stele(&["log", "checkpoint"]).exits(0).stdout;
-    fs::write(world.path().join("kept.txt"), note).unwrap();
+    fs::write(world.path().join("kept.txt"), &note).unwrap();
     world.stele(&["log", "restore", text(&kept), "--data-dir", text(&restored)]).exits(0);
     let mut desk = world.serve_on(&restored);
     let prove = ["log", "prove", "--consistency", "kept.txt", "--data", text(&restored)];
-    let refused = world.stele(&prove);
     // By now it may have grown again, in another way.
-    let named = [(13, "it was cut"), (8, "the consistency proof is wrong")];
-    let named = named.iter().any(|(code, words)| refused.code == *code && refused.stderr.contains(words));
-    assert!(named, "{refused:?}");
+    world.stele(&prove).exits(13).complains(&["the log was ", "runbooks/witness.md"]);
+    // Once it is as long as it was, only its commits tell it apart.
+    let commits = |note: &str| -> u64 { note.lines().nth(1).unwrap().parse().unwrap() };
+    let here = ["--data", text(&restored)];
+    let signed = || world.stele(&[&["log", "checkpoint"][..], &here].concat()).exits(0).stdout;
+    while commits(&signed()) <= commits(&note) {
+        for cooldown in ["cooldown_ms=0", "cooldown_ms=1"] {
+            let set = ["limits", "set", cooldown, "--reason", "in another way"];
+            world.stele(&[&set[..], &here].concat()).exits(0);
+        }
+    }
+    world.stele(&prove).exits(13).complains(&["the log was rewritten", "runbooks/witness.md"]);
     assert_eq!(desk.signalled("TERM").0, 0);
+    // Its files say the same.
+    world.stele(&prove).exits(13).complains_of(&["the log was rewritten", "runbooks/witness.md"]);
 }

@@ -15,6 +15,7 @@ pub(crate) fn audit(audit: &dto::Audit) -> pb::Audit {
         state: state.into(),
         verdict: audit.verdict.clone(),
         why: audit.why.clone(),
+        exit_code: audit.exit_code.map(u32::from),
         projection: audit.projection.clone(),
         position: audit.position,
         asked_by: audit.asked_by.clone(),

@@ -2,6 +2,7 @@
 
 use super::super::{say, say_json};
 use super::failure;
+use crate::amounts::span;
 use crate::exit::{Code, Failure, Outcome};
 use crate::render::table::framed;
 use crate::render::units::moment;
@@ -9,24 +10,30 @@ use serde_json::{Value, json};
 use stele_domain::causes::with_causes;
 use stele_domain::operations::tiering::{Known, State};
 use stele_domain::port::tiering::Partition;
-use stele_projections::tier::{Difference, Done, Outcome as Became, Restored, ShelfOf, Verified};
+use stele_projections::tier::{Asked, Difference, Done, Outcome as Became, Restored, ShelfOf, Verified, Why};
 
-pub(super) fn ran(all: &[Done], json: bool) -> Outcome {
+pub(super) fn ran(all: &[Done], asked: &Asked, json: bool) -> Outcome {
     if json {
-        let partitions: Vec<Value> = all.iter().map(of_done).collect();
-        say_json(&json!({ "partitions": partitions }))?;
+        let partitions: Vec<Value> = all.iter().map(|done| of_done(done, asked)).collect();
+        say_json(&json!({
+            "asked": { "table": asked.table, "older_than_s": asked.older_than_s, "keep": asked.keep },
+            "partitions": partitions,
+        }))?;
     } else if all.is_empty() {
         say("There is no partition in the tables yet.")?;
     } else {
-        let mut table = framed(&["history", "from", "to", "rows", "became"]);
+        let mut table = framed(&["history", "from", "to", "rows", "became", "why"]);
         for done in all {
             let Partition { table: name, from, to, .. } = &done.partition;
-            let (became, why) = words(&done.outcome);
-            let became = if why.is_empty() { became.to_owned() } else { format!("{became}: {why}") };
             let rows = if done.rows == 0 { String::new() } else { done.rows.to_string() };
-            table.add_row([(*name).to_owned(), from.to_string(), to.to_string(), rows, became]);
+            let became = became(&done.outcome).to_owned();
+            let why = reason(done, asked);
+            table.add_row([(*name).to_owned(), from.to_string(), to.to_string(), rows, became, why]);
         }
         say(&table.to_string())?;
+        if let Some(name) = &asked.table {
+            say(&format!("Partitions of other histories than {name} were not looked at."))?;
+        }
     }
     let differ: Vec<&Difference> = all
         .iter()
@@ -60,23 +67,53 @@ fn different(all: &[&Difference]) -> Failure {
         .advise("nothing of these was taken away: ops/runbooks/tiering.md says what to look at")
 }
 
-fn words(outcome: &Became) -> (&'static str, String) {
-    let none = String::new;
+fn became(outcome: &Became) -> &'static str {
     match outcome {
-        Became::Stays => ("in the tables", none()),
-        Became::Tiered => ("in both, since now", none()),
-        Became::Both => ("in both", none()),
-        Became::Held(until) => ("in both", format!("held until {}", moment(*until))),
-        Became::Left => ("in the lake", none()),
-        Became::Differs(difference) => ("DIFFERS", difference.to_string()),
-        Became::Blocked(why) => ("waits", why.clone()),
-        Became::Failed(error) => ("failed", with_causes(&**error)),
+        Became::Stays => "in the tables",
+        Became::Tiered => "in both, since now",
+        Became::Both | Became::Held(_) => "in both",
+        Became::Left => "in the lake",
+        Became::Differs(_) => "DIFFERS",
+        Became::Blocked(_) => "waits",
+        Became::Failed(_) => "failed",
     }
 }
 
-fn of_done(done: &Done) -> Value {
-    let Partition { table, name, from, to, .. } = &done.partition;
-    let (_, detail) = words(&done.outcome);
+/// What is wrong with a partition, or until when it is held; nothing where its reason says it all.
+fn detail(outcome: &Became) -> String {
+    match outcome {
+        Became::Stays | Became::Tiered | Became::Both | Became::Left => String::new(),
+        Became::Held(until) => format!("held until {}", moment(*until)),
+        Became::Differs(difference) => difference.to_string(),
+        Became::Blocked(why) => why.clone(),
+        Became::Failed(error) => with_causes(&**error),
+    }
+}
+
+/// Why a partition is where it is, in a sentence.
+fn reason(done: &Done, asked: &Asked) -> String {
+    let newest = |at| format!("its newest row is of {}", moment(at));
+    let newest = done.partition.newest.map_or_else(|| "it has no rows".to_owned(), newest);
+    let wanted = match asked.older_than_s.map(|age_s| i64::try_from(age_s.saturating_mul(1_000))) {
+        Some(age_ms) => format!("older than {}", span(age_ms.unwrap_or(i64::MAX))),
+        None => "old enough by the policy of its history".to_owned(),
+    };
+    let already = matches!(done.outcome, Became::Both);
+    let there = if already { "it was in the lake already" } else { "it was not in the lake yet" };
+    match done.why(asked) {
+        Why::WrittenInto => "a projection still writes into it, or is not past its end".to_owned(),
+        Why::TooYoung => format!("too young: {newest}, which is not {wanted}"),
+        Why::BeingFolded => "the tables are being folded: what its rows come to is not known yet".to_owned(),
+        Why::AskedToKeep => format!("{there}, and nothing was to leave the tables (--keep)"),
+        Why::RetentionKeeps => format!("{there}; its age or keep_rows does not let it leave the tables yet"),
+        Why::OlderStays => format!("{there}, and an older partition of its history stays in the tables"),
+        Why::OldEnough => format!("{newest}, which is {wanted}; the lake was proved to have it"),
+        Why::Held | Why::Differs | Why::Blocked | Why::Failed => detail(&done.outcome),
+    }
+}
+
+fn of_done(done: &Done, asked: &Asked) -> Value {
+    let Partition { table, name, from, to, newest, .. } = &done.partition;
     let became = match &done.outcome {
         Became::Stays => "stays",
         Became::Tiered => "tiered",
@@ -89,7 +126,8 @@ fn of_done(done: &Done) -> Value {
     };
     json!({
         "table": table, "partition": name, "from": from.0, "to": to.0, "rows": done.rows, "became": became,
-        "detail": detail,
+        "why": done.why(asked).code(), "reason": reason(done, asked), "newest": newest.map(|at| at.to_string()),
+        "detail": detail(&done.outcome),
     })
 }
 
