@@ -53,9 +53,9 @@ pub(crate) fn snapshots_refused(error: &LogError) {
     tracing::warn!(event = "snapshot.refused", %error, "no states are written down by this process: whoever starts reads more");
 }
 
-/// The log does not let this process read a stream any more, whose state it writes down. Said once: it is not asked again.
+/// The log does not let this process read a stream whose state it writes down and compares. It is not asked again.
 pub(crate) fn snapshots_unread(stream: &StreamId, error: &LogError) {
-    tracing::error!(event = "snapshot.unread", %stream, %error, "the stream may not be read any more: no states are written down by this process");
+    tracing::error!(event = "snapshot.unread", %stream, %error, "the stream may not be read: its state can't be written down, nor compared");
 }
 
 /// A state is too large to be written down.

@@ -158,7 +158,12 @@ impl Snapshots {
                     last.0
                 )))
             }
-            other @ (Ok(Checked::None | Checked::Same(_)) | Err(_)) => Ok(lived_with(other)),
+            other @ (Ok(Checked::None | Checked::Same(_)) | Err(_)) => {
+                if let Err(Failure::Log(refusal @ LogError::Denied(_))) = &other {
+                    observe::snapshots_unread(ledger.stream(), refusal);
+                }
+                Ok(lived_with(other))
+            }
         }
     }
 }

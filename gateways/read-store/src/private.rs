@@ -61,6 +61,17 @@ pub enum PrivateError {
     /// A folder that should be ours alone is somebody else's.
     #[error("{} is not a folder of ours alone; remove it", .0.display())]
     NotOurs(PathBuf),
+    /// The folder of a server that another account runs.
+    #[error(
+        "{} is of the account with the number {uid}, whose PostgreSQL it is; as root it would be taken over, and that account \
+         could not go on: run this as it", .folder.display()
+    )]
+    Theirs {
+        /// The folder.
+        folder: PathBuf,
+        /// Whose it is.
+        uid: u32,
+    },
     /// Where a file of ours should be, there is a link, a pipe, or something of somebody else.
     #[error(
         "{} is not a plain file of ours: a link, a pipe, or somebody else's. Was it put there to lead the desk to another \

@@ -3,12 +3,16 @@
 //! gone on behind the last row that was told.
 
 use super::{ShelfOf, TierError, Tierer};
+use std::time::Duration;
 use stele_domain::operations::tiering::{Known, PartitionTiered, State};
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{Key, Row, ScanQuery};
 
 /// How often in a row it is looked anew where rows are, with no row told in between.
 const LOOKS_MAX: u32 = 16;
+
+/// What is waited after a look without a row, once more after each.
+const LOOK_PAUSE: Duration = Duration::from_millis(10);
 
 /// Where the rows of a history are.
 struct Places {
@@ -47,8 +51,8 @@ impl Tierer {
     /// # Errors
     ///
     /// [`TierError`]; [`TierError::Differs`] for a file of the lake that is not the one that was put there;
-    /// [`TierError::Elsewhere`] when some of those that are to be told left for another lake, in front of the first row if
-    /// they had left by then; [`TierError::Moving`] where partitions move all the time.
+    /// [`TierError::Elsewhere`] when some of those that are to be told have left for another lake; [`TierError::Moving`] where
+    /// they leave for it behind the first row that is told, and where partitions move all the time.
     pub async fn each_row(
         &self,
         table: &str,
@@ -62,7 +66,13 @@ impl Tierer {
         loop {
             let before = walk.rows;
             let places = self.places(&history).await?;
-            self.is_here(&history, &places, (walk.position, walk.to))?;
+            match self.is_here(&history, &places, (walk.position, walk.to)) {
+                // It is no answer to who was told rows already; who asks again gets it.
+                Err(TierError::Elsewhere { .. }) if before > 0 => {
+                    return Err(TierError::Moving(table.to_owned()));
+                }
+                is_here => is_here?,
+            }
             match self.walked(&history, &places, &mut walk).await? {
                 Walked::Through => return Ok(()),
                 Walked::Moved if walk.rows > before => looks = 0,
@@ -71,6 +81,7 @@ impl Tierer {
             if looks >= LOOKS_MAX {
                 return Err(TierError::Moving(table.to_owned()));
             }
+            tokio::time::sleep(LOOK_PAUSE.saturating_mul(looks)).await;
         }
     }
 

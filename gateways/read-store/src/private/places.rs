@@ -48,6 +48,10 @@ impl Places {
         std::fs::create_dir_all(root).map_err(|error| PrivateError::file(root, error))?;
         let root = root.canonicalize().map_err(|error| PrivateError::file(root, error))?;
         if let Some(account) = &account {
+            let uid = std::fs::metadata(&root).map_err(|error| PrivateError::file(&root, error))?.uid();
+            if uid != 0 && uid != account.uid {
+                return Err(PrivateError::Theirs { folder: root, uid });
+            }
             chown(&root, Some(account.uid), Some(account.gid))
                 .map_err(|error| PrivateError::file(&root, error))?;
             may_enter(&root, account)?;
@@ -179,8 +183,20 @@ fn may_enter(root: &Path, account: &Account) -> Result<(), PrivateError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SOCKET, SOCKET_PATH_BYTES_MAX, socket_folder};
+    use super::{Places, SOCKET, SOCKET_PATH_BYTES_MAX, socket_folder};
+    use crate::private::PrivateError;
+    use std::os::unix::fs::{MetadataExt as _, chown};
     use std::path::Path;
+
+    #[test]
+    fn root_takes_no_folder_of_another_account_over() {
+        let place = tempfile::tempdir().unwrap();
+        // Only root can give a folder away, and only root could take it over.
+        let given = chown(place.path(), Some(12_345), None).is_ok();
+        let made = Places::make(place.path());
+        assert_eq!(matches!(made, Err(PrivateError::Theirs { uid: 12_345, .. })), given);
+        assert_eq!(std::fs::metadata(place.path()).unwrap().uid() == 12_345, given);
+    }
 
     #[test]
     fn a_socket_path_is_never_too_long() {

@@ -6,11 +6,16 @@ use crate::exit::Failure;
 use crate::wiring::Opens;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use stele_api::{AuditDone, AuditFailed, AuditProgress, AuditWanted, Auditor};
 use stele_domain::port::event_log::EventLog;
 use stele_domain::port::read_store::ReadStore;
 use stele_event_log::WitnessOptions;
 use stele_projections::audit::{Leaving, Live, Verdict};
+use tokio::sync::oneshot;
+
+/// How long a witness has to tell what it has seen.
+const WITNESS_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the desk has for an audit. The place is without its archive.
 #[derive(Clone)]
@@ -51,7 +56,7 @@ async fn audited(
     let within = (desk.archive)()?;
     let place = Place { archive: within.reach(), ..desk.place };
     // Before the log is read: what it has been told of is there.
-    let seen = seen(desk.witness, place.directory.clone()).await?;
+    let seen = seen(desk.witness, place.directory.clone(), WITNESS_PATIENCE).await?;
     let is_missed = seen.is_missed();
     let run = Run::begin(place, Wanted { projection, position, by }, tell)?.held_against(seen);
     // The tables first: what they are made of is then in what is verified.
@@ -79,10 +84,25 @@ async fn audited(
     })
 }
 
-/// What the witness has seen. Its file may lie on another machine's disk, so others do not wait for it.
-async fn seen(witness: Option<WitnessOptions>, directory: PathBuf) -> Result<Seen, Failure> {
-    let seen = tokio::task::spawn_blocking(move || Seen::by(witness.as_ref(), &directory)).await;
-    seen.map_err(|error| Failure::error(&error))
+/// What the witness has seen. Its file may lie on the disk of another machine, which does not answer: then the audit goes on
+/// without it and says so, and the thread is left.
+async fn seen(
+    witness: Option<WitnessOptions>,
+    directory: PathBuf,
+    patience: Duration,
+) -> Result<Seen, Failure> {
+    let unanswered = Seen::unanswered(witness.as_ref(), patience);
+    let (tell, told) = oneshot::channel();
+    let look = move || {
+        // Nobody waits for it any more when it can't be told.
+        let _ = tell.send(Seen::by(witness.as_ref(), &directory));
+    };
+    let thread = std::thread::Builder::new().name("stele-witness".to_owned()).spawn(look);
+    thread.map_err(|error| Failure::error(&error))?;
+    match tokio::time::timeout(patience, told).await {
+        Ok(seen) => seen.map_err(|error| Failure::error(&error)),
+        Err(_) => Ok(unanswered),
+    }
 }
 
 /// As it stands in the report.
@@ -91,5 +111,29 @@ pub(crate) const fn word(verdict: Verdict) -> &'static str {
         Verdict::Agrees => "agrees",
         Verdict::Differs => "differs",
         Verdict::NotCompared => "not_compared",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::seen;
+    use std::process::Command;
+    use std::time::Duration;
+    use stele_event_log::{WitnessAt, WitnessOptions};
+
+    #[tokio::test]
+    async fn a_witness_that_does_not_answer_is_not_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        let at = place.path().join("witness");
+        // Whoever opens it waits for somebody who writes.
+        assert!(Command::new("mkfifo").arg(&at).status().unwrap().success());
+        let witness = WitnessOptions {
+            at: WitnessAt::File(at),
+            every: Duration::from_secs(60),
+            export_max: Duration::from_secs(1),
+        };
+        let seen = seen(Some(witness), place.path().to_owned(), Duration::from_millis(50)).await.unwrap();
+        assert!(seen.is_missed());
+        assert!(seen.in_words().contains("has not answered"), "{}", seen.in_words());
     }
 }

@@ -7,6 +7,7 @@ use crate::exit::{Code, Failure, Outcome, chain};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::time::Duration;
 use stele_event_log::checkpoint::Checkpoint;
 use stele_event_log::note::{self, NoteError};
 use stele_event_log::{VerifyError, WitnessAt, WitnessOptions, cosigned_in};
@@ -45,6 +46,17 @@ impl Seen {
             WitnessAt::File(path) => Self::in_file(path),
             WitnessAt::Server { url, .. } => Self::by_server(url, directory),
         }
+    }
+
+    /// As if the witness had nothing to say, which did not answer for so long.
+    pub(super) fn unanswered(witness: Option<&WitnessOptions>, patience: Duration) -> Self {
+        let by = match witness.map(|witness| &witness.at) {
+            Some(WitnessAt::File(path)) => format!("the witness {}", path.display()),
+            Some(WitnessAt::Server { url, .. }) => format!("the witness {url}"),
+            None => "the log's directory".to_owned(),
+        };
+        let unknown = Some(format!("{by} has not answered for {} ms", patience.as_millis()));
+        Self { notes: None, by, unknown }
     }
 
     /// Whether there is a witness, and nothing of what it has seen is known.

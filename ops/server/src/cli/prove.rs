@@ -138,6 +138,10 @@ async fn shorter(
         of_one_log(newer, &told)?;
     }
     let beyond = newer.filter(|_| older.size <= told.size).unwrap_or(older);
+    if told.size >= beyond.size {
+        let grown = "the log grew while it was asked, past what the checkpoint signs: ask again";
+        return Ok(Failure::new(Code::Unavailable, grown));
+    }
     let cut = VerifyError::Truncated { signed: beyond.size, found: told.size };
     let failure = other_than_signed(chain(&cut));
     if key.is_some() {

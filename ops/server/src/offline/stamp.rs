@@ -11,10 +11,9 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp(BTreeMap<OsString, File>);
 
-/// What is seen of a file without reading it.
+/// What is seen of a file without reading it. Not its inode: some mounts number them anew as they go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct File {
-    inode: u64,
     bytes: u64,
     /// When it was written to last, in seconds and nanoseconds.
     written: (i64, i64),
@@ -34,7 +33,7 @@ impl Stamp {
             };
             if found.is_file() {
                 let written = (found.mtime(), found.mtime_nsec());
-                files.insert(entry.file_name(), File { inode: found.ino(), bytes: found.len(), written });
+                files.insert(entry.file_name(), File { bytes: found.len(), written });
             }
         }
         Ok(Self(files))

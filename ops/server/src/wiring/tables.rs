@@ -214,8 +214,8 @@ fn not_reached(error: &PrivateError) -> Failure {
     let failure = not_started(error);
     if matches!(error, PrivateError::NotOurs(_) | PrivateError::Planted(_) | PrivateError::File { .. }) {
         return failure.advise(
-            "who may connect to the private PostgreSQL is the account that the desk runs as, and root: run this command as one \
-             of them, or give the desk a PostgreSQL of yours (database.url)",
+            "who may connect to the private PostgreSQL is the account that the desk runs as: run this command as that one, or \
+             give the desk a PostgreSQL of yours (database.url)",
         );
     }
     failure

@@ -93,21 +93,27 @@ fn detail(outcome: &Became) -> String {
 /// Why a partition is where it is, in a sentence.
 fn reason(done: &Done, asked: &Asked) -> String {
     let newest = |at| format!("its newest row is of {}", moment(at));
-    let newest = done.partition.newest.map_or_else(|| "it has no rows".to_owned(), newest);
+    let newest = done.partition.newest.map(newest);
     let wanted = match asked.older_than_s.map(|age_s| i64::try_from(age_s.saturating_mul(1_000))) {
         Some(age_ms) => format!("older than {}", span(age_ms.unwrap_or(i64::MAX))),
         None => "old enough by the policy of its history".to_owned(),
     };
     let already = matches!(done.outcome, Became::Both);
-    let there = if already { "it was in the lake already" } else { "it was not in the lake yet" };
+    let there = if already { "it was in the lake already" } else { "it was put into the lake just now" };
     match done.why(asked) {
         Why::WrittenInto => "a projection still writes into it, or is not past its end".to_owned(),
-        Why::TooYoung => format!("too young: {newest}, which is not {wanted}"),
+        Why::TooYoung => match newest {
+            Some(newest) => format!("too young: {newest}, which is not {wanted}"),
+            None => "it has no rows whose age would count".to_owned(),
+        },
         Why::BeingFolded => "the tables are being folded: what its rows come to is not known yet".to_owned(),
         Why::AskedToKeep => format!("{there}, and nothing was to leave the tables (--keep)"),
         Why::RetentionKeeps => format!("{there}; its age or keep_rows does not let it leave the tables yet"),
         Why::OlderStays => format!("{there}, and an older partition of its history stays in the tables"),
-        Why::OldEnough => format!("{newest}, which is {wanted}; the lake was proved to have it"),
+        Why::OldEnough => match newest {
+            Some(newest) => format!("{newest}, which is {wanted}; the lake was proved to have it"),
+            None => "the lake was proved to have it".to_owned(),
+        },
         Why::Held | Why::Differs | Why::Blocked | Why::Failed => detail(&done.outcome),
     }
 }
