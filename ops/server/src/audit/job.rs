@@ -129,7 +129,7 @@ mod tests {
         assert!(Command::new("mkfifo").arg(&at).status().unwrap().success());
         let witness = WitnessOptions {
             at: WitnessAt::File(at),
-            every: Duration::from_secs(60),
+            every: Duration::from_mins(1),
             export_max: Duration::from_secs(1),
         };
         let seen = seen(Some(witness), place.path().to_owned(), Duration::from_millis(50)).await.unwrap();
