@@ -60,6 +60,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("segment", "second", second),
         ("index", "first", file(&index::file_name(1))),
         ("index", "a-root-too-many", with_a_root_too_many(disk)),
+        ("index", "a-mark-behind-the-end", with_a_mark_behind_the_end(disk)),
         ("note", "checkpoints", file(CHECKPOINTS_FILE)),
         ("note", "checkpoint", checkpoint.into_bytes()),
         ("note", "unsigned", unsigned),
@@ -130,6 +131,18 @@ fn with_a_root_too_many(disk: &SimulatedDisk) -> Vec<u8> {
     let opened = index::open(disk, LOG, 1).ok().and_then(|(file, tree)| Some((file.load().ok()?, tree)));
     opened.map_or_else(Vec::new, |(part, mut tree)| {
         tree.roots.push([9; 32]);
+        index::encode(LOG, &part, &tree)
+    })
+}
+
+/// The index of the first segment, whole and with every checksum right, but for the places of its commits.
+fn with_a_mark_behind_the_end(disk: &SimulatedDisk) -> Vec<u8> {
+    let opened = index::open(disk, LOG, 1).ok().and_then(|(file, tree)| Some((file.load().ok()?, tree)));
+    opened.map_or_else(Vec::new, |(mut part, tree)| {
+        let mut marks = part.marks().to_vec();
+        let end = part.extent().end;
+        marks.iter_mut().for_each(|mark| mark.offset = end);
+        part.put_marks(marks);
         index::encode(LOG, &part, &tree)
     })
 }

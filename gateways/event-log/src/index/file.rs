@@ -204,8 +204,7 @@ impl IndexFile {
         let count = (self.places.marks.end - self.places.marks.start) / MARK_BYTES;
         let range = block * FENCE_EVERY..count.min((block + 1) * FENCE_EVERY);
         let bytes = self.items(&self.places.marks, range, MARK_BYTES)?;
-        let marks = bytes.chunks_exact(to_usize(MARK_BYTES)).filter_map(|bytes| mark(bytes, &self.extent));
-        Ok(marks.take_while(stands).last())
+        Ok(self.marks(&bytes)?.into_iter().take_while(stands).last())
     }
 
     /// The whole index, to go on with.
@@ -229,10 +228,15 @@ impl IndexFile {
                 .map(|bytes| self.extent.first + u64::from(u32::from_le_bytes(*bytes)));
             part.hold(&stream.ok_or_else(wrong)?, entry.first_revision, here).ok_or_else(wrong)?;
         }
-        part.put_marks(
-            marks.chunks_exact(to_usize(MARK_BYTES)).filter_map(|bytes| mark(bytes, &self.extent)).collect(),
-        );
+        part.put_marks(self.marks(&marks)?);
         if part.extent() == self.extent { Ok(part) } else { Err(wrong()) }
+    }
+
+    /// Marks one after the other, all of them in the segment.
+    fn marks(&self, bytes: &[u8]) -> Result<Vec<Mark>, LogError> {
+        let marks = bytes.chunks_exact(to_usize(MARK_BYTES)).map(|bytes| mark(bytes, &self.extent));
+        let outside = "the index names a commit outside of its segment";
+        marks.collect::<Option<_>>().ok_or_else(|| damaged(&file_name(self.extent.first), 0, outside))
     }
 
     fn name(&self, entry: &StreamEntry) -> Result<Vec<u8>, LogError> {
@@ -266,7 +270,8 @@ fn slice(bytes: &[u8], at: u32, count: u32, item_bytes: u64) -> Option<&[u8]> {
 fn mark(bytes: &[u8], extent: &Extent) -> Option<Mark> {
     let number = |at| u32_at(bytes, at).map(u64::from);
     let (position, commit) = (extent.first + number(0)?, extent.first_commit + number(4)?);
-    Some(Mark { position, commit, offset: number(8)? })
+    let offset = number(8).filter(|offset| *offset < extent.end)?;
+    Some(Mark { position, commit, offset })
 }
 
 fn categories(mut bytes: &[u8]) -> Option<BTreeMap<String, u64>> {
