@@ -8,6 +8,7 @@ use crate::access::RATE_LIMITED;
 use crate::control::Fault;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use stele_domain::causes::with_causes;
 use stele_domain::ids::{Actor, CommandId, CorrelationId};
 use stele_domain::intents::relay::event::ReplyReported;
 use stele_domain::money::BasisPoints;
@@ -44,8 +45,8 @@ pub(crate) fn snapshot_passed_over(stream: &StreamId, position: Position, why: &
 
 /// The log did not take a state, or did not say what it leads to.
 pub(crate) fn snapshot_not_kept(error: &LogError) {
-    let transient = error.is_transient();
-    tracing::warn!(event = "snapshot.not_kept", %error, transient, "state not written down");
+    let (error, transient) = (with_causes(error), error.is_transient());
+    tracing::warn!(event = "snapshot.not_kept", error, transient, "state not written down");
 }
 
 /// The log lets this process write no states down, and it stops trying.
@@ -71,7 +72,8 @@ pub(crate) fn snapshot_differs(stream: &StreamId, last: Revision) {
 /// The log said no to a service, which tries again.
 pub(crate) fn log_failed(service: &'static str, error: &LogError) {
     metrics::counter!("service_log_failures_total", "service" => service).increment(1);
-    tracing::error!(event = "service.log_failed", service, %error, transient = error.is_transient(), "event log failed");
+    let (error, transient) = (with_causes(error), error.is_transient());
+    tracing::error!(event = "service.log_failed", service, error, transient, "event log failed");
 }
 
 /// An event on the log can't be read by a reactor, which goes on after it.

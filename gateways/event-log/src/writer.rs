@@ -203,19 +203,23 @@ impl Writer {
         None
     }
 
-    /// Looks up the recent ids that another process wrote, when an append depends on them for the first time.
+    /// Looks up the recent ids that another process wrote, when an append depends on them for the first time. Segment by
+    /// segment, the newest first: where the archive makes the rest wait, what was read need not be read again.
     fn remember_recent(&self, appends: &[StreamAppend]) -> Result<(), LogError> {
         let asks = |append: &StreamAppend| matches!(append.expected, Expected::Any | Expected::Exists);
         if !appends.iter().any(asks) {
             return Ok(());
         }
-        let missing = self.shared.index().not_remembered();
-        if missing.is_empty() {
-            return Ok(());
+        loop {
+            let missing = self.shared.index().not_remembered();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            let segment = self.shared.index().locate(missing.end - 1).map(|found| found.first);
+            let piece = segment.map_or(missing.start, |first| first.max(missing.start))..missing.end;
+            let records = read::ids(&self.shared, piece.clone())?;
+            self.shared.index_mut().remember(piece.start, records);
         }
-        let records = read::ids(&self.shared, missing.clone())?;
-        self.shared.index_mut().remember(missing.start, records);
-        Ok(())
     }
 
     /// Makes the group durable and answers everyone in it.

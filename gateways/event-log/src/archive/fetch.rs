@@ -33,6 +33,9 @@ const WAITING_MAX: usize = 64;
 /// After a failure, readers of the segment are told of it for so long before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How often it is said of a segment that it can't be fetched, for one reason.
+const SAID_EVERY: Duration = Duration::from_mins(1);
+
 /// How long a reader waits for a segment where nothing else is asked for.
 const WAIT_MAX_DEFAULT: Duration = Duration::from_secs(30);
 
@@ -100,6 +103,8 @@ struct State {
     held: BTreeMap<Key, Held>,
     fetching: BTreeMap<Key, u64>,
     failed: BTreeMap<Key, (Instant, ArchiveError)>,
+    /// When it was last said of a segment that it can't be fetched, by the kind of trouble.
+    said: BTreeMap<(Key, &'static str), Instant>,
     /// How many readers wait for each: it stays until they have it, whoever else wants room.
     wanted: BTreeMap<Key, usize>,
     uses: u64,
@@ -108,6 +113,16 @@ struct State {
 impl State {
     fn bytes(&self) -> u64 {
         self.held.values().map(|held| held.bytes).sum::<u64>() + self.fetching.values().sum::<u64>()
+    }
+
+    /// Whether it is time to say of a segment that it can't be fetched: whoever waits for it has it tried every second.
+    fn is_news(&mut self, key: Key, trouble: &'static str) -> bool {
+        self.said.retain(|_, said| said.elapsed() < SAID_EVERY);
+        if self.said.contains_key(&(key, trouble)) {
+            return false;
+        }
+        self.said.insert((key, trouble), Instant::now());
+        true
     }
 }
 
@@ -330,7 +345,9 @@ impl Archive {
         match compared {
             Ok(wrong) => Ok(Held { file, bytes: entry.length, used: 0, wrong }),
             Err(error) => {
-                observe::segment_not_fetched(&error);
+                if self.lock().is_news(key, error.name()) {
+                    observe::segment_not_fetched(&error);
+                }
                 drop(cache.remove(&name));
                 Err(error)
             }

@@ -141,7 +141,9 @@ fn with_a_mark_behind_the_end(disk: &SimulatedDisk) -> Vec<u8> {
     opened.map_or_else(Vec::new, |(mut part, tree)| {
         let mut marks = part.marks().to_vec();
         let end = part.extent().end;
-        marks.iter_mut().for_each(|mark| mark.offset = end);
+        for mark in &mut marks {
+            mark.offset = end;
+        }
         part.put_marks(marks);
         index::encode(LOG, &part, &tree)
     })

@@ -261,6 +261,29 @@ async fn a_store_that_is_away_is_an_error_for_what_is_in_it_and_for_nothing_else
 }
 
 #[tokio::test]
+async fn an_append_that_needs_more_of_the_archive_than_is_kept_of_it_is_taken_in_the_end() {
+    let (disk, blobs) = (SimulatedDisk::new(), Arc::new(Blobs::default()));
+    filled(&disk).await;
+    // Room for one segment of them.
+    let reach = archive(&blobs, 1);
+    let log = open(&disk, &reach);
+    log.archive(&ALL, NOW).unwrap();
+    assert!(segments(&disk).len() < 3, "{:?}", segments(&disk));
+    log.close().await.unwrap();
+    drop(log);
+    let log = open(&disk, &reach);
+    for tries in 0.. {
+        match log.append(&stream("new-1"), Expected::Any, vec![sized(500, 10)]).await {
+            Ok(_) => break,
+            Err(error) => assert!(error.is_transient() && tries < 500, "after {tries} tries: {error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // What an old id was given to is known.
+    assert!(log.append(&stream("order-0"), Expected::Any, vec![sized(0, 700)]).await.unwrap().repeated);
+}
+
+#[tokio::test]
 async fn a_reader_waits_no_longer_than_it_was_told_and_finds_the_segment_later() {
     let (disk, blobs) = (SimulatedDisk::new(), Arc::new(Blobs::default()));
     let records = filled(&disk).await;

@@ -4,6 +4,9 @@ use super::blobs;
 use crate::config::{Archive as Settings, Config};
 use crate::exit::{Failure, chain};
 use crate::observe;
+use rustix::process::geteuid;
+use std::fs::{File, Metadata, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +22,17 @@ const COMMAND_WAIT_MAX: Duration = Duration::from_hours(24);
 /// Where the owner of a log keeps what it has fetched, in the data directory.
 const CACHE: &str = "log-fetched";
 
+/// What the folder of a command begins with that keeps what it has fetched there.
+const PREFIX: &str = "stele-fetched-";
+
+/// The file there that a command holds locked as long as it lives.
+const LOCK: &str = "lock";
+
 /// The archive of a log, and the place for what is fetched from it, which goes with the value.
 #[derive(Debug, Default)]
 pub(crate) struct Within {
     reach: Reach,
-    _place: Option<tempfile::TempDir>,
+    _place: Option<(tempfile::TempDir, File)>,
 }
 
 impl Within {
@@ -86,10 +95,35 @@ pub(crate) fn beside(config: &Config, address: &Address) -> Result<Within, Failu
 }
 
 fn fetched_from(settings: &Settings, store: Arc<dyn BlobStore>) -> Result<Within, Failure> {
-    let place = tempfile::Builder::new().prefix("stele-fetched-").tempdir();
-    let place = place.map_err(|error| Failure::error(&error))?;
-    let cache = DirectoryStorage::open(place.path()).map_err(|error| Failure::error(&error))?;
-    Ok(Within { reach: within(settings, store, cache, COMMAND_WAIT_MAX)?, _place: Some(place) })
+    sweep(&std::env::temp_dir());
+    let failed = |error: std::io::Error| Failure::error(&error);
+    let private = Permissions::from_mode(0o700);
+    let place = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir().map_err(failed)?;
+    let lock = File::create_new(place.path().join(LOCK)).map_err(failed)?;
+    lock.try_lock().map_err(|error| failed(error.into()))?;
+    let cache = DirectoryStorage::open(place.path()).map_err(failed)?;
+    Ok(Within { reach: within(settings, store, cache, COMMAND_WAIT_MAX)?, _place: Some((place, lock)) })
+}
+
+/// Removes what commands have left that were ended in the middle, as far as it is ours to remove. One that is at work holds
+/// its lock, and one that begins has none yet.
+fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            continue;
+        }
+        // Others may put there what they like: no link, and nothing of theirs.
+        let ours = |found: &Metadata| found.is_dir() && found.uid() == geteuid().as_raw();
+        if !entry.metadata().is_ok_and(|found| ours(&found)) {
+            continue;
+        }
+        let lock = File::open(entry.path().join(LOCK));
+        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+            // What can't be removed is tried again by the next command.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// The configured archive, else the one that the directory names.
@@ -140,5 +174,34 @@ fn not_opened(error: &OpenError) -> Failure {
             Failure { what, ..failure }.advise("mount its disk, or name the place that its segments are in")
         }
         OpenError::Settings { .. } => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LOCK, PREFIX, sweep};
+    use std::fs::{self, File};
+
+    #[test]
+    fn what_an_ended_command_has_left_goes_and_what_another_uses_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = |name: &str| {
+            let folder = place.path().join(name);
+            fs::create_dir(&folder).unwrap();
+            fs::write(folder.join("1.fetched"), b"a segment").unwrap();
+            folder
+        };
+        let (left, used, beginning, other) = (
+            folder(&format!("{PREFIX}left")),
+            folder(&format!("{PREFIX}used")),
+            folder(&format!("{PREFIX}beginning")),
+            folder("other"),
+        );
+        drop(File::create_new(left.join(LOCK)).unwrap());
+        let lock = File::create_new(used.join(LOCK)).unwrap();
+        lock.try_lock().unwrap();
+        drop(File::create_new(other.join(LOCK)).unwrap());
+        sweep(place.path());
+        assert_eq!([left, used, beginning, other].map(|folder| folder.exists()), [false, true, true, true]);
     }
 }
