@@ -148,7 +148,7 @@ fn refusal(json: &str) -> Failure {
 }
 
 fn misshapen(what: &str, error: &serde_json::Error) -> Failure {
-    Failure::Misshapen(format!("{what}: {error}"))
+    Failure::Misshapen(quoted(&format!("{what}: {error}")))
 }
 
 fn quoted(text: &str) -> String {

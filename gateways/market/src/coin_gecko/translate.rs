@@ -34,7 +34,7 @@ pub fn price(body: &[u8], coin: &str, currency: &str) -> Result<Price, String> {
 }
 
 fn parse(text: &str) -> Result<BTreeMap<String, Option<&RawValue>>, String> {
-    serde_json::from_str(text).map_err(|error| format!("{error} in {}", quoted(text)))
+    serde_json::from_str(text).map_err(|error| format!("{} in {}", quoted(&error.to_string()), quoted(text)))
 }
 
 fn quoted(text: &str) -> String {

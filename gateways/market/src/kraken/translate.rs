@@ -32,8 +32,8 @@ pub fn message(text: &str, symbol: &str) -> Word {
 
 /// Reads the REST ticker. The outer error is about the answer, the inner one about the book in it.
 pub fn rest(body: &[u8]) -> Result<Result<Book, String>, String> {
-    let answer: wire::RestAnswer<'_> =
-        serde_json::from_slice(body).map_err(|error| format!("not a ticker: {error}"))?;
+    let answer: wire::RestAnswer<'_> = serde_json::from_slice(body)
+        .map_err(|error| format!("not a ticker: {}", quoted(&error.to_string())))?;
     if !answer.error.is_empty() {
         return Err(quoted(&answer.error.join("; ")));
     }
@@ -47,8 +47,8 @@ pub fn rest(body: &[u8]) -> Result<Result<Book, String>, String> {
 }
 
 fn read(text: &str, symbol: &str) -> Result<Word, String> {
-    let message: wire::Message<'_> =
-        serde_json::from_str(text).map_err(|error| format!("not a message: {error}"))?;
+    let message: wire::Message<'_> = serde_json::from_str(text)
+        .map_err(|error| format!("not a message: {}", quoted(&error.to_string())))?;
     match (message.method.as_deref(), message.channel.as_deref()) {
         (Some("subscribe"), _) if message.success == Some(false) => {
             Ok(Word::Refused(quoted(message.error.as_deref().unwrap_or("no reason given"))))
@@ -94,7 +94,7 @@ fn badness(word: &str) -> u8 {
 
 fn entries<'a, T: serde::Deserialize<'a>>(data: Option<&'a RawValue>) -> Result<T, String> {
     let data = data.ok_or("no data")?;
-    serde_json::from_str(data.get()).map_err(|error| format!("data: {error}"))
+    serde_json::from_str(data.get()).map_err(|error| format!("data: {}", quoted(&error.to_string())))
 }
 
 /// Two prices above zero, the bid not above the ask. A time that can't be read is left out: it only informs.
