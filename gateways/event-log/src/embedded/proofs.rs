@@ -5,6 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::errors::damaged;
 use crate::format::to_usize;
 use crate::frame::payload::{Payload, leaf_of};
+use crate::index;
 use crate::note::{NoteError, NoteVerifier};
 use crate::segment;
 use crate::shared::{Shared, off_thread};
@@ -189,6 +190,9 @@ fn inclusion(shared: &Shared, position: Position) -> Result<InclusionProof, LogE
         ));
     };
     let (first, number, payload) = (Position(commit.at.position), commit.at.commit, commit.bytes.to_vec());
+    if number >= size {
+        return Err(misnumbered(segment, number));
+    }
     if let Some(cosigned) = shared.cosigned()
         && (number + 1..=size).contains(&cosigned.checkpoint.size)
     {
@@ -232,15 +236,22 @@ fn leaves(shared: &Shared, range: Range<u64>) -> Result<Vec<Hash>, LogError> {
         let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), &found, mark, LOOK_CHUNK_BYTES);
         let before = next;
         while let Some(commit) = walk.next()? {
-            if commit.at.commit >= range.end {
+            if next == range.end || commit.at.commit > next {
                 break;
             }
-            if commit.at.commit >= next {
+            if commit.at.commit == next {
                 leaves.push(leaf_of(Position(commit.at.position), commit.bytes));
-                next = commit.at.commit + 1;
+                next += 1;
             }
         }
-        assert!(next > before, "commit {before} was located and not found");
+        if next == before {
+            return Err(misnumbered(found.first, before));
+        }
     }
     Ok(leaves)
+}
+
+/// What reads by an index whose numbers are not those of its segment.
+fn misnumbered(segment: u64, commit: u64) -> LogError {
+    damaged(&index::file_name(segment), 0, format!("commit {commit} is not where the index has it"))
 }

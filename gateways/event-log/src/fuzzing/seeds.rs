@@ -7,7 +7,7 @@ use crate::checkpoint::Checkpoint;
 use crate::format::{CHECKPOINTS_FILE, FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES, to_u64, to_usize, u32_at};
 use crate::frame;
 use crate::frame::payload::Encoder;
-use crate::index;
+use crate::index::{self, Extent, Mark};
 use crate::segment::{self, SegmentHeader};
 use crate::simulated_disk::SimulatedDisk;
 use crate::tree::{Frontier, Hash, consistency_path, inclusion_path, leaf_hash};
@@ -60,7 +60,17 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("segment", "second", second),
         ("index", "first", file(&index::file_name(1))),
         ("index", "a-root-too-many", with_a_root_too_many(disk)),
-        ("index", "a-mark-behind-the-end", with_a_mark_behind_the_end(disk)),
+        ("index", "a-mark-behind-the-end", with_marks(disk, |mark, segment| mark.offset = segment.end)),
+        (
+            "index",
+            "a-mark-of-a-commit-to-come",
+            with_marks(disk, |mark, segment| mark.commit = segment.next_commit()),
+        ),
+        (
+            "index",
+            "a-mark-of-the-last-commit",
+            with_marks(disk, |mark, segment| mark.commit = segment.next_commit() - 1),
+        ),
         ("note", "checkpoints", file(CHECKPOINTS_FILE)),
         ("note", "checkpoint", checkpoint.into_bytes()),
         ("note", "unsigned", unsigned),
@@ -135,14 +145,14 @@ fn with_a_root_too_many(disk: &SimulatedDisk) -> Vec<u8> {
     })
 }
 
-/// The index of the first segment, whole and with every checksum right, but for the places of its commits.
-fn with_a_mark_behind_the_end(disk: &SimulatedDisk) -> Vec<u8> {
+/// The index of the first segment, whole and with every checksum right, but for where it has its commits.
+fn with_marks(disk: &SimulatedDisk, change: fn(&mut Mark, &Extent)) -> Vec<u8> {
     let opened = index::open(disk, LOG, 1).ok().and_then(|(file, tree)| Some((file.load().ok()?, tree)));
     opened.map_or_else(Vec::new, |(mut part, tree)| {
         let mut marks = part.marks().to_vec();
-        let end = part.extent().end;
+        let extent = part.extent();
         for mark in &mut marks {
-            mark.offset = end;
+            change(mark, &extent);
         }
         part.put_marks(marks);
         index::encode(LOG, &part, &tree)

@@ -269,7 +269,9 @@ fn slice(bytes: &[u8], at: u32, count: u32, item_bytes: u64) -> Option<&[u8]> {
 
 fn mark(bytes: &[u8], extent: &Extent) -> Option<Mark> {
     let number = |at| u32_at(bytes, at).map(u64::from);
-    let (position, commit) = (extent.first + number(0)?, extent.first_commit + number(4)?);
+    let within = |at, count: u64| number(at).filter(|nth| *nth < count);
+    let position = extent.first + within(0, extent.records)?;
+    let commit = extent.first_commit + within(4, extent.commits)?;
     let offset = number(8).filter(|offset| *offset < extent.end)?;
     Some(Mark { position, commit, offset })
 }
