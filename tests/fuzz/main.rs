@@ -12,6 +12,8 @@ use quickcheck::Gen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
 use stele_acceptance::{files, root, shown, text};
 
 /// Changes that are tried of each target, where nothing else is asked for.
@@ -200,9 +202,22 @@ fn changes_of_the_corpus_are_decoded_or_refused() {
     }
 }
 
+/// Panics of any thread: a runtime catches those of its own, and makes errors of them.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
 /// What a target takes of bytes; `None` when it panics.
 fn ran(body: Body, bytes: &[u8]) -> Option<Vec<&'static str>> {
-    catch_unwind(|| body(bytes)).ok()
+    static COUNTED: Once = Once::new();
+    COUNTED.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.fetch_add(1, Ordering::SeqCst);
+            usual(panic);
+        }));
+    });
+    let before = PANICS.load(Ordering::SeqCst);
+    let reached = catch_unwind(|| body(bytes)).ok();
+    reached.filter(|_| PANICS.load(Ordering::SeqCst) == before)
 }
 
 fn survives(body: Body, bytes: &[u8]) -> bool {

@@ -61,11 +61,7 @@ pub fn seeds() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("index", "first", file(&index::file_name(1))),
         ("index", "a-root-too-many", with_a_root_too_many(disk)),
         ("index", "a-mark-behind-the-end", with_marks(disk, |mark, segment| mark.offset = segment.end)),
-        (
-            "index",
-            "a-mark-of-a-commit-to-come",
-            with_marks(disk, |mark, segment| mark.commit = segment.next_commit()),
-        ),
+        ("index", "a-mark-of-no-commit", with_marks(disk, |mark, _| mark.commit += 9_000)),
         (
             "index",
             "a-mark-of-the-last-commit",
