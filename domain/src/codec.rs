@@ -1,8 +1,8 @@
 //! Between domain events and the JSON that the log keeps: names, versions, bytes and the envelope.
 //!
 //! A type name is `context.PastTense` and never changes. The event types in the contexts are the form of the
-//! current version. An older version will be brought up to it by `<context>/upcast.rs` inside [`decode`],
-//! before it is read; every form is still in its first version, so there is no such file yet. Unknown
+//! current version, which [`version_of`] tells; [`decode`] reads every version up to it. `trading.Decided` alone has
+//! two: its reader takes gates as a line or as the objects of the first version, see [`crate::trading::gate::line`]. Unknown
 //! fields are passed over, so a field that has a default can be added without a new version.
 
 mod read;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub use samples::samples;
 
-/// The version that every form is in.
+/// The version that the form of nearly every type is in; [`version_of`] knows the others.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The categories of the streams that a desk writes its events to. Nobody else writes there, so a type in one of them that
@@ -114,7 +114,8 @@ pub enum CodecError {
     },
     /// The type is known and its form is not: written by a newer Stele.
     #[error(
-        "{event_type} has version {version} and this build reads version {SCHEMA_VERSION}: use a newer build"
+        "{event_type} has version {version} and this build reads versions 1 to {}: use a newer build",
+        version_of(.event_type)
     )]
     UnknownVersion {
         /// The type.
@@ -158,7 +159,7 @@ impl CodecError {
     pub fn is_newer(&self, stream: &StreamId) -> bool {
         match self {
             Self::UnknownType { .. } => CATEGORIES.contains(&stream.category()),
-            Self::UnknownVersion { version, .. } => *version > SCHEMA_VERSION,
+            Self::UnknownVersion { event_type, version } => *version > version_of(event_type),
             Self::Unreadable { .. } | Self::UnreadableMeta { .. } | Self::Unwritable { .. } => false,
         }
     }
@@ -173,6 +174,15 @@ impl CodecError {
             | Self::UnreadableMeta { .. }
             | Self::Unwritable { .. } => false,
         }
+    }
+}
+
+/// The version in which events of a type are written. All versions up to it can be read.
+#[must_use]
+pub fn version_of(event_type: &str) -> u32 {
+    match event_type {
+        "trading.Decided" => 2,
+        _ => SCHEMA_VERSION,
     }
 }
 
@@ -199,7 +209,7 @@ pub fn encode(event: &Event) -> Result<Vec<u8>, CodecError> {
 /// [`CodecError::Unreadable`].
 pub fn decode(event_type: &str, schema_version: u32, data: &[u8]) -> Result<Event, CodecError> {
     let reader = reader(event_type)?;
-    if schema_version != SCHEMA_VERSION {
+    if !(1..=version_of(event_type)).contains(&schema_version) {
         return Err(CodecError::UnknownVersion {
             event_type: event_type.to_owned(),
             version: schema_version,
@@ -232,14 +242,13 @@ pub fn decode_meta(metadata: &[u8]) -> Result<Meta, CodecError> {
 ///
 /// [`CodecError::Unwritable`], which neither events nor envelopes lead to.
 pub fn to_record(event_id: EventId, event: &Event, meta: &Meta) -> Result<NewRecord, CodecError> {
-    let meta = if meta.schema == SCHEMA_VERSION {
-        Cow::Borrowed(meta)
-    } else {
-        Cow::Owned(Meta { schema: SCHEMA_VERSION, ..meta.clone() })
-    };
+    let event_type = type_of(event);
+    let schema = version_of(event_type);
+    let meta =
+        if meta.schema == schema { Cow::Borrowed(meta) } else { Cow::Owned(Meta { schema, ..meta.clone() }) };
     Ok(NewRecord {
         event_id,
-        event_type: Arc::from(type_of(event)),
+        event_type: Arc::from(event_type),
         data: Arc::from(encode(event)?),
         metadata: Arc::from(encode_meta(&meta)?),
     })

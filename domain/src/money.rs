@@ -112,6 +112,12 @@ impl Units {
     }
 }
 
+/// So many decimal digits always fit 64 bits.
+const U64_DIGITS: usize = 19;
+
+/// Ten to that power.
+const U64_POWER: u128 = 10_000_000_000_000_000_000;
+
 impl FromStr for Units {
     type Err = InvalidMoney;
     fn from_str(text: &str) -> Result<Self, InvalidMoney> {
@@ -120,14 +126,17 @@ impl FromStr for Units {
         if !digits || text.len() > UNITS_DIGITS_MAX {
             return Err(invalid());
         }
-        // Nearly all amounts fit a machine number, which is read faster.
-        if let Ok(small) = text.parse::<u64>() {
-            return Ok(Self(U256::from(small)));
+        // Nearly all amounts fit one machine number or two, which are read faster.
+        match text.split_at_checked(text.len().saturating_sub(U64_DIGITS)) {
+            Some(("", _)) => text.parse::<u64>().map(|small| Self(U256::from(small))).map_err(|_| invalid()),
+            Some((high, low)) if high.len() <= U64_DIGITS => {
+                let parts = high.parse::<u64>().ok().zip(low.parse::<u64>().ok());
+                let (high, low) = parts.ok_or_else(invalid)?;
+                let whole = u128::from(high).checked_mul(U64_POWER).and_then(|it| it.checked_add(low.into()));
+                whole.map(|whole| Self(U256::from(whole))).ok_or_else(invalid)
+            }
+            Some(_) | None => U256::from_str_radix(text, 10).map(Self).map_err(|_| invalid()),
         }
-        if let Ok(large) = text.parse::<u128>() {
-            return Ok(Self(U256::from(large)));
-        }
-        U256::from_str_radix(text, 10).map(Self).map_err(|_| invalid())
     }
 }
 

@@ -11,7 +11,7 @@ use slots::Slots;
 use std::any::Any;
 use std::collections::BTreeMap;
 use stele_domain::port::event_log::Position;
-use stele_domain::port::read_store::{Key, Row, RowKey};
+use stele_domain::port::read_store::{Cell, ColumnKind, Key, Row, RowKey};
 
 /// The rows that one event names.
 #[derive(Debug, Default)]
@@ -242,6 +242,25 @@ impl<'b> Rows<'b> {
     /// stand at the event's own position.
     pub fn insert<R: TableRow>(&mut self, row: &R) -> Result<(), Poison> {
         let cells = to_row_in(&R::TABLE, row, self.room)?;
+        self.keep::<R>(cells)
+    }
+
+    /// As [`Rows::insert`], with one column's JSON as text that stands in place of what the row has there: for what is large
+    /// and can be written faster than serde does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rows::insert`], and [`Poison::Row`] when the table has no such column of JSON.
+    pub fn insert_with_json<R: TableRow>(&mut self, row: &R, column: &str, text: &str) -> Result<(), Poison> {
+        let mut cells = to_row_in(&R::TABLE, row, self.room)?;
+        let place = R::TABLE.index_of(column).and_then(|at| cells.0.get_mut(at));
+        let place = place.filter(|cell| cell.kind() == Some(ColumnKind::Json));
+        let none = || RowError { table: R::TABLE.name, why: format!("{column} is no column with JSON") };
+        *place.ok_or_else(none)? = Cell::Json(text.into());
+        self.keep::<R>(cells)
+    }
+
+    fn keep<R: TableRow>(&mut self, cells: Row) -> Result<(), Poison> {
         let key = RowKey { table: R::TABLE.name, key: R::TABLE.key_of(&cells) };
         if R::TABLE.append_only && u64::try_from(R::TABLE.position_of(&cells)) != Ok(self.at.0) {
             self.mistake = Some(Mistake::Misplaced(key.clone()));
@@ -334,3 +353,6 @@ impl<'b> Rows<'b> {
         Ok(Some(from_row(&R::TABLE, row)?))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,15 +8,13 @@ use std::path::PathBuf;
 use stele_acceptance::{files, root, text};
 use stele_domain::codec;
 
-/// The form in which events are written today.
-const VERSION: u32 = 1;
-
 fn folder() -> PathBuf {
     root().join("tests/golden/events")
 }
 
+/// The form in which events of a type are written today.
 fn file(event_type: &str) -> PathBuf {
-    folder().join(format!("{event_type}.v{VERSION}.json"))
+    folder().join(format!("{event_type}.v{}.json", codec::version_of(event_type)))
 }
 
 #[test]
@@ -51,10 +49,14 @@ fn every_golden_file_can_be_read_and_means_the_same() {
     }
 }
 
+/// The names of the files of a type: one for each version that there has been.
+fn versions(event_type: &str) -> impl Iterator<Item = String> {
+    (1..=codec::version_of(event_type)).map(move |version| format!("{event_type}.v{version}.json"))
+}
+
 #[test]
 fn every_event_type_has_a_golden_file_and_every_file_a_type() {
-    let types: BTreeSet<String> =
-        codec::EVENT_TYPES.iter().map(|name| format!("{name}.v{VERSION}.json")).collect();
+    let types: BTreeSet<String> = codec::EVENT_TYPES.iter().flat_map(|name| versions(name)).collect();
     let names = files(&folder(), &[".json"]);
     let names: BTreeSet<String> =
         names.iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect();

@@ -108,8 +108,10 @@ pub enum Refused {
 /// What does not pass by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// What the log holds is not what was written, or its archive has lost a part of it.
+    /// What the log holds is not what was written.
     Damaged,
+    /// The archive of the log has lost a part of it.
+    Lost,
     /// The log holds an event whole that this build can't read, or that does not belong where it is.
     Unreadable,
     /// The log's owner does not let this process.
@@ -124,7 +126,8 @@ impl Fault {
     pub const fn of_log(error: &LogError) -> Option<Self> {
         match error {
             LogError::Unreachable(_) | LogError::Full => None,
-            LogError::Damaged { .. } | LogError::Lost(_) => Some(Self::Damaged),
+            LogError::Damaged { .. } => Some(Self::Damaged),
+            LogError::Lost(_) => Some(Self::Lost),
             LogError::Denied(_) => Some(Self::Denied),
             LogError::Conflict { .. }
             | LogError::Invalid(_)

@@ -19,7 +19,7 @@ const WAYS: [(Way, Option<Fault>); 7] = [
     (|| LogError::Unreachable("gone".into()), None),
     (|| LogError::Full, None),
     (damaged, Some(Fault::Damaged)),
-    (|| LogError::Lost("there is no object".into()), Some(Fault::Damaged)),
+    (|| LogError::Lost("there is no object".into()), Some(Fault::Lost)),
     (|| LogError::Denied("write list".to_owned()), Some(Fault::Denied)),
     (stopped, Some(Fault::Stopped)),
     (|| LogError::Invalid("too long".to_owned()), Some(Fault::Stopped)),

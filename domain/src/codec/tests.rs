@@ -2,7 +2,7 @@
 
 use super::{
     CodecError, EVENT_TYPES, SCHEMA_VERSION, decode, decode_meta, encode, encode_meta, recorded, samples,
-    to_record, type_of,
+    to_record, type_of, version_of,
 };
 use crate::event::{CommandMark, Event, Meta};
 use crate::ids::{CommandId, CorrelationId, EventId, derived};
@@ -58,7 +58,9 @@ fn every_sample_is_read_as_what_was_written() {
     for sample in samples() {
         let name = type_of(&sample);
         let data = encode(&sample).unwrap();
-        assert_eq!(decode(name, SCHEMA_VERSION, &data).unwrap(), sample, "{name}");
+        for version in 1..=version_of(name) {
+            assert_eq!(decode(name, version, &data).unwrap(), sample, "{name}");
+        }
     }
 }
 
@@ -132,11 +134,15 @@ fn a_foreign_type_is_told_apart_from_a_damaged_one() {
 #[test]
 fn a_version_of_the_future_is_refused_with_type_and_version() {
     let data = encode(&samples()[0]).unwrap();
-    for version in [0, 2, u32::MAX] {
-        let error = decode("market.PriceObserved", version, &data).unwrap_err();
+    let stream = StreamId::new("price-btc-eure").unwrap();
+    for (name, version) in
+        [0, 2, u32::MAX].map(|v| ("market.PriceObserved", v)).into_iter().chain([("trading.Decided", 3)])
+    {
+        let error = decode(name, version, &data).unwrap_err();
         assert!(!error.is_foreign());
+        assert_eq!(error.is_newer(&stream), version > 0, "{error}");
         let text = error.to_string();
-        assert!(text.contains("market.PriceObserved") && text.contains(&version.to_string()), "{text}");
+        assert!(text.contains(name) && text.contains(&version.to_string()), "{text}");
     }
 }
 
@@ -154,19 +160,22 @@ fn an_envelope_is_read_as_what_was_written() {
 fn a_record_becomes_an_event_with_its_place() {
     for sample in samples() {
         let id = EventId(derived("test", &["event"]));
-        let new = to_record(id, &sample, &meta(SCHEMA_VERSION)).unwrap();
+        let schema = version_of(type_of(&sample));
+        let new = to_record(id, &sample, &meta(schema)).unwrap();
         assert_eq!((new.event_id, &*new.event_type), (id, type_of(&sample)));
         let read = recorded(&record(&new.event_type, &new.data, &new.metadata)).unwrap();
         assert_eq!((read.position, read.revision), (Position(41), Revision(7)));
         assert_eq!(read.stream.as_str(), "price-btc-eure");
-        assert_eq!((read.event, read.meta), (sample, meta(SCHEMA_VERSION)));
+        assert_eq!((read.event, read.meta), (sample, meta(schema)));
     }
 }
 
 #[test]
 fn the_version_that_is_written_is_the_form_s_and_not_the_caller_s() {
-    let new = to_record(EventId(derived("test", &[])), &samples()[0], &meta(9)).unwrap();
-    assert_eq!(decode_meta(&new.metadata).unwrap(), meta(SCHEMA_VERSION));
+    for sample in samples() {
+        let new = to_record(EventId(derived("test", &[])), &sample, &meta(9)).unwrap();
+        assert_eq!(decode_meta(&new.metadata).unwrap(), meta(version_of(type_of(&sample))));
+    }
 }
 
 #[test]
@@ -251,12 +260,12 @@ fn nothing_is_written_that_can_not_be_read_back() {
             for value in hostile() {
                 let mut changed: Value = form.clone();
                 *changed.pointer_mut(&place).unwrap() = value.clone();
-                let Ok(event) = decode(name, SCHEMA_VERSION, changed.to_string().as_bytes()) else {
+                let Ok(event) = decode(name, version_of(name), changed.to_string().as_bytes()) else {
                     continue;
                 };
                 taken = taken.saturating_add(1);
                 let written = encode(&event).unwrap();
-                let read = decode(name, SCHEMA_VERSION, &written);
+                let read = decode(name, version_of(name), &written);
                 assert_eq!(read.unwrap_or_else(|e| panic!("{name}{place} = {value}: {e}")), event, "{place}");
             }
         }

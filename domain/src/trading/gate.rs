@@ -3,6 +3,9 @@
 //!
 //! A gate judges; it never changes an amount. What is asked of each stands in [`crate::trading::strategy`].
 
+pub mod json;
+pub mod line;
+
 use crate::money::{BasisPoints, Units};
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +94,38 @@ impl Gate {
         Self::Reduces,
         Self::Funded,
     ];
+
+    /// The stable code, as stored.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::NotKilled => "not_killed",
+            Self::Armed => "armed",
+            Self::LimitsSet => "limits_set",
+            Self::NoProbe => "no_probe",
+            Self::WindowOpen => "window_open",
+            Self::WindowLongEnough => "window_long_enough",
+            Self::DeadlineShortEnough => "deadline_short_enough",
+            Self::ClockAgrees => "clock_agrees",
+            Self::PriceUsable => "price_usable",
+            Self::PriceFresh => "price_fresh",
+            Self::SpreadNarrow => "spread_narrow",
+            Self::InventoryFresh => "inventory_fresh",
+            Self::VenueReady => "venue_ready",
+            Self::Priced => "priced",
+            Self::Edge => "edge",
+            Self::NotionalMin => "notional_min",
+            Self::NotionalMax => "notional_max",
+            Self::DirectionCap => "direction_cap",
+            Self::OpenOffers => "open_offers",
+            Self::PartnerOffers => "partner_offers",
+            Self::OutcomesKnown => "outcomes_known",
+            Self::CooledDown => "cooled_down",
+            Self::Reduces => "reduces",
+            Self::Funded => "funded",
+        }
+    }
 }
 
 /// Why a decision was not to act. Stable codes: they are counted, alerted on and searched for.

@@ -5,10 +5,15 @@
 use crate::dto;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use std::error::Error as _;
+use std::sync::Arc;
 use stele_commands::control::{Fault, Refused};
 use stele_domain::causes::with_causes;
+use stele_domain::port::blob_store::BlobError;
 use stele_domain::port::event_log::{LogError, Position};
 use stele_domain::port::read_store::StoreError;
+use stele_projections::FoldError;
+use stele_projections::compare::CompareError;
 use stele_projections::past::PastError;
 use uuid::Uuid;
 
@@ -17,6 +22,9 @@ pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
 /// The code of a log that holds something else than was written.
 pub(crate) const LOG_DAMAGED: &str = "log-damaged";
+
+/// The code of a log whose archive has lost a part of it: that is put back, where damage is restored.
+pub(crate) const LOG_LOST: &str = "log-lost";
 
 /// After how many seconds to ask again what could not be answered now.
 const RETRY_AFTER_S: u64 = 1;
@@ -208,6 +216,7 @@ impl Problem {
         let failed = |code, detail| Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, detail);
         match fault {
             Fault::Damaged => failed(LOG_DAMAGED, detail.into()),
+            Fault::Lost => failed(LOG_LOST, detail.into()),
             Fault::Unreadable => failed("event-unreadable", detail.into()),
             Fault::Stopped => failed("log-failed", detail.into()),
             // It is this process that may not, whoever asks it: no credential of the caller's would help.
@@ -221,10 +230,27 @@ impl From<LogError> for Problem {
     fn from(error: LogError) -> Self {
         let detail = with_causes(&error);
         match Fault::of_log(&error) {
+            // As of the log itself: it is this process that may not, whoever asks it.
+            None if is_kept_out(&error) => Self::conflict("archive-denied", detail),
             None => Self::unavailable("log-unavailable", detail),
             Some(fault) => Self::lasting(fault, detail),
         }
     }
+}
+
+/// Whether the archive of the log does not let this process in. The desk goes on asking, so that it goes on when somebody lets
+/// it in; whoever asks the desk need not.
+fn is_kept_out(error: &LogError) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Everybody who waits for one segment is told of one error.
+        let shared = error.downcast_ref::<Arc<BlobError>>().map(|error| &**error);
+        if let Some(BlobError::Denied { .. }) = shared.or_else(|| error.downcast_ref::<BlobError>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl From<StoreError> for Problem {
@@ -270,8 +296,25 @@ impl From<PastError> for Problem {
                 Self::unavailable("past-unavailable", format!("{detail}; they are made anew"))
             }
             PastError::Store(error) => Self::from(error),
-            PastError::Fold(_) => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "tables-failed", detail),
+            PastError::Fold(cause) => unfolded(*cause, detail),
             PastError::Ended(_) => Self::internal(detail),
+        }
+    }
+}
+
+/// What lies between a past state and what was asked for can't be folded: where that is the log's doing, it is told as such.
+fn unfolded(cause: CompareError, detail: String) -> Problem {
+    match cause {
+        CompareError::Log(error) | CompareError::Fold(FoldError::Parking { source: error, .. }) => {
+            Problem::from(error)
+        }
+        CompareError::Fold(_)
+        | CompareError::Newer(_)
+        | CompareError::Store(_)
+        | CompareError::Short { .. }
+        | CompareError::Moved { .. }
+        | CompareError::OutOfOrder(_) => {
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "tables-failed", detail)
         }
     }
 }
@@ -299,8 +342,12 @@ mod tests {
     use super::Problem;
     use axum::http::header;
     use axum::response::IntoResponse;
+    use std::sync::Arc;
+    use stele_domain::port::blob_store::BlobError;
     use stele_domain::port::event_log::{Expected, LogError, Position, StreamId};
     use stele_domain::port::read_store::{Misfit, StoreError};
+    use stele_projections::compare::CompareError;
+    use stele_projections::past::PastError;
     use tonic::{Code, Status};
     use tonic_types::StatusExt;
 
@@ -320,9 +367,50 @@ mod tests {
             (LogError::Invalid("empty".to_owned()), 500, "log-failed", Code::Internal),
             (LogError::Stopped("fsync".to_owned()), 500, "log-failed", Code::Internal),
             (damaged, 500, "log-damaged", Code::DataLoss),
-            (LogError::Lost("put it back".into()), 500, "log-damaged", Code::DataLoss),
+            (LogError::Lost("put it back".into()), 500, "log-lost", Code::DataLoss),
             (owned, 500, "log-failed", Code::Internal),
         ]
+    }
+
+    /// As the log tells it: the archive's word, shared, somewhere behind it.
+    fn denied() -> LogError {
+        let source = "403 Forbidden".into();
+        let said = BlobError::Denied { store: "s3://archive".to_owned(), source };
+        LogError::Unreachable(Box::new(std::io::Error::other(std::io::Error::other(Reading(Arc::new(said))))))
+    }
+
+    /// What was tried.
+    #[derive(Debug, thiserror::Error)]
+    #[error("reading a segment failed")]
+    struct Reading(#[source] Arc<BlobError>);
+
+    #[test]
+    fn an_archive_that_lets_nobody_in_is_a_matter_of_rights_and_not_to_be_asked_again() {
+        let problem = Problem::from(denied());
+        let said = problem.said();
+        assert_eq!((said.status, said.code.as_str()), (409, "archive-denied"));
+        assert!(said.detail.contains("does not let this process"), "{}", said.detail);
+        assert!(problem.retry_after_s().is_none());
+        let away = BlobError::Unreachable { store: "s3://archive".to_owned(), source: "gone".into() };
+        let away = Problem::from(LogError::Unreachable(Box::new(away)));
+        assert_eq!((away.said().code.as_str(), away.retry_after_s().is_some()), ("log-unavailable", true));
+    }
+
+    #[test]
+    fn a_past_that_the_log_keeps_from_being_folded_is_told_as_of_the_log() {
+        let of_the_log = |error: LogError| PastError::from(CompareError::Log(error));
+        let (short, head) = (Position(7), Position(2));
+        for (error, status, code, again) in [
+            (of_the_log(LogError::Unreachable("late".into())), 503, "log-unavailable", true),
+            (of_the_log(LogError::Lost("put it back".into())), 500, "log-lost", false),
+            (of_the_log(denied()), 409, "archive-denied", false),
+            (PastError::from(CompareError::Short { head, position: short }), 500, "tables-failed", false),
+        ] {
+            let problem = Problem::from(error);
+            let said = problem.said();
+            assert_eq!((said.status, said.code.as_str()), (status, code), "{}", said.detail);
+            assert_eq!(problem.retry_after_s().is_some(), again, "{code}");
+        }
     }
 
     #[test]

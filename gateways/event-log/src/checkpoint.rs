@@ -3,7 +3,7 @@
 //! The file is text, one note per 512 bytes, padded with newlines: a block is a sector, so that an append to the
 //! file is there whole or not at all.
 
-use crate::format::{SECTOR_BYTES, to_u64};
+use crate::format::{SECTOR_BYTES, to_u64, to_usize};
 use crate::frame::sectors::is_blank;
 use crate::note::{self, NoteError, NoteSigner, NoteVerifier};
 use crate::tree::{Frontier, Hash};
@@ -140,6 +140,25 @@ pub fn read_blocks(file: &[u8], verifier: &NoteVerifier) -> Result<Stored, Fault
     blocks(file, |block| signed_in(block, verifier))
 }
 
+/// The newest checkpoint of a checkpoints file that is over no more than so many commits, with its note; `None` where there is
+/// none.
+///
+/// # Errors
+///
+/// As of [`read_blocks`].
+pub fn newest_over(
+    file: &[u8],
+    verifier: &NoteVerifier,
+    commits: u64,
+) -> Result<Option<(Checkpoint, String)>, Fault> {
+    let stored = read_blocks(file, verifier)?;
+    let newest = stored.checkpoints.into_iter().rev().find(|(_, checkpoint)| checkpoint.size <= commits);
+    let Some((offset, checkpoint)) = newest else { return Ok(None) };
+    let block = file.get(to_usize(offset)..).and_then(|rest| rest.get(..SECTOR_BYTES)).unwrap_or_default();
+    let note = note_in(block).map_err(|error| Fault { offset, what: error.to_string() })?;
+    Ok(Some((checkpoint, note)))
+}
+
 /// As [`read_blocks`], for whoever reads the file of one log again and again.
 pub fn read_blocks_once(file: &[u8], verifier: &NoteVerifier, signed: &Signed) -> Result<Stored, Fault> {
     blocks(file, |block| signed.open(block, verifier))
@@ -188,7 +207,9 @@ fn blocks(file: &[u8], open: impl Fn(&[u8]) -> Result<Checkpoint, NoteError>) ->
 
 #[cfg(test)]
 mod tests {
-    use super::{Checkpoint, Signed, log_of, origin_of, read_blocks, read_blocks_once, to_block};
+    use super::{
+        Checkpoint, Signed, log_of, newest_over, origin_of, read_blocks, read_blocks_once, to_block,
+    };
     use crate::note::NoteSigner;
     use crate::tree::{Frontier, leaf_hash};
     use uuid::Uuid;
@@ -218,6 +239,22 @@ mod tests {
         changed[60] ^= 1;
         assert_eq!(read(&changed, &right).unwrap_err().offset, 0);
         assert_eq!(read(&notes.concat(), &right).unwrap().checkpoints.len(), 3);
+    }
+
+    #[test]
+    fn the_newest_checkpoint_over_no_more_than_is_there_is_found_with_its_note() {
+        let notes = [1, 3, 3, 7].map(|leaves| Checkpoint::sign(&tree(leaves), &signer()));
+        let file = notes.iter().flat_map(|note| to_block(note)).collect::<Vec<_>>();
+        for (commits, newest) in
+            [(0, None), (1, Some(0)), (2, Some(0)), (3, Some(2)), (6, Some(2)), (9, Some(3))]
+        {
+            let found = newest_over(&file, signer().verifier(), commits).unwrap();
+            let note = found.map(|(checkpoint, note)| {
+                assert_eq!(Ok(checkpoint), Checkpoint::open(&note, signer().verifier()));
+                note
+            });
+            assert_eq!(note.as_ref(), newest.map(|nth: usize| &notes[nth]), "{commits} commits");
+        }
     }
 
     #[test]

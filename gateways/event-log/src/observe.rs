@@ -9,7 +9,7 @@ use stele_domain::causes::with_causes;
 use stele_domain::port::event_log::LogError;
 
 /// What becomes of a fetch.
-const FETCHED: [&str; 5] = ["ok", "missing", "other", "unreachable", "cache"];
+const FETCHED: [&str; 6] = ["ok", "missing", "other", "denied", "unreachable", "cache"];
 
 /// Shows every metric of this crate from the start, and says what it means. A counter that appears with its first
 /// event has no increase that an alert could see.

@@ -132,8 +132,10 @@ fn configuration(command: &ConfigCommand, global: &Global) -> Outcome {
     match command {
         ConfigCommand::Print { .. } if global.json => say_json(&config.print_json()),
         ConfigCommand::Print { origin } => say(config.print(*origin).trim_end()),
-        ConfigCommand::Check if global.json => say_json(&serde_json::json!({ "ok": true })),
-        ConfigCommand::Check => say(&config.verdict()),
+        ConfigCommand::Check => {
+            config.check_secrets()?;
+            if global.json { say_json(&serde_json::json!({ "ok": true })) } else { say(&config.verdict()) }
+        }
     }
 }
 

@@ -304,6 +304,13 @@ impl Config {
         print::text(&self.layers, every_origin)
     }
 
+    /// That the secrets of the stores of archive and lake are where the configuration says: the one thing that can't be seen
+    /// from the configuration itself.
+    pub(crate) fn check_secrets(&self) -> Result<(), Problem> {
+        let stores = [("log.archive", &self.archive.bucket), ("lake", &self.lake.bucket)];
+        check::secrets(&self.layers, stores, |name| std::env::var(name).ok())
+    }
+
     /// What an operator should know of a configuration that can be run.
     pub(crate) fn verdict(&self) -> String {
         let account = match &self.account {
@@ -321,6 +328,11 @@ impl Config {
     pub(crate) fn print_json(&self) -> serde_json::Value {
         print::json(&self.layers)
     }
+}
+
+/// Whether what a variable says can be a secret: one that is set to nothing has none.
+pub(crate) fn holds_a_secret(text: &str) -> bool {
+    !text.trim().is_empty()
 }
 
 /// The variables that are text; others can't be ours.

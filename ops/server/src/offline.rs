@@ -22,8 +22,9 @@ use stele_domain::port::clock::Clock as _;
 use stele_domain::port::event_log::{EventLog, LogError, Position};
 use stele_domain::time::Timestamp;
 use stele_event_log::storage::{DirectoryStorage, Storage as _};
-use stele_event_log::{CutTail, EmbeddedLog, Options};
-use stele_projections::compare::fold_to;
+use stele_event_log::{CutTail, EmbeddedLog, InclusionProof, Options};
+use stele_projections::FoldError;
+use stele_projections::compare::{CompareError, fold_to};
 use stele_projections::models;
 use stele_projections::past::{self, AsOf, PastError};
 use stele_read_store::MemoryStore;
@@ -56,15 +57,67 @@ pub(crate) async fn reading<T, F>(
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    there_is_one(directory)?;
-    let archive = reading_archive(config, directory)?;
-    let (path, reach) = (directory.to_owned(), archive.reach());
-    let opened = tokio::task::spawn_blocking(move || Beside::open(&path, reach)).await;
-    let log = Arc::new(opened.map_err(|error| Failure::error(&error))??);
+    read(Some(config), directory, work).await
+}
+
+/// The same; by the shipped defaults where there is no configuration.
+async fn read<T, F>(
+    config: Option<&Config>,
+    directory: &Path,
+    work: impl FnOnce(Arc<dyn EventLog>) -> F,
+) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let (log, _archive) = beside(config, directory).await?;
     let reader: Arc<dyn EventLog> = Arc::<Beside>::clone(&log);
     let worked = work(reader).await;
     log.close().await;
     worked
+}
+
+/// A log that is only read. What is fetched from its archive lies in a place of its own, which goes with the value.
+async fn beside(config: Option<&Config>, directory: &Path) -> Result<(Arc<Beside>, Within), Failure> {
+    there_is_one(directory)?;
+    let archive = config.map(|config| reading_archive(config, directory)).transpose()?.unwrap_or_default();
+    let (path, reach) = (directory.to_owned(), archive.reach());
+    let opened = tokio::task::spawn_blocking(move || Beside::open(&path, reach)).await;
+    let log = Arc::new(opened.map_err(|error| Failure::error(&error))??);
+    Ok((log, archive))
+}
+
+/// Proves that an event is in the log of a directory, under a checkpoint that the log has stored: for that it is only read.
+/// What came after the last of them has to be signed, and only the log's owner signs: beside another, nobody knows what of it
+/// is durable, and a log whose key has signed two things of one size can't be told from a forged one.
+pub(crate) async fn proof(
+    config: &Config,
+    directory: &Path,
+    position: Position,
+) -> Result<InclusionProof, Failure> {
+    let (log, archive) = beside(Some(config), directory).await?;
+    let proof = log.proof(position).await;
+    log.close().await;
+    drop(archive);
+    if let Some(proof) = proof.map_err(|error| unproved(&error))? {
+        return Ok(proof);
+    }
+    with(config, directory, async |log| log.inclusion_proof(position).await.map_err(|error| unproved(&error)))
+        .await
+}
+
+fn unproved(error: &LogError) -> Failure {
+    match error {
+        // There is no such event.
+        LogError::Invalid(what) => Failure::new(Code::Error, what.clone()),
+        LogError::Conflict { .. }
+        | LogError::Full
+        | LogError::Stopped(_)
+        | LogError::Damaged { .. }
+        | LogError::Lost(_)
+        | LogError::Owned { .. }
+        | LogError::Denied(_)
+        | LogError::Unreachable(_) => log_failure(error),
+    }
 }
 
 /// Keeps every desk away from the log while it is read. On a disk that this process may not write to it only asks whether one
@@ -184,13 +237,12 @@ pub(crate) async fn folded(
 ) -> Result<Folded, Failure> {
     let store =
         MemoryStore::new(&stele_projections::schemas(models::ALL)).map_err(|error| Failure::error(&error))?;
-    there_is_one(directory)?;
-    let (head, time) = open(config, directory, |log| fold(log, &store, to, progress)).await?;
+    let (head, time) = read(config, directory, |log| fold(log, &store, to, progress)).await?;
     Ok(Folded { store, head, time })
 }
 
 async fn fold(
-    log: Arc<EmbeddedLog>,
+    log: Arc<dyn EventLog>,
     store: &MemoryStore,
     to: Option<AsOf>,
     progress: &Progress,
@@ -209,8 +261,23 @@ async fn fold(
     }
     progress.total(to.0);
     let folded = fold_to(&*log, store, models::ALL, to, |at| progress.done(at.0)).await;
-    folded.map_err(|error| Failure::error(&error))?;
+    folded.map_err(|error| unfolded(&error))?;
     Ok((head, time))
+}
+
+/// How a fold ends that comes to nothing: where the log can't be read, that is told as of the log.
+fn unfolded(error: &CompareError) -> Failure {
+    match error {
+        CompareError::Log(error) | CompareError::Fold(FoldError::Parking { source: error, .. }) => {
+            log_failure(error)
+        }
+        CompareError::Fold(_)
+        | CompareError::Newer(_)
+        | CompareError::Store(_)
+        | CompareError::Short { .. }
+        | CompareError::Moved { .. }
+        | CompareError::OutOfOrder(_) => Failure::error(error),
+    }
 }
 
 /// How a question about the past ends that has no answer.
@@ -218,12 +285,12 @@ fn refused(error: &PastError) -> Failure {
     match error {
         PastError::BeyondHead { .. } | PastError::Future { .. } => Failure::usage(chain(error)),
         PastError::Log(error) => log_failure(error),
+        PastError::Fold(error) => unfolded(error),
         PastError::Busy
         | PastError::NotOpen
         | PastError::TooFar { .. }
         | PastError::TablesBehind { .. }
         | PastError::Store(_)
-        | PastError::Fold(_)
         | PastError::Ended(_) => Failure::error(error),
     }
 }

@@ -27,6 +27,7 @@ mod strict;
 mod tables;
 mod telling;
 mod tiering;
+mod told_store;
 mod witness;
 
 pub(crate) use archive::{Opens, Within, beside as archive_beside, reading as reading_archive};

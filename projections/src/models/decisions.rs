@@ -6,7 +6,7 @@ use stele_domain::market::reference::event::Source;
 use stele_domain::money::{BasisPoints, Rate, Units};
 use stele_domain::pair::Direction;
 use stele_domain::trading::event::Event as Trading;
-use stele_domain::trading::gate::{GateResult, Reason};
+use stele_domain::trading::gate::{GateResult, Reason, json};
 use stele_domain::trading::strategy::event::{Decided, Event as Strategy, Margin, Verdict};
 
 /// `decision.trade_decision` of the trade loop.
@@ -162,7 +162,7 @@ impl Projection for Decisions {
 
     fn apply(event: &Recorded, rows: &mut Rows<'_>) -> Result<(), Poison> {
         let Some((decided, verdict)) = decision(event) else { return Ok(()) };
-        rows.insert(&decision_row(event, decided))?;
+        rows.insert_with_json(&row_without_gates(event, decided), "gates", &json::array(&decided.gates))?;
         let Verdict::Skip { reason } = verdict else { return Ok(()) };
         let fresh = || SkipCountRow {
             pair: decided.pair.clone(),
@@ -195,7 +195,7 @@ fn decision(event: &Recorded) -> Option<(&Decided, Verdict)> {
     }
 }
 
-fn decision_row(event: &Recorded, decided: &Decided) -> DecisionRow {
+fn row_without_gates(event: &Recorded, decided: &Decided) -> DecisionRow {
     let (decision, decision_reason) = match decided.verdict {
         Verdict::Act => ("act", None),
         Verdict::Skip { reason } => ("skip", Some(reason)),
@@ -237,7 +237,7 @@ fn decision_row(event: &Recorded, decided: &Decided) -> DecisionRow {
         limits_version: decided.limits_version,
         demand_event_id: decided.demand_event_id,
         demand_position: decided.demand_position,
-        gates: decided.gates.clone(),
+        gates: vec![],
         received_at: decided.received_at,
         decided_at: decided.decided_at,
         recorded_at: event.recorded_at,

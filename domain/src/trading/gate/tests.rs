@@ -12,6 +12,13 @@ fn a_reasons_code_is_its_stored_form() {
 }
 
 #[test]
+fn a_gates_code_is_its_stored_form() {
+    for gate in Gate::ALL {
+        assert_eq!(serde_json::to_value(gate).unwrap(), gate.code());
+    }
+}
+
+#[test]
 fn a_refusals_code_is_its_stored_form() {
     for code in RefusalCode::ALL {
         assert_eq!(serde_json::to_value(code).unwrap(), code.code());

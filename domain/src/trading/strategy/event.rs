@@ -150,6 +150,7 @@ pub struct Decided {
     /// The limits that it was held against; zero when there were none.
     pub limits_version: u64,
     /// Every gate's answer.
+    #[serde(with = "crate::trading::gate::line")]
     pub gates: Vec<GateResult>,
     /// What else it stood on. Absent in facts of old builds.
     #[serde(default, skip_serializing_if = "Option::is_none")]

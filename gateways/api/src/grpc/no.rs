@@ -2,7 +2,7 @@
 //! what stands against it, and when to ask again.
 
 use crate::handover::STALL_MAX;
-use crate::problem::{LOG_DAMAGED, Problem};
+use crate::problem::{LOG_DAMAGED, LOG_LOST, Problem};
 use axum::http::StatusCode;
 use axum::response::Response;
 use std::collections::HashMap;
@@ -56,7 +56,7 @@ fn code(status: u16, code: &str) -> Code {
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Code::FailedPrecondition,
         StatusCode::PAYLOAD_TOO_LARGE | StatusCode::TOO_MANY_REQUESTS => Code::ResourceExhausted,
         StatusCode::SERVICE_UNAVAILABLE => Code::Unavailable,
-        StatusCode::INTERNAL_SERVER_ERROR if code == LOG_DAMAGED => Code::DataLoss,
+        StatusCode::INTERNAL_SERVER_ERROR if [LOG_DAMAGED, LOG_LOST].contains(&code) => Code::DataLoss,
         StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => Code::DeadlineExceeded,
         _ => Code::Internal,
     }

@@ -166,7 +166,10 @@ fn meaning(status: StatusCode) -> (&'static str, &'static str) {
             "past-cut",
         ),
         408 => ("The body did not come in time.", "body-too-slow"),
-        409 => ("Things stand against it, or the log's owner refuses it to this process.", "limits_changed"),
+        409 => (
+            "Things stand against it, or the log's owner or its archive refuses it to this process.",
+            "limits_changed",
+        ),
         413 => ("The body has more than 256 KiB.", "body-too-large"),
         415 => ("The body must be application/json.", "unsupported-media-type"),
         422 => (
@@ -179,8 +182,9 @@ fn meaning(status: StatusCode) -> (&'static str, &'static str) {
         }
         504 => ("Not answered in time; a wish may have been done.", "timeout"),
         _ => (
-            "A mistake of ours (`internal`), or what somebody has to mend first: the log is damaged (`log-damaged`), has \
-             stopped (`log-failed`), or holds an event that this build can't read (`event-unreadable`).",
+            "A mistake of ours (`internal`), or what somebody has to mend first: the log is damaged (`log-damaged`), its archive \
+             has lost a part of it (`log-lost`), it has stopped (`log-failed`), or holds an event that this build can't read \
+             (`event-unreadable`).",
             "log-damaged",
         ),
     }

@@ -77,8 +77,10 @@ pub enum ArchiveError {
         /// Where it was looked for.
         store: String,
     },
-    /// The archive did not give back what was put into it. The segment is where it was.
-    #[error("segment {segment} stays: {store} did not give back what was put there as {object}: {what}")]
+    /// The archive does not give back what is put into it, or gives something to whoever asks. The segment is where it was.
+    #[error(
+        "segment {segment} stays: what answers as {store} does not give back what it is sent, object {object}: {what}"
+    )]
     NotKept {
         /// The segment.
         segment: String,
@@ -89,7 +91,23 @@ pub enum ArchiveError {
         /// What was wrong.
         what: String,
     },
-    /// The archive does not answer, or says no.
+    /// The archive does not let this process in: a person has to look at credentials and rights.
+    #[error(
+        "the archive, {store}, denies access: it does not let this process ask for segment {segment}, object {object}, or put \
+         it there"
+    )]
+    Denied {
+        /// The segment.
+        segment: String,
+        /// Its object.
+        object: String,
+        /// Which archive.
+        store: String,
+        /// What it said.
+        #[source]
+        source: Arc<BlobError>,
+    },
+    /// The archive does not answer, or can't do it.
     #[error("the archive, {store}, can't be asked for segment {segment}, object {object}")]
     Unreachable {
         /// The segment.
@@ -184,6 +202,7 @@ impl ArchiveError {
             Self::Taken { .. } => "taken",
             Self::Elsewhere { .. } => "elsewhere",
             Self::NotKept { .. } => "not_kept",
+            Self::Denied { .. } => "denied",
             Self::Unreachable { .. } => "unreachable",
             Self::Late { .. } => "late",
             Self::Busy { .. } => "busy",

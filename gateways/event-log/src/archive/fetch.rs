@@ -221,6 +221,13 @@ impl Archive {
         Err(failed(missing))
     }
 
+    /// Whether what answers says of an object that nobody has put there that it is there: a web server, or a page to log in,
+    /// has an answer for whoever asks, and is no store. For threads that no runtime drives.
+    pub(super) fn has_everything(&self, object: &BlobName) -> bool {
+        let nobodys = BlobName::new(&format!("{object}.nobody-has-put-this"));
+        nobodys.is_ok_and(|nobodys| self.wait(self.options.store.head(&nobodys)).is_ok())
+    }
+
     fn other(&self, entry: &Entry, offset: u64, what: String) -> ArchiveError {
         let (segment, object) = (entry.segment(), entry.object.to_string());
         ArchiveError::Other { segment, object, store: self.url().to_owned(), offset, what }
@@ -236,10 +243,11 @@ impl Archive {
                 let what = "it ends there".to_owned();
                 ArchiveError::Other { segment, object, store, offset: bytes, what }
             }
-            source @ (BlobError::TooLarge { .. }
-            | BlobError::Denied { .. }
-            | BlobError::Full { .. }
-            | BlobError::Unreachable { .. }) => {
+            source @ BlobError::Denied { .. } => {
+                ArchiveError::Denied { segment, object, store, source: Arc::new(source) }
+            }
+            source
+            @ (BlobError::TooLarge { .. } | BlobError::Full { .. } | BlobError::Unreachable { .. }) => {
                 ArchiveError::Unreachable { segment, object, store, source: Arc::new(source) }
             }
         }

@@ -258,6 +258,7 @@ fn is_of_one(error: &ArchiveError) -> bool {
         | ArchiveError::Other { .. }
         | ArchiveError::Elsewhere { .. }
         | ArchiveError::NotKept { .. }
+        | ArchiveError::Denied { .. }
         | ArchiveError::Unreachable { .. }
         | ArchiveError::Late { .. }
         | ArchiveError::Busy { .. }

@@ -206,6 +206,10 @@ impl Mover {
             Ok(Some(error)) | Err(error) => error,
         };
         Err(match (put, error) {
+            (Put::There, ArchiveError::Other { .. }) if self.archive.has_everything(&entry.object) => {
+                let what = "it says that it has objects which nobody has put there, too".to_owned();
+                ArchiveError::NotKept { segment, object, store, what }
+            }
             (Put::There, ArchiveError::Other { .. }) => ArchiveError::Taken { segment, object, store },
             (Put::Kept, ArchiveError::Other { what, .. }) => {
                 ArchiveError::NotKept { segment, object, store, what }

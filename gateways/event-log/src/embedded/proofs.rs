@@ -9,7 +9,7 @@ use crate::index;
 use crate::note::{NoteError, NoteVerifier};
 use crate::segment;
 use crate::shared::{Shared, off_thread};
-use crate::tree::{self, Hash, ProofError};
+use crate::tree::{self, Frontier, Hash, ProofError};
 use crate::walk::Walk;
 use crate::window::LOOK_CHUNK_BYTES;
 use std::ops::Range;
@@ -103,6 +103,26 @@ impl EmbeddedLog {
         off_thread(move || inclusion(&shared, position)).await
     }
 
+    /// The same under a checkpoint that was signed before, with its note: nothing is signed for it. `None` where it is not over
+    /// the commit, is over more than this log has, or is of another course of it.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::inclusion_proof`].
+    pub async fn inclusion_proof_under(
+        &self,
+        position: Position,
+        checkpoint: Checkpoint,
+        note: String,
+    ) -> Result<Option<InclusionProof>, LogError> {
+        let shared = Arc::clone(&self.shared);
+        off_thread(move || {
+            let (commit, frontier) = Proved::with(&shared, position)?;
+            commit.under(&shared, &checkpoint, &note, frontier.size())
+        })
+        .await
+    }
+
     /// Proves that the first `new_size` commits begin with the first `old_size`.
     ///
     /// # Errors
@@ -163,48 +183,85 @@ pub(crate) fn root_at(shared: &Shared, size: u64) -> Result<Hash, LogError> {
     }
 }
 
-fn inclusion(shared: &Shared, position: Position) -> Result<InclusionProof, LogError> {
-    // Whoever has the tree sees every record up to the head under it. The writer waits for the tree and for the index, so
-    // neither is held while a signature is made.
-    let (head, frontier) = {
-        let tree = shared.tree();
-        (shared.head(), tree.frontier())
-    };
-    if position.0 == 0 || position.0 > head {
-        return Err(LogError::Invalid(format!("there is no position {position}: the log ends at {head}")));
+/// A commit that is to be proved.
+struct Proved {
+    /// Its first position.
+    first: Position,
+    /// How many commits are before it.
+    number: u64,
+    payload: Vec<u8>,
+}
+
+impl Proved {
+    /// The commit with the record at a position, and the tree that it is in.
+    fn with(shared: &Shared, position: Position) -> Result<(Self, Frontier), LogError> {
+        // Whoever has the tree sees every record up to the head under it. The writer waits for the tree and for the index, so
+        // neither is held while a signature is made.
+        let (head, frontier) = {
+            let tree = shared.tree();
+            (shared.head(), tree.frontier())
+        };
+        if position.0 == 0 || position.0 > head {
+            return Err(LogError::Invalid(format!(
+                "there is no position {position}: the log ends at {head}"
+            )));
+        }
+        let found = shared.index().locate(position.0);
+        let Some(found) = found else {
+            return Err(damaged(&segment::file_name(position.0), 0, "the position is in no segment"));
+        };
+        let mark = found.mark_of(position.0)?;
+        let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), &found, mark, LOOK_CHUNK_BYTES);
+        walk.skip_to(position.0)?;
+        let segment = walk.segment();
+        let Some(commit) = walk.next()? else {
+            return Err(damaged(
+                &segment::file_name(segment),
+                0,
+                format!("position {position} is not there any more"),
+            ));
+        };
+        let (first, number) = (Position(commit.at.position), commit.at.commit);
+        if number >= frontier.size() {
+            return Err(misnumbered(segment, number));
+        }
+        Ok((Self { first, number, payload: commit.bytes.to_vec() }, frontier))
     }
-    let found = shared.index().locate(position.0);
-    let Some(found) = found else {
-        return Err(damaged(&segment::file_name(position.0), 0, "the position is in no segment"));
-    };
-    let size = frontier.size();
-    let mark = found.mark_of(position.0)?;
-    let mut walk = Walk::new(shared.log, Arc::clone(&shared.directory), &found, mark, LOOK_CHUNK_BYTES);
-    walk.skip_to(position.0)?;
-    let segment = walk.segment();
-    let Some(commit) = walk.next()? else {
-        return Err(damaged(
-            &segment::file_name(segment),
-            0,
-            format!("position {position} is not there any more"),
-        ));
-    };
-    let (first, number, payload) = (Position(commit.at.position), commit.at.commit, commit.bytes.to_vec());
-    if number >= size {
-        return Err(misnumbered(segment, number));
-    }
-    if let Some(cosigned) = shared.cosigned()
-        && (number + 1..=size).contains(&cosigned.checkpoint.size)
-    {
-        let Checkpoint { size, root, .. } = cosigned.checkpoint;
+
+    /// The proof under a checkpoint that was signed before, in a log of so many commits; `None` where it proves nothing of this
+    /// commit.
+    fn under(
+        &self,
+        shared: &Shared,
+        checkpoint: &Checkpoint,
+        note: &str,
+        commits: u64,
+    ) -> Result<Option<InclusionProof>, LogError> {
+        let (number, size) = (self.number, checkpoint.size);
+        if !(number + 1..=commits).contains(&size) {
+            return Ok(None);
+        }
         let path = tree::inclusion_path(number, size, &mut |range| root_of(shared, range))?;
+        let leaf = leaf_of(self.first, &self.payload);
         // What was kept of another log's course leads nowhere.
-        if tree::verify_inclusion(&leaf_of(first, &payload), number, size, &path, &root).is_ok() {
-            let checkpoint = cosigned.note.clone();
-            return Ok(InclusionProof { first, index: number, payload, path, checkpoint });
+        if tree::verify_inclusion(&leaf, number, size, &path, &checkpoint.root).is_err() {
+            return Ok(None);
+        }
+        let (payload, checkpoint) = (self.payload.clone(), note.to_owned());
+        Ok(Some(InclusionProof { first: self.first, index: number, payload, path, checkpoint }))
+    }
+}
+
+fn inclusion(shared: &Shared, position: Position) -> Result<InclusionProof, LogError> {
+    let (commit, frontier) = Proved::with(shared, position)?;
+    if let Some(cosigned) = shared.cosigned() {
+        let proof = commit.under(shared, &cosigned.checkpoint, &cosigned.note, frontier.size())?;
+        if let Some(proof) = proof {
+            return Ok(proof);
         }
     }
-    let path = tree::inclusion_path(number, size, &mut |range| root_of(shared, range))?;
+    let Proved { first, number, payload } = commit;
+    let path = tree::inclusion_path(number, frontier.size(), &mut |range| root_of(shared, range))?;
     let checkpoint = Checkpoint::sign(&frontier, &shared.signer);
     Ok(InclusionProof { first, index: number, payload, path, checkpoint })
 }

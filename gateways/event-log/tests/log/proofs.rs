@@ -53,6 +53,28 @@ async fn every_record_is_proved_to_be_in_the_signed_tree() {
 }
 
 #[tokio::test]
+async fn an_event_is_proved_under_a_checkpoint_that_was_signed_before_or_not_at_all() {
+    let disk = SimulatedDisk::new();
+    let log = filled(&disk, 200).await;
+    let verifier = log.verifier().clone();
+    let note = log.checkpoint();
+    let signed = Checkpoint::open(&note, &verifier).unwrap();
+    let last = log.head().await.unwrap();
+    fill(&log, 200..300).await;
+    let under = async |position: u64, checkpoint: Checkpoint| {
+        log.inclusion_proof_under(Position(position), checkpoint, note.clone()).await.unwrap()
+    };
+    for position in (1..=last.0).step_by(17).chain([last.0]) {
+        let proof = under(position, signed.clone()).await.unwrap();
+        assert_eq!((proof.verify(&verifier).unwrap().size, &proof.checkpoint), (200, &note));
+        assert!(proof.record(Position(position)).is_some());
+    }
+    assert!(under(last.0 + 1, signed.clone()).await.is_none(), "it came later");
+    assert!(under(1, Checkpoint { root: [7; 32], ..signed.clone() }).await.is_none(), "of another course");
+    assert!(under(1, Checkpoint { size: 5_000, ..signed }).await.is_none(), "of more than there is");
+}
+
+#[tokio::test]
 async fn every_checkpoint_is_proved_to_continue_every_earlier_one() {
     let disk = SimulatedDisk::new();
     let log = open(&disk);

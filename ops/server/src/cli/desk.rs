@@ -1,5 +1,6 @@
 //! Asking the running desk, and what its no's and silences mean for the exit code.
 
+use super::log::KEPT_OUT;
 use crate::config::Config;
 use crate::exit::{Code, Failure, chain};
 use std::future::Future;
@@ -121,8 +122,9 @@ pub(crate) fn unanswered(error: ClientError, id: Uuid) -> Failure {
 pub(crate) fn broken_off(code: &str, detail: &str) -> Failure {
     let exit = match code {
         "log-damaged" => Code::Mismatch,
+        "log-lost" => Code::Archive,
         "log-failed" | "event-unreadable" => Code::Error,
-        "expired-key" | "revoked-key" | "log-denied" => Code::Unauthorised,
+        "expired-key" | "revoked-key" | "log-denied" | "archive-denied" => Code::Unauthorised,
         _ => Code::Unavailable,
     };
     Failure { advice: mend(code).map(str::to_owned), ..Failure::new(exit, detail) }
@@ -152,6 +154,12 @@ fn mend(code: &str) -> Option<&'static str> {
             "this will not pass by itself: `stele log verify`, on the machine with the log, names every damaged place; \
              ops/runbooks/backup.md says how to restore",
         ),
+        "log-lost" => Some(
+            "this will not pass by itself: put the object back as it was, from a copy of the archive or from a backup that was \
+             made before the segment was archived; `stele log verify`, on the machine with the log, names what is lost \
+             (ops/runbooks/alerts/log-archive-lost.md)",
+        ),
+        "archive-denied" => Some(KEPT_OUT),
         "event-unreadable" => Some(
             "this will not pass by itself: a newer build may have written it, so look at the versions of all processes; \
              `stele log verify` tells whether the log itself is whole",
@@ -223,18 +231,20 @@ fn refused(problem: &Problem) -> Failure {
 fn code_of(status: u16, code: &str) -> Code {
     match status {
         401 | 403 => Code::Unauthorised,
+        409 if code == "archive-denied" => Code::Unauthorised,
         404 | 409 | 422 if !code.contains('-') => Code::Refused,
         409 | 412 | 422 => Code::Conflict,
         400 => Code::Usage,
         408 | 429 | 502..=504 => Code::Unavailable,
         500 if code == "log-damaged" => Code::Mismatch,
+        500 if code == "log-lost" => Code::Archive,
         _ => Code::Error,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{code_of, repeated_after, settled, wish};
+    use super::{broken_off, code_of, repeated_after, settled, wish};
     use crate::exit::{Code, Failure};
     use std::cell::RefCell;
     use std::time::Duration;
@@ -307,6 +317,8 @@ mod tests {
     async fn what_does_not_pass_by_itself_is_told_at_once_with_what_to_do() {
         for (status, code, says) in [
             (500, "log-damaged", "stele log verify"),
+            (500, "log-lost", "put the object back"),
+            (409, "archive-denied", "policy of the bucket"),
             (500, "log-failed", "start it again"),
             (500, "event-unreadable", "versions"),
             (409, "log-denied", "owner"),
@@ -343,6 +355,8 @@ mod tests {
             (429, "rate-limited", Code::Unavailable),
             (503, "projection-behind", Code::Unavailable),
             (500, "log-damaged", Code::Mismatch),
+            (500, "log-lost", Code::Archive),
+            (409, "archive-denied", Code::Unauthorised),
             (500, "log-failed", Code::Error),
             (500, "event-unreadable", Code::Error),
             (409, "log-denied", Code::Conflict),
@@ -351,6 +365,19 @@ mod tests {
             (404, "unknown_key", Code::Refused),
         ] {
             assert_eq!(code_of(status, code), expected, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_broken_off_ends_as_a_question_about_the_same_would() {
+        for (code, expected) in [
+            ("log-damaged", Code::Mismatch),
+            ("log-lost", Code::Archive),
+            ("archive-denied", Code::Unauthorised),
+            ("log-failed", Code::Error),
+            ("log-unavailable", Code::Unavailable),
+        ] {
+            assert_eq!(broken_off(code, "no").code, expected, "{code}");
         }
     }
 

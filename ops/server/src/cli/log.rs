@@ -9,7 +9,7 @@ mod stat;
 mod whole;
 
 pub(super) use archive::reach;
-pub(super) use refused::beside;
+pub(super) use refused::{KEPT_OUT, beside};
 pub(crate) use refused::{archive as archive_failure, of_disk, of_error, on_opening};
 
 use super::args::LogCommand;
@@ -74,7 +74,7 @@ where
 async fn event(client: Client, config: &Config, position: u64) -> Result<Event, Failure> {
     let directory = config.log_dir();
     or_offline(client.event(position).await, config, || {
-        offline::with(config, &directory, async |log| Ok(of::event(&*log, position).await?))
+        offline::reading(config, &directory, async |log| Ok(of::event(&*log, position).await?))
     })
     .await
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use stele_api::client::{Client, ClientError};
 use stele_api::dto::EventProof;
-use stele_domain::port::event_log::{LogError, Position, Record};
+use stele_domain::port::event_log::{Position, Record};
 use stele_event_log::checkpoint::Checkpoint;
 use stele_event_log::note::{NoteError, NoteVerifier};
 use stele_event_log::{InclusionProof, SignedConsistency, VerifyError, prove_consistency};
@@ -265,12 +265,9 @@ const KEY_FILE: &str = "key.pub";
 
 async fn proof(client: Client, position: u64, config: &Config) -> Result<EventProof, Failure> {
     let directory = config.log_dir();
-    or_offline(client.prove(position).await, config, || {
-        offline::with(config, &directory, async |log| match log.inclusion_proof(Position(position)).await {
-            Ok(proof) => Ok(said(position, &proof)),
-            Err(LogError::Invalid(what)) => Err(Failure::new(Code::Error, what)),
-            Err(error) => Err(Failure::error(&error)),
-        })
+    or_offline(client.prove(position).await, config, async || {
+        let proof = offline::proof(config, &directory, Position(position)).await?;
+        Ok(said(position, &proof))
     })
     .await
 }

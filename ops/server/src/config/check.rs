@@ -9,10 +9,10 @@ mod serving;
 mod telemetry;
 mod witness;
 
-use super::Config;
 use super::layers::Layers;
 use super::problem::Problem;
 use super::raw::{self, Raw};
+use super::{Bucket, Config};
 use crate::amounts;
 use serving::pepper_file;
 use std::collections::BTreeMap;
@@ -88,6 +88,16 @@ pub(crate) fn checked(layers: &Layers) -> Result<Config, Problem> {
         layers: layers.clone(),
     };
     Ok(config)
+}
+
+/// Names the first secret of a store that is to come from a variable which does not have it.
+pub(crate) fn secrets(
+    layers: &Layers,
+    stores: [(&str, &Bucket); 2],
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<(), Problem> {
+    let check = Check { layers };
+    stores.into_iter().try_for_each(|(section, bucket)| check.secret_is_set(section, bucket, &variable))
 }
 
 /// The signer's part is named after the desk; the rest is numbers.

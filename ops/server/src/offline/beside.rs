@@ -14,11 +14,12 @@ use stele_domain::port::event_log::{
     Appended, Direction, EventLog, Expected, Filter, Follow, LogError, MultiStream, NewRecord, Page,
     Position, Record, Revision, StreamId,
 };
-use stele_event_log::checkpoint::{Checkpoint, origin_of, to_block};
-use stele_event_log::note::NoteSigner;
+use stele_event_log::checkpoint::{Checkpoint, newest_over, origin_of, to_block};
+use stele_event_log::note::{NoteSigner, NoteVerifier};
 use stele_event_log::storage::Storage;
 use stele_event_log::{
-    CutTail, EmbeddedLog, OpenReport, Options, Reach, SEGMENT_BYTES_MIN, VerifyOptions, verify,
+    CutTail, EmbeddedLog, InclusionProof, OpenReport, Options, Reach, SEGMENT_BYTES_MIN, VerifyOptions,
+    verify,
 };
 
 /// How often it is looked again, where an owner has written in the middle of a look.
@@ -69,6 +70,18 @@ impl Beside {
     pub(super) async fn close(&self) {
         // It leaves nothing that could fail.
         self.seen().close().await.ok();
+    }
+
+    /// Proves that an event is in the log, under the newest checkpoint that the log has stored of what was seen; `None` where
+    /// the event came later. Nothing is signed for it.
+    pub(super) async fn proof(&self, position: Position) -> Result<Option<InclusionProof>, LogError> {
+        let log = self.seen();
+        let (directory, commits) = (self.directory.clone(), log.stat().commits);
+        let found = tokio::task::spawn_blocking(move || stored(&directory, commits)).await;
+        match found.map_err(|error| LogError::Unreachable(Box::new(error)))?? {
+            Some((checkpoint, note)) => log.inclusion_proof_under(position, checkpoint, note).await,
+            None => Ok(None),
+        }
     }
 
     async fn newest(&self) -> Result<Position, LogError> {
@@ -141,6 +154,21 @@ impl EventLog for Beside {
     fn multi_stream(&self) -> Option<&dyn MultiStream> {
         None
     }
+}
+
+/// The newest checkpoint that a log has stored over no more than so many commits, with its note.
+fn stored(directory: &Path, commits: u64) -> Result<Option<(Checkpoint, String)>, LogError> {
+    let unread = |error: io::Error| LogError::Unreachable(Box::new(error));
+    let damaged =
+        |file: &str, offset: u64, what: String| LogError::Damaged { file: file.to_owned(), offset, what };
+    let key = match std::fs::read_to_string(directory.join(PUBLIC_KEY)) {
+        // Its owner makes it again from the private key.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        key => key.map_err(unread)?,
+    };
+    let key = NoteVerifier::parse(&key).map_err(|error| damaged(PUBLIC_KEY, 0, error.to_string()))?;
+    let file = std::fs::read(directory.join(CHECKPOINTS)).map_err(unread)?;
+    newest_over(&file, &key, commits).map_err(|fault| damaged(CHECKPOINTS, fault.offset, fault.what))
 }
 
 /// The log as it is now.

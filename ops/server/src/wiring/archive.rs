@@ -1,6 +1,7 @@
 //! The archive of the log, within reach of this process. Nobody asks it anything yet.
 
 use super::blobs;
+use super::told_store::telling;
 use crate::config::{Archive as Settings, Config};
 use crate::exit::{Failure, chain};
 use crate::observe;
@@ -64,10 +65,15 @@ pub(crate) fn reading(config: &Config, directory: &Path) -> Result<Within, Failu
     match address(&config.archive, directory)? {
         Some(address) => {
             let (store, _away) = store_in_the_end(&config.archive, &address)?;
-            fetched_from(&config.archive, store)
+            fetched_from(&config.archive, waited_for(&config.archive, store))
         }
         None => Ok(Within::default()),
     }
+}
+
+/// The store for a command, which somebody sits in front of.
+fn waited_for(settings: &Settings, store: Arc<dyn BlobStore>) -> Arc<dyn BlobStore> {
+    telling(store, "log.archive.request_ms_max", settings.bucket.request_max)
 }
 
 /// Opens the archive.
@@ -91,7 +97,8 @@ pub(super) fn told(directory: &Path) -> Option<ArchiveStat> {
 
 /// The archive at an address, for a command that puts something there, or fetches all of it.
 pub(crate) fn beside(config: &Config, address: &Address) -> Result<Within, Failure> {
-    fetched_from(&config.archive, store(&config.archive, address)?)
+    let store = store(&config.archive, address)?;
+    fetched_from(&config.archive, waited_for(&config.archive, store))
 }
 
 fn fetched_from(settings: &Settings, store: Arc<dyn BlobStore>) -> Result<Within, Failure> {

@@ -1,7 +1,7 @@
 //! Stores of blobs, as a section of the configuration describes them.
 
 use super::secret;
-use crate::config::Bucket;
+use crate::config::{Bucket, holds_a_secret};
 use crate::exit::{Code, Failure, chain};
 use secrecy::SecretString;
 use stele_blob_store::{Credentials, OpenError, Options};
@@ -41,8 +41,11 @@ fn secret_of(section: &str, source: &KeySource) -> Result<SecretString, Failure>
     let setting = format!("{section}.secret_access_key");
     match source {
         KeySource::File(path) => secret::line(&setting, path),
-        KeySource::Env(name) => std::env::var(name).map(SecretString::from).map_err(|_| {
-            Failure::usage(format!("configuration: `{setting}_env`: the variable {name} is not set to text"))
-        }),
+        KeySource::Env(name) => match std::env::var(name) {
+            Ok(text) if holds_a_secret(&text) => Ok(SecretString::from(text)),
+            Ok(_) | Err(_) => Err(Failure::usage(format!(
+                "configuration: `{setting}_env`: the variable {name} is not set to text"
+            ))),
+        },
     }
 }

@@ -6,6 +6,8 @@ use crate::s3_server::S3Server;
 use crate::support::{Desk, World, command, run};
 use serde_json::Value;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 
 /// Small logs are compared with what they archive: nothing stays because it is new.
@@ -97,6 +99,10 @@ fn an_object_that_is_lost_or_changed_has_its_own_words_and_code() {
     for args in [&["log", "verify"][..], &["log", "export"], &["log", "archive", "--fetch"]] {
         world.stele(args).exits(14).complains_of(&[&name, "is missing", "Put the object back"]);
     }
+    world.stele(&["log", "get", "1"]).exits(14).complains_of(&["(log-lost)", &name, "put the object back"]);
+    for args in [&["trace", "nobody"][..], &["log", "prove", "1"]] {
+        world.stele(args).exits(14).complains_of(&[&name, "Put the object back"]);
+    }
     world.stele(&["log", "verify", "--local"]).exits(0);
     fs::write(&object, &whole).unwrap();
     world.stele(&["log", "verify"]).exits(0);
@@ -121,7 +127,9 @@ fn an_archive_that_is_away_is_named_and_keeps_nobody_from_what_is_here() {
     let last = world.stele(&["log", "tail", "-n", "1", "--json"]).exits(0).json();
     let last = last["position"].as_u64().map_or_else(|| panic!("no position: {last}"), |at| at.to_string());
     world.stele(&["log", "get", &last]).exits(0);
-    world.stele(&["log", "get", "1"]).exits(7).complains_of(&["the archive", "mount its disk"]);
+    for args in [&["log", "get", "1"][..], &["trace", "nobody"], &["trace", "nobody", "--as-of", "1"]] {
+        world.stele(args).exits(7).complains_of(&["the archive", "mount its disk"]);
+    }
     let put = world.stele(&["log", "archive", "--to", objects.to_str().unwrap()]).exits(7);
     put.complains(&["the archive of the log is away", "mount its disk"]);
     // A desk opens its log without it, says what it waits for, and goes on when it is there.
@@ -139,6 +147,128 @@ fn an_archive_that_is_away_is_named_and_keeps_nobody_from_what_is_here() {
     let mut desk = Desk::start(command(world.path(), &["serve", "--data", data.to_str().unwrap()]));
     desk.logged("start.awaits");
     assert_eq!(desk.signalled("TERM").0, 0);
+}
+
+/// Settings for a bucket behind this address.
+fn in_a_bucket(world: &World, endpoint: &str, more: &str) -> String {
+    let secret = world.key_file("secret", 0o600);
+    format!(
+        "{SETTINGS}url = \"s3://desk-archive/logs\"\nendpoint = \"{endpoint}\"\nplain_http = true\nregion = \"eu-west-1\"\n\
+         access_key_id = \"desk\"\nsecret_access_key_file = \"{}\"\n{more}",
+        secret.display()
+    )
+}
+
+/// Something that gives every question over HTTP the same answer, as long as the test runs; where it is.
+fn answering(status: &'static str, body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            // Whoever asks may leave before the answer.
+            let _ = answered(&stream, status, body);
+        }
+    });
+    endpoint
+}
+
+fn answered(stream: &TcpStream, status: &str, body: &str) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
+    let question = lines.next().transpose()?.unwrap_or_default();
+    for line in lines {
+        if line?.is_empty() {
+            break;
+        }
+    }
+    let told = if question.starts_with("HEAD ") { "" } else { body };
+    let mut stream = stream;
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\netag: \"1\"\r\nlast-modified: Fri, 20 Nov 2026 10:00:00 GMT\r\n\
+         connection: close\r\n\r\n{told}",
+        body.len()
+    )
+}
+
+#[test]
+fn an_archive_that_lets_nobody_in_says_so_and_what_to_look_at() {
+    let (world, _data, _objects) = archived();
+    let endpoint = answering("403 Forbidden", "");
+    with(&world, &in_a_bucket(&world, &endpoint, ""));
+    for args in [
+        &["log", "verify"][..],
+        &["log", "get", "1"],
+        &["log", "prove", "1"],
+        &["trace", "nobody"],
+        &["log", "archive", "--fetch"],
+    ] {
+        let run = world.stele(args).exits(6);
+        run.complains_of(&["does not let this process", "credentials", "policy of the bucket"]);
+    }
+}
+
+#[test]
+fn what_answers_everything_with_a_page_is_told_as_no_store_and_no_other_log_is_accused() {
+    let (world, data) = a_log();
+    let before = segments(&data);
+    let endpoint = answering("200 OK", "<html>Please log in.</html>");
+    with(&world, &in_a_bucket(&world, &endpoint, ""));
+    let run = world.stele(&["log", "archive"]).exits(7);
+    run.complains_of(&["does not give back what it is sent", "speaks S3", "log.archive.endpoint"]);
+    assert_eq!(segments(&data), before);
+}
+
+#[test]
+fn whoever_waits_for_an_archive_that_hangs_is_told_what_for() {
+    let (world, _data, _objects) = archived();
+    // It takes every question, and answers none.
+    let hangs = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", hangs.local_addr().unwrap());
+    with(&world, &in_a_bucket(&world, &endpoint, "request_ms_max = 300\n"));
+    for args in [&["log", "verify"][..], &["log", "get", "1"], &["log", "archive", "--fetch"]] {
+        let run = world.stele(args).exits(7);
+        assert_eq!(run.stderr.matches("has not answered for 300 ms").count(), 1, "{}", run.stderr);
+        run.complains_of(&["s3://desk-archive/logs has not", "log.archive.request_ms_max"]);
+    }
+}
+
+#[test]
+fn what_the_archive_has_lost_ends_alike_through_the_doors_of_a_desk_and_without_it() {
+    let (world, data) = a_log();
+    let objects = world.path().join("objects");
+    fs::create_dir(&objects).unwrap();
+    // Nothing of the log is kept in memory, and nobody looks back.
+    let text = fs::read_to_string(world.path().join("stele.toml")).unwrap();
+    let text = text.replace("[log]\n", "[read_models]\nstate_every_events = 0\n[log]\ncache_bytes = 0\n");
+    fs::write(world.path().join("stele.toml"), text).unwrap();
+    with(&world, &format!("{SETTINGS}url = \"file://{}\"\n", objects.display()));
+    let mut desk = world.serve();
+    // A segment that was archived after everybody had read it where it was: nobody has fetched it.
+    let already = objects_in(&objects);
+    let is_gone = |object: &PathBuf| !data.join("log").join(object.file_name().unwrap()).exists();
+    let newest = (1..2_000).find_map(|nth| {
+        let change = format!("cooldown_ms={}", nth % 100 + 1);
+        world.stele(&["limits", "set", &change, "--reason", "one more event"]).exits(0);
+        objects_in(&objects).pop().filter(|newest| !already.contains(newest) && is_gone(newest))
+    });
+    let newest = newest.unwrap();
+    fs::remove_file(&newest).unwrap();
+    let name = newest.file_name().unwrap().to_str().unwrap().to_owned();
+    let position = name.trim_end_matches(".seg").trim_start_matches('0').to_owned();
+    let get = ["log", "get", &position];
+    world.stele(&get).exits(14).complains(&["(log-lost)", &name, "put the object back"]);
+    assert_eq!(desk.signalled("TERM").0, 0);
+    world.stele(&get).exits(14).complains_of(&["(log-lost)", &name, "put the object back"]);
+    assert!(segments(&data) > 0);
+}
+
+/// The objects of the log in a directory, oldest first.
+fn objects_in(objects: &Path) -> Vec<PathBuf> {
+    let Some(log) = fs::read_dir(objects).unwrap().next() else { return vec![] };
+    let entries = fs::read_dir(log.unwrap().path()).unwrap().map(|entry| entry.unwrap().path());
+    let mut all: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "seg")).collect();
+    all.sort();
+    all
 }
 
 #[test]

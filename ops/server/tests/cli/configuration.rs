@@ -49,6 +49,33 @@ fn an_unknown_variable_is_refused() {
 }
 
 #[test]
+fn a_secret_that_no_variable_holds_is_named_with_its_setting() {
+    for section in ["log.archive", "lake"] {
+        let text = format!(
+            "[{section}]\nurl = \"s3://bucket/prefix\"\naccess_key_id = \"desk\"\n\
+             secret_access_key_env = \"BUCKET_SECRET_OF_A_TEST\"\n"
+        );
+        let directory = with_file(&text);
+        let checked = |secret: Option<&str>, args: &[&str]| {
+            let mut check = command(directory.path(), args);
+            if let Some(secret) = secret {
+                check.env("BUCKET_SECRET_OF_A_TEST", secret);
+            }
+            run(check)
+        };
+        for args in [&["config", "check"][..], &["config", "check", "--json"]] {
+            for unset in [None, Some(""), Some(" ")] {
+                let key = format!("{section}.secret_access_key_env");
+                checked(unset, args).exits(2).complains(&[&key, "BUCKET_SECRET_OF_A_TEST", "line 4"]);
+            }
+            checked(Some("hush"), args).exits(0);
+        }
+        // Who only looks at the configuration, or talks to a desk, needs none.
+        checked(None, &["config", "print"]).exits(0);
+    }
+}
+
+#[test]
 fn a_file_is_found_by_flag_by_variable_and_by_name() {
     let directory = with_file("[desk]\ninstance = \"by-name\"\n");
     let path = directory.path();

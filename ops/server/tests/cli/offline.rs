@@ -58,6 +58,31 @@ fn a_proof_is_made_and_checked_with_and_without_a_desk() {
 }
 
 #[test]
+fn whoever_only_reads_the_log_does_so_beside_the_process_that_holds_it() {
+    let world = a_log();
+    // A desk holds it, and does not answer where it is asked.
+    let mut desk = world.serve();
+    world.set_limits();
+    let place = ["--data", "stele-data", "--socket", "nowhere.sock"];
+    let beside = |args: &[&str]| world.stele(&[args, &place].concat());
+    let event = beside(&["log", "get", "1"]).exits(0);
+    assert!(event.stderr.contains("told from the log in"), "{event:?}");
+    assert_eq!(event.json(), world.stele(&["log", "get", "1"]).exits(0).json());
+    beside(&["trace", "no-such-quote"]).exits(1).complains(&["has the id \"no-such-quote\""]);
+    // What an earlier run has signed proves it; nothing is signed for it.
+    let checkpoints = world.path().join("stele-data/log/checkpoints");
+    let before = std::fs::read_to_string(&checkpoints).unwrap();
+    let proof = beside(&["log", "prove", "1", "--json"]).exits(0).json();
+    assert!(before.contains(proof["checkpoint"].as_str().unwrap().trim_end()), "{proof}");
+    let proved = beside(&["log", "prove", "1"]).exits(0).stdout;
+    assert!(proved.contains("Event 1 is in the log"), "{proved}");
+    // What came later needs a signature, and that is its owner's.
+    let last = world.stele(&["log", "stat", "--json"]).exits(0).json()["head"].to_string();
+    beside(&["log", "prove", &last]).exits(5).complains(&["belongs to another process"]);
+    assert_eq!(desk.signalled("TERM").0, 0);
+}
+
+#[test]
 fn the_first_key_is_made_where_no_desk_runs_and_is_taken_when_one_does() {
     let world = a_log();
     let admin = world.key("admin", "ada");
@@ -195,9 +220,13 @@ fn whoever_looks_first_after_a_crash_is_told_what_was_cut() {
     // Whoever only reads leaves even that as it is.
     let torn = std::fs::read(&last).unwrap();
     let tail = world.stele(&["log", "tail", "-n", "1"]).exits(0);
-    assert!(tail.stderr.contains("passed over; nothing was changed"), "{}", tail.stderr);
-    assert_eq!((tail.stdout.lines().count(), std::fs::read(&last).unwrap()), (1, torn));
-    let looked = world.stele(&["log", "get", "1"]).exits(0);
+    assert_eq!(tail.stdout.lines().count(), 1);
+    let read = [tail, world.stele(&["log", "get", "1"]).exits(0), world.stele(&["trace", "nobody"]).exits(1)];
+    for run in read {
+        assert!(run.stderr.contains("passed over; nothing was changed"), "{}", run.stderr);
+    }
+    assert_eq!(std::fs::read(&last).unwrap(), torn);
+    let looked = world.stele(&["log", "checkpoint"]).exits(0);
     for word in ["had not finished", name, "quarantine-", "never acknowledged"] {
         assert!(looked.stderr.contains(word), "{word:?} is missing: {}", looked.stderr);
     }

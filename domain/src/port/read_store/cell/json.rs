@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 /// So many bytes are looked at together.
-const TOGETHER: usize = 16;
+const TOGETHER: usize = 8;
 
 /// A string of what `write` appends, which needs no escapes.
 pub fn quoted(out: &mut String, write: impl FnOnce(&mut String)) {
@@ -20,36 +20,50 @@ pub fn text(out: &mut String, text: &str) {
     // What is escaped is one byte long, and no part of a longer character.
     while let Some((plain, after)) = rest.split_at_checked(plain(rest.as_bytes())) {
         out.push_str(plain);
-        let Some(letter) = after.chars().next() else { break };
-        escape(out, letter);
-        rest = after.get(letter.len_utf8()..).unwrap_or_default();
+        let Some(letter) = after.as_bytes().first() else { break };
+        escape(out, *letter);
+        rest = after.get(1..).unwrap_or_default();
     }
     out.push('"');
 }
 
 /// How many bytes stand before the first that is escaped.
 fn plain(bytes: &[u8]) -> usize {
+    let (chunks, rest) = bytes.as_chunks::<TOGETHER>();
+    for (i, chunk) in chunks.iter().enumerate() {
+        let found = escaped(u64::from_le_bytes(*chunk));
+        if found != 0 {
+            let place = usize::try_from(found.trailing_zeros() / u8::BITS).unwrap_or(0);
+            return i.saturating_mul(TOGETHER).saturating_add(place);
+        }
+    }
     let is_escaped = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
-    let mut chunks = bytes.chunks_exact(TOGETHER);
-    // No shortcut inside of a chunk: so its bytes are compared at once.
-    let clean = |chunk: &&[u8]| !chunk.iter().fold(false, |found, byte| found | is_escaped(byte));
-    let first = chunks.by_ref().take_while(clean).count().saturating_mul(TOGETHER);
-    let rest = bytes.get(first..).unwrap_or_default();
-    first.saturating_add(rest.iter().position(is_escaped).unwrap_or(rest.len()))
+    let before = bytes.len().saturating_sub(rest.len());
+    before.saturating_add(rest.iter().position(is_escaped).unwrap_or(rest.len()))
 }
 
-fn escape(out: &mut String, letter: char) {
+/// The highest bit of the lowest byte that is escaped, and perhaps bits of bytes above it; zero when there is none. A byte is
+/// zero exactly when taking one off borrows from a highest bit that was not set: right for the lowest such byte, which is all
+/// that is asked.
+fn escaped(bytes: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let zeros = |bytes: u64, less: u64| bytes.wrapping_sub(ONES.wrapping_mul(less)) & !bytes & TOPS;
+    let quotes = zeros(bytes ^ ONES.wrapping_mul(u64::from(b'"')), 1);
+    let slashes = zeros(bytes ^ ONES.wrapping_mul(u64::from(b'\\')), 1);
+    quotes | slashes | zeros(bytes, u64::from(b' '))
+}
+
+fn escape(out: &mut String, letter: u8) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     match letter {
-        '"' => out.push_str("\\\""),
-        '\\' => out.push_str("\\\\"),
-        '\n' => out.push_str("\\n"),
+        b'"' => out.push_str("\\\""),
+        b'\\' => out.push_str("\\\\"),
+        b'\n' => out.push_str("\\n"),
         control => {
             out.push_str("\\u00");
-            let code = u32::from(control);
-            for digit in [code >> 4, code & 15] {
-                let digit = usize::try_from(digit).ok().and_then(|digit| DIGITS.get(digit));
-                out.push(digit.map_or('0', |digit| char::from(*digit)));
+            for digit in [control >> 4, control & 15] {
+                out.push(DIGITS.get(usize::from(digit)).map_or('0', |digit| char::from(*digit)));
             }
         }
     }

@@ -128,6 +128,44 @@ async fn an_empty_store_where_segments_were_put_takes_none_and_has_lost_none() {
 }
 
 #[tokio::test]
+async fn an_archive_that_lets_nobody_in_is_told_as_such_and_not_as_one_that_does_not_answer() {
+    let (disk, blobs) = (SimulatedDisk::new(), Arc::new(Blobs::default()));
+    let records = filled(&disk).await;
+    let before = segments(&disk);
+    blobs.denied.store(true, Ordering::SeqCst);
+    let log = open(&disk, &archive(&blobs, 1 << 20));
+    let told = log.archive(&ALL, NOW).unwrap_err();
+    assert!(matches!(&told, ArchiveError::Denied { segment, .. } if *segment == before[0]), "{told}");
+    assert!(told.to_string().contains("denies access") && segments(&disk) == before, "{told}");
+    blobs.denied.store(false, Ordering::SeqCst);
+    log.archive(&ALL, NOW).unwrap();
+    log.close().await.unwrap();
+    drop(log);
+    blobs.denied.store(true, Ordering::SeqCst);
+    let log = open(&disk, &archive(&blobs, 1 << 20));
+    let error = log.read_all(Position(1), &Filter::all(), 1).await.unwrap_err();
+    assert!(error.is_transient(), "a desk goes on when somebody lets it in: {error}");
+    let told = trouble(error);
+    assert!(matches!(told, ArchiveError::Denied { .. }) && !told.is_loss(), "{told}");
+    drop(log);
+    blobs.denied.store(false, Ordering::SeqCst);
+    assert_eq!(all(&open(&disk, &archive(&blobs, 1 << 20))).await, records);
+}
+
+#[tokio::test]
+async fn what_answers_whoever_asks_is_no_archive_and_nobody_else_is_accused_of_its_objects() {
+    let (disk, blobs) = (SimulatedDisk::new(), Arc::new(Blobs::default()));
+    filled(&disk).await;
+    let before = segments(&disk);
+    blobs.parrot.store(true, Ordering::SeqCst);
+    let log = open(&disk, &archive(&blobs, 1 << 20));
+    let told = log.archive(&ALL, NOW).unwrap_err();
+    assert!(matches!(&told, ArchiveError::NotKept { segment, .. } if *segment == before[0]), "{told}");
+    assert!(told.to_string().contains("nobody has put there"), "{told}");
+    assert_eq!((segments(&disk), blobs.puts.load(Ordering::SeqCst)), (before, 0));
+}
+
+#[tokio::test]
 async fn a_segment_that_comes_back_while_the_log_is_looked_at_is_not_missing() {
     let (disk, blobs) = (SimulatedDisk::new(), Arc::new(Blobs::default()));
     filled(&disk).await;

@@ -10,12 +10,19 @@ use tokio::sync::Notify;
 
 const URL: &str = "memory:test";
 
+/// What is no segment.
+const PAGE: &[u8] = b"<html>Please log in.</html>";
+
 /// The store.
 #[derive(Default)]
 pub struct Blobs {
     kept: Mutex<BTreeMap<String, Vec<u8>>>,
     /// Nobody gets an answer.
     pub away: AtomicBool,
+    /// Nobody is let in.
+    pub denied: AtomicBool,
+    /// Whatever is asked for, the answer is [`PAGE`], and nothing is kept: no store, but something that answers like one.
+    pub parrot: AtomicBool,
     /// Puts are done, and their answers are lost.
     pub mute: AtomicBool,
     /// Reads wait until they are let go.
@@ -42,11 +49,17 @@ impl Blobs {
         if self.away.load(Ordering::SeqCst) {
             return Err(BlobError::Unreachable { store: URL.to_owned(), source: "it is away".into() });
         }
+        if self.denied.load(Ordering::SeqCst) {
+            return Err(BlobError::Denied { store: URL.to_owned(), source: "403 Forbidden".into() });
+        }
         Ok(())
     }
 
     fn with<T>(&self, name: &BlobName, look: impl FnOnce(&[u8]) -> T) -> Result<T, BlobError> {
         self.answered()?;
+        if self.parrot.load(Ordering::SeqCst) {
+            return Ok(look(PAGE));
+        }
         let blobs = self.lock();
         let missing = || BlobError::Missing { name: name.clone(), store: URL.to_owned() };
         blobs.get(name.as_str()).map(|bytes| look(bytes)).ok_or_else(missing)

@@ -12,6 +12,15 @@ use stele_event_log::{
 /// What to do about a log that is not what was written.
 const EVIDENCE: &str = "nothing was changed. Keep the directory as it is: it is evidence. Restore the newest backup that verifies";
 
+/// What to look at where the archive does not let this process in.
+pub(in crate::cli) const KEPT_OUT: &str = "this will not pass by itself: look at the credentials (log.archive.access_key_id and its secret; without them what \
+     AWS_ACCESS_KEY_ID and its kin say), at the policy of the bucket, which must let them list, read and put (of a directory: its \
+     rights), and whether it is the one that is meant";
+
+/// What answers where the archive should.
+const NO_STORE: &str = "nothing was moved. A web server, a proxy or a page to log in answers so, and is no store that speaks S3: see that \
+     the URL and log.archive.endpoint name the store, and that nobody stands between";
+
 /// A log that can't be opened. Of a damaged one it says whether a segment is missing or another log's.
 pub(crate) fn on_opening(error: &LogError, directory: &Path) -> Failure {
     match error {
@@ -88,10 +97,12 @@ pub(crate) fn archive(error: &ArchiveError) -> Failure {
         ArchiveError::Taken { .. } => Failure::new(Code::Conflict, words),
         ArchiveError::Elsewhere { .. } => Failure::new(Code::Unavailable, words)
             .advise("nothing was put there. Mount the disk, or name the directory or the bucket that the segments are in"),
-        ArchiveError::Unreachable { .. }
-        | ArchiveError::NotKept { .. }
-        | ArchiveError::Late { .. }
-        | ArchiveError::Busy { .. } => {
+        // Of a directory it is the operating system that says no.
+        ArchiveError::Denied { source, .. } => {
+            Failure::new(of_error(&**source).unwrap_or(Code::Unauthorised), words).advise(KEPT_OUT)
+        }
+        ArchiveError::NotKept { .. } => Failure::new(Code::Unavailable, words).advise(NO_STORE),
+        ArchiveError::Unreachable { .. } | ArchiveError::Late { .. } | ArchiveError::Busy { .. } => {
             Failure::new(Code::Unavailable, words).advise("the rest of the log is served; see that the archive answers")
         }
         ArchiveError::NoStore { .. } => Failure::usage(words)

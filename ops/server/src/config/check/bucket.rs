@@ -2,8 +2,9 @@
 
 use super::Check;
 use super::serving::file;
-use crate::config::{Bucket, Problem};
+use crate::config::{Bucket, Problem, holds_a_secret};
 use std::time::Duration;
+use stele_intents::key::KeySource;
 
 /// The settings of a section, as they are written.
 pub(super) struct BucketRaw<'r> {
@@ -22,6 +23,26 @@ pub(super) struct BucketRaw<'r> {
 }
 
 impl Check<'_> {
+    /// That a secret which is to come from a variable is there. Only who looks for mistakes asks: other commands may do
+    /// without.
+    pub(super) fn secret_is_set(
+        &self,
+        section: &str,
+        bucket: &Bucket,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<(), Problem> {
+        let Some(KeySource::Env(name)) = &bucket.secret else { return Ok(()) };
+        if variable(name).is_some_and(|text| holds_a_secret(&text)) {
+            return Ok(());
+        }
+        let key = format!("{section}.secret_access_key");
+        let rule = format!(
+            "the environment variable {name} is not set to text: set it where the desk is started, or name a file with \
+             `{key}_file`"
+        );
+        Err(self.refused(&format!("{key}_env"), rule))
+    }
+
     pub(super) fn bucket(&self, raw: &BucketRaw<'_>) -> Result<Bucket, Problem> {
         let key = |name: &str| format!("{}.{name}", raw.section);
         let secret_key = key("secret_access_key");
