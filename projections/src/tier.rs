@@ -204,7 +204,11 @@ impl Tierer {
             return Ok((0, Outcome::Stays));
         }
         if !partition.from.0.is_multiple_of(DIGEST_PART) || !partition.to.0.is_multiple_of(DIGEST_PART) {
-            let why = format!("its edges are no multiples of {DIGEST_PART}, so its digests are not its own");
+            let why = format!(
+                "its edges are no multiples of {DIGEST_PART}, so its digests are not its own: set partition_span of {} in \
+                 read_model.storage_policy to one, which holds for the next partitions",
+                partition.table
+            );
             return Ok((0, Outcome::Blocked(why)));
         }
         let Some(kept) = self.kept(history, partition.from, partition.to).await? else {

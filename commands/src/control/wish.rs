@@ -2,12 +2,15 @@
 
 use crate::envelope::Failure;
 use std::borrow::Cow;
+use std::error::Error;
+use std::sync::Arc;
 use stele_domain::access::{Action, Caller, Role};
 use stele_domain::causes::with_causes;
 use stele_domain::codec::CodecError;
 use stele_domain::ids::CommandId;
 use stele_domain::intents::filter;
 use stele_domain::operations::{alert, parking, service};
+use stele_domain::port::blob_store::BlobError;
 use stele_domain::port::event_log::{InvalidStream, LogError, Position};
 use stele_domain::time::Timestamp;
 use stele_domain::trading::account;
@@ -116,6 +119,9 @@ pub enum Fault {
     Unreadable,
     /// The log's owner does not let this process.
     Denied,
+    /// The archive of the log does not let this process in. The desk goes on asking, so that it goes on when somebody lets it
+    /// in; whoever asks the desk need not.
+    KeptOut,
     /// The log has stopped, or does not take what is ours to write.
     Stopped,
 }
@@ -123,8 +129,9 @@ pub enum Fault {
 impl Fault {
     /// What keeps a log from ever answering; `None` when it may answer later.
     #[must_use]
-    pub const fn of_log(error: &LogError) -> Option<Self> {
+    pub fn of_log(error: &LogError) -> Option<Self> {
         match error {
+            LogError::Unreachable(_) if is_kept_out(error) => Some(Self::KeptOut),
             LogError::Unreachable(_) | LogError::Full => None,
             LogError::Damaged { .. } => Some(Self::Damaged),
             LogError::Lost(_) => Some(Self::Lost),
@@ -135,6 +142,20 @@ impl Fault {
             | LogError::Owned { .. } => Some(Self::Stopped),
         }
     }
+}
+
+/// Whether the archive of the log does not let this process in.
+fn is_kept_out(error: &LogError) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Everybody who waits for one segment is told of one error.
+        let shared = error.downcast_ref::<Arc<BlobError>>().map(|error| &**error);
+        if let Some(BlobError::Denied { .. }) = shared.or_else(|| error.downcast_ref::<BlobError>()) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl Refused {

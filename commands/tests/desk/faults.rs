@@ -8,6 +8,7 @@ use std::time::Duration;
 use stele_commands::control::{Done, Fault, Refused, Wish};
 use stele_domain::ids::EventId;
 use stele_domain::operations::service::event::Service;
+use stele_domain::port::blob_store::BlobError;
 use stele_domain::port::event_log::{Expected, LogError, NewRecord};
 use uuid::Uuid;
 
@@ -64,6 +65,20 @@ async fn a_wish_is_called_unavailable_only_where_asking_again_may_help() {
         assert_eq!(fault(door.keys.list().await), lasts, "reading keys, {words}");
         assert_eq!(lasts.is_none(), how().is_transient(), "{words}");
     }
+}
+
+#[tokio::test]
+async fn whoever_is_kept_out_of_the_archive_is_told_so_though_the_desk_asks_again() {
+    let way = || {
+        let said = BlobError::Denied { store: "s3://archive".to_owned(), source: "403 Forbidden".into() };
+        LogError::Unreachable(Box::new(said))
+    };
+    let (log, door) = moody();
+    log.breaks(Some(way));
+    let came = door.control.set_limits(wish(root(), "limits"), limits(), None, None).await;
+    assert_eq!(fault(came), Some(Fault::KeptOut));
+    assert_eq!(fault(door.keys.list().await), Some(Fault::KeptOut));
+    assert!(way().is_transient());
 }
 
 #[tokio::test]

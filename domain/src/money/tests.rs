@@ -1,6 +1,6 @@
 //! Laws of the arithmetic, and the worked figures that a person can check by hand.
 
-use super::{BasisPoints, Decimals, Rate, Rounding, Share, Units, gross_edge};
+use super::{BasisPoints, Decimals, Rate, Rounding, Share, U256, UNITS_DIGITS_MAX, Units, gross_edge};
 
 fn btc_eure() -> Decimals {
     Decimals::new(8, 18).unwrap()
@@ -107,4 +107,29 @@ fn text_and_back_is_the_same_amount() {
     }
     let law: fn(u128, u128) -> bool = law;
     quickcheck::quickcheck(law);
+}
+
+/// Amounts are read in one machine number, in two or in four: at every edge as the library reads them in one way.
+#[test]
+fn an_amount_of_any_length_is_read_as_the_library_reads_it() {
+    let nines = "9".repeat(80);
+    let edges = [u128::from(u64::MAX), u128::from(u64::MAX) + 1, u128::MAX].map(|edge| edge.to_string());
+    let past = "340282366920938463463374607431768211456".to_owned();
+    let lengths =
+        (1..=78).flat_map(|length| [nines[..length].to_owned(), format!("1{}", "0".repeat(length - 1))]);
+    for digits in lengths.chain(edges).chain([past, "0".to_owned()]) {
+        for zeros in [0, 1, 18, 19, 20, 38, 39, 60] {
+            let text = format!("{}{digits}", "0".repeat(zeros));
+            let library = U256::from_str_radix(&text, 10).ok().filter(|_| text.len() <= UNITS_DIGITS_MAX);
+            assert_eq!(text.parse::<Units>().ok(), library.map(Units), "{text}");
+        }
+    }
+    for text in ["", "-1", "+1", " 1", "1 ", "1.0", "0x1", "1_000", "١", &"0".repeat(79)] {
+        assert!(text.parse::<Units>().is_err(), "{text:?}");
+    }
+    let edge = "1234567890123456789";
+    for at in 0..=edge.len() {
+        let text = format!("{}+{}{edge}", &edge[..at], &edge[at..]);
+        assert!(text.parse::<Units>().is_err(), "{text}");
+    }
 }

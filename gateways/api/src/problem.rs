@@ -5,11 +5,8 @@
 use crate::dto;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use std::error::Error as _;
-use std::sync::Arc;
 use stele_commands::control::{Fault, Refused};
 use stele_domain::causes::with_causes;
-use stele_domain::port::blob_store::BlobError;
 use stele_domain::port::event_log::{LogError, Position};
 use stele_domain::port::read_store::StoreError;
 use stele_projections::FoldError;
@@ -221,6 +218,7 @@ impl Problem {
             Fault::Stopped => failed("log-failed", detail.into()),
             // It is this process that may not, whoever asks it: no credential of the caller's would help.
             Fault::Denied => Self::conflict("log-denied", detail),
+            Fault::KeptOut => Self::conflict("archive-denied", detail),
         }
     }
 }
@@ -230,27 +228,10 @@ impl From<LogError> for Problem {
     fn from(error: LogError) -> Self {
         let detail = with_causes(&error);
         match Fault::of_log(&error) {
-            // As of the log itself: it is this process that may not, whoever asks it.
-            None if is_kept_out(&error) => Self::conflict("archive-denied", detail),
             None => Self::unavailable("log-unavailable", detail),
             Some(fault) => Self::lasting(fault, detail),
         }
     }
-}
-
-/// Whether the archive of the log does not let this process in. The desk goes on asking, so that it goes on when somebody lets
-/// it in; whoever asks the desk need not.
-fn is_kept_out(error: &LogError) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Everybody who waits for one segment is told of one error.
-        let shared = error.downcast_ref::<Arc<BlobError>>().map(|error| &**error);
-        if let Some(BlobError::Denied { .. }) = shared.or_else(|| error.downcast_ref::<BlobError>()) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 impl From<StoreError> for Problem {

@@ -134,6 +134,7 @@ fn configuration(command: &ConfigCommand, global: &Global) -> Outcome {
         ConfigCommand::Print { origin } => say(config.print(*origin).trim_end()),
         ConfigCommand::Check => {
             config.check_secrets()?;
+            crate::wiring::check_stores(&config)?;
             if global.json { say_json(&serde_json::json!({ "ok": true })) } else { say(&config.verdict()) }
         }
     }

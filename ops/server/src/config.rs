@@ -304,11 +304,17 @@ impl Config {
         print::text(&self.layers, every_origin)
     }
 
-    /// That the secrets of the stores of archive and lake are where the configuration says: the one thing that can't be seen
-    /// from the configuration itself.
+    /// That the secrets of the stores of archive and lake, where there are any, stand in the variables that the configuration
+    /// names.
     pub(crate) fn check_secrets(&self) -> Result<(), Problem> {
-        let stores = [("log.archive", &self.archive.bucket), ("lake", &self.lake.bucket)];
-        check::secrets(&self.layers, stores, |name| std::env::var(name).ok())
+        check::secrets(&self.layers, self.stores(), |name| std::env::var(name).ok())
+    }
+
+    /// The stores of archive and lake that have an address, by their section.
+    pub(crate) fn stores(&self) -> impl Iterator<Item = (&'static str, &Bucket)> {
+        let archive = self.archive.address.as_ref().map(|_| ("log.archive", &self.archive.bucket));
+        let lake = self.lake.address.as_ref().map(|_| ("lake", &self.lake.bucket));
+        archive.into_iter().chain(lake)
     }
 
     /// What an operator should know of a configuration that can be run.

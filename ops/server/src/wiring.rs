@@ -31,6 +31,7 @@ mod told_store;
 mod witness;
 
 pub(crate) use archive::{Opens, Within, beside as archive_beside, reading as reading_archive};
+pub(crate) use blobs::check_stores;
 pub(crate) use clock::SystemClock;
 pub(crate) use core::{log_failure, lost, own_directory};
 pub(crate) use health::Health;

@@ -1,5 +1,5 @@
-//! Rows of a history wherever they are, in order and each once, while somebody else may move its partitions. Whoever takes one
-//! away says with every page how many rows are gone: where that number is another one, it is looked anew where rows are, and
+//! Rows of a history wherever they are, in order and each once, while somebody else may move its partitions, out of the tables
+//! or back. Every page says how many rows are gone: where that number is another one, it is looked anew where rows are, and
 //! gone on behind the last row that was told.
 
 use super::{ShelfOf, TierError, Tierer};
@@ -65,15 +65,20 @@ impl Tierer {
         let mut looks = 0_u32;
         loop {
             let before = walk.rows;
-            let places = self.places(&history).await?;
-            match self.is_here(&history, &places, (walk.position, walk.to)) {
-                // It is no answer to who was told rows already; who asks again gets it.
-                Err(TierError::Elsewhere { .. }) if before > 0 => {
-                    return Err(TierError::Moving(table.to_owned()));
+            let walked = match self.places(&history).await? {
+                Some(places) => {
+                    match self.is_here(&history, &places, (walk.position, walk.to)) {
+                        // It is no answer to who was told rows already; who asks again gets it.
+                        Err(TierError::Elsewhere { .. }) if before > 0 => {
+                            return Err(TierError::Moving(table.to_owned()));
+                        }
+                        is_here => is_here?,
+                    }
+                    self.walked(&history, &places, &mut walk).await?
                 }
-                is_here => is_here?,
-            }
-            match self.walked(&history, &places, &mut walk).await? {
+                None => Walked::Moved,
+            };
+            match walked {
                 Walked::Through => return Ok(()),
                 Walked::Moved if walk.rows > before => looks = 0,
                 Walked::Moved => looks = looks.saturating_add(1),
@@ -85,12 +90,24 @@ impl Tierer {
         }
     }
 
-    async fn places(&self, history: &ShelfOf) -> Result<Places, TierError> {
+    /// Where rows are; `None` where some have moved while it was asked.
+    async fn places(&self, history: &ShelfOf) -> Result<Option<Places>, TierError> {
         let name = history.shelf.table.name;
+        // On both sides of the number. One that comes back and leaves again has no other number of rows in the end, and whoever
+        // saw it in between would look for its rows where they are no more.
+        let before = self.oldest(name).await?;
         let cut_rows = self.tables.scan(name, &ScanQuery::by_key(1)).await?.cut_rows;
+        let oldest = self.oldest(name).await?;
+        if before != oldest {
+            return Ok(None);
+        }
+        Ok(Some(Places { cut_rows, oldest, known: self.facts.known().await? }))
+    }
+
+    /// Where the oldest partition of a table begins; `None` where it has none.
+    async fn oldest(&self, table: &str) -> Result<Option<Position>, TierError> {
         let live = self.histories.partitions(None).await?;
-        let oldest = live.iter().filter(|one| one.table == name).map(|one| one.from).min();
-        Ok(Places { cut_rows, oldest, known: self.facts.known().await? })
+        Ok(live.iter().filter(|one| one.table == table).map(|one| one.from).min())
     }
 
     /// Refuses rows that have left for another lake.

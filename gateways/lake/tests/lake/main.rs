@@ -8,6 +8,7 @@
     reason = "a test that can't go on has failed, and its numbers are small"
 )]
 
+mod doctors;
 mod faults;
 mod proxy;
 mod publishing;

@@ -234,32 +234,6 @@ async fn the_doctor_finds_a_careful_store_in_order_and_says_of_a_careless_one_wh
     let _ = (open(&store).await.unwrap(), log.head().await.unwrap());
 }
 
-/// In a directory, names with a slash in them leave a directory behind.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_publisher_leaves_nothing_of_its_race_in_a_directory_and_doctors_do_not_disturb_each_other() {
-    let place = tempfile::tempdir().unwrap();
-    let options = stele_blob_store::Options { shared: true, ..stele_blob_store::Options::default() };
-    let address = stele_blob_store::Address::Directory(place.path().to_owned());
-    let store = stele_blob_store::open_changing(&address, &options).unwrap();
-    let of_doctors = || {
-        let all = std::fs::read_dir(place.path()).unwrap();
-        let names = all.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.filter(|name| name.starts_with("_doctor")).collect::<Vec<_>>()
-    };
-    publish(&store, &*log_of(60).await).await.unwrap();
-    assert_eq!(of_doctors(), Vec::<String>::new());
-    let clock: Arc<dyn Clock> = HandClock::now_shared();
-    for _ in 0..20 {
-        let (one, other) = tokio::join!(
-            examine(&store, Arc::clone(&clock), facts::ALL, (2, 1)),
-            examine(&store, Arc::clone(&clock), facts::ALL, (2, 1))
-        );
-        assert!(one.unwrap().is_ok() && other.unwrap().is_ok());
-        std::fs::remove_dir(place.path().join("_doctor")).unwrap();
-        assert_eq!(of_doctors(), Vec::<String>::new());
-    }
-}
-
 /// A store that lets everybody believe that they were the first.
 pub fn careless() -> Arc<dyn ChangingBlobs> {
     Arc::new(Careless(MemoryBlobs::default()))

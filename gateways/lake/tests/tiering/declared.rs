@@ -9,6 +9,7 @@ use sqlx::Row as _;
 use std::collections::{BTreeMap, BTreeSet};
 use stele_domain::port::blob_store::BlobName;
 use stele_domain::port::event_log::Position;
+use stele_domain::port::read_store::DIGEST_PART;
 use stele_domain::port::tiering::HistoryLake as _;
 use stele_lake::history::{HistoryTables, folder};
 use stele_projections::models;
@@ -21,14 +22,19 @@ async fn every_history_declares_how_it_is_partitioned_compressed_and_tiered() {
     let database = server().await.database().await;
     let mut connection = database.connect("stele_app").await;
     let declared = sqlx::query(
-        "SELECT p.table_name, p.partition_span % 1000000 = 0, p.compress_after <= p.tier_after, \
+        "SELECT p.table_name, p.partition_span, p.compress_after <= p.tier_after, \
          pg_get_partkeydef(format('read_model.%I', p.table_name)::regclass) = 'RANGE (\"position\")', \
          p.time_column FROM read_model.storage_policy AS p",
     );
     let mut names = BTreeSet::new();
     for row in declared.fetch_all(&mut connection).await.unwrap() {
         let name: String = row.get(0);
-        for at in 1..4 {
+        let span = u64::try_from(row.get::<i64, _>(1)).unwrap();
+        assert!(
+            span > 0 && span.is_multiple_of(DIGEST_PART),
+            "{name}: partition_span => {span} in its migration is no multiple of {DIGEST_PART}, so it never goes to the lake"
+        );
+        for at in 2..4 {
             assert_eq!(row.get::<Option<bool>, _>(at), Some(true), "{name}, column {at}");
         }
         assert_eq!(row.get::<&str, _>(4), "recorded_at", "{name}: the lake's dates are of this column");
@@ -125,10 +131,10 @@ async fn partitions_whose_edges_are_not_those_of_digests_stay() {
     desk.database.run("stele_owner", odd).await.unwrap();
     desk.fill(crate::desk::registered("quotes"), &nine_in_each(4), 4 * MILLION + 7).await;
     let outcomes = desk.ran("quotes", &due()).await;
-    assert!(
-        matches!(&outcomes[0].1, Outcome::Blocked(why) if why.contains("multiples of 1000000")),
-        "{outcomes:?}"
-    );
+    let Outcome::Blocked(why) = &outcomes[0].1 else { panic!("{outcomes:?}") };
+    for words in ["no multiples of 1000000", "set partition_span of quotes in read_model.storage_policy"] {
+        assert!(why.contains(words), "{why}");
+    }
     assert!(outcomes.iter().all(|(_, outcome)| *outcome != Outcome::Left && *outcome != Outcome::Tiered));
     desk.is_whole("quotes").await;
 }

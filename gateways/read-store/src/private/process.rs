@@ -11,6 +11,7 @@ use crate::observe;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use std::error::Error;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -225,7 +226,11 @@ pub fn stop_orphan(places: &Places) -> Result<(), PrivateError> {
     let pid = text.lines().next().and_then(|line| line.trim().parse().ok()).and_then(Pid::from_raw);
     let Some(pid) = pid.filter(|pid| serves(*pid, places)) else {
         // The number may belong to somebody else by now, and the server would refuse to start.
-        return std::fs::remove_file(&note).map_err(|error| PrivateError::file(&note, error));
+        return match std::fs::remove_file(&note) {
+            // It was ending, and has taken its note away itself.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(|error| PrivateError::file(&note, error)),
+        };
     };
     for (signal, _, patience) in ENDS.into_iter().take(2) {
         let _ = kill_process(pid, signal);

@@ -224,7 +224,7 @@ fn shown(progress: &Progress, phase: &str, done: u64, total: u64) {
 /// The same by this process, where no desk runs.
 fn by_files(args: &AuditArgs, config: &Config, json: bool) -> Result<String, Failure> {
     let seen = Seen::by_witness(config).and_by_file(args.against.as_deref())?;
-    eprintln!("no desk is running: auditing the log in {}", config.log_dir().display());
+    eprintln!("no desk answers: auditing the log in {}", config.log_dir().display());
     let progress = Arc::new(Progress::of_what("auditing", json));
     let told = Arc::clone(&progress);
     let tell: Tell = Arc::new(move |phase, done, total| shown(&told, phase, done, total));

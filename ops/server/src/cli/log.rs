@@ -64,7 +64,7 @@ where
 {
     match told {
         Err(ClientError::Unreachable { .. }) if offline::possible(config) => {
-            eprintln!("no desk is running: told from the log in {}", config.log_dir().display());
+            eprintln!("no desk answers: told from the log in {}", config.log_dir().display());
             otherwise().await
         }
         told => Ok(told?),

@@ -91,9 +91,9 @@ pub(crate) fn checked(layers: &Layers) -> Result<Config, Problem> {
 }
 
 /// Names the first secret of a store that is to come from a variable which does not have it.
-pub(crate) fn secrets(
+pub(crate) fn secrets<'b>(
     layers: &Layers,
-    stores: [(&str, &Bucket); 2],
+    stores: impl IntoIterator<Item = (&'static str, &'b Bucket)>,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<(), Problem> {
     let check = Check { layers };

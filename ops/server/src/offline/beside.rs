@@ -5,7 +5,7 @@ use super::stamp::Stamp;
 use super::unchanged::Unchanged;
 use crate::cli::{on_opening, unverified};
 use crate::exit::{Code, Failure};
-use crate::wiring::{SystemClock, log_failure};
+use crate::wiring::SystemClock;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,14 +49,40 @@ struct Look {
 /// What a look found, and what opening the log there found.
 type Seen = (Look, OpenReport);
 
+/// Why there is nothing to be seen.
+enum Unseen {
+    Log(LogError),
+    /// A log whose private key is kept from this process is verified first, and did not pass.
+    Unverified(Failure),
+}
+
+impl From<LogError> for Unseen {
+    fn from(error: LogError) -> Self {
+        Self::Log(error)
+    }
+}
+
+impl From<io::Error> for Unseen {
+    fn from(error: io::Error) -> Self {
+        Self::Log(unread(error))
+    }
+}
+
+fn unread(error: io::Error) -> LogError {
+    LogError::Unreachable(Box::new(error))
+}
+
 impl Beside {
     /// Blocks while the log is scanned.
     pub(super) fn open(directory: &Path, archive: Reach) -> Result<Self, Failure> {
-        let (seen, report) = look(directory, &archive)?;
+        let (seen, report) = look(directory, &archive).map_err(|unseen| match unseen {
+            Unseen::Log(error) => unopened(&error, directory),
+            Unseen::Unverified(failure) => failure,
+        })?;
         if let Some(CutTail { file, offset, bytes, .. }) = report.cut.filter(|_| !seen.being_written) {
             eprintln!(
                 "the log ends with a write that had not finished, as after a crash: {bytes} bytes of {file} at byte {offset} \
-                 were never acknowledged, and are passed over; nothing was changed"
+                 were never acknowledged, and are passed over here"
             );
         }
         Ok(Self { directory: directory.to_owned(), archive, seen: Mutex::new(seen) })
@@ -91,7 +117,6 @@ impl Beside {
             (seen.being_written, seen.stamp.clone())
         };
         let looked = tokio::task::spawn_blocking(move || {
-            let unread = |error: io::Error| LogError::Unreachable(Box::new(error));
             let storage = Unchanged::open(&directory).map_err(unread)?;
             // Who comes behind the first question is seen by the second.
             let is_as_it_was = !was_written
@@ -101,7 +126,10 @@ impl Beside {
                 return Ok(None);
             }
             let looked = look(&directory, &archive);
-            looked.map(Some).map_err(|failure| LogError::Unreachable(failure.to_string().into()))
+            looked.map(Some).map_err(|unseen| match unseen {
+                Unseen::Log(error) => error,
+                Unseen::Unverified(failure) => LogError::Unreachable(failure.to_string().into()),
+            })
         });
         let looked = looked.await.map_err(|error| LogError::Unreachable(Box::new(error)))??;
         if let Some((look, _)) = looked {
@@ -158,7 +186,19 @@ impl EventLog for Beside {
 
 /// The newest checkpoint that a log has stored over no more than so many commits, with its note.
 fn stored(directory: &Path, commits: u64) -> Result<Option<(Checkpoint, String)>, LogError> {
-    let unread = |error: io::Error| LogError::Unreachable(Box::new(error));
+    let mut looks = 0_u32;
+    loop {
+        looks = looks.saturating_add(1);
+        match stored_now(directory, commits) {
+            // As in a look: one that its owner was about to write.
+            Err(LogError::Damaged { .. })
+                if looks < LOOKS_MAX && Unchanged::open(directory).map_err(unread)?.is_being_written() => {}
+            found => return found,
+        }
+    }
+}
+
+fn stored_now(directory: &Path, commits: u64) -> Result<Option<(Checkpoint, String)>, LogError> {
     let damaged =
         |file: &str, offset: u64, what: String| LogError::Damaged { file: file.to_owned(), offset, what };
     let key = match std::fs::read_to_string(directory.join(PUBLIC_KEY)) {
@@ -172,12 +212,11 @@ fn stored(directory: &Path, commits: u64) -> Result<Option<(Checkpoint, String)>
 }
 
 /// The log as it is now.
-fn look(directory: &Path, archive: &Reach) -> Result<Seen, Failure> {
-    let unread = |error: io::Error| unopened(&LogError::Unreachable(Box::new(error)), directory);
+fn look(directory: &Path, archive: &Reach) -> Result<Seen, Unseen> {
     let mut looks = 0_u32;
     loop {
         looks = looks.saturating_add(1);
-        let stamp = Stamp::of(directory).map_err(unread)?;
+        let stamp = Stamp::of(directory)?;
         let storage = Arc::new(of(directory, archive)?);
         // Whoever ends in the middle of a look has written what it does not see.
         let was_written = storage.is_being_written();
@@ -185,13 +224,12 @@ fn look(directory: &Path, archive: &Reach) -> Result<Seen, Failure> {
         // Room for more is of no use here: segments are as short as may be.
         let options = Options::new(Arc::new(SystemClock)).with_segment_bytes(SEGMENT_BYTES_MIN);
         let opened = EmbeddedLog::open_on(here, options.with_archive(archive.clone()));
-        let being_written =
-            was_written || storage.is_being_written() || Stamp::of(directory).map_err(unread)? != stamp;
+        let being_written = was_written || storage.is_being_written() || Stamp::of(directory)? != stamp;
         match opened {
             Ok((log, report)) => return Ok((Look { log: Arc::new(log), being_written, stamp }, report)),
             // A write that was on its way looks like damage, and is gone at the next look.
             Err(LogError::Damaged { .. }) if looks < LOOKS_MAX && being_written => {}
-            Err(error) => return Err(unopened(&error, directory)),
+            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -207,18 +245,20 @@ fn unopened(error: &LogError, directory: &Path) -> Failure {
 
 /// The directory to be read. Its private key is for its owner; where it is kept from this process, the log is verified by its
 /// public key, and read by a key that goes with this process and has signed nothing else.
-fn of(directory: &Path, archive: &Reach) -> Result<Unchanged, Failure> {
-    let unread = |error: io::Error| log_failure(&LogError::Unreachable(Box::new(error)));
-    let storage = Unchanged::open(directory).map_err(unread)?;
+fn of(directory: &Path, archive: &Reach) -> Result<Unchanged, Unseen> {
+    let storage = Unchanged::open(directory)?;
     match std::fs::File::open(directory.join(KEY)) {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {}
         Ok(_) | Err(_) => return Ok(storage),
     }
     let options = VerifyOptions { archive: archive.clone(), ..VerifyOptions::default() };
-    let verified = verify(directory, &options).map_err(|error| unverified(&error, directory))?;
+    let verified =
+        verify(directory, &options).map_err(|error| Unseen::Unverified(unverified(&error, directory)))?;
     let mut seed = [0; 32];
-    getrandom::fill(&mut seed)
-        .map_err(|error| Failure::new(Code::Error, format!("there is no randomness for a key: {error}")))?;
+    getrandom::fill(&mut seed).map_err(|error| {
+        let what = format!("there is no randomness for a key: {error}");
+        Unseen::Unverified(Failure::new(Code::Error, what))
+    })?;
     let origin = origin_of(verified.stat.log);
     let signer = NoteSigner::from_seed(&origin, &seed);
     let note = Checkpoint { origin, size: verified.stat.commits, root: verified.root }.note(&signer);
@@ -227,7 +267,7 @@ fn of(directory: &Path, archive: &Reach) -> Result<Unchanged, Failure> {
         (PUBLIC_KEY, format!("{}\n", signer.verifier()).into_bytes()),
         (CHECKPOINTS, to_block(&note)),
     ] {
-        storage.instead(name, &content).map_err(unread)?;
+        storage.instead(name, &content)?;
     }
     Ok(storage)
 }

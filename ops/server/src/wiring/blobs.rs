@@ -1,7 +1,7 @@
 //! Stores of blobs, as a section of the configuration describes them.
 
 use super::secret;
-use crate::config::{Bucket, holds_a_secret};
+use crate::config::{Bucket, Config, holds_a_secret};
 use crate::exit::{Code, Failure, chain};
 use secrecy::SecretString;
 use stele_blob_store::{Credentials, OpenError, Options};
@@ -27,6 +27,11 @@ pub(super) fn options(section: &str, bucket: &Bucket) -> Result<Options, Failure
         request_max: bucket.request_max,
         shared: false,
     })
+}
+
+/// That the files of every store that is configured can be read, as whoever opens it will.
+pub(crate) fn check_stores(config: &Config) -> Result<(), Failure> {
+    config.stores().try_for_each(|(section, bucket)| options(section, bucket).map(drop))
 }
 
 /// Why the store of a section can't be used.

@@ -168,12 +168,15 @@ pub(crate) fn log_failure(error: &LogError) -> Failure {
              another process, or its owner was restored (ops/runbooks/backup.md)",
         ),
         LogError::Full => Failure::new(Code::Full, words).advise("nothing acknowledged is lost"),
+        // What its archive says comes from another disk, or from none.
+        LogError::Unreachable(source) if let Some(error) = ArchiveError::behind(&**source) => {
+            crate::cli::archive_failure(error)
+        }
         LogError::Unreachable(source) => match of_error(&**source) {
             Some(Code::Unwritable) => Failure::new(Code::Unwritable, words).advise(
                 "make the disk writable, and the directory this user's; to look without writing: stele log stat DIRECTORY",
             ),
             Some(code) => Failure::new(code, words),
-            None if let Some(error) = ArchiveError::behind(&**source) => crate::cli::archive_failure(error),
             None => Failure::new(Code::Unavailable, words),
         },
         LogError::Lost(_) => lost(words),

@@ -1,11 +1,14 @@
-//! A store that a command waits for. One that has not answered within the time of a request is asked once more before the
-//! command gives up: whoever sits in front of it is told what for.
+//! A store that a command waits for. Where it does not answer, a request takes its time before the command gives
+//! up, and some are made once more: whoever sits in front of it is told what is waited for.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use stele_domain::port::PortFuture;
 use stele_domain::port::blob_store::{BlobEntry, BlobError, BlobName, BlobStore, Put};
+
+/// How long nobody is told anything, or half the time of a request where that is less.
+const SILENCE_MAX: Duration = Duration::from_secs(5);
 
 /// How often it is said again.
 const SAID_EVERY: Duration = Duration::from_mins(1);
@@ -28,16 +31,18 @@ pub(super) fn telling(
 }
 
 impl ToldStore {
-    /// Waits for an answer, and says so when it does not come at once.
+    /// Waits for an answer, and says so when it does not come soon.
     async fn waited<T>(&self, mut asked: PortFuture<'_, Result<T, BlobError>>) -> Result<T, BlobError> {
         let (setting, request_max) = self.request_max;
-        if let Ok(answer) = tokio::time::timeout(request_max, &mut asked).await {
+        let silence = SILENCE_MAX.min(request_max / 2);
+        if let Ok(answer) = tokio::time::timeout(silence, &mut asked).await {
             return answer;
         }
         if self.is_news() {
             eprintln!(
-                "{} has not answered for {} ms: it is waited for as long once more ({setting})",
+                "{} has not answered for {} ms: a request may take {} ms ({setting})",
                 self.store.url(),
+                silence.as_millis(),
                 request_max.as_millis()
             );
         }

@@ -227,7 +227,7 @@ fn whoever_waits_for_an_archive_that_hangs_is_told_what_for() {
     with(&world, &in_a_bucket(&world, &endpoint, "request_ms_max = 300\n"));
     for args in [&["log", "verify"][..], &["log", "get", "1"], &["log", "archive", "--fetch"]] {
         let run = world.stele(args).exits(7);
-        assert_eq!(run.stderr.matches("has not answered for 300 ms").count(), 1, "{}", run.stderr);
+        assert_eq!(run.stderr.matches("has not answered for 150 ms").count(), 1, "{}", run.stderr);
         run.complains_of(&["s3://desk-archive/logs has not", "log.archive.request_ms_max"]);
     }
 }

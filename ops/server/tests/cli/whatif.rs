@@ -47,7 +47,7 @@ fn a_desk_and_its_log_give_the_same_answer_to_the_byte() {
 
     assert_eq!(desk.signalled("TERM").0, 0);
     let stopped = world.stele(&ask).exits(0);
-    assert!(stopped.stderr.contains("no desk is running: told from the log in"), "{stopped:?}");
+    assert!(stopped.stderr.contains("no desk answers: told from the log in"), "{stopped:?}");
     assert_eq!(stopped.json(), running);
 
     // People see the same, and what was asked for.

@@ -124,6 +124,26 @@ mod tests {
     }
 
     #[test]
+    fn every_byte_is_escaped_or_stands_as_it_is_in_every_place() {
+        for letter in (0..0x80_u8).map(char::from).chain(['é', '\u{80}', '\u{7ff}', '🜚']) {
+            let form = match letter {
+                '"' => "\\\"".to_owned(),
+                '\\' => "\\\\".to_owned(),
+                '\n' => "\\n".to_owned(),
+                '\0'..='\u{1f}' => format!("\\u{:04x}", u32::from(letter)),
+                plain => plain.to_string(),
+            };
+            for before in 0..17 {
+                let (before, after) = (&"!#[]~\u{7f} ~!#[]~\u{7f} ~!"[..before], "é and more of it");
+                assert_eq!(
+                    written(&format!("{before}{letter}{after}")),
+                    format!("\"{before}{form}{after}\"")
+                );
+            }
+        }
+    }
+
+    #[test]
     fn what_is_escaped_stands_anywhere() {
         let plain = "sixteen letters ";
         for place in 0..40 {

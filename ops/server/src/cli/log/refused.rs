@@ -97,10 +97,7 @@ pub(crate) fn archive(error: &ArchiveError) -> Failure {
         ArchiveError::Taken { .. } => Failure::new(Code::Conflict, words),
         ArchiveError::Elsewhere { .. } => Failure::new(Code::Unavailable, words)
             .advise("nothing was put there. Mount the disk, or name the directory or the bucket that the segments are in"),
-        // Of a directory it is the operating system that says no.
-        ArchiveError::Denied { source, .. } => {
-            Failure::new(of_error(&**source).unwrap_or(Code::Unauthorised), words).advise(KEPT_OUT)
-        }
+        ArchiveError::Denied { .. } => Failure::new(Code::Unauthorised, words).advise(KEPT_OUT),
         ArchiveError::NotKept { .. } => Failure::new(Code::Unavailable, words).advise(NO_STORE),
         ArchiveError::Unreachable { .. } | ArchiveError::Late { .. } | ArchiveError::Busy { .. } => {
             Failure::new(Code::Unavailable, words).advise("the rest of the log is served; see that the archive answers")
