@@ -224,10 +224,10 @@ fn whoever_waits_for_an_archive_that_hangs_is_told_what_for() {
     // It takes every question, and answers none.
     let hangs = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", hangs.local_addr().unwrap());
-    with(&world, &in_a_bucket(&world, &endpoint, "request_ms_max = 300\n"));
+    with(&world, &in_a_bucket(&world, &endpoint, "request_ms_max = 1500\n"));
     for args in [&["log", "verify"][..], &["log", "get", "1"], &["log", "archive", "--fetch"]] {
         let run = world.stele(args).exits(7);
-        assert_eq!(run.stderr.matches("has not answered for 150 ms").count(), 1, "{}", run.stderr);
+        assert_eq!(run.stderr.matches("has not answered for 750 ms").count(), 1, "{}", run.stderr);
         run.complains_of(&["s3://desk-archive/logs has not", "log.archive.request_ms_max"]);
     }
 }
