@@ -118,25 +118,35 @@ const U64_DIGITS: usize = 19;
 /// Ten to that power.
 const U64_POWER: u128 = 10_000_000_000_000_000_000;
 
+/// At most [`U64_DIGITS`] decimal digits as a number; no digits are zero.
+fn small(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then(|| number.wrapping_mul(10).wrapping_add(u64::from(digit)))
+    })
+}
+
 impl FromStr for Units {
     type Err = InvalidMoney;
     fn from_str(text: &str) -> Result<Self, InvalidMoney> {
         let invalid = || InvalidMoney::Units(text.chars().take(96).collect());
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        if !digits || text.len() > UNITS_DIGITS_MAX {
+        if text.is_empty() || text.len() > UNITS_DIGITS_MAX {
             return Err(invalid());
         }
         // Nearly all amounts fit one machine number or two, which are read faster.
-        match text.split_at_checked(text.len().saturating_sub(U64_DIGITS)) {
-            Some(("", _)) => text.parse::<u64>().map(|small| Self(U256::from(small))).map_err(|_| invalid()),
-            Some((high, low)) if high.len() <= U64_DIGITS => {
-                let parts = high.parse::<u64>().ok().zip(low.parse::<u64>().ok());
-                let (high, low) = parts.ok_or_else(invalid)?;
-                let whole = u128::from(high).checked_mul(U64_POWER).and_then(|it| it.checked_add(low.into()));
-                whole.map(|whole| Self(U256::from(whole))).ok_or_else(invalid)
-            }
-            Some(_) | None => U256::from_str_radix(text, 10).map(Self).map_err(|_| invalid()),
+        let (high, low) = text.as_bytes().split_at(text.len().saturating_sub(U64_DIGITS));
+        if high.len() > U64_DIGITS {
+            // The library takes more than digits.
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            let units = U256::from_str_radix(text, 10).ok().filter(|_| digits);
+            return units.map(Self).ok_or_else(invalid);
         }
+        let (high, low) = small(high).zip(small(low)).ok_or_else(invalid)?;
+        if high == 0 {
+            return Ok(Self(U256::from(low)));
+        }
+        let whole = u128::from(high).checked_mul(U64_POWER).and_then(|high| high.checked_add(low.into()));
+        whole.map(|whole| Self(U256::from(whole))).ok_or_else(invalid)
     }
 }
 

@@ -41,11 +41,16 @@ pub struct Row(pub Vec<Cell>);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(pub Vec<Cell>);
 
+/// Whether there is a U+0000 in a text. No shortcut, so that bytes are compared many at once.
+pub(super) fn has_nul(text: &str) -> bool {
+    text.bytes().fold(0, |found, byte| found | u8::from(byte == 0)) != 0
+}
+
 impl Cell {
     /// Text; U+0000, which PostgreSQL can't hold, becomes U+FFFD.
     #[must_use]
     pub fn text(text: &str) -> Self {
-        if text.contains('\0') {
+        if has_nul(text) {
             Self::Text(text.replace('\0', "\u{fffd}").into())
         } else {
             Self::Text(text.into())

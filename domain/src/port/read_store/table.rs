@@ -2,7 +2,7 @@
 //!
 //! Definitions are data, so that stores make their schema, and documents their pages, from the same words.
 
-use super::cell::{Cell, Key, Row};
+use super::cell::{Cell, Key, Row, has_nul};
 use std::fmt::Write;
 
 /// The column that every table has: the log position of the event that made the row.
@@ -167,7 +167,7 @@ impl Table {
             match cell {
                 Cell::Null if column.nullable => {}
                 Cell::Null => return Err(self.misfit(column.name, "empty, and may not be")),
-                Cell::Text(text) if text.contains('\0') => {
+                Cell::Text(text) if has_nul(text) => {
                     return Err(self.misfit(column.name, "text with U+0000"));
                 }
                 Cell::Text(_)

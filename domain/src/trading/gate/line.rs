@@ -122,23 +122,25 @@ fn word(line: &str) -> Option<(&str, &str)> {
     Some((line.get(..end)?, line.get(end..)?.get(1..)?))
 }
 
-/// A measure, and what stands after it.
+/// A measure, and what stands after it, which is for the caller to look at.
 fn measure(line: &str) -> Option<(Measure, &str)> {
-    let number = line.bytes().position(|byte| !matches!(byte, b'0'..=b'9' | b'-')).unwrap_or(line.len());
-    let (number, line) = line.split_at_checked(number)?;
-    let unit = line.bytes().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(line.len());
-    let (unit, line) = line.split_at_checked(unit)?;
-    let measure = match (number, unit) {
-        ("", "yes") => Measure::Flag(true),
-        ("", "no") => Measure::Flag(false),
-        ("", "unknown") => Measure::Unknown,
-        (_, "ms") => Measure::Millis(number.parse().ok()?),
-        (_, "bps") => Measure::Bps(BasisPoints(number.parse().ok()?)),
-        (_, "u") => Measure::Units(number.parse::<Units>().ok()?),
-        (_, "") => Measure::Count(number.parse().ok()?),
-        _ => return None,
-    };
-    Some((measure, line))
+    let digits = line.bytes().position(|byte| !matches!(byte, b'0'..=b'9' | b'-')).unwrap_or(line.len());
+    let (number, line) = line.split_at_checked(digits)?;
+    if number.is_empty() {
+        let words =
+            [("no", Measure::Flag(false)), ("yes", Measure::Flag(true)), ("unknown", Measure::Unknown)];
+        return words.into_iter().find_map(|(word, means)| Some((means, line.strip_prefix(word)?)));
+    }
+    if let Some(line) = line.strip_prefix("ms") {
+        return Some((Measure::Millis(number.parse().ok()?), line));
+    }
+    if let Some(line) = line.strip_prefix("bps") {
+        return Some((Measure::Bps(BasisPoints(number.parse().ok()?)), line));
+    }
+    if let Some(line) = line.strip_prefix('u') {
+        return Some((Measure::Units(number.parse::<Units>().ok()?), line));
+    }
+    Some((Measure::Count(number.parse().ok()?), line))
 }
 
 /// Writes answers as a line.
