@@ -2,7 +2,7 @@
 //!
 //! The log is folded from zero by the same definitions that the runner folds with. Rows of histories are compared as they
 //! come and forgotten; rows that may change are kept in a room that spills to the disk, and compared at the end. So memory
-//! is bounded whatever the length of the log: by some stretches of it, a page or two of every history, and that room.
+//! is bounded whatever the length of the log: by some stretches of it, a few pages of every history, and that room.
 //!
 //! Rows that went to a lake are read there, and held beside the same fold part by part.
 //!
@@ -13,6 +13,7 @@ mod course;
 mod feed;
 mod findings;
 mod live;
+mod pages;
 mod terms;
 mod tiered;
 mod trail;
@@ -37,6 +38,10 @@ use stele_domain::port::read_store::{ReadStore, Schema, StoreError};
 use terms::{Goal, Terms};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
+
+/// After how many stretches the tables are asked something, whether there is a need or not: the log is verified first and read
+/// for long, and a server gives up a moment that nobody asks about.
+const STRETCHES_UNASKED: u64 = 256;
 
 /// Stretches that may wait in front of each projection: the slowest keeps no more alive than this and the one it folds.
 const STRETCHES_WAITING: usize = 1;
@@ -150,10 +155,16 @@ impl Audit<'_> {
         let end = courses.iter().map(Course::target).max().unwrap_or_default();
         let mut feed = Feed::up_to(self.log, end);
         let under_way = UnderWay::begin(courses, &room, self.at_once);
-        let mut cut = None;
+        let (mut cut, mut read) = (None, 0_u64);
         while let Some(next) = feed.next().await {
             match next {
                 Ok(Next::Stretch(stretch)) => {
+                    if read.is_multiple_of(STRETCHES_UNASKED)
+                        && let Some(live) = live
+                    {
+                        live.ask().await?;
+                    }
+                    read = read.saturating_add(1);
                     let to = stretch.to;
                     if !under_way.take(Arc::from(stretch)).await {
                         break;

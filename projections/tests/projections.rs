@@ -14,6 +14,9 @@ mod arming;
 #[path = "projections/audit.rs"]
 mod audit;
 #[cfg(test)]
+#[path = "projections/audit_pages.rs"]
+mod audit_pages;
+#[cfg(test)]
 #[path = "projections/closed.rs"]
 mod closed;
 #[cfg(test)]

@@ -322,6 +322,25 @@ pub trait ReadStore: Send + Sync {
         table: &'a str,
         query: &'a ScanQuery,
     ) -> PortFuture<'a, Result<Answer<Page>, StoreError>>;
+
+    /// Whether a page holds exactly these rows, in this order: for whoever needs no more than that, and looks at the rows where
+    /// it does not. A store that can, compares its rows as they come, without making any of them; then a yes is certain, and
+    /// a no may be one of a value that was written in another form (`1.50`).
+    ///
+    /// # Errors
+    ///
+    /// As [`ReadStore::scan`].
+    fn is_page<'a>(
+        &'a self,
+        table: &'a str,
+        query: &'a ScanQuery,
+        rows: &'a [Row],
+    ) -> PortFuture<'a, Result<Answer<bool>, StoreError>> {
+        Box::pin(async move {
+            let Answer { value, as_of, cut_rows } = self.scan(table, query).await?;
+            Ok(Answer { value: value.rows == rows, as_of, cut_rows })
+        })
+    }
 }
 
 #[cfg(test)]

@@ -23,4 +23,4 @@ pub use memory::{MemoryStore, Usage};
 pub use migrate::{MigrateError, Migrated};
 pub use postgres::{AddressError, OpenError, Options, PostgresStore, Sql, Trouble};
 pub use private::{PrivateError, PrivateServer};
-pub use runs::{RUN_MEMORY_BYTES_MIN, RunError, RunOptions, RunStore, States};
+pub use runs::{Orders, RUN_MEMORY_BYTES_MIN, RunError, RunOptions, RunStore, States};

@@ -313,4 +313,13 @@ impl ReadStore for PostgresStore {
     ) -> PortFuture<'a, Result<Answer<Page>, StoreError>> {
         Box::pin(self.page(table, query))
     }
+
+    fn is_page<'a>(
+        &'a self,
+        table: &'a str,
+        query: &'a ScanQuery,
+        rows: &'a [Row],
+    ) -> PortFuture<'a, Result<Answer<bool>, StoreError>> {
+        Box::pin(self.holds(table, query, rows))
+    }
 }

@@ -18,7 +18,7 @@ mod walk;
 mod write;
 
 pub use error::RunError;
-pub use options::{RUN_MEMORY_BYTES_MIN, RunOptions, States};
+pub use options::{Orders, RUN_MEMORY_BYTES_MIN, RunOptions, States};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Snapshot};
 use forget::InUse;

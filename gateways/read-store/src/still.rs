@@ -74,4 +74,13 @@ impl<S: ReadStore + 'static> ReadStore for Still<S> {
     ) -> PortFuture<'a, Result<Answer<Page>, StoreError>> {
         self.0.scan(table, query)
     }
+
+    fn is_page<'a>(
+        &'a self,
+        table: &'a str,
+        query: &'a ScanQuery,
+        rows: &'a [Row],
+    ) -> PortFuture<'a, Result<Answer<bool>, StoreError>> {
+        self.0.is_page(table, query, rows)
+    }
 }

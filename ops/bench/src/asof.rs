@@ -26,7 +26,7 @@ use stele_domain::port::state_store::{Histories, StateStore};
 use stele_event_log::EmbeddedLog;
 use stele_projections::models;
 use stele_projections::past::{AsOf, Keeper, KeeperOptions, Opener, Past, PastOptions};
-use stele_read_store::{MemoryStore, RunOptions, RunStore, States};
+use stele_read_store::{MemoryStore, Orders, RunOptions, RunStore, States};
 use uuid::Uuid;
 
 /// Records that are appended at once: they share a sync of the disk.
@@ -161,8 +161,12 @@ async fn keep(
     directory: &Path,
     head: Position,
 ) -> anyhow::Result<(Value, tokio::sync::watch::Sender<bool>)> {
-    let options =
-        RunOptions { memory_bytes: MEMORY_BYTES, histories: Histories::PassBy, states: States::Every };
+    let options = RunOptions {
+        memory_bytes: MEMORY_BYTES,
+        histories: Histories::PassBy,
+        states: States::Every,
+        orders: Orders::All,
+    };
     let store = RunStore::open(directory, &stele_projections::schemas(models::ALL), options)?;
     let opened = store.clone();
     let open: Opener = Arc::new(move |_| Ok(Arc::new(opened.clone()) as Arc<dyn StateStore>));

@@ -2,7 +2,8 @@
 //! their keys.
 
 use super::findings::{Deed, OfLost, OfPart, OfRow, OfTable, ROWS_NAMED_MAX, Verdict};
-use super::walk::Walk;
+use super::pages::{Held, Pages};
+use super::walk::{Asking, Walk};
 use crate::digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -15,7 +16,7 @@ pub(super) type Parts = BTreeMap<u64, Digest>;
 /// The comparison of one table, while it goes on.
 pub(super) struct Compared {
     table: &'static Table,
-    live: Option<Walk>,
+    live: Beside,
     /// The lowest position of any row that is there, where the store has dropped older ones.
     oldest_left: Option<i64>,
     /// Where rows may be missing because they are in a lake; none where the store drops rows for their age.
@@ -27,6 +28,16 @@ pub(super) struct Compared {
     named: Vec<Named>,
 }
 
+/// How live rows are compared.
+enum Beside {
+    /// There are none.
+    Nothing,
+    /// All were the same so far.
+    Pages(Pages),
+    /// Something was not, or the store has dropped the oldest: one by one from there on.
+    Rows(Walk),
+}
+
 /// A row that differs.
 pub(super) struct Named {
     pub key: Key,
@@ -35,8 +46,8 @@ pub(super) struct Named {
 }
 
 impl Compared {
-    /// With nothing to compare with, unless there is a walk.
-    pub fn new(table: &'static Table, live: Option<Walk>) -> Self {
+    /// With nothing to compare with, unless somebody can be asked.
+    pub fn new(table: &'static Table, live: Option<Asking>) -> Self {
         let found = OfTable {
             table: table.name.to_owned(),
             history: table.append_only,
@@ -52,6 +63,7 @@ impl Compared {
             differences: vec![],
             tiered: vec![],
         };
+        let live = live.map_or(Beside::Nothing, |asking| Beside::Pages(Pages::of(asking)));
         Self { table, live, oldest_left: None, left: None, cut_parts: BTreeSet::new(), found, named: vec![] }
     }
 
@@ -70,20 +82,57 @@ impl Compared {
     /// # Errors
     ///
     /// As the store.
-    pub async fn folded(&mut self, row: &Row) -> Result<(), StoreError> {
+    pub async fn folded(&mut self, row: Row) -> Result<(), StoreError> {
+        match &mut self.live {
+            Beside::Nothing => {
+                self.found.rows_folded = self.found.rows_folded.saturating_add(1);
+                Ok(())
+            }
+            Beside::Pages(pages) => match pages.hold(row).await? {
+                Some(held) => self.held(held).await,
+                None => Ok(()),
+            },
+            Beside::Rows(_) => self.beside(&row).await,
+        }
+    }
+
+    /// What came of a page.
+    async fn held(&mut self, held: Held) -> Result<(), StoreError> {
+        match held {
+            Held::Same(rows) => {
+                let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+                self.found.rows_folded = self.found.rows_folded.saturating_add(rows);
+                self.count_live(rows);
+            }
+            Held::Other(rows) => {
+                self.walks();
+                for row in rows {
+                    self.beside(&row).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// From here on row by row.
+    fn walks(&mut self) {
+        if let Beside::Pages(pages) = &self.live {
+            self.live = Beside::Rows(pages.walk());
+        }
+    }
+
+    /// A row that follows from the log beside the next one that is there.
+    async fn beside(&mut self, row: &Row) -> Result<(), StoreError> {
         let before = self.found.rows_folded;
         self.found.rows_folded = before.saturating_add(1);
-        if self.live.is_none() {
-            return Ok(());
-        }
         let key = self.table.key_of(row);
         self.added_before(|other| *other < key).await?;
-        let Some(walk) = &mut self.live else { return Ok(()) };
+        let Beside::Rows(walk) = &mut self.live else { return Ok(()) };
         let there = walk.peek().await?.is_some_and(|live| self.table.key_of(live) == key);
         let cut_rows = walk.cut_rows;
         match there.then(|| walk.take()).flatten() {
             Some(live) => {
-                self.count_live();
+                self.count_live(1);
                 if live != *row {
                     self.found.rows_changed = self.found.rows_changed.saturating_add(1);
                     self.name(Deed::Changed, key, Some(&live), Some(row));
@@ -101,24 +150,20 @@ impl Compared {
         Ok(())
     }
 
-    /// No row up to this position is still to follow from the log. For histories, whose keys begin with the position.
+    /// No row is still to follow from the log: none at all, or none up to a position in a history, whose keys begin with it.
     ///
     /// # Errors
     ///
     /// As the store.
-    pub async fn folded_up_to(&mut self, position: u64) -> Result<(), StoreError> {
-        let last = i64::try_from(position).unwrap_or(i64::MAX);
+    pub async fn folded_all(&mut self, until: Option<i64>) -> Result<(), StoreError> {
+        while let Beside::Pages(pages) = &mut self.live
+            && let Some(held) = pages.rest().await?
+        {
+            self.held(held).await?;
+        }
+        self.walks();
         let table = self.table;
-        self.added_while(|row| table.position_of(row) <= last).await
-    }
-
-    /// No row at all is still to follow from the log.
-    ///
-    /// # Errors
-    ///
-    /// As the store.
-    pub async fn folded_all(&mut self) -> Result<(), StoreError> {
-        self.added_while(|_| true).await
+        self.added_while(|row| until.is_none_or(|last| table.position_of(row) <= last)).await
     }
 
     async fn added_before(&mut self, is_before: impl Fn(&Key) -> bool) -> Result<(), StoreError> {
@@ -129,19 +174,19 @@ impl Compared {
     /// The next rows that are there, and that follow from nothing.
     async fn added_while(&mut self, goes_on: impl Fn(&Row) -> bool) -> Result<(), StoreError> {
         loop {
-            let Some(walk) = &mut self.live else { return Ok(()) };
+            let Beside::Rows(walk) = &mut self.live else { return Ok(()) };
             if !walk.peek().await?.is_some_and(&goes_on) {
                 return Ok(());
             }
             let Some(row) = walk.take() else { return Ok(()) };
-            self.count_live();
+            self.count_live(1);
             self.found.rows_added = self.found.rows_added.saturating_add(1);
             self.name(Deed::Added, self.table.key_of(&row), Some(&row), None);
         }
     }
 
-    fn count_live(&mut self) {
-        self.found.rows_live = self.found.rows_live.map(|rows| rows.saturating_add(1));
+    fn count_live(&mut self, more: u64) {
+        self.found.rows_live = self.found.rows_live.map(|rows| rows.saturating_add(more));
     }
 
     /// Whether the store says to have dropped this row: always those with the lowest positions first.
@@ -183,9 +228,20 @@ impl Compared {
         self.named.push(Named { key, folded_at: folded.map(|row| self.table.position_of(row)) });
     }
 
-    /// The digest of the rows that were there, but for parts of which some were dropped.
-    fn scanned(&self) -> Option<Parts> {
-        self.live.as_ref().map(Walk::digests)
+    /// The digests of the rows that are there, whatever the store says. Where each was found equal to the row that follows
+    /// from the log, they come to the same, part by part, but for parts of which the store has dropped rows. Where any
+    /// differs, or where what the rows come to is in doubt since something else is stored, all are read once more and digested.
+    ///
+    /// # Errors
+    ///
+    /// As the store.
+    async fn scanned(&self, folded: &Parts, doubted: bool) -> Result<Option<Parts>, StoreError> {
+        let digests = match &self.live {
+            Beside::Nothing => return Ok(None),
+            Beside::Rows(walk) if doubted || self.found.rows_different() > 0 => walk.digests().await?,
+            Beside::Pages(_) | Beside::Rows(_) => return Ok(Some(folded.clone())),
+        };
+        Ok(Some(digests.into_iter().map(|digest| (digest.part, digest)).collect()))
     }
 
     /// Whether all rows of a part were there to be digested.
@@ -195,14 +251,21 @@ impl Compared {
 
     /// The table and the rows that it names. `stored` is what the store has kept, and `says` of which parts that says
     /// anything. Where the store has dropped rows it says nothing, unless the table is a history.
-    pub fn finish(
+    ///
+    /// # Errors
+    ///
+    /// As the store.
+    pub async fn finish(
         mut self,
         folded: &Parts,
         stored: Option<&Parts>,
         says: impl Fn(u64) -> bool,
-    ) -> (OfTable, Vec<Named>) {
-        let scanned = self.scanned();
+    ) -> Result<(OfTable, Vec<Named>), StoreError> {
         let stored = stored.filter(|_| self.table.append_only || self.found.rows_older == 0);
+        let all = stored.into_iter().chain([folded]).flat_map(|parts| parts.keys().copied());
+        let mut judged = all.filter(|part| says(*part) && self.is_whole(*part));
+        let doubted = judged.any(|part| stored.is_some_and(|kept| kept.get(&part) != folded.get(&part)));
+        let scanned = self.scanned(folded, doubted).await?;
         let said = stored.into_iter().flat_map(|parts| parts.keys().copied()).filter(|part| says(*part));
         let there = scanned.iter().chain([folded]).flat_map(|parts| parts.keys().copied());
         let parts: BTreeSet<u64> = there.chain(said).collect();
@@ -217,7 +280,7 @@ impl Compared {
         };
         let parts = self.found.parts.iter().map(|part| part.verdict);
         self.found.verdict = Verdict::of(parts.chain([rows]));
-        (self.found, self.named)
+        Ok((self.found, self.named))
     }
 }
 

@@ -7,7 +7,7 @@ use super::findings::{NotLookedAt, OfProjection, OfTable, ParkedThere, Verdict};
 use super::live::Leaving;
 use super::terms::Terms;
 use super::tiered::{AllKnown, spans_of};
-use super::walk::Walk;
+use super::walk::Asking;
 use crate::digest::{Digests, table_of};
 use crate::fold::{Folded, Place};
 use crate::models::parked_events;
@@ -44,10 +44,10 @@ impl Course {
         let shared = parked_events::SCHEMA.tables.iter().map(|table| (table, Some(projection.name)));
         let histories = own.chain(shared).filter(|(table, _)| table.append_only);
         let compared = |(table, of): (&'static Table, Option<&str>)| {
-            let walk = terms.rows().map(|live| Walk::through(&live.store, table, of, terms.until()));
+            let live = terms.rows().map(|live| Asking::through(&live.store, table, of, terms.until()));
             let by_the_log = terms.rows().is_some_and(|live| live.leaving == Leaving::ByTheLog);
             let left = by_the_log.then(|| spans_of(table, tiered));
-            (table.name, Compared::new(table, walk).left_to(left))
+            (table.name, Compared::new(table, live).left_to(left))
         };
         let histories = histories.map(compared).collect();
         let entry = |(position, entry): (Position, &Entry)| ParkedThere {
@@ -81,11 +81,8 @@ impl Course {
         self.place.kept(to, digests);
         for (table, row) in written {
             if let Some(compared) = self.histories.get_mut(table) {
-                compared.folded(&row).await?;
+                compared.folded(row).await?;
             }
-        }
-        for compared in self.histories.values_mut() {
-            compared.folded_up_to(to.0).await?;
         }
         Ok(())
     }
@@ -108,10 +105,8 @@ impl Course {
 
     /// Compares what can only be compared at the end, and says what came of everything.
     pub async fn arrive(mut self, room: &dyn ReadStore) -> Result<Arrived, AuditError> {
-        if self.terms.is_there() {
-            for compared in self.histories.values_mut() {
-                compared.folded_all().await?;
-            }
+        for compared in self.histories.values_mut() {
+            compared.folded_all(self.terms.until()).await?;
         }
         let projection = self.place.projection;
         let folded = by_table(self.place.digests.to_vec());
@@ -129,7 +124,7 @@ impl Course {
             let stored = stored.as_ref().map(of_table);
             let parts = folded.get(table.name).unwrap_or(&nothing);
             let says = |part| self.terms.says(table, part);
-            let (found, rows) = compared.finish(parts, stored.as_ref(), says);
+            let (found, rows) = compared.finish(parts, stored.as_ref(), says).await?;
             tables.push(found);
             named.push(rows);
         }
@@ -154,8 +149,8 @@ impl Course {
     async fn states(&self, room: &dyn ReadStore, table: &'static Table) -> Result<Compared, AuditError> {
         let mut compared = match self.terms.rows().filter(|_| self.terms.is_there()) {
             Some(live) => {
-                let walk = Walk::through(&live.store, table, None, None);
-                Compared::new(table, Some(walk)).cut_below(oldest_left(&*live.store, table).await?)
+                let asking = Asking::through(&live.store, table, None, None);
+                Compared::new(table, Some(asking)).cut_below(oldest_left(&*live.store, table).await?)
             }
             None => Compared::new(table, None),
         };
@@ -165,7 +160,7 @@ impl Course {
             if answer.cut_rows > 0 {
                 return Err(AuditError::Forgetful { table: table.name, rows: answer.cut_rows });
             }
-            for row in &answer.value.rows {
+            for row in answer.value.rows {
                 compared.folded(row).await?;
             }
             if answer.value.next.is_none() {
@@ -173,7 +168,7 @@ impl Course {
             }
             query.after = answer.value.next;
         }
-        compared.folded_all().await?;
+        compared.folded_all(None).await?;
         Ok(compared)
     }
 }

@@ -64,6 +64,18 @@ impl Live {
         Ok(Self { leaving, store, standings })
     }
 
+    /// Asks something, so that whoever keeps the moment knows that somebody still looks at it.
+    ///
+    /// # Errors
+    ///
+    /// As the store.
+    pub(super) async fn ask(&self) -> Result<(), StoreError> {
+        match self.standings.keys().next() {
+            Some(projection) => self.store.checkpoint(projection).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// One projection; `None` for one that was not taken.
     pub(super) fn of(&self, projection: &str) -> Option<Seen> {
         let standing = Arc::clone(self.standings.get(projection)?);

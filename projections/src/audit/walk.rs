@@ -1,27 +1,21 @@
-//! The rows of one live table in the order of their keys, one page ahead of whoever takes them, and what they come to.
+//! The rows of one live table in the order of their keys, one page ahead of whoever takes them.
 
-use crate::digest::{History, Lattice, Room};
-use std::collections::{BTreeMap, VecDeque};
+use crate::digest::{Changed, Digests};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use stele_domain::port::read_store::{
     Cursor, Digest, PAGE_ROWS_MAX, ReadStore, Row, ScanQuery, StoreError, Table,
 };
 use tokio::task::JoinHandle;
 
-/// What rows come to, whatever a store says.
-pub(super) enum Sum {
-    Parts(BTreeMap<u64, History>),
-    Whole(Box<Lattice>),
-}
-
 /// A walk through a table.
 pub(super) struct Walk {
-    table: &'static Table,
     rows: VecDeque<Row>,
     coming: Option<Coming>,
     /// Old rows that the store had dropped when it was asked last.
     pub cut_rows: u64,
-    sum: Sum,
+    /// What it began with.
+    begun: Asking,
 }
 
 /// A page that is being fetched. Nobody waits for it any more when this is dropped.
@@ -32,68 +26,20 @@ struct Fetched {
     rows: Vec<Row>,
     next: Option<Cursor>,
     cut_rows: u64,
-    sum: Sum,
 }
 
-struct Asking {
-    store: Arc<dyn ReadStore>,
-    table: &'static Table,
-    query: ScanQuery,
+/// What asks for the rows of a table in the order of their keys.
+#[derive(Clone)]
+pub(super) struct Asking {
+    pub store: Arc<dyn ReadStore>,
+    pub table: &'static Table,
+    pub query: ScanQuery,
     /// Rows behind this position are none of the audit's.
     until: Option<i64>,
 }
 
-impl Sum {
-    fn of(table: &Table) -> Self {
-        if table.append_only { Self::Parts(BTreeMap::new()) } else { Self::Whole(Box::default()) }
-    }
-
-    pub fn add(&mut self, table: &Table, row: &Row, room: &mut Room) {
-        match self {
-            Self::Parts(parts) => parts.entry(table.part_of(row)).or_default().append(table, row, room),
-            Self::Whole(lattice) => lattice.add(table, row, room),
-        }
-    }
-
-    /// As a store keeps them; parts without rows are left out.
-    pub fn digests(&self, table: &Table) -> BTreeMap<u64, Digest> {
-        let name = table.name;
-        let of_part = |(part, history): (&u64, &History)| {
-            let value = history.value().into();
-            (*part, Digest { table: name, part: *part, rows: history.rows(), value })
-        };
-        match self {
-            Self::Parts(parts) => parts.iter().map(of_part).collect(),
-            Self::Whole(lattice) if lattice.is_empty() => BTreeMap::new(),
-            Self::Whole(lattice) => {
-                let digest = Digest { table: name, part: 0, rows: lattice.rows(), value: lattice.value() };
-                BTreeMap::from([(0, digest)])
-            }
-        }
-    }
-}
-
 impl Asking {
-    async fn fetch(mut self, mut sum: Sum) -> Result<Fetched, StoreError> {
-        let answer = self.store.scan(self.table.name, &self.query).await?;
-        let (mut rows, mut next) = (answer.value.rows, answer.value.next);
-        if let Some(until) = self.until {
-            let asked = rows.len();
-            rows.retain(|row| self.table.position_of(row) <= until);
-            // Keys of histories begin with the position: what follows is later still.
-            next = next.filter(|_| rows.len() == asked || !self.table.append_only);
-        }
-        let mut room = Room::default();
-        for row in &rows {
-            sum.add(self.table, row, &mut room);
-        }
-        self.query.after.clone_from(&next);
-        Ok(Fetched { asking: self, rows, next, cut_rows: answer.cut_rows, sum })
-    }
-}
-
-impl Walk {
-    /// Asks a store for a table, page by page; `of` names the projection whose rows of a shared table are meant.
+    /// From the beginning; `of` names the projection whose rows of a shared table are meant.
     pub fn through(
         store: &Arc<dyn ReadStore>,
         table: &'static Table,
@@ -105,9 +51,28 @@ impl Walk {
             Some(projection) => query.filter("projection", projection),
             None => query,
         };
-        let asking = Asking { store: Arc::clone(store), table, query, until };
-        let coming = Some(Coming(tokio::spawn(asking.fetch(Sum::of(table)))));
-        Self { table, rows: VecDeque::new(), coming, cut_rows: 0, sum: Sum::of(table) }
+        Self { store: Arc::clone(store), table, query, until }
+    }
+
+    async fn fetch(mut self) -> Result<Fetched, StoreError> {
+        let answer = self.store.scan(self.table.name, &self.query).await?;
+        let (mut rows, mut next) = (answer.value.rows, answer.value.next);
+        if let Some(until) = self.until {
+            let asked = rows.len();
+            rows.retain(|row| self.table.position_of(row) <= until);
+            // Keys of histories begin with the position: what follows is later still.
+            next = next.filter(|_| rows.len() == asked || !self.table.append_only);
+        }
+        self.query.after.clone_from(&next);
+        Ok(Fetched { asking: self, rows, next, cut_rows: answer.cut_rows })
+    }
+}
+
+impl Walk {
+    /// Asks for page after page.
+    pub fn of(begun: Asking) -> Self {
+        let coming = Some(Coming(tokio::spawn(begun.clone().fetch())));
+        Self { rows: VecDeque::new(), coming, cut_rows: 0, begun }
     }
 
     /// The next row, without taking it.
@@ -121,13 +86,11 @@ impl Walk {
         {
             let fetched =
                 (&mut coming.0).await.map_err(|ended| StoreError::Unavailable(Box::new(ended)))??;
-            let Fetched { asking, rows, next, cut_rows, sum } = fetched;
+            let Fetched { asking, rows, next, cut_rows } = fetched;
             self.rows = rows.into();
             self.cut_rows = cut_rows;
             if next.is_some() {
-                self.coming = Some(Coming(tokio::spawn(asking.fetch(sum))));
-            } else {
-                self.sum = sum;
+                self.coming = Some(Coming(tokio::spawn(asking.fetch())));
             }
         }
         Ok(self.rows.front())
@@ -138,9 +101,30 @@ impl Walk {
         self.rows.pop_front()
     }
 
-    /// What all rows come to, once they have been taken.
-    pub fn digests(&self) -> BTreeMap<u64, Digest> {
-        self.sum.digests(self.table)
+    /// What all rows of the table come to, whatever the store says: they are asked for from the beginning.
+    ///
+    /// # Errors
+    ///
+    /// As the store.
+    pub async fn digests(&self) -> Result<Vec<Digest>, StoreError> {
+        let table = self.begun.table;
+        let nothing = Digests::default();
+        let mut sum = Changed::of(&nothing);
+        let mut asking = self.begun.clone();
+        asking.query.after = None;
+        let mut again = Self::of(asking);
+        while again.peek().await?.is_some() {
+            for row in again.rows.drain(..) {
+                if table.append_only {
+                    sum.append(table, &row);
+                } else {
+                    sum.replace(table, None, Some(&row));
+                }
+            }
+        }
+        let mut digests = Digests::default();
+        digests.keep(sum.finish());
+        Ok(digests.to_vec())
     }
 }
 

@@ -19,7 +19,7 @@ use stele_projections::audit::{
 use stele_projections::compare::fold_to;
 use stele_projections::models;
 use stele_projections::projection::Registered;
-use stele_read_store::{MemoryStore, RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
+use stele_read_store::{MemoryStore, Orders, RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
 
 pub async fn story() -> Arc<dyn EventLog> {
     let mut acts = settled_story(0);
@@ -57,7 +57,7 @@ pub fn of_table<'f>(findings: &'f Findings, table: &str) -> &'f OfTable {
     findings.tables().find(|found| found.table == table).unwrap()
 }
 
-fn table(name: &str) -> &'static Table {
+pub fn table(name: &str) -> &'static Table {
     models::table(name).unwrap()
 }
 
@@ -86,7 +86,7 @@ async fn rows_of(store: &dyn ReadStore, table: &Table) -> Vec<Row> {
     store.scan(table.name, &ScanQuery::by_key(1_000)).await.unwrap().value.rows
 }
 
-async fn put(
+pub async fn put(
     store: &dyn ReadStore,
     projection: &Registered,
     at: Checkpoint,
@@ -106,7 +106,7 @@ async fn put(
 }
 
 /// The same row with another text or number in a column.
-fn altered(table: &Table, mut row: Row, column: &str) -> Row {
+pub fn altered(table: &Table, mut row: Row, column: &str) -> Row {
     let at = table.index_of(column).unwrap();
     row.0[at] = match &row.0[at] {
         Cell::Text(text) => Cell::text(&format!("{text}!")),
@@ -420,7 +420,8 @@ fn a_fold_that_does_not_fit_into_its_memory_spills_and_finds_the_same() {
         let on_disk = |schemas: &[Schema]| {
             let room = folder.path().join(opened.fetch_add(1, Ordering::SeqCst).to_string());
             let (histories, states) = (Histories::PassBy, States::Newest);
-            let options = RunOptions { memory_bytes: RUN_MEMORY_BYTES_MIN, histories, states };
+            let options =
+                RunOptions { memory_bytes: RUN_MEMORY_BYTES_MIN, histories, states, orders: Orders::Key };
             Ok(Arc::new(RunStore::open(&room, schemas, options).unwrap()) as Arc<dyn ReadStore>)
         };
         let in_memory = |schemas: &[Schema]| Ok(Arc::new(MemoryStore::new(schemas)?) as Arc<dyn ReadStore>);

@@ -17,6 +17,10 @@ pub trait Meddling: Send + Sync {
         self.inner().load(keys)
     }
 
+    fn still(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
+        self.inner().still()
+    }
+
     fn apply(&self, batch: Batch) -> PortFuture<'_, Result<(), StoreError>>;
 
     fn scan<'a>(
@@ -64,7 +68,7 @@ impl<M: Meddling> ReadStore for Meddled<M> {
     }
 
     fn still(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
-        self.inner().still()
+        self.0.still()
     }
 
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {

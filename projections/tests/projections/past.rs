@@ -17,7 +17,7 @@ use stele_projections::past::{
     AsOf, Keeper, KeeperOptions, Opened, Opener, Past, PastError, PastOptions, position,
 };
 use stele_projections::schemas;
-use stele_read_store::{RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
+use stele_read_store::{Orders, RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -38,6 +38,7 @@ pub fn runs(directory: &Path) -> RunStore {
         memory_bytes: RUN_MEMORY_BYTES_MIN,
         histories: Histories::PassBy,
         states: States::Every,
+        orders: Orders::All,
     };
     RunStore::open(directory, &schemas(ALL), options).unwrap()
 }

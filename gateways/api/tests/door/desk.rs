@@ -50,7 +50,7 @@ use stele_projections::past::{Keeper, KeeperOptions, Opener, Past, PastOptions};
 use stele_projections::rebuild::{Rebuilder, Rebuilds};
 use stele_projections::runner::{Handle, Options, Runner, State};
 use stele_projections::{models, schemas};
-use stele_read_store::{MemoryStore, RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
+use stele_read_store::{MemoryStore, Orders, RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -227,6 +227,7 @@ impl Desk {
             memory_bytes: RUN_MEMORY_BYTES_MIN,
             histories: Histories::PassBy,
             states: States::Every,
+            orders: Orders::All,
         };
         let states = RunStore::open(self.dir.path(), &schemas(models::ALL), options).unwrap();
         let open: Opener = Arc::new(move |_| Ok(Arc::new(states.clone()) as Arc<dyn StateStore>));

@@ -3,7 +3,7 @@
 use super::error::{Failure, Trouble};
 use super::statements::{Shape, TableSql};
 use super::values::{Parameters, fits};
-use super::write::{by_table, key_arrays, read_loaded, read_row};
+use super::write::{by_table, is_row, key_arrays, read_loaded, read_row};
 use super::{PostgresStore, Sql};
 use sqlx::Row as _;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
@@ -63,12 +63,28 @@ impl PostgresStore {
 
     /// A page of rows, and how current it is.
     pub(super) async fn page(&self, table: &str, query: &ScanQuery) -> Result<Answer<Page>, StoreError> {
+        let (sql, found) = self.asked(table, query).await?;
+        paged(&found, sql, query).map_err(|failure| failure.into_store(table))
+    }
+
+    /// Whether a page holds exactly these rows: its cells are compared as they came over the wire.
+    pub(super) async fn holds(
+        &self,
+        table: &str,
+        query: &ScanQuery,
+        rows: &[Row],
+    ) -> Result<Answer<bool>, StoreError> {
+        let (sql, found) = self.asked(table, query).await?;
+        held(&found, sql, query, rows).map_err(|failure| failure.into_store(table))
+    }
+
+    /// What the server says to a question for a page.
+    async fn asked(&self, table: &str, query: &ScanQuery) -> Result<(&TableSql, Vec<PgRow>), StoreError> {
         let sql = self.table(table)?;
         let (question, parameters) = self.question(sql, sql.table.name, query)?;
         self.ready().await?;
-        let failed = |failure: Failure| failure.into_store(table);
-        let found = self.readers.ask(question, parameters).await.map_err(failed)?;
-        paged(&found, sql, query).map_err(failed)
+        let found = self.readers.ask(question, parameters).await;
+        Ok((sql, found.map_err(|failure: Failure| failure.into_store(table))?))
     }
 
     /// A page of a table with the same columns whose name is made of this one's, inside of a transaction.
@@ -178,17 +194,44 @@ fn paged(found: &[PgRow], sql: &TableSql, query: &ScanQuery) -> Result<Answer<Pa
     Ok(Answer { value: Page { rows, next }, as_of, cut_rows })
 }
 
+/// Whether a question for a page brought these rows and no others.
+fn held(found: &[PgRow], sql: &TableSql, query: &ScanQuery, rows: &[Row]) -> Result<Answer<bool>, Failure> {
+    let Standing { as_of, cut_rows, none } = standing(found, sql)?;
+    let page = if none { &[] } else { found.get(..rows_of(query)).unwrap_or(found) };
+    let mut value = page.len() == rows.len();
+    let mut text = String::new();
+    for (found, row) in page.iter().zip(rows) {
+        value = value && is_row(found, &sql.table, FIRST_CELL, row, &mut text)?;
+    }
+    Ok(Answer { value, as_of, cut_rows })
+}
+
 /// What a question brought: rows beside how current they are. An answer without rows is one row of nothing.
 fn answer(found: &[PgRow], sql: &TableSql) -> Result<Answer<Vec<Row>>, Failure> {
+    let Standing { as_of, cut_rows, none } = standing(found, sql)?;
+    let rows = if none { &[] } else { found };
+    let rows = rows.iter().map(|row| read_row(row, &sql.table, FIRST_CELL));
+    Ok(Answer { value: rows.collect::<Result<_, _>>()?, as_of, cut_rows })
+}
+
+/// Where the cells of a row begin in an answer: behind how current it is and what the table no longer has.
+const FIRST_CELL: usize = 2;
+
+/// What stands in front of every row of an answer.
+struct Standing {
+    as_of: Position,
+    cut_rows: u64,
+    /// The answer has no rows: it is one row of nothing.
+    none: bool,
+}
+
+fn standing(found: &[PgRow], sql: &TableSql) -> Result<Standing, Failure> {
     let first = found.first().ok_or_else(|| Failure::Data("no answer at all".to_owned()))?;
-    let as_of = first.try_get::<Option<i64>, _>(0)?.and_then(|at| u64::try_from(at).ok()).unwrap_or(0);
-    let cut_rows = first.try_get::<Option<i64>, _>(1)?.and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0);
-    let mut rows = Vec::with_capacity(found.len());
-    for row in found {
-        let row = read_row(row, &sql.table, 2)?;
-        if sql.table.cell(&row, POSITION_COLUMN) != Some(&Cell::Null) {
-            rows.push(row);
-        }
-    }
-    Ok(Answer { value: rows, as_of: Position(as_of), cut_rows })
+    let number = |at| Ok::<_, Failure>(first.try_get::<Option<i64>, _>(at)?.unwrap_or(0));
+    let (as_of, cut_rows) = (number(0)?, number(1)?);
+    let position = sql.table.index_of(POSITION_COLUMN).unwrap_or(0);
+    let none = first.try_get::<Option<i64>, _>(position + FIRST_CELL)?.is_none();
+    let (as_of, cut_rows) =
+        (Position(u64::try_from(as_of).unwrap_or(0)), u64::try_from(cut_rows).unwrap_or(0));
+    Ok(Standing { as_of, cut_rows, none })
 }

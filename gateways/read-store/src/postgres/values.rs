@@ -9,7 +9,8 @@ use sqlx::postgres::types::Oid;
 use sqlx::postgres::{
     PgArgumentBuffer, PgArguments, PgHasArrayType, PgRow, PgTypeInfo, PgValueFormat, PgValueRef,
 };
-use sqlx::{Arguments, Decode, Encode, Postgres, Row as _, Type};
+use sqlx::{Arguments, Decode, Encode, Postgres, Row as _, Type, ValueRef as _};
+use std::fmt::Write as _;
 use stele_domain::port::read_store::{Cell, ColumnKind};
 use stele_domain::time::Timestamp;
 
@@ -162,6 +163,31 @@ pub fn cell(row: &PgRow, at: usize, kind: ColumnKind) -> Result<Cell, sqlx::Erro
         }
     };
     Ok(cell.unwrap_or(Cell::Null))
+}
+
+/// Whether a cell is what came, by its bytes on the wire; `room` is for what has to be written out. A number that came in
+/// another of its forms, as only somebody else writes it, is another one here.
+pub fn is_cell(row: &PgRow, at: usize, cell: &Cell, room: &mut String) -> Result<bool, sqlx::Error> {
+    let came = row.try_get_raw(at)?;
+    if *cell == Cell::Null || came.is_null() {
+        return Ok(*cell == Cell::Null && came.is_null());
+    }
+    let bad = |why: BoxDynError| sqlx::Error::ColumnDecode { index: at.to_string(), source: why };
+    let came = came.as_bytes().map_err(bad)?;
+    room.clear();
+    // Writing to a string can't fail.
+    let words = match cell {
+        Cell::Null => return Ok(false),
+        Cell::Text(text) | Cell::Json(text) => return Ok(came == text.as_bytes()),
+        Cell::Int(number) => return Ok(came == number.to_be_bytes()),
+        Cell::Bool(yes) => return Ok(came == [u8::from(*yes)]),
+        Cell::Time(at) => {
+            return Ok(Moment::of(*at).is_ok_and(|moment| came == moment.0.to_be_bytes()));
+        }
+        Cell::Units(units) => write!(room, "{units}"),
+        Cell::Decimal(number) => write!(room, "{}", number.normalize()),
+    };
+    Ok(words.is_ok() && came == room.as_bytes())
 }
 
 /// Appends one cell in the binary form of COPY: its length, or -1 for none, and its bytes as the server stores them.

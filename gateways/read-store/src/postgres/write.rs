@@ -8,7 +8,7 @@ use super::pool::Lease;
 use super::room::Place;
 use super::side::Side;
 use super::statements::TableSql;
-use super::values::{Parameters, cell};
+use super::values::{Parameters, cell, is_cell};
 use sqlx::Row as _;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use std::collections::BTreeMap;
@@ -357,6 +357,27 @@ pub fn read_loaded(found: &[PgRow], sql: &TableSql, keys: usize) -> Result<Vec<O
 pub fn read_row(found: &PgRow, table: &Table, first: usize) -> Result<Row, Failure> {
     let cells = table.columns.iter().zip(first..).map(|(column, at)| cell(found, at, column.kind));
     Ok(Row(cells.collect::<Result<_, _>>()?))
+}
+
+/// Whether these are the cells of a row, from this column of the answer on; `text` is room.
+pub fn is_row(
+    found: &PgRow,
+    table: &Table,
+    first: usize,
+    row: &Row,
+    text: &mut String,
+) -> Result<bool, Failure> {
+    if row.0.len() != table.columns.len() {
+        return Ok(false);
+    }
+    for ((cell, column), at) in row.0.iter().zip(table.columns).zip(first..) {
+        // The bytes of one kind may be those of another.
+        let fits = cell.kind().is_none_or(|kind| kind == column.kind);
+        if !fits || !is_cell(found, at, cell, text)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 pub fn key_arrays(sql: &TableSql, keys: &[Key]) -> Result<PgArguments, Failure> {

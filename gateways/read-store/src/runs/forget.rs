@@ -200,6 +200,6 @@ impl Runs {
         let named = name.first_chunk::<2>().and_then(|bytes| self.tables.ordered(u16::from_be_bytes(*bytes)));
         let named = named.ok_or_else(|| self.damaged("a row of no table"))?;
         let row = unpacked(packed).ok_or_else(|| self.damaged("a row that can't be read"))?;
-        Ok(keys::places(named.ordinal, &named.table, &row, name))
+        Ok(self.places_of(&named, &row, name))
     }
 }

@@ -15,6 +15,15 @@ pub enum States {
     Every,
 }
 
+/// In which orders rows can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Orders {
+    /// By key and by position, and by position those with some value of an indexed column.
+    All,
+    /// By key: no index is kept, and a change is one write instead of one for each.
+    Key,
+}
+
 /// How a directory of runs is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct RunOptions {
@@ -25,6 +34,8 @@ pub struct RunOptions {
     pub histories: Histories,
     /// Which states can be asked for.
     pub states: States,
+    /// In which orders rows can be asked for.
+    pub orders: Orders,
 }
 
 /// How the memory is shared out.
@@ -42,13 +53,21 @@ pub(super) struct Shares {
 /// Tables of changes that are held at once: one that is filled, four that are being written.
 const HELD_MAX: u64 = 5;
 
+/// What is left for indexes where there are none: the library keeps a table of changes for them all the same.
+const LEAST_BYTES: u64 = HELD_MAX * (64 << 10);
+
 impl RunOptions {
     pub(super) fn shares(&self) -> Shares {
         let all = self.memory_bytes.max(RUN_MEMORY_BYTES_MIN);
+        // What no index needs is room for rows.
+        let (rows, places) = match self.orders {
+            Orders::All => (all / 2, all * 3 / 20),
+            Orders::Key => (all * 13 / 20 - LEAST_BYTES, LEAST_BYTES),
+        };
         Shares {
             cache: all / 4,
-            rows: all / 2 / HELD_MAX,
-            places: all * 3 / 20 / HELD_MAX,
+            rows: rows / HELD_MAX,
+            places: places / HELD_MAX,
             marks: all / 10 / HELD_MAX,
         }
     }

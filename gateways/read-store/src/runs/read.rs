@@ -1,10 +1,10 @@
 //! Rows for the runner and for people, as of a moment.
 
-use super::Runs;
 use super::keys;
 use super::tables::Named;
 use super::walk::{self, Moment, Walk};
 use super::write::{checkpoint_mark, digest_marks};
+use super::{Orders, Runs};
 use crate::packed::unpacked;
 use fjall::{Keyspace, Snapshot};
 use stele_domain::ids::EventId;
@@ -37,6 +37,10 @@ impl Runs {
         let named = self.tables.table(table)?;
         let filters = filters(&named.table, query)?;
         let asked = Asked::of(&named, query, &filters, moment)?;
+        if asked.index.is_some() && self.options.orders == Orders::Key {
+            let why = "these runs are kept in the order of keys: rows can be asked for in no other";
+            return Err(StoreError::Invalid(why.to_owned()));
+        }
         let limit = query.limit.clamp(1, PAGE_ROWS_MAX);
         let snapshot = self.snapshot();
         let mut rows = Vec::with_capacity(limit.min(64));

@@ -1,7 +1,7 @@
 //! The tables that a directory of runs was opened for.
 
 use super::keys;
-use super::options::RunOptions;
+use super::options::{Orders, RunOptions};
 use crate::packed::PACKED_FORMAT;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -93,6 +93,9 @@ impl Tables {
             "runs {RUNS_FORMAT}, packed {PACKED_FORMAT}, {:?}, {:?}",
             options.histories, options.states
         );
+        if options.orders == Orders::Key {
+            text.push_str(", by key");
+        }
         for schema in &self.schemas {
             // Writing to a string can't fail.
             let _ = write!(text, "\n{} {} {}", schema.projection, schema.version, schema.shared);

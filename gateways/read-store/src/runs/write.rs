@@ -3,7 +3,7 @@
 use super::keys;
 use super::tables::Named;
 use super::walk::{self, Moment};
-use super::{Runs, States};
+use super::{Orders, Runs, States};
 use crate::packed::{Packed, unpacked};
 use fjall::{OwnedWriteBatch, PersistMode, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
@@ -47,6 +47,14 @@ struct Gathered<'r> {
 }
 
 impl Runs {
+    /// Every index that a row stands in.
+    pub fn places_of(&self, named: &Named, row: &Row, name: &[u8]) -> Vec<Vec<u8>> {
+        match self.options.orders {
+            Orders::All => keys::places(named.ordinal, &named.table, row, name),
+            Orders::Key => vec![],
+        }
+    }
+
     /// Keeps all of these batches, or nothing of them.
     pub fn keep(&self, batches: Vec<Batch>) -> Result<(), StoreError> {
         let mut heads = self.heads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -183,7 +191,7 @@ impl Gathered<'_> {
             let why = format!("table {} is append-only and a written row would change", table.name);
             return Err(StoreError::Invalid(why));
         }
-        let new = keys::places(*ordinal, table, row, &name);
+        let new = self.runs.places_of(named, row, &name);
         let old = self.places_of(named, &name, before.as_deref())?;
         self.replace_places(old, &new);
         let written = self.moment.written(&name, position.0);
@@ -220,9 +228,11 @@ impl Gathered<'_> {
         name: &[u8],
         packed: Option<&[u8]>,
     ) -> Result<Vec<Vec<u8>>, StoreError> {
-        let Some(packed) = packed else { return Ok(vec![]) };
+        let Some(packed) = packed.filter(|_| self.runs.options.orders == Orders::All) else {
+            return Ok(vec![]);
+        };
         let row = unpacked(packed).ok_or_else(|| self.runs.damaged("a row that can't be read"))?;
-        Ok(keys::places(named.ordinal, &named.table, &row, name))
+        Ok(self.runs.places_of(named, &row, name))
     }
 
     /// A row that left a place still stood there in the states before: only where they are not kept does the place go.

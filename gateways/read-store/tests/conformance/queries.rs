@@ -1,10 +1,10 @@
 //! The rules about asking.
 
-use crate::fixture::{STEPS, THINGS, gone, put, step, thing};
+use crate::fixture::{OTHERS, STEPS, THINGS, awkward, gone, put, step, thing};
 use std::sync::Arc;
 use stele_domain::port::event_log::Direction;
 use stele_domain::port::read_store::{
-    Cell, Cursor, Key, Order, PAGE_ROWS_MAX, ReadStore, Row, ScanQuery, StoreError,
+    Cell, Change, Cursor, Key, Order, PAGE_ROWS_MAX, ReadStore, Row, ScanQuery, StoreError,
 };
 
 type Store = Arc<dyn ReadStore>;
@@ -115,6 +115,63 @@ pub async fn a_page_has_a_limit_whatever_is_asked(store: Store) {
     put(&*store, 0, 1, many).await.unwrap();
     assert_eq!(ids(&store, &ScanQuery::by_key(usize::MAX)).await.len(), PAGE_ROWS_MAX);
     assert_eq!(ids(&store, &ScanQuery::by_key(0)).await.len(), 1, "a page of nothing would lead nowhere");
+}
+
+async fn is_page(store: &Store, table: &str, query: &ScanQuery, rows: &[Row]) -> bool {
+    store.is_page(table, query, rows).await.unwrap().value
+}
+
+pub async fn a_page_is_told_from_any_other(store: Store) {
+    let mut things = vec![Change::Put { table: THINGS.name, row: awkward() }];
+    things.extend([thing("v", 5, Some("red")), thing("w", 4, None)]);
+    put(&*store, 0, i64::MAX.cast_unsigned(), things).await.unwrap();
+    let query = ScanQuery::by_key(9);
+    let answer = store.scan(THINGS.name, &query).await.unwrap();
+    let rows = answer.value.rows;
+    assert_eq!(rows.len(), 3);
+    let held = store.is_page(THINGS.name, &query, &rows).await.unwrap();
+    assert_eq!((held.value, held.as_of, held.cut_rows), (true, answer.as_of, answer.cut_rows));
+    let after = query.clone().after(Some(Cursor::of(&THINGS, &rows[0])));
+    assert!(is_page(&store, THINGS.name, &after, &rows[1..]).await);
+    assert!(
+        is_page(&store, THINGS.name, &ScanQuery::by_key(2), &rows[..2]).await,
+        "what follows is no part of it"
+    );
+
+    // Cells of other kinds, whose bytes may be the same to whoever looks at nothing else.
+    let postgres_micros = -946_684_800_000_001;
+    let mut other_cells = vec![Cell::Json("".into()), Cell::Int(postgres_micros)];
+    for cell in awkward().0 {
+        other_cells.push(Cell::text(&cell.to_string()));
+        if let Cell::Json(text) = &cell {
+            other_cells.push(Cell::Text(text.clone()));
+        }
+        other_cells.push(cell);
+    }
+    for row in 0..rows.len() {
+        for column in 0..THINGS.columns.len() {
+            // A cell of the same kind wherever there is one, nothing instead of something, something instead of nothing.
+            for cell in other_cells.iter().chain([&Cell::Null, &Cell::Bool(true), &Cell::Int(7)]) {
+                let mut others = rows.clone();
+                if others[row].0[column] != *cell {
+                    others[row].0[column] = cell.clone();
+                    let told = is_page(&store, THINGS.name, &query, &others).await;
+                    assert!(!told, "column {column} of row {row} as {cell:?}");
+                }
+            }
+        }
+    }
+    let mut swapped = rows.clone();
+    swapped.swap(0, 1);
+    assert!(!is_page(&store, THINGS.name, &query, &swapped).await);
+    assert!(!is_page(&store, THINGS.name, &query, &rows[..2]).await, "a row more is there");
+    assert!(!is_page(&store, THINGS.name, &query, &[rows.clone(), vec![rows[2].clone()]].concat()).await);
+    let short: Vec<Row> = rows.iter().map(|row| Row(row.0[..8].to_vec())).collect();
+    assert!(!is_page(&store, THINGS.name, &query, &short).await);
+    assert!(is_page(&store, OTHERS.name, &query, &[]).await, "no rows are no rows");
+    assert!(!is_page(&store, OTHERS.name, &query, &[Row(vec![Cell::Null, Cell::Null])]).await);
+    let unknown = store.is_page("nothing", &query, &[]).await;
+    assert!(matches!(unknown, Err(StoreError::UnknownTable(_))), "{unknown:?}");
 }
 
 pub async fn nonsense_is_named(store: Store) {

@@ -5,7 +5,7 @@ use crate::suite;
 use std::sync::{Arc, Mutex};
 use stele_domain::port::read_store::Schema;
 use stele_domain::port::state_store::Histories;
-use stele_read_store::{RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
+use stele_read_store::{Orders, RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
 use tempfile::TempDir;
 
 struct Runs {
@@ -20,6 +20,7 @@ impl Open for Runs {
             memory_bytes: RUN_MEMORY_BYTES_MIN,
             histories: Histories::Keep,
             states: self.states,
+            orders: Orders::All,
         };
         let store = RunStore::open(directory.path(), schemas, options).unwrap();
         self.directories.lock().unwrap().push(directory);

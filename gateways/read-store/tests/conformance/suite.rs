@@ -65,6 +65,7 @@ pub const RULES: &[(&str, Rule)] = &[
     ("a_cursor_outlives_its_row", |s| Box::pin(queries::a_cursor_outlives_its_row(s))),
     ("a_forged_cursor_does_no_harm", |s| Box::pin(queries::a_forged_cursor_does_no_harm(s))),
     ("a_page_has_a_limit_whatever_is_asked", |s| Box::pin(queries::a_page_has_a_limit_whatever_is_asked(s))),
+    ("a_page_is_told_from_any_other", |s| Box::pin(queries::a_page_is_told_from_any_other(s))),
     ("nonsense_is_named", |s| Box::pin(queries::nonsense_is_named(s))),
 ];
 

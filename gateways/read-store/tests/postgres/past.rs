@@ -9,7 +9,7 @@ use stele_domain::port::state_store::{Histories, StateStore};
 use stele_projections::compare::{dump, fold_to};
 use stele_projections::past::{Keeper, KeeperOptions, Opener, Past, PastError, PastOptions};
 use stele_projections::{models, schemas};
-use stele_read_store::{MemoryStore, RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
+use stele_read_store::{MemoryStore, Orders, RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -44,6 +44,7 @@ impl Kept {
             memory_bytes: RUN_MEMORY_BYTES_MIN,
             histories: Histories::PassBy,
             states: States::Every,
+            orders: Orders::All,
         };
         let states = RunStore::open(directory.path(), &schemas(models::ALL), options).unwrap();
         let (log, live) = (Arc::clone(log), Arc::clone(live));

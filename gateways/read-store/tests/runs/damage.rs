@@ -6,11 +6,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use stele_domain::port::read_store::{Checkpoint, ReadStore, Row, ScanQuery, StoreError};
 use stele_domain::port::state_store::Histories;
-use stele_read_store::{RUN_MEMORY_BYTES_MIN, RunError, RunOptions, RunStore, States};
+use stele_read_store::{Orders, RUN_MEMORY_BYTES_MIN, RunError, RunOptions, RunStore, States};
 use tempfile::TempDir;
 
-const OPTIONS: RunOptions =
-    RunOptions { memory_bytes: RUN_MEMORY_BYTES_MIN, histories: Histories::Keep, states: States::Every };
+const OPTIONS: RunOptions = RunOptions {
+    memory_bytes: RUN_MEMORY_BYTES_MIN,
+    histories: Histories::Keep,
+    states: States::Every,
+    orders: Orders::All,
+};
 
 fn files(directory: &Path) -> Vec<PathBuf> {
     let mut found = vec![];

@@ -4,14 +4,18 @@ use crate::fixture::{SCHEMAS, THINGS, batch, key, thing};
 use crate::support::open;
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::{
-    Cell, Change, Checkpoint, ColumnKind, ReadStore, Row, Schema, StoreError, Table,
+    Cell, Change, Checkpoint, ColumnKind, ReadStore, Row, ScanQuery, Schema, StoreError, Table,
 };
 use stele_domain::port::state_store::{Histories, StateStore};
-use stele_read_store::{RUN_MEMORY_BYTES_MIN, RunError, RunOptions, RunStore, States};
+use stele_read_store::{Orders, RUN_MEMORY_BYTES_MIN, RunError, RunOptions, RunStore, States};
 use tempfile::TempDir;
 
-const OPTIONS: RunOptions =
-    RunOptions { memory_bytes: RUN_MEMORY_BYTES_MIN, histories: Histories::Keep, states: States::Newest };
+const OPTIONS: RunOptions = RunOptions {
+    memory_bytes: RUN_MEMORY_BYTES_MIN,
+    histories: Histories::Keep,
+    states: States::Newest,
+    orders: Orders::All,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn runs_of_other_tables_or_kept_in_another_way_are_refused_and_removed_on_request() {
@@ -25,7 +29,10 @@ async fn runs_of_other_tables_or_kept_in_another_way_are_refused_and_removed_on_
     let newer: &[Schema] = &[Schema { version: 2, ..SCHEMAS[0] }, SCHEMAS[1], SCHEMAS[2]];
     let other_states = RunOptions { states: States::Every, ..OPTIONS };
     let passed_by = RunOptions { histories: Histories::PassBy, ..OPTIONS };
-    for (schemas, options) in [(newer, OPTIONS), (SCHEMAS, other_states), (SCHEMAS, passed_by)] {
+    let by_key = RunOptions { orders: Orders::Key, ..OPTIONS };
+    for (schemas, options) in
+        [(newer, OPTIONS), (SCHEMAS, other_states), (SCHEMAS, passed_by), (SCHEMAS, by_key)]
+    {
         let error = RunStore::open(directory.path(), schemas, options).err().unwrap();
         assert!(matches!(error, RunError::Other { .. }) && error.is_mended_by_removal(), "{error:?}");
     }
@@ -50,6 +57,30 @@ fn a_directory_is_opened_once() {
     assert!(matches!(error, RunError::InUse(_)) && !error.is_mended_by_removal(), "{error:?}");
     drop(first);
     drop(open(directory.path(), Histories::Keep, States::Newest));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_that_are_kept_by_key_answer_by_key_and_say_so_to_whoever_asks_otherwise() {
+    let directory = TempDir::new().unwrap();
+    let by_key = RunOptions { orders: Orders::Key, ..OPTIONS };
+    let runs = RunStore::open(directory.path(), SCHEMAS, by_key).unwrap();
+    let things = vec![thing("a", 3, Some("red")), thing("b", 2, Some("blue")), thing("c", 1, None)];
+    runs.apply(batch("first", 0, 3, things)).await.unwrap();
+    let changed = vec![thing("b", 2, Some("red")), Change::Delete(key(THINGS.name, "c"))];
+    runs.apply(batch("first", 3, 4, changed)).await.unwrap();
+    let red = ScanQuery::by_key(9).filter("colour", "red");
+    for query in [ScanQuery::by_key(9), red] {
+        let rows = runs.scan(THINGS.name, &query).await.unwrap().value.rows;
+        let names: Vec<String> = rows.iter().map(|row| row.0[0].to_string()).collect();
+        assert_eq!(names, ["a", "b"], "{query:?}");
+    }
+    for query in [ScanQuery::newest(9), ScanQuery::newest(9).filter("colour", "red").reversed()] {
+        let refused = runs.scan(THINGS.name, &query).await;
+        assert!(
+            matches!(&refused, Err(StoreError::Invalid(why)) if why.contains("order of keys")),
+            "{refused:?}"
+        );
+    }
 }
 
 /// Whoever made new ones in their place would write among the files of those that are still open.

@@ -7,7 +7,7 @@ use stele_domain::port::read_store::{
     Answer, Batch, Cell, Change, Page, ReadStore, Row, RowKey, ScanQuery, StoreError,
 };
 use stele_domain::port::state_store::Histories;
-use stele_read_store::{RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
+use stele_read_store::{Orders, RUN_MEMORY_BYTES_MIN, RunOptions, RunStore, States};
 
 /// What one batch does to some of a few things.
 #[derive(Debug, Clone)]
@@ -129,6 +129,6 @@ pub async fn things(store: &dyn ReadStore) -> Result<Vec<Option<Row>>, StoreErro
 }
 
 pub fn open(directory: &Path, histories: Histories, states: States) -> RunStore {
-    let options = RunOptions { memory_bytes: RUN_MEMORY_BYTES_MIN, histories, states };
+    let options = RunOptions { memory_bytes: RUN_MEMORY_BYTES_MIN, histories, states, orders: Orders::All };
     RunStore::open(directory, SCHEMAS, options).unwrap()
 }

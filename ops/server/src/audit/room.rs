@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use stele_domain::port::read_store::{ReadStore, Schema, StoreError};
 use stele_domain::port::state_store::Histories;
-use stele_read_store::{RunOptions, RunStore, States};
+use stele_read_store::{Orders, RunOptions, RunStore, States};
 use tempfile::TempDir;
 
 /// Where the rooms are, in the data directory.
@@ -38,7 +38,9 @@ impl Place {
     pub(super) fn open(&self, schemas: &[Schema]) -> Result<Arc<dyn ReadStore>, StoreError> {
         let room = self.folder.path().join(self.opened.fetch_add(1, Ordering::Relaxed).to_string());
         let (histories, states) = (Histories::PassBy, States::Newest);
-        let options = RunOptions { memory_bytes: self.memory_bytes, histories, states };
+        // The rows of a table are compared in the order of their keys.
+        let orders = Orders::Key;
+        let options = RunOptions { memory_bytes: self.memory_bytes, histories, states, orders };
         let store = RunStore::open(&room, schemas, options);
         let store = store.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         Ok(Arc::new(store))

@@ -10,7 +10,7 @@ use stele_domain::port::read_store::ReadStore;
 use stele_domain::port::state_store::{Histories, StateStore};
 use stele_projections::models;
 use stele_projections::past::{Keeper, KeeperOptions, Opened, Opener, Past, PastOptions};
-use stele_read_store::{RunOptions, RunStore, States};
+use stele_read_store::{Orders, RunOptions, RunStore, States};
 use tokio::sync::oneshot;
 
 /// Where the states are, in the data directory.
@@ -65,6 +65,7 @@ fn opener(config: &Config) -> Opener {
         memory_bytes: config.state_memory_bytes,
         histories: Histories::PassBy,
         states: States::Every,
+        orders: Orders::All,
     };
     let schemas = stele_projections::schemas(models::ALL);
     Arc::new(move |how| {
