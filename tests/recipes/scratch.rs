@@ -67,6 +67,8 @@ impl Scratch {
             .env("CARGO_TARGET_DIR", &self.target)
             // Nobody debugs here.
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            // One recipe after the other changes the same few crates, whoever builds the rest without.
+            .env("CARGO_INCREMENTAL", "1")
             .env("CARGO_TERM_COLOR", "never")
             .env("RUST_BACKTRACE", "0")
             .env_remove("STELE_LONG")
