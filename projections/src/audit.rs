@@ -159,10 +159,11 @@ impl Audit<'_> {
         while let Some(next) = feed.next().await {
             match next {
                 Ok(Next::Stretch(stretch)) => {
-                    if read.is_multiple_of(STRETCHES_UNASKED)
-                        && let Some(live) = live
+                    if let Some(live) = live.filter(|_| read.is_multiple_of(STRETCHES_UNASKED))
+                        && let Err(error) = live.ask().await
                     {
-                        live.ask().await?;
+                        cut = Some(Err(error.into()));
+                        break;
                     }
                     read = read.saturating_add(1);
                     let to = stretch.to;

@@ -209,3 +209,37 @@ fn a_store_that_goes_away_between_two_pages_ends_the_audit() {
         assert!(matches!(ended, Err(AuditError::Store(StoreError::Unavailable(_)))), "{ended:?}");
     });
 }
+
+/// Has given up the moment by the time that somebody asks.
+#[derive(Clone)]
+struct GivenUp(Arc<dyn ReadStore>);
+
+impl Meddling for GivenUp {
+    fn inner(&self) -> &dyn ReadStore {
+        &*self.0
+    }
+
+    fn still(&self) -> PortFuture<'_, Result<Arc<dyn ReadStore>, StoreError>> {
+        let same: Arc<dyn ReadStore> = Arc::new(Meddled(self.clone()));
+        Box::pin(async { Ok(same) })
+    }
+
+    fn checkpoint<'a>(&'a self, _: &'a str) -> PortFuture<'a, Result<Checkpoint, StoreError>> {
+        Box::pin(async { Err(StoreError::Unavailable("given up".into())) })
+    }
+
+    fn apply(&self, batch: Batch) -> PortFuture<'_, Result<(), StoreError>> {
+        self.0.apply(batch)
+    }
+}
+
+#[test]
+fn a_store_is_asked_before_anything_is_folded_and_one_that_gave_up_ends_the_audit() {
+    block_on(async {
+        let log = crate::audit::story().await;
+        let honest = crate::audit::tables_of(&*log).await;
+        let store: Arc<dyn ReadStore> = Arc::new(Meddled(GivenUp(honest)));
+        let ended = audited_to(&log, Some(&store), &[quotes()], None).await;
+        assert!(matches!(ended, Err(AuditError::Store(StoreError::Unavailable(_)))), "{ended:?}");
+    });
+}

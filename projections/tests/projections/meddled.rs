@@ -13,6 +13,10 @@ pub trait Meddling: Send + Sync {
     /// The store.
     fn inner(&self) -> &dyn ReadStore;
 
+    fn checkpoint<'a>(&'a self, projection: &'a str) -> PortFuture<'a, Result<Checkpoint, StoreError>> {
+        self.inner().checkpoint(projection)
+    }
+
     fn load<'a>(&'a self, keys: &'a [RowKey]) -> PortFuture<'a, Result<Vec<Option<Row>>, StoreError>> {
         self.inner().load(keys)
     }
@@ -49,7 +53,7 @@ impl<M: Meddling> ReadStore for Meddled<M> {
     }
 
     fn checkpoint<'a>(&'a self, projection: &'a str) -> PortFuture<'a, Result<Checkpoint, StoreError>> {
-        self.inner().checkpoint(projection)
+        self.0.checkpoint(projection)
     }
 
     fn reached<'a>(
