@@ -85,7 +85,10 @@ impl StreamId {
     pub fn new(text: &str) -> Result<Self, InvalidStream> {
         let split = text.split_once('-');
         let shaped = split.is_some_and(|(category, id)| !category.is_empty() && !id.is_empty());
-        if !shaped || text.len() > STREAM_ID_BYTES_MAX || text.chars().any(char::is_control) {
+        // Nearly every name is of letters that can be looked at a byte at a time.
+        let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        let unprintable = !plain && text.chars().any(char::is_control);
+        if !shaped || text.len() > STREAM_ID_BYTES_MAX || unprintable {
             return Err(InvalidStream { text: text.chars().take(80).collect() });
         }
         Ok(Self(Arc::from(text)))
@@ -283,7 +286,7 @@ pub struct Page {
     pub records: Vec<Record>,
     /// Where to read on: the first position that was not looked at.
     pub next: Position,
-    /// The last durable position when the page was read.
+    /// The last durable position when the page was read, or handed to a follower.
     pub head: Position,
 }
 

@@ -12,7 +12,7 @@ use crate::archive::{ArchiveError, Archived, Brought, Gate, Keep, Keeper, Mover,
 use crate::checkpoint::Checkpoint;
 use crate::entries::Entries;
 use crate::errors::storage as failed;
-use crate::follow::{Follower, Looked, Pages};
+use crate::follow::{Follower, Looked, Pages, Reading};
 use crate::format::{to_u32, to_u64};
 use crate::leaves::Hashers;
 use crate::note::NoteVerifier;
@@ -37,6 +37,7 @@ use stele_domain::port::event_log::{
     Position, Record, Revision, StreamAppend, StreamId,
 };
 use stele_domain::time::Timestamp;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 /// Bytes that may wait for the writer, in units of [`ROOM_UNIT_BYTES`]: 64 MiB.
@@ -110,6 +111,7 @@ impl EmbeddedLog {
             shared: Arc::clone(&shared),
             clock: Arc::clone(&options.clock),
             segment_bytes,
+            sealed_at_close: options.sealed_at_close,
             checkpoints: recovered.checkpoints,
             gate: Arc::clone(&gate),
             ahead: options.ahead,
@@ -139,8 +141,8 @@ impl EmbeddedLog {
         Ok((log, report))
     }
 
-    /// Writes what has been offered, leaves a signed checkpoint and gives the directory up. Appends are refused
-    /// from here on; reads go on.
+    /// Writes what has been offered, leaves a signed checkpoint, seals the last segment when there is much in it, and gives
+    /// the directory up. Appends are refused from here on; reads go on.
     ///
     /// # Errors
     ///
@@ -365,14 +367,40 @@ impl MultiStream for EmbeddedLog {
     }
 }
 
+/// Begins to read a page from the disk.
+fn reading(
+    shared: &Arc<Shared>,
+    from: Position,
+    filter: &Arc<Filter>,
+    limit: usize,
+    place: read::Place,
+) -> Reading<read::Place> {
+    let (shared, filter) = (Arc::clone(shared), Arc::clone(filter));
+    let read = off_thread(move || Ok(read::page_at(&shared, from, &filter, limit, place)));
+    Box::pin(async { read.await.unwrap_or_else(|error| (Err(error), read::Place::default())) })
+}
+
 /// The durable log, as followers read it.
 impl Pages for Shared {
-    fn page(self: &Arc<Self>, from: Position, filter: &Arc<Filter>, limit: usize) -> Looked {
-        if let Some(page) = read::recent(self, from, filter, limit) {
-            return Looked::Here(page);
+    type Place = read::Place;
+
+    fn page(self: &Arc<Self>, from: Position, filter: &Arc<Filter>, limit: usize) -> Looked<read::Place> {
+        match read::recent(self, from, filter, limit) {
+            Some(page) => Looked::Here(page),
+            None => Looked::OnTheWay(reading(self, from, filter, limit, read::Place::default())),
         }
-        let (shared, filter) = (Arc::clone(self), Arc::clone(filter));
-        Looked::OnTheWay(Box::pin(async move { read::page(&shared, from, &filter, limit).await }))
+    }
+
+    fn ahead(
+        self: &Arc<Self>,
+        from: Position,
+        filter: &Arc<Filter>,
+        limit: usize,
+        place: read::Place,
+    ) -> Option<Reading<read::Place>> {
+        // Outside of a runtime whoever asks reads by themselves.
+        let elsewhere = Handle::try_current().is_ok() && !read::is_recent(self, from);
+        elsewhere.then(|| reading(self, from, filter, limit, place))
     }
 
     fn watch_head(&self) -> watch::Receiver<u64> {

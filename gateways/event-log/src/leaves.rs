@@ -6,12 +6,16 @@ use crate::frame::payload::leaf_of;
 use crate::tree::{self, Hash};
 use std::collections::VecDeque;
 use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use stele_domain::port::event_log::Position;
 
 /// Payloads that are hashed in one go, in bytes: 256 KiB. What is shorter is hashed where it was read.
 const BATCH_BYTES: usize = 256 * 1024;
+
+/// Hashes that are handed over together, where leaves are hashed as they come.
+const BATCH_HASHES: usize = 512;
 
 /// Batches of one segment that may be on their way: 1 MiB of payloads.
 const ON_THE_WAY_MAX: usize = 4;
@@ -25,6 +29,9 @@ pub struct Hashers {
     jobs: OnceLock<Option<SyncSender<Job>>>,
     /// Memory of batches that are done with.
     spare: Mutex<Vec<Batch>>,
+    /// Who reads a segment and adds its leaves.
+    reading: AtomicUsize,
+    processors: OnceLock<usize>,
 }
 
 /// Some leaves one after the other, and where they go when they are hashed.
@@ -127,6 +134,11 @@ impl Hashers {
         OnTheWay::Here(batch)
     }
 
+    /// Whether a processor has nothing else to do.
+    fn has_time(&self) -> bool {
+        self.reading.load(Ordering::Relaxed) < *self.processors.get_or_init(processors)
+    }
+
     fn spare(&self) -> Batch {
         self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
@@ -142,13 +154,14 @@ impl Hashers {
 
 impl Drop for Leaves<'_> {
     fn drop(&mut self) {
+        self.hashers.reading.fetch_sub(1, Ordering::Relaxed);
         self.hashers.keep(std::mem::take(&mut self.open));
     }
 }
 
 /// Starts a thread for each processor; none where there is a single one.
 fn start() -> Option<SyncSender<Job>> {
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let threads = processors();
     if threads < 2 {
         return None;
     }
@@ -169,6 +182,10 @@ fn start() -> Option<SyncSender<Job>> {
         drop(std::thread::Builder::new().name("stele-log-hash".to_owned()).spawn(work));
     }
     Some(jobs)
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// A batch that is being hashed, or has been.
@@ -207,12 +224,17 @@ pub struct Leaves<'a> {
 impl<'a> Leaves<'a> {
     /// None yet.
     pub fn new(hashers: &'a Hashers) -> Self {
+        hashers.reading.fetch_add(1, Ordering::Relaxed);
         Self { hashers, open: hashers.spare(), on_the_way: VecDeque::new() }
     }
 
-    /// Adds the leaf of the next commit.
+    /// Adds the leaf of the next commit. It is hashed here and now where every processor has a segment to read.
     pub fn add(&mut self, first: u64, payload: &[u8]) {
-        self.open.add(first, payload);
+        if !self.open.bytes.is_empty() || self.hashers.has_time() {
+            self.open.add(first, payload);
+        } else {
+            self.open.hashes.push(tree::leaf_hash_in_place(first.to_le_bytes(), payload));
+        }
     }
 
     /// Hands over hashes that there are, in order, when enough leaves have come to wait for them.
@@ -221,12 +243,13 @@ impl<'a> Leaves<'a> {
     ///
     /// The first that `each` says.
     pub fn settle<E>(&mut self, each: impl FnMut(Hash) -> Result<(), E>) -> Result<(), E> {
-        if self.open.bytes.len() < BATCH_BYTES {
+        if self.open.bytes.len() < BATCH_BYTES && self.open.hashes.len() < BATCH_HASHES {
             return Ok(());
         }
         let next = self.hashers.spare();
         let batch = std::mem::replace(&mut self.open, next);
-        self.on_the_way.push_back(self.hashers.begin(batch));
+        let begun = if batch.bytes.is_empty() { OnTheWay::Here(batch) } else { self.hashers.begin(batch) };
+        self.on_the_way.push_back(begun);
         if self.on_the_way.len() > ON_THE_WAY_MAX { self.take_oldest(each) } else { Ok(()) }
     }
 
@@ -295,7 +318,38 @@ mod tests {
             batch.add(8, &payload);
             batch.hash();
             assert_eq!(batch.hashes(), [leaf_of(Position(7), &payload), leaf_of(Position(8), &payload)]);
+            let in_place = crate::tree::leaf_hash_in_place(9_u64.to_le_bytes(), &payload);
+            assert_eq!(in_place, leaf_of(Position(9), &payload), "{length} bytes");
         }
+    }
+
+    #[test]
+    fn the_order_stays_when_a_processor_gets_time_in_the_middle_and_loses_it_again() {
+        let hashers = Hashers::default();
+        let payload = |nth: u64| vec![u8::try_from(nth % 251).unwrap(); 3_000];
+        let mut leaves = Leaves::new(&hashers);
+        let (mut taken, mut busy) = (vec![], vec![]);
+        for nth in 0..3_000 {
+            match nth % 1_000 {
+                // Every processor has something to read from here on.
+                100 => busy = (0..super::processors()).map(|_| Leaves::new(&hashers)).collect(),
+                700 => busy.clear(),
+                _ => {}
+            }
+            assert_eq!(hashers.has_time(), busy.is_empty() && super::processors() > 1);
+            leaves.add(nth, &payload(nth));
+            let settled: Result<(), ()> = leaves.settle(|hash| {
+                taken.push(hash);
+                Ok(())
+            });
+            assert_eq!(settled, Ok(()));
+        }
+        let finished: Result<(), ()> = leaves.finish(|hash| {
+            taken.push(hash);
+            Ok(())
+        });
+        let expected: Vec<_> = (0..3_000).map(|nth| leaf_of(Position(nth), &payload(nth))).collect();
+        assert!(finished.is_ok() && taken == expected, "{} leaves", taken.len());
     }
 
     #[test]

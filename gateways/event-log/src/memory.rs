@@ -1,7 +1,7 @@
 //! The log in memory, for tests and for desks that keep nothing. Same contract, nothing on disk.
 
 use crate::cache::page_bytes;
-use crate::follow::{Follower, Looked, Pages};
+use crate::follow::{Follower, Looked, Pages, Reading};
 use crate::format::{to_u64, to_usize};
 use crate::plan::{History, Plan, checked, plan};
 use crate::validate;
@@ -241,8 +241,14 @@ impl MultiStream for MemoryLog {
 }
 
 impl Pages for Inner {
-    fn page(self: &Arc<Self>, from: Position, filter: &Arc<Filter>, limit: usize) -> Looked {
+    type Place = ();
+
+    fn page(self: &Arc<Self>, from: Position, filter: &Arc<Filter>, limit: usize) -> Looked<()> {
         Looked::Here(self.read_page(from, filter, limit))
+    }
+
+    fn ahead(self: &Arc<Self>, _: Position, _: &Arc<Filter>, _: usize, (): ()) -> Option<Reading<()>> {
+        None
     }
 
     fn watch_head(&self) -> watch::Receiver<u64> {

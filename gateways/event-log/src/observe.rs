@@ -142,6 +142,11 @@ pub fn not_tidied(directory: &str, error: &std::io::Error) {
     tracing::warn!(event = "log.not_tidied", directory, %error, "segment sealed without its index file");
 }
 
+/// A log was closed without its last segment sealed, which costs time at the next start.
+pub fn not_sealed_at_close(directory: &str, why: &str) {
+    tracing::warn!(event = "log.not_sealed_at_close", directory, why, "last segment not sealed at the end");
+}
+
 /// A segment was begun without the room that was to be prepared for it, which costs time and nothing else.
 pub fn not_prepared(directory: &str, error: &std::io::Error) {
     tracing::warn!(event = "log.not_prepared", directory, %error, "room for the next segment not prepared");

@@ -14,6 +14,9 @@ pub const SEGMENT_BYTES_MIN: u64 = 8 * 1024;
 /// Largest segment size: offsets within a group are kept in 32 bits.
 pub const SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
+/// Bytes of commits in the last segment from which on it is sealed when the log is closed: 4 MiB. Less is read in a moment.
+const SEALED_AT_CLOSE_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Cache size where nothing else is asked for: 32 MiB.
 pub const CACHE_BYTES_DEFAULT: usize = 32 * 1024 * 1024;
 
@@ -34,6 +37,7 @@ pub struct Options {
     /// How often that is done, and tried again.
     pub keep_pace: KeepPace,
     pub(crate) ahead: Ahead,
+    pub(crate) sealed_at_close: u64,
 }
 
 impl Options {
@@ -48,6 +52,7 @@ impl Options {
             keep: None,
             keep_pace: KeepPace::default(),
             ahead: Ahead::Beside,
+            sealed_at_close: SEALED_AT_CLOSE_BYTES,
         }
     }
 
@@ -62,6 +67,13 @@ impl Options {
     #[must_use]
     pub fn in_line(self) -> Self {
         Self { ahead: Ahead::InLine, ..self }
+    }
+
+    /// With the last segment sealed when the log is closed, if it has as many bytes of commits as this: opening it reads
+    /// an index then, and not what is in it.
+    #[must_use]
+    pub fn sealed_at_close_from(self, bytes: u64) -> Self {
+        Self { sealed_at_close: bytes, ..self }
     }
 
     /// With the archive that sealed segments are in, or go to.

@@ -7,7 +7,7 @@ pub use stream::{id_at, stream};
 use crate::cache::page_bytes;
 use crate::format::to_usize;
 use crate::shared::{Shared, off_thread};
-use crate::walk::Walk;
+use crate::walk::{Commit, Walk};
 use crate::window::{LOOK_CHUNK_BYTES, SCAN_CHUNK_BYTES};
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ const PASSED_OVER_MAX: usize = 16_384;
 
 /// Bytes of data and metadata that one page passes over at most: 16 MiB.
 const PASSED_OVER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Most bytes that are read at a time for a page, but for a commit that is longer: 256 KiB.
+const PAGE_CHUNK_BYTES: usize = 256 * 1024;
 
 /// Records that a page has room for from the start; it grows as it must.
 const PAGE_RECORDS_EXPECTED: usize = 256;
@@ -69,7 +72,23 @@ pub async fn page(
         return Ok(page);
     }
     let (shared, filter) = (Arc::clone(shared), filter.clone());
-    off_thread(move || page_from_disk(&shared, from.0.max(1), shared.head(), &filter, limit)).await
+    off_thread(move || page_at(&shared, from, &filter, limit, Place::default()).0).await
+}
+
+/// Where the next page begins: what was read of the segment for the page before is not read again.
+#[derive(Default)]
+pub struct Place(Option<Walk>);
+
+/// As [`page`], on a thread that may wait for the disk; goes on at a place, and says where the next page does.
+pub fn page_at(
+    shared: &Shared,
+    from: Position,
+    filter: &Filter,
+    limit: usize,
+    mut place: Place,
+) -> (Result<Page, LogError>, Place) {
+    let page = page_from_disk(shared, from.0.max(1), shared.head(), filter, limit, &mut place);
+    (page, place)
 }
 
 /// As [`page`], where that takes no look at the disk.
@@ -80,6 +99,12 @@ pub fn recent(shared: &Shared, from: Position, filter: &Filter, limit: usize) ->
         return Some(Page { records: vec![], next: Position(from), head: Position(head) });
     }
     page_from_cache(shared, from, head, filter, limit)
+}
+
+/// Whether whoever reads from there on finds in memory what there is, as far as can be told without reading.
+pub fn is_recent(shared: &Shared, from: Position) -> bool {
+    let head = shared.head();
+    from.0 > head || shared.cache().range(from.0..=head).is_some()
 }
 
 fn page_from_cache(shared: &Shared, from: u64, head: u64, filter: &Filter, limit: usize) -> Option<Page> {
@@ -107,35 +132,59 @@ fn page_from_disk(
     head: u64,
     filter: &Filter,
     limit: usize,
+    place: &mut Place,
 ) -> Result<Page, LogError> {
-    let mut filling = Filling::new(limit, head + 1 - from);
+    let mut filling = Filling::new(limit, head.saturating_add(1).saturating_sub(from));
     let mut next = from;
     'page: while next <= head {
         // A page of a few records needs no megabyte.
-        let chunk = limit.saturating_mul(512).clamp(LOOK_CHUNK_BYTES, SCAN_CHUNK_BYTES);
-        let mut walk = walk_to(shared, next, chunk)?;
+        let chunk = limit.saturating_mul(512).clamp(LOOK_CHUNK_BYTES, PAGE_CHUNK_BYTES);
+        let mut walk = match place.0.take().filter(|walk| walk.position() <= next) {
+            Some(walk) => walk.reading(chunk),
+            None => walk_to(shared, next, chunk)?,
+        };
         let segment = walk.segment();
-        while let Some(commit) = walk.next()? {
-            for entry in commit.records(segment) {
-                let (position, raw) = entry?;
-                if position.0 < next {
-                    continue;
-                }
-                let bytes = raw.data.len() + raw.metadata.len();
-                let wanted = wants(filter, raw.stream, raw.event_type);
-                if position.0 > head || (wanted && !filling.takes(bytes)) {
-                    break 'page;
-                }
-                next = position.0 + 1;
-                if wanted {
-                    filling.add(commit.owned(segment, position, &raw)?);
-                } else if !filling.pass_over(bytes) {
-                    break 'page;
-                }
+        loop {
+            let begun = walk.mark();
+            let Some(commit) = walk.next()? else { break };
+            if !fill(&mut filling, &commit, segment, filter, head, &mut next)? {
+                walk.back_to(begun);
+                // Who stands still keeps no more memory than this, and no file that would have been removed.
+                place.0 = walk.holds_at_most(PAGE_CHUNK_BYTES).then_some(walk);
+                break 'page;
             }
         }
     }
     Ok(Page { records: filling.records, next: Position(next), head: Position(head) })
+}
+
+/// Takes the records of a commit from `next` on, as far as they belong on the page; false when it is full.
+fn fill(
+    filling: &mut Filling,
+    commit: &Commit<'_>,
+    segment: u64,
+    filter: &Filter,
+    head: u64,
+    next: &mut u64,
+) -> Result<bool, LogError> {
+    for entry in commit.records(segment) {
+        let (position, raw) = entry?;
+        if position.0 < *next {
+            continue;
+        }
+        let bytes = raw.data.len() + raw.metadata.len();
+        let wanted = wants(filter, raw.stream, raw.event_type);
+        if position.0 > head || (wanted && !filling.takes(bytes)) {
+            return Ok(false);
+        }
+        *next = position.0 + 1;
+        if wanted {
+            filling.add(commit.owned(segment, position, &raw, filling.records.last())?);
+        } else if !filling.pass_over(bytes) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Streams, revisions and ids of the records at `positions`, from the disk. For the writer, which may wait for it.

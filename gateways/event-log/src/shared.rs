@@ -160,14 +160,19 @@ impl Shared {
     }
 }
 
-/// Runs work that may wait for the disk where it holds up nobody.
-pub async fn off_thread<T: Send + 'static>(
+/// Runs work that may wait for the disk where it holds up nobody. It begins at once, and not when it is waited for.
+pub fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, LogError> + Send + 'static,
-) -> Result<T, LogError> {
+) -> impl Future<Output = Result<T, LogError>> + Send + 'static {
     // Outside of a runtime nobody else is held up either.
-    let Ok(runtime) = Handle::try_current() else {
-        return work();
+    let begun = match Handle::try_current() {
+        Ok(runtime) => Ok(runtime.spawn_blocking(work)),
+        Err(_) => Err(work()),
     };
-    let done = runtime.spawn_blocking(work).await;
-    done.unwrap_or_else(|error| Err(LogError::Unreachable(Box::new(error))))
+    async {
+        match begun {
+            Ok(done) => done.await.unwrap_or_else(|error| Err(LogError::Unreachable(Box::new(error)))),
+            Err(done) => done,
+        }
+    }
 }

@@ -53,11 +53,42 @@ const SHA_BEGIN: [u32; 8] =
 pub(crate) fn hash_of_blocks(blocks: &[[u8; SHA_BLOCK_BYTES]]) -> Hash {
     let mut state = SHA_BEGIN;
     compress256(&mut state, blocks);
+    hash_of(state)
+}
+
+fn hash_of(state: [u32; 8]) -> Hash {
     let mut hash = [0; 32];
     for (bytes, word) in hash.as_chunks_mut::<4>().0.iter_mut().zip(state) {
         *bytes = word.to_be_bytes();
     }
     hash
+}
+
+/// The hash of a leaf whose data begins with eight bytes, made where the rest lies: as [`leaf_hash`], without a copy.
+pub(crate) fn leaf_hash_in_place(begin: [u8; 8], rest: &[u8]) -> Hash {
+    const BEFORE: usize = 1 + size_of::<u64>();
+    let mut state = SHA_BEGIN;
+    // The blocks that are put together here: the first, whose 0x00 says that it is a leaf, and those that the message ends
+    // in, with the one bit and the length that SHA-256 puts behind it. One and the same where the message is short.
+    let mut last = [0; 2 * SHA_BLOCK_BYTES];
+    last[1..BEFORE].copy_from_slice(&begin);
+    let mut filled = BEFORE;
+    let mut tail = rest;
+    if let Some((first, behind)) = rest.split_first_chunk::<{ SHA_BLOCK_BYTES - BEFORE }>() {
+        last[BEFORE..SHA_BLOCK_BYTES].copy_from_slice(first);
+        compress256(&mut state, &last.as_chunks().0[..1]);
+        let (blocks, left) = behind.as_chunks();
+        compress256(&mut state, blocks);
+        (last, filled, tail) = ([0; 2 * SHA_BLOCK_BYTES], 0, left);
+    }
+    last[filled..filled + tail.len()].copy_from_slice(tail);
+    filled += tail.len();
+    last[filled] = 0x80;
+    let len = (filled + 1 + size_of::<u64>()).next_multiple_of(SHA_BLOCK_BYTES);
+    let bits = crate::format::to_u64(BEFORE + rest.len()) * 8;
+    last[len - size_of::<u64>()..len].copy_from_slice(&bits.to_be_bytes());
+    compress256(&mut state, &last.as_chunks().0[..len / SHA_BLOCK_BYTES]);
+    hash_of(state)
 }
 
 /// Appends the data of a leaf, which is given in parts, as the blocks that [`hash_of_blocks`] makes its hash of. What is

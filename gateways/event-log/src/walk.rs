@@ -64,6 +64,29 @@ impl Walk {
         self.at.position
     }
 
+    /// Where the next commit is.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        self.at
+    }
+
+    /// Goes back to a commit that it came by.
+    pub fn back_to(&mut self, mark: Mark) {
+        self.at = mark;
+    }
+
+    /// The same, reading `chunk_bytes` at a time from here on.
+    #[must_use]
+    pub fn reading(self, chunk_bytes: usize) -> Self {
+        Self { window: self.window.reading(chunk_bytes), ..self }
+    }
+
+    /// Whether it has no more than this many bytes in memory, and nothing that was fetched for it.
+    #[must_use]
+    pub fn holds_at_most(&self, bytes: usize) -> bool {
+        self.window.holds_at_most(bytes)
+    }
+
     /// Goes to another commit of the same segment, which may have grown since.
     pub fn seek(&mut self, to: Mark, end: u64) {
         self.at = to;
@@ -89,20 +112,19 @@ impl Walk {
         if self.at.offset >= self.end {
             return Ok(None);
         }
-        let at = self.at;
-        let place = Place { log: self.log, segment: self.segment, offset: at.offset };
-        let name = segment::file_name(self.segment);
-        let directory = Arc::clone(&self.directory);
-        let found =
-            inspect(&mut self.window, place).map_err(|error| storage("reading", &name, &directory, error))?;
+        let (at, first, directory) = (self.at, self.segment, &self.directory);
+        let place = Place { log: self.log, segment: first, offset: at.offset };
+        let name = || segment::file_name(first);
+        let found = inspect(&mut self.window, place)
+            .map_err(|error| storage("reading", &name(), directory, error))?;
         let (bytes, end) = match found {
             Found::Commit { payload, end, .. } => (payload, end),
             Found::Blank | Found::Unfinished => {
-                return Err(damaged(&name, at.offset, "a commit that was durable is not there any more"));
+                return Err(damaged(&name(), at.offset, "a commit that was durable is not there any more"));
             }
-            Found::Damaged(what) => return Err(damaged(&name, at.offset, what)),
+            Found::Damaged(what) => return Err(damaged(&name(), at.offset, what)),
         };
-        let payload = Payload::read(bytes).map_err(|what| damaged(&name, at.offset, what))?;
+        let payload = Payload::read(bytes).map_err(|what| damaged(&name(), at.offset, what))?;
         self.at =
             Mark { position: at.position + payload.count, commit: at.commit + 1, offset: frame_start(end) };
         Ok(Some(Commit { at, bytes, payload }))
@@ -124,22 +146,39 @@ impl Commit<'_> {
         damaged(&segment::file_name(segment), self.at.offset, what.to_string())
     }
 
-    /// A record as the port tells it.
-    pub fn owned(&self, segment: u64, position: Position, raw: &RawRecord<'_>) -> Result<Record, LogError> {
-        owned(raw, position, self.payload.recorded_at)
+    /// A record as the port tells it. What it has in common with the one `before` is in memory once.
+    pub fn owned(
+        &self,
+        segment: u64,
+        position: Position,
+        raw: &RawRecord<'_>,
+        before: Option<&Record>,
+    ) -> Result<Record, LogError> {
+        owned(raw, position, self.payload.recorded_at, before)
             .map_err(|what| damaged(&segment::file_name(segment), self.at.offset, what))
     }
 }
 
-fn owned(raw: &RawRecord<'_>, position: Position, recorded_at: Timestamp) -> Result<Record, String> {
+fn owned(
+    raw: &RawRecord<'_>,
+    position: Position,
+    recorded_at: Timestamp,
+    before: Option<&Record>,
+) -> Result<Record, String> {
+    let stream = before.map(|before| &before.stream).filter(|stream| stream.as_str() == raw.stream);
+    let event_type = before.map(|before| &before.event_type).filter(|known| ***known == *raw.event_type);
+    let metadata = before.map(|before| &before.metadata).filter(|known| ***known == *raw.metadata);
     Ok(Record {
         position,
-        stream: StreamId::new(raw.stream).map_err(|error| error.to_string())?,
+        stream: match stream {
+            Some(stream) => stream.clone(),
+            None => StreamId::new(raw.stream).map_err(|error| error.to_string())?,
+        },
         revision: Revision(raw.revision),
         event_id: raw.event_id,
-        event_type: raw.event_type.into(),
+        event_type: event_type.map_or_else(|| raw.event_type.into(), Arc::clone),
         data: raw.data.into(),
-        metadata: raw.metadata.into(),
+        metadata: metadata.map_or_else(|| raw.metadata.into(), Arc::clone),
         recorded_at,
     })
 }

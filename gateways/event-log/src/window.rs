@@ -30,6 +30,16 @@ impl Window {
         Self { file, content: None, chunk_bytes, start: 0, bytes: vec![], reached_end: false, plain: vec![] }
     }
 
+    /// The same, reading `chunk_bytes` at a time from here on.
+    pub fn reading(self, chunk_bytes: usize) -> Self {
+        Self { chunk_bytes, ..self }
+    }
+
+    /// Whether it has no more than this many bytes in memory, and no file that was fetched for it.
+    pub fn holds_at_most(&self, bytes: usize) -> bool {
+        self.bytes.capacity() + self.plain.capacity() <= bytes && self.content.is_none()
+    }
+
     /// The `wanted` bytes at `offset`; fewer only where the file ends.
     pub fn slice(&mut self, offset: u64, wanted: usize) -> io::Result<&[u8]> {
         if !self.holds(offset, wanted) {

@@ -85,6 +85,8 @@ pub struct Writer {
     pub clock: Arc<dyn Clock>,
     /// When a segment is full, in bytes.
     pub segment_bytes: u64,
+    /// With as many bytes of commits in it, the last segment is sealed when the log is closed.
+    pub sealed_at_close: u64,
     /// The checkpoints file.
     pub checkpoints: CheckpointsFile,
     /// Lets segments be moved; shut when the writer ends.
@@ -307,11 +309,13 @@ impl Writer {
         }
     }
 
-    /// Leaves a checkpoint behind.
+    /// Leaves a checkpoint behind, and what the next one who opens the log would have to read with an index.
     fn end(&mut self) -> Result<(), LogError> {
         if let Some(stopped) = self.shared.stopped() {
             return Err(stopped);
         }
-        self.add_checkpoint().and_then(|()| self.give_back()).map_err(Failure::into_error)
+        let sealed = self.seal_for_next_open();
+        let ended = sealed.and_then(|()| self.add_checkpoint()).and_then(|()| self.give_back());
+        ended.map_err(Failure::into_error)
     }
 }

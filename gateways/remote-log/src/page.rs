@@ -5,7 +5,7 @@
 //! A reader passes over fields that it doesn't know, as every reader of such messages does.
 
 use crate::wire::{Malformed, event_id, stream};
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_varint, encoded_len_varint};
 use std::sync::Arc;
 use stele_domain::port::event_log::{Page, Position, Record, Revision};
@@ -34,27 +34,28 @@ const RECORDED_AT: u32 = 8;
 /// A page as the message of that name. Its head is said even when it is zero: the page of an empty log is a page, and an
 /// answer without one is none.
 pub fn page_out(page: &Page) -> Bytes {
-    let records = page.records.iter().map(|record| framed_len(record_len(record))).sum::<usize>();
-    let mut out = BytesMut::with_capacity(records + 2 * (KEY_BYTES + NUMBER_BYTES_MAX));
-    for record in &page.records {
+    let lengths: Vec<usize> = page.records.iter().map(record_len).collect();
+    let records = lengths.iter().map(|length| framed_len(*length)).sum::<usize>();
+    let mut out = Vec::with_capacity(records + 2 * (KEY_BYTES + NUMBER_BYTES_MAX));
+    for (record, length) in page.records.iter().zip(lengths) {
         encode_key(RECORDS, WireType::LengthDelimited, &mut out);
-        encode_varint(to_u64(record_len(record)), &mut out);
+        encode_varint(to_u64(length), &mut out);
         put_record(record, &mut out);
     }
     put_number(NEXT, page.next.0, &mut out);
     encode_key(HEAD, WireType::Varint, &mut out);
     encode_varint(page.head.0, &mut out);
-    out.freeze()
+    out.into()
 }
 
 /// A record as the message of that name.
 pub fn record_out(record: &Record) -> Bytes {
-    let mut out = BytesMut::with_capacity(record_len(record));
+    let mut out = Vec::with_capacity(record_len(record));
     put_record(record, &mut out);
-    out.freeze()
+    out.into()
 }
 
-fn put_record(record: &Record, out: &mut BytesMut) {
+fn put_record(record: &Record, out: &mut Vec<u8>) {
     put_number(POSITION, record.position.0, out);
     put_bytes(STREAM, record.stream.as_str().as_bytes(), out);
     put_number(REVISION, record.revision.0, out);
@@ -82,18 +83,18 @@ fn recorded_at(record: &Record) -> u64 {
 }
 
 /// What is zero or empty is not said.
-fn put_number(field: u32, number: u64, out: &mut BytesMut) {
+fn put_number(field: u32, number: u64, out: &mut Vec<u8>) {
     if number != 0 {
         encode_key(field, WireType::Varint, out);
         encode_varint(number, out);
     }
 }
 
-fn put_bytes(field: u32, bytes: &[u8], out: &mut BytesMut) {
+fn put_bytes(field: u32, bytes: &[u8], out: &mut Vec<u8>) {
     if !bytes.is_empty() {
         encode_key(field, WireType::LengthDelimited, out);
         encode_varint(to_u64(bytes.len()), out);
-        out.put_slice(bytes);
+        out.extend_from_slice(bytes);
     }
 }
 
@@ -126,7 +127,10 @@ pub fn page_in(bytes: &[u8]) -> Result<Page, Malformed> {
     let mut page = Page { records: vec![], next: Position::START, head: Position::START };
     for field in Fields(bytes) {
         match field? {
-            (RECORDS, Field::Bytes(record)) => page.records.push(read(record, &mut kinds)?),
+            (RECORDS, Field::Bytes(record)) => {
+                let record = read(record, &mut kinds, page.records.last())?;
+                page.records.push(record);
+            }
             (NEXT, Field::Number(next)) => page.next = Position(next),
             (HEAD, Field::Number(head)) => page.head = Position(head),
             (RECORDS | NEXT | HEAD, _) => return Err(other_kind("page")),
@@ -143,10 +147,16 @@ pub fn page_in(bytes: &[u8]) -> Result<Page, Malformed> {
 /// [`Malformed`] when one of them is none.
 pub fn records_in(records: &[Bytes]) -> Result<Vec<Record>, Malformed> {
     let mut kinds = Kinds::default();
-    records.iter().map(|record| read(record, &mut kinds)).collect()
+    let mut read_so_far = Vec::with_capacity(records.len());
+    for record in records {
+        let record = read(record, &mut kinds, read_so_far.last())?;
+        read_so_far.push(record);
+    }
+    Ok(read_so_far)
 }
 
-fn read(bytes: &[u8], kinds: &mut Kinds) -> Result<Record, Malformed> {
+/// A record. What it has in common with the one `before` is in memory once.
+fn read(bytes: &[u8], kinds: &mut Kinds, before: Option<&Record>) -> Result<Record, Malformed> {
     let (mut position, mut revision, mut recorded_at) = (0, 0, 0);
     let [mut name, mut id, mut event_type, mut data, mut metadata] = [&[][..]; 5];
     for field in Fields(bytes) {
@@ -163,14 +173,17 @@ fn read(bytes: &[u8], kinds: &mut Kinds) -> Result<Record, Malformed> {
             (_, _) => {}
         }
     }
+    let known_stream = before.map(|before| &before.stream);
+    let known_stream = known_stream.filter(|known| known.as_str().as_bytes() == name);
+    let known_metadata = before.map(|before| &before.metadata).filter(|known| ***known == *metadata);
     Ok(Record {
         position: Position(position),
-        stream: stream(text(name)?)?,
+        stream: known_stream.map_or_else(|| stream(text(name)?), |known| Ok(known.clone()))?,
         revision: Revision(revision),
         event_id: event_id(id)?,
         event_type: kinds.kind(text(event_type)?),
         data: Arc::from(data),
-        metadata: Arc::from(metadata),
+        metadata: known_metadata.map_or_else(|| Arc::from(metadata), Arc::clone),
         recorded_at: Timestamp::from_micros(i64::from_ne_bytes(recorded_at.to_ne_bytes())),
     })
 }

@@ -204,7 +204,7 @@ fn from_disk(shared: &Shared, positions: &[u64], filling: &mut Filling) -> Resul
         for entry in commit.records(segment) {
             let (position, raw) = entry?;
             if here.contains(&position.0) {
-                found.push(commit.owned(segment, position, &raw)?);
+                found.push(commit.owned(segment, position, &raw, found.last())?);
             }
         }
         if here.first() > here.last() {

@@ -111,6 +111,26 @@ impl Writer {
         ahead.map_err(|error| Failure::stopped("making room in", &segment::file_name(active.first), &error))
     }
 
+    /// Seals the last segment of a log that is being closed, when there is enough in it: whoever opens the log reads its
+    /// index and not its commits. Where that fails, they are read.
+    pub fn seal_for_next_open(&mut self) -> Result<(), Failure> {
+        let commits = self.active()?.end.saturating_sub(to_u64(SEGMENT_HEADER_BYTES));
+        if commits == 0 || commits < self.sealed_at_close {
+            return Ok(());
+        }
+        self.add_checkpoint()?;
+        // Nobody writes into it any more, so nobody waits for its zeros.
+        let dropped = self.space.drop_next();
+        let dropped = dropped.map_err(|error| Failure::stopped("removing", PREPARED_FILE, &error));
+        // All that was offered is durable, and so is a checkpoint over it. What is left of a segment that could not begin
+        // is known to whoever opens the log.
+        match dropped.and_then(|()| self.roll()) {
+            Ok(()) | Err(Failure::Full) => {}
+            Err(Failure::Stopped(why)) => observe::not_sealed_at_close(&self.shared.directory, &why),
+        }
+        Ok(())
+    }
+
     /// Leaves the files without the room that was prepared.
     pub fn give_back(&mut self) -> Result<(), Failure> {
         let active = self.active()?;

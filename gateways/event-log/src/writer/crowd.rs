@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-/// For how long nobody is woken after a crowd was, for each follower in it: at most 100,000 of them are woken in a
-/// second, however many commits there are.
-const PAUSE_PER_FOLLOWER: Duration = Duration::from_micros(10);
+/// For how long nobody is woken after a crowd was, for each follower in it: of up to a hundred of them at most 50,000 are
+/// woken in a second, however many commits there are.
+const PAUSE_PER_FOLLOWER: Duration = Duration::from_micros(20);
 
 /// The longest that news waits for the pause after older news.
 const PAUSE_MAX: Duration = Duration::from_millis(2);

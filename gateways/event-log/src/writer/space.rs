@@ -117,7 +117,7 @@ impl Space {
     }
 
     /// Takes back the file for the next segment.
-    fn drop_next(&mut self) -> io::Result<()> {
+    pub fn drop_next(&mut self) -> io::Result<()> {
         if let Next::Preparing(paced, ticket) = std::mem::replace(&mut self.next, Next::Missing) {
             paced.end();
             // A part of a file has removed itself.

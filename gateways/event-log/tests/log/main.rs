@@ -7,6 +7,7 @@ mod support;
 
 mod archive;
 mod backups;
+mod closing;
 mod conformance;
 mod crash;
 mod damage;

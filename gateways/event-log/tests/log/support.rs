@@ -51,9 +51,10 @@ pub fn clock() -> Arc<Ticking> {
     Arc::new(Ticking::default())
 }
 
-/// Small segments, so that a few appends fill several; all changes of the disk in one order.
+/// Small segments, so that a few appends fill several, the last one sealed when the log is closed; all changes of the
+/// disk in one order.
 pub fn options() -> Options {
-    Options::new(clock()).with_segment_bytes(8 * 1024).in_line()
+    Options::new(clock()).with_segment_bytes(8 * 1024).sealed_at_close_from(2 * 1024).in_line()
 }
 
 /// Waits until the writer has prepared the room that it wants: it does so before it answers the next question.

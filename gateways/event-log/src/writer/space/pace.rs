@@ -9,8 +9,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 
-/// Zeros that are written and made durable at a time: 512 KiB. That long a group may have to wait.
+/// Most zeros that are written and made durable at a time: 512 KiB. That long a group may have to wait.
 const PIECE_BYTES: u64 = 512 * 1024;
+
+/// As many are worth making durable by themselves: 128 KiB. A log that leaves the disk time for it has them in pieces of
+/// this size, and its groups wait for less.
+const PIECE_BYTES_MIN: u64 = 128 * 1024;
+
+/// What the operating system writes at least, in bytes.
+const PAGE_BYTES: u64 = 4_096;
 
 /// Zeros for each byte of commits, in quarters: what has been asked for is there before it is needed.
 const QUARTERS_PER_BYTE: u64 = 5;
@@ -50,7 +57,7 @@ impl Paced {
         let written = end.saturating_sub(self.begun_at);
         let allowed = self.from + PIECE_BYTES + written.saturating_mul(QUARTERS_PER_BYTE) / 4;
         // Not for every group: to wake a thread takes time.
-        if allowed >= self.pace.allowed.load(Ordering::SeqCst).saturating_add(PIECE_BYTES) {
+        if allowed >= self.pace.allowed.load(Ordering::SeqCst).saturating_add(PIECE_BYTES_MIN) {
             self.pace.allow(allowed);
         }
     }
@@ -86,15 +93,18 @@ impl Pace {
         }
     }
 
-    /// Waits until there may be zeros at `at`; false when no more are needed.
-    fn reaches(&self, at: u64) -> bool {
+    /// Waits until there may be zeros at `at`; returns how many, or nothing when no more are needed.
+    fn allows(&self, at: u64) -> Option<u64> {
         self.zeroing.get_or_init(thread::current);
         loop {
             if self.ended.load(Ordering::SeqCst) {
-                return false;
+                return None;
             }
-            if at < self.allowed.load(Ordering::SeqCst) {
-                return true;
+            // To the end of a page: one that is begun by a piece and ended by the next is written twice.
+            let whole_pages = |end: u64| end - end % PAGE_BYTES;
+            let allowed = whole_pages(self.allowed.load(Ordering::SeqCst));
+            if at < allowed {
+                return Some(whole_pages(at + (allowed - at).clamp(PIECE_BYTES_MIN, PIECE_BYTES)) - at);
             }
             thread::park();
         }
@@ -104,8 +114,10 @@ impl Pace {
     pub fn zero(&self, file: &dyn StorageFile, from: u64, to: u64) -> io::Result<u64> {
         let zeros = vec![0; to_usize(PIECE_BYTES.min(to - from))];
         let mut at = from;
-        while at < to && self.reaches(at) {
-            let piece = zeros.get(..to_usize(to - at).min(zeros.len())).unwrap_or_default();
+        while at < to
+            && let Some(allowed) = self.allows(at)
+        {
+            let piece = zeros.get(..to_usize(allowed.min(to - at)).min(zeros.len())).unwrap_or_default();
             write_all_at(file, piece, at)?;
             file.sync()?;
             at += to_u64(piece.len());
@@ -116,7 +128,7 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use super::{PIECE_BYTES, Paced};
+    use super::{PAGE_BYTES, PIECE_BYTES, PIECE_BYTES_MIN, Paced};
     use crate::simulated_disk::SimulatedDisk;
     use crate::storage::{Secrecy, Storage, StorageFile};
     use std::sync::Arc;
@@ -142,6 +154,35 @@ mod tests {
         paced.end();
         let end = zeroing.join().unwrap().unwrap();
         assert_eq!((end, file.len().unwrap()), (6 * PIECE_BYTES, 6 * PIECE_BYTES));
+    }
+
+    #[test]
+    fn a_slow_log_has_its_zeros_in_small_pieces_that_end_where_pages_do() {
+        let (disk, to) = (SimulatedDisk::new(), 64 * PIECE_BYTES);
+        let file = disk.create("zeros", Secrecy::Shared).unwrap();
+        let paced = Paced::new(100, 0);
+        let pace = paced.pace();
+        let zeroing = {
+            let file = Arc::clone(&file);
+            thread::spawn(move || pace.zero(&*file, 100, to))
+        };
+        let (mut before, mut end) = (0, 0);
+        for written in 0..40 {
+            // What may be zero by now is zero before more may be.
+            let allowed = paced.pace.allowed.load(std::sync::atomic::Ordering::SeqCst);
+            while file.len().unwrap() + PAGE_BYTES < allowed {
+                thread::yield_now();
+            }
+            let len = file.len().unwrap();
+            assert_eq!(len % PAGE_BYTES, 0);
+            assert!(written < 2 || len - before < 2 * PIECE_BYTES_MIN, "{} in one go", len - before);
+            before = len;
+            end += 37_777;
+            paced.gone_on_to(end);
+        }
+        assert!(before > 10 * PIECE_BYTES_MIN);
+        drop(paced);
+        assert_eq!(zeroing.join().unwrap().unwrap() % PAGE_BYTES, 0);
     }
 
     #[test]
