@@ -20,6 +20,7 @@ mod write;
 pub use error::RunError;
 pub use options::{Orders, RUN_MEMORY_BYTES_MIN, RunOptions, States};
 
+use fjall::config::PartitioningPolicy;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Snapshot};
 use forget::InUse;
 use std::collections::BTreeMap;
@@ -97,9 +98,7 @@ impl RunStore {
             .worker_threads(1)
             .open()
             .map_err(failed)?;
-        let space = |name, bytes| {
-            database.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(bytes))
-        };
+        let space = |name, bytes| database.keyspace(name, || kept_as(bytes));
         let rows = space("rows", shares.rows).map_err(failed)?;
         let places = space("places", shares.places).map_err(failed)?;
         let marks = space("marks", shares.marks).map_err(failed)?;
@@ -161,6 +160,17 @@ impl RunStore {
     pub fn settle(&self) -> Result<(), StoreError> {
         self.0.settle()
     }
+}
+
+/// How a space is kept whose changes take this many bytes in memory. The index of a large run, and the filter that tells
+/// which names are not in it, are read piece by piece: as one, which is the library's way but for the lowest levels, they
+/// take a megabyte each, and a few of them push everything else out of the memory for blocks.
+fn kept_as(memory_bytes: u64) -> KeyspaceCreateOptions {
+    let in_pieces = PartitioningPolicy::new([false, true]);
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(memory_bytes)
+        .index_block_partitioning_policy(in_pieces.clone())
+        .filter_block_partitioning_policy(in_pieces)
 }
 
 impl Runs {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use stele_domain::port::read_store::{Schema, StoreError, Table};
 
-/// Goes up when names or values are written in another way.
-const RUNS_FORMAT: u32 = 1;
+/// Goes up when names or values, or the runs that hold them, are written in another way: what stands there is made anew.
+const RUNS_FORMAT: u32 = 2;
 
 /// Definitions by name.
 pub struct Tables {
