@@ -64,6 +64,18 @@ async fn a_log_that_is_closed_with_much_in_its_last_segment_is_opened_without_re
 }
 
 #[tokio::test]
+async fn four_mebibytes_are_sealed_where_nothing_else_is_asked_for() {
+    // Of commits of about a kilobyte: FORMAT.md and the options promise the bound.
+    for (count, segments) in [(3_500, 1), (4_500, 2)] {
+        let disk = SimulatedDisk::new();
+        let (log, _) = EmbeddedLog::open_on(Arc::new(disk.clone()), Options::new(clock())).unwrap();
+        append(&log, 1..count + 1).await;
+        log.close().await.unwrap();
+        assert_eq!(with_ending(&disk, ".seg").len(), segments, "{count} commits");
+    }
+}
+
+#[tokio::test]
 async fn a_log_into_which_little_was_written_begins_no_segment_however_often_it_is_opened() {
     let disk = SimulatedDisk::new();
     for round in 0..4_u64 {
