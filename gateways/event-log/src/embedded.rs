@@ -25,9 +25,10 @@ use crate::shared::{Shared, off_thread};
 use crate::stat::Stat;
 use crate::storage::{DirectoryStorage, Storage};
 use crate::validate;
-use crate::writer::{Crowd, QUEUE_REQUESTS_MAX, Request, Space, Syncer, Writer};
+use crate::writer::{Crowd, Meanwhile, QUEUE_REQUESTS_MAX, Request, Space, Wanted, Writer};
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -56,6 +57,7 @@ pub struct EmbeddedLog {
     /// Moves segments into the archive and back, where there is one.
     mover: Option<Mover>,
     gate: Arc<Gate>,
+    prepared: Arc<AtomicU64>,
 }
 
 impl EmbeddedLog {
@@ -87,8 +89,9 @@ impl EmbeddedLog {
         tidy(&*here).map_err(|error| failed("tidying", "the directory", &directory, error))?;
         let segment_bytes = options.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
         let active = recovery::active_name(&recovered.index);
-        let space =
-            Space::new(Arc::clone(&storage), options.ahead, segment_bytes, active, recovered.zeroed_to);
+        let prepared = Arc::new(AtomicU64::new(0));
+        let wanted = Wanted { segment_bytes, behind: options.room_bytes, prepared: Arc::clone(&prepared) };
+        let space = Space::new(Arc::clone(&storage), options.ahead, wanted, active, recovered.zeroed_to);
         let report = recovered.report;
         let shared = Shared::new(
             Arc::clone(&directory),
@@ -118,7 +121,7 @@ impl EmbeddedLog {
             space,
             sealing: None,
             unsealed: vec![],
-            syncer: (options.ahead == Ahead::Beside).then(Syncer::start).flatten(),
+            meanwhile: (options.ahead == Ahead::Beside).then(|| Meanwhile::start(&shared)).flatten(),
             crowd: (options.ahead == Ahead::Beside).then(|| Crowd::start(&shared)).flatten(),
             hashers: Hashers::default(),
             buffer: vec![],
@@ -132,7 +135,7 @@ impl EmbeddedLog {
         let room = Arc::new(Semaphore::new(ROOM_UNITS));
         let pace = Mutex::new(Pace::begin(&stat_of(&shared), Instant::now()));
         let thread = Mutex::new(Some(thread));
-        let log = Self { shared, queue: Some(queue), room, thread, pace, mover, gate };
+        let log = Self { shared, queue: Some(queue), room, thread, pace, mover, gate, prepared };
         // Not before there is a log that shuts the gate when it ends, however it ends.
         if let Some((keep, mover)) = kept {
             Keeper::start(mover, keep, options.keep_pace, options.clock)
@@ -205,8 +208,15 @@ impl EmbeddedLog {
     /// Takes note of how large the log is now. [`Self::growth`] is as exact as this is called often; every few seconds
     /// will do.
     pub fn measure(&self) {
+        observe::prepared(self.prepared_bytes());
         let stat = self.stat();
         self.pace.lock().unwrap_or_else(PoisonError::into_inner).sample(&stat, Instant::now());
+    }
+
+    /// Bytes of zeros that stand ready behind the segment that is written to.
+    #[must_use]
+    pub fn prepared_bytes(&self) -> u64 {
+        self.prepared.load(Ordering::Relaxed)
     }
 
     /// What came in within the last minute, the last five, and since the log was opened.

@@ -55,8 +55,18 @@ pub const COSIGNED_FILE: &str = "cosigned";
 /// Name of the same while it is not whole yet.
 pub const COSIGNED_UNFINISHED_FILE: &str = "cosigned.tmp";
 
-/// Name of the file that will be the next segment: zeros.
-pub const PREPARED_FILE: &str = "next.tmp";
+/// Name of the file that will be the next segment, or the one that is `nth` after it: zeros.
+#[must_use]
+pub fn prepared_file(nth: u64) -> String {
+    if nth == 0 { "next.tmp".to_owned() } else { format!("next-{nth}.tmp") }
+}
+
+/// Whether a file of this name was to be a segment.
+#[must_use]
+pub fn is_prepared_file(name: &str) -> bool {
+    let nth = name.strip_prefix("next-").and_then(|rest| rest.strip_suffix(".tmp"));
+    nth.map_or(Some(0), |nth| nth.parse().ok()).is_some_and(|nth| prepared_file(nth) == name)
+}
 
 /// Name of an index file that is not whole yet.
 pub const INDEX_UNFINISHED_FILE: &str = "index.tmp";

@@ -15,6 +15,7 @@ const FETCHED: [&str; 6] = ["ok", "missing", "other", "denied", "unreachable", "
 /// event has no increase that an alert could see.
 pub fn announce() {
     describe_gauge!("log_head_position", "Last position of the event log.");
+    describe_gauge!("log_prepared_bytes", "Bytes of zeros that stand ready for the segments to come.");
     describe_gauge!("log_writable", "1 while the log takes appends; 0 when it is full or has stopped.");
     describe_histogram!("log_append_seconds", "Time from a group of appends to its acknowledgement.");
     describe_histogram!("log_fsync_seconds", "Time of one fdatasync.");
@@ -150,6 +151,11 @@ pub fn not_sealed_at_close(directory: &str, why: &str) {
 /// A segment was begun without the room that was to be prepared for it, which costs time and nothing else.
 pub fn not_prepared(directory: &str, error: &std::io::Error) {
     tracing::warn!(event = "log.not_prepared", directory, %error, "room for the next segment not prepared");
+}
+
+/// So many bytes of zeros stand ready.
+pub fn prepared(bytes: u64) {
+    metrics::gauge!("log_prepared_bytes").set(as_metric(bytes));
 }
 
 /// There was no room for a group; nothing of it was kept.

@@ -36,6 +36,9 @@ pub struct Options {
     pub keep: Option<Keep>,
     /// How often that is done, and tried again.
     pub keep_pace: KeepPace,
+    /// Zeros that are kept ready behind the segment that is written to, in bytes: whole segments, at most 256 of them; 0 for as
+    /// little as does. So much is written at the pace of the disk alone; zeros are made anew while the log is calm.
+    pub room_bytes: u64,
     pub(crate) ahead: Ahead,
     pub(crate) sealed_at_close: u64,
 }
@@ -51,6 +54,7 @@ impl Options {
             archive: Reach::default(),
             keep: None,
             keep_pace: KeepPace::default(),
+            room_bytes: 0,
             ahead: Ahead::Beside,
             sealed_at_close: SEALED_AT_CLOSE_BYTES,
         }
@@ -60,6 +64,12 @@ impl Options {
     #[must_use]
     pub fn with_segment_bytes(self, segment_bytes: u64) -> Self {
         Self { segment_bytes: segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX), ..self }
+    }
+
+    /// With zeros for at least this many bytes kept ready.
+    #[must_use]
+    pub fn with_room_bytes(self, room_bytes: u64) -> Self {
+        Self { room_bytes, ..self }
     }
 
     /// With room prepared, and segments sealed, by the writer itself between two groups and not beside it. Slower, and

@@ -3,29 +3,30 @@
 mod active;
 mod crowd;
 mod group;
+mod meanwhile;
 mod sealing;
 mod space;
-mod syncer;
 
 pub use crowd::Crowd;
+pub use meanwhile::Meanwhile;
 pub use sealing::{Sealed, Sealing};
-pub use space::Space;
-pub use syncer::Syncer;
+pub use space::{Space, Wanted};
 
 use crate::ahead::Ahead;
 use crate::archive::Gate;
 use crate::format::to_u64;
-use crate::leaves::{Hashers, OnTheWay};
+use crate::leaves::{Batch, Hashers, OnTheWay};
 use crate::observe;
 use crate::plan::{Plan, plan};
 use crate::read;
 use crate::recovery::CheckpointsFile;
 use crate::shared::Shared;
 use crate::storage::{Ownership, Storage};
-use active::Failure;
+use active::{Failure, Written, sync};
 use group::{Answer, Group, View};
+use meanwhile::{Entered, Work};
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 use stele_domain::port::clock::Clock;
@@ -40,7 +41,7 @@ pub const QUEUE_REQUESTS_MAX: usize = 4_096;
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Bytes of a group from which on it is entered while it is made durable: with less, waking a thread takes longer.
-const GROUP_BYTES_MEANWHILE: usize = 16 * 1024;
+const GROUP_BYTES_MEANWHILE: u64 = 16 * 1024;
 
 /// Bytes of a group from which on another thread hashes it.
 const GROUP_BYTES_HASHED_BESIDE: usize = 64 * 1024;
@@ -99,8 +100,8 @@ pub struct Writer {
     pub sealing: Option<Sealing>,
     /// Those for which there was no file to be had: they are tried again with the next.
     pub unsealed: Vec<Sealed>,
-    /// Makes large groups durable while they are entered.
-    pub syncer: Option<Syncer>,
+    /// Enters large groups while they are made durable.
+    pub meanwhile: Option<Meanwhile>,
     /// Wakes followers when they are many.
     pub crowd: Option<Crowd>,
     /// Hash large groups.
@@ -231,7 +232,13 @@ impl Writer {
             return;
         }
         let begun = Instant::now();
-        match self.keep(group) {
+        let room = self.space.has_next();
+        let mut kept = self.keep(group);
+        if room && kept == Err(Failure::Full) {
+            // Zeros are in the way of what they are for.
+            kept = self.give_up_room().and_then(|()| self.keep(group));
+        }
+        match kept {
             Ok(bytes) => {
                 observe::group_written(group.records(), bytes, self.shared.head(), begun.elapsed());
                 self.prepare();
@@ -247,22 +254,13 @@ impl Writer {
     fn keep(&mut self, group: &mut Group) -> Result<u64, Failure> {
         let shared = Arc::clone(&self.shared);
         let written = self.write(group.commits())?;
-        let first = shared.head() + 1;
+        let (first, bytes) = (shared.head() + 1, written.bytes);
         // A large group is worth waking another thread, to hash it while it is made durable.
-        let syncer = self.syncer.as_ref().filter(|_| group.bytes() >= GROUP_BYTES_MEANWHILE);
-        let hashing = syncer.is_some() && group.bytes() >= GROUP_BYTES_HASHED_BESIDE;
-        let hashing = hashing.then(|| self.hashers.begin(group.take_leaves(first)));
+        let beside = self.meanwhile.is_some() && group.bytes() >= GROUP_BYTES_HASHED_BESIDE;
+        let hashing = beside.then(|| self.hashers.begin(group.take_leaves(first)));
         // What is entered before it is durable lies behind the head, where nobody looks. When it does not become
         // durable, the head never moves again.
-        let mut hashed = None;
-        Self::make_durable(&written, syncer, || {
-            group.enter(&shared, &written);
-            if syncer.is_some() && hashing.is_none() {
-                let mut leaves = group.take_leaves(first);
-                leaves.hash();
-                hashed = Some(leaves);
-            }
-        })?;
+        let hashed = self.make_durable(group, written, hashing.is_some())?;
         // Nobody who has the tree sees less than what was acknowledged.
         let mut tree = shared.tree();
         shared.publish(first + to_u64(group.records()) - 1);
@@ -287,7 +285,34 @@ impl Writer {
             tree.push(*leaf);
         }
         group.give_back(leaves);
-        Ok(written.bytes)
+        Ok(bytes)
+    }
+
+    /// Makes a group durable and enters it, a large one at the same time; returns its leaves where they were hashed, too.
+    fn make_durable(
+        &self,
+        group: &mut Group,
+        written: Written,
+        hashing: bool,
+    ) -> Result<Option<Batch>, Failure> {
+        let large = written.bytes >= GROUP_BYTES_MEANWHILE;
+        let Some(meanwhile) = self.meanwhile.as_ref().filter(|_| large) else {
+            written.sync()?;
+            group.enter(&self.shared, &written);
+            return Ok(None);
+        };
+        let leaves = (!hashing).then(|| group.take_leaves(self.shared.head() + 1));
+        let (file, name) = (Arc::clone(&written.file), written.name.clone());
+        let work = Work { group: std::mem::take(group), written, leaves };
+        let ended = || Failure::Stopped("the thread that enters what was written has ended".to_owned());
+        let (work, synced) = meanwhile.enter_while(work, || sync(&*file, &name)).ok_or_else(ended)?;
+        let Entered { work, panic } = work;
+        *group = work.group;
+        if let Some(panic) = panic {
+            // As if it had happened here.
+            resume_unwind(panic);
+        }
+        synced.map(|()| work.leaves)
     }
 
     /// Prepares room for the groups to come.
@@ -314,8 +339,17 @@ impl Writer {
         if let Some(stopped) = self.shared.stopped() {
             return Err(stopped);
         }
-        let sealed = self.seal_for_next_open();
-        let ended = sealed.and_then(|()| self.add_checkpoint()).and_then(|()| self.give_back());
+        let mut ended = self.finish();
+        if ended == Err(Failure::Full) {
+            // Zeros may be in the way of the checkpoint.
+            ended = self.give_up_room().and_then(|()| self.finish());
+        }
         ended.map_err(Failure::into_error)
+    }
+
+    fn finish(&mut self) -> Result<(), Failure> {
+        self.seal_for_next_open()?;
+        self.add_checkpoint()?;
+        self.give_back()
     }
 }

@@ -208,6 +208,7 @@ pub(crate) struct Config {
     pub pepper_file: PathBuf,
     pub database: Database,
     pub segment_bytes: u64,
+    pub room_bytes: u64,
     pub cache_bytes: usize,
     /// Where its sealed segments go.
     pub archive: Archive,

@@ -4,17 +4,20 @@
 use super::file::{IndexFile, TreePart, encode, file_name};
 use super::pages::Unusable;
 use super::part::Part;
-use crate::format::INDEX_UNFINISHED_FILE;
-use crate::storage::{Access, Secrecy, Storage, remove_if_there, write_all_at};
+use crate::format::{INDEX_UNFINISHED_FILE, to_u64};
+use crate::storage::{Access, Secrecy, Storage, StorageFile, remove_if_there, write_all_at};
 use std::io;
 use uuid::Uuid;
+
+/// Bytes of an index file that are made durable at a time: 512 KiB.
+const PIECE_BYTES: usize = 512 * 1024;
 
 /// Writes the index file of a segment, durably, over the one that may be there, and opens it.
 pub fn store(storage: &dyn Storage, log: Uuid, part: &Part, tree: &TreePart) -> io::Result<IndexFile> {
     let first = part.extent().first;
     remove_unfinished(storage)?;
     let file = storage.create(INDEX_UNFINISHED_FILE, Secrecy::Shared)?;
-    let written = write_all_at(&*file, &encode(log, part, tree), 0).and_then(|()| file.sync());
+    let written = write_in_pieces(&*file, &encode(log, part, tree));
     if let Err(error) = written {
         // A part that is there takes the room that a commit may need.
         remove_unfinished(storage)?;
@@ -26,6 +29,17 @@ pub fn store(storage: &dyn Storage, log: Uuid, part: &Part, tree: &TreePart) -> 
         Unusable::Unread(error) => error,
         Unusable::Wrong { what, .. } => io::Error::other(what),
     })
+}
+
+/// Writes a new file, durably, piece by piece: the disk does one thing at a time, and groups of appends come in between.
+fn write_in_pieces(file: &dyn StorageFile, bytes: &[u8]) -> io::Result<()> {
+    let mut at = 0;
+    for piece in bytes.chunks(PIECE_BYTES) {
+        write_all_at(file, piece, at)?;
+        file.sync()?;
+        at += to_u64(piece.len());
+    }
+    Ok(())
 }
 
 /// Opens the index file of the segment that begins with `first`.

@@ -3,7 +3,7 @@
 
 use crate::checkpoint::origin_of;
 use crate::errors::{damaged, storage as failed};
-use crate::format::{CHECKPOINTS_FILE, KEY_FILE, PREPARED_FILE, PUBLIC_KEY_FILE};
+use crate::format::{CHECKPOINTS_FILE, KEY_FILE, PUBLIC_KEY_FILE};
 use crate::note::NoteSigner;
 use crate::segment::{self, SegmentHeader};
 use crate::storage::{Access, Secrecy, Storage, StorageFile, read_all, write_all_at};
@@ -61,19 +61,20 @@ pub fn segment(storage: &dyn Storage, header: &SegmentHeader) -> Result<Arc<dyn 
     Ok(file)
 }
 
-/// Makes a file of zeros the segment that begins with `header`, which is durable before the file has the name of a
+/// Makes `prepared`, a file of zeros, the segment that begins with `header`, which is durable before the file has the name of a
 /// segment.
 pub fn from_prepared(
     storage: &dyn Storage,
     header: &SegmentHeader,
+    prepared: &str,
     file: &dyn StorageFile,
 ) -> Result<(), LogError> {
     let name = segment::file_name(header.first);
     let directory = storage.describe();
-    let failure = |action| move |error| failed(action, PREPARED_FILE, &storage.describe(), error);
+    let failure = |action| move |error| failed(action, prepared, &storage.describe(), error);
     write_all_at(file, &header.encode(), 0).map_err(failure("writing"))?;
     file.sync().map_err(failure("syncing"))?;
-    storage.rename(PREPARED_FILE, &name).map_err(failure("renaming"))?;
+    storage.rename(prepared, &name).map_err(failure("renaming"))?;
     storage.sync_directory().map_err(|error| failed("syncing", "the directory", &directory, error))
 }
 

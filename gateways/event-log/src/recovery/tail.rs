@@ -3,11 +3,11 @@
 use super::{CutTail, unborn};
 use crate::errors::{damaged, storage as failed};
 use crate::format::{
-    CHECKPOINTS_FILE, INDEX_UNFINISHED_FILE, PREPARED_FILE, SECTOR_BYTES, SEGMENT_HEADER_BYTES, to_u64,
+    CHECKPOINTS_FILE, INDEX_UNFINISHED_FILE, SECTOR_BYTES, SEGMENT_HEADER_BYTES, is_prepared_file, to_u64,
     to_usize,
 };
 use crate::scan::{Scanned, Tail};
-use crate::storage::{Access, Secrecy, Storage, StorageFile, read_all, write_all_at};
+use crate::storage::{Access, Secrecy, Storage, StorageFile, read_all, remove_if_there, write_all_at};
 use crate::window::{SCAN_CHUNK_BYTES, Window};
 use std::borrow::Cow;
 use std::io;
@@ -20,13 +20,10 @@ const QUARANTINE_NAMES_MAX: u32 = 1_000;
 /// Cuts what did not finish. What was cut stays in a quarantine file, which is durable before the cut is made.
 pub fn mend(storage: &dyn Storage, scanned: &Scanned) -> Result<Option<CutTail>, LogError> {
     let directory = storage.describe();
-    for unfinished in [PREPARED_FILE, INDEX_UNFINISHED_FILE] {
-        match storage.remove(unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed("removing", unfinished, &directory, error));
-            }
-            Ok(()) | Err(_) => {}
-        }
+    let names = storage.list().map_err(|error| failed("listing", "the files", &directory, error))?;
+    for unfinished in names.iter().filter(|name| is_prepared_file(name) || *name == INDEX_UNFINISHED_FILE) {
+        let removed = remove_if_there(storage, unfinished);
+        removed.map_err(|error| failed("removing", unfinished, &directory, error))?;
     }
     if let Some(file) = unborn(&scanned.tail) {
         // It holds a part of a header that follows from the log, and nothing else.

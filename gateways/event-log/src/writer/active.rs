@@ -1,8 +1,9 @@
 //! The end of the log on disk: where groups are written, and what happens when the disk refuses.
 
+use super::Writer;
 use super::sealing::{Outcome, Sealed, Sealing};
-use super::{Syncer, Writer};
-use crate::format::{CHECKPOINTS_FILE, PREPARED_FILE, SEGMENT_HEADER_BYTES, to_u64};
+use super::space::Prepared;
+use crate::format::{CHECKPOINTS_FILE, SEGMENT_HEADER_BYTES, to_u64};
 use crate::frame;
 use crate::index::{Known, Part};
 use crate::observe;
@@ -50,6 +51,21 @@ pub struct Written {
     pub bytes: u64,
 }
 
+impl Written {
+    /// Makes it durable.
+    pub fn sync(&self) -> Result<(), Failure> {
+        sync(&*self.file, &self.name)
+    }
+}
+
+/// Makes what was written to a file durable.
+pub fn sync(file: &dyn StorageFile, name: &str) -> Result<(), Failure> {
+    let begun = Instant::now();
+    file.sync().map_err(|error| Failure::stopped("fsync of", name, &error))?;
+    observe::synced(begun.elapsed());
+    Ok(())
+}
+
 /// The segment that is written to.
 struct Active {
     file: Arc<dyn StorageFile>,
@@ -85,22 +101,6 @@ impl Writer {
         Ok(Written { file: active.file, name, frames, bytes: to_u64(self.buffer.len()) })
     }
 
-    /// Makes a group durable, and does `work` before that is known or after it.
-    pub fn make_durable(
-        written: &Written,
-        meanwhile: Option<&Syncer>,
-        work: impl FnOnce(),
-    ) -> Result<(), Failure> {
-        let begun = Instant::now();
-        let synced = match meanwhile {
-            Some(syncer) => syncer.sync_while(&written.file, work),
-            None => written.file.sync().map(|()| work()),
-        };
-        synced.map_err(|error| Failure::stopped("fsync of", &written.name, &error))?;
-        observe::synced(begun.elapsed());
-        Ok(())
-    }
-
     /// Prepares room for what comes next. Nobody waits for it.
     pub fn look_ahead(&mut self) -> Result<(), Failure> {
         if self.sealing.as_ref().is_some_and(Sealing::is_done) {
@@ -109,6 +109,12 @@ impl Writer {
         let active = self.active()?;
         let ahead = self.space.look_ahead(active.end);
         ahead.map_err(|error| Failure::stopped("making room in", &segment::file_name(active.first), &error))
+    }
+
+    /// Gives the room for the next segments back to the disk.
+    pub fn give_up_room(&mut self) -> Result<(), Failure> {
+        let dropped = self.space.drop_next();
+        dropped.map_err(|error| Failure::stopped("removing", "the room for the next segment", &error))
     }
 
     /// Seals the last segment of a log that is being closed, when there is enough in it: whoever opens the log reads its
@@ -120,8 +126,7 @@ impl Writer {
         }
         self.add_checkpoint()?;
         // Nobody writes into it any more, so nobody waits for its zeros.
-        let dropped = self.space.drop_next();
-        let dropped = dropped.map_err(|error| Failure::stopped("removing", PREPARED_FILE, &error));
+        let dropped = self.give_up_room();
         // All that was offered is durable, and so is a checkpoint over it. What is left of a segment that could not begin
         // is known to whoever opens the log.
         match dropped.and_then(|()| self.roll()) {
@@ -175,15 +180,18 @@ impl Writer {
         let header = shared.index().next_segment(&tree);
         let name = segment::file_name(header.first);
         let prepared = self.space.take_next();
+        let unnamed = prepared.as_ref().map(|prepared| prepared.name.clone());
         let zeroed = if prepared.is_some() { self.segment_bytes } else { to_u64(SEGMENT_HEADER_BYTES) };
         let made = match prepared {
-            Some(file) => name_segment(&*self.storage, &header, &*file).map(|()| file),
+            Some(Prepared { name, file }) => {
+                name_segment(&*self.storage, &header, &name, &*file).map(|()| file)
+            }
             None => create_segment(&*self.storage, &header),
         };
         let file = match made {
             Ok(file) => file,
             Err(LogError::Full) => {
-                self.remove_segment(&name)?;
+                self.remove_segment(&name, unnamed.as_deref())?;
                 return Err(Failure::Full);
             }
             Err(error) => return Err(Failure::Stopped(with_source(&error))),
@@ -224,13 +232,19 @@ impl Writer {
         self.unsealed = left;
         if let Some(error) = failed {
             observe::not_tidied(&self.shared.directory, &error);
+            if is_out_of_room(&error)
+                && let Err(Failure::Stopped(why)) = self.give_up_room()
+            {
+                // It is zeros, and nobody reads them.
+                observe::not_prepared(&self.shared.directory, &io::Error::other(why));
+            }
         }
     }
 
     /// Takes back a segment for which there was no room, under either of its names.
-    fn remove_segment(&self, name: &str) -> Result<(), Failure> {
+    fn remove_segment(&self, name: &str, unnamed: Option<&str>) -> Result<(), Failure> {
         let remove = |name: &str| remove_if_there(&*self.storage, name);
-        let removed = remove(name).and_then(|()| remove(PREPARED_FILE));
+        let removed = remove(name).and_then(|()| unnamed.map_or(Ok(()), remove));
         let gone = removed.and_then(|()| self.storage.sync_directory());
         gone.map_err(|error| Failure::stopped("removing, after the disk was full,", name, &error))
     }

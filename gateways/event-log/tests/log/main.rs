@@ -20,4 +20,5 @@ mod followers;
 mod golden;
 mod laws;
 mod proofs;
+mod room;
 mod slow;

@@ -199,6 +199,7 @@ pub(crate) struct Log {
     pub certificate_key_file: String,
     pub plain_http: bool,
     pub segment_bytes: u64,
+    pub room_bytes: u64,
     pub cache_bytes: usize,
     pub witness: String,
     pub witness_keys: Vec<String>,

@@ -139,6 +139,7 @@ fn no_account() -> Failure {
 async fn open_log(config: &Config, clock: &Arc<dyn Clock>) -> Result<EmbeddedLog, Failure> {
     let mut options = stele_event_log::Options::new(Arc::clone(clock))
         .with_segment_bytes(config.segment_bytes)
+        .with_room_bytes(config.room_bytes)
         .with_cache_bytes(config.cache_bytes)
         .with_archive(archive::of_owner(config)?);
     if config.archive.automatic && config.archive.address.is_some() {

@@ -5,9 +5,11 @@
 use crate::format::{to_u64, to_usize};
 use crate::storage::{StorageFile, write_all_at};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 /// Most zeros that are written and made durable at a time: 512 KiB. That long a group may have to wait.
 const PIECE_BYTES: u64 = 512 * 1024;
@@ -22,11 +24,34 @@ const PAGE_BYTES: u64 = 4_096;
 /// Zeros for each byte of commits, in quarters: what has been asked for is there before it is needed.
 const QUARTERS_PER_BYTE: u64 = 5;
 
+/// How long a log has to have written little before it is calm. Not shorter: where all processors are busy, a thread that
+/// is woken only to look takes the writer's place for a turn of the scheduler.
+const CALM_AFTER: Duration = Duration::from_millis(200);
+
+/// Most that a log that is calm writes in that time: 1 MiB.
+const CALM_BYTES_MAX: u64 = 1024 * 1024;
+
+/// When zeros are written that the log has not asked for by going on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spare {
+    /// Never.
+    Never,
+    /// While the log is calm.
+    WhileCalm,
+}
+
 /// How far zeros may go in a file.
 #[derive(Debug)]
 pub struct Pace {
     allowed: AtomicU64,
+    /// How far they have come.
+    reached: AtomicU64,
     ended: AtomicBool,
+    spare: Spare,
+    /// Where the log is.
+    log_at: AtomicU64,
+    /// Where it was when zeros were last written because it was calm.
+    calm_at: AtomicU64,
     /// Who writes them, once somebody does.
     zeroing: OnceLock<Thread>,
 }
@@ -35,16 +60,23 @@ pub struct Pace {
 #[derive(Debug)]
 pub struct Paced {
     pace: Arc<Pace>,
-    from: u64,
-    begun_at: u64,
+    /// Zeros that the log has asked for by going on.
+    asked: AtomicU64,
 }
 
 impl Paced {
     /// Zeros from `from` on, of a log whose last commit ends at `end`: a piece of them at once.
-    pub fn new(from: u64, end: u64) -> Self {
-        let allowed = AtomicU64::new(from + PIECE_BYTES);
-        let pace = Pace { allowed, ended: AtomicBool::new(false), zeroing: OnceLock::new() };
-        Self { pace: Arc::new(pace), from, begun_at: end }
+    pub fn new(from: u64, end: u64, spare: Spare) -> Self {
+        let pace = Pace {
+            allowed: AtomicU64::new(from + PIECE_BYTES),
+            reached: AtomicU64::new(from),
+            ended: AtomicBool::new(false),
+            spare,
+            log_at: AtomicU64::new(end),
+            calm_at: AtomicU64::new(u64::MAX),
+            zeroing: OnceLock::new(),
+        };
+        Self { pace: Arc::new(pace), asked: AtomicU64::new(from + PIECE_BYTES) }
     }
 
     /// What whoever writes the zeros keeps to.
@@ -52,19 +84,34 @@ impl Paced {
         Arc::clone(&self.pace)
     }
 
-    /// The log has gone on to `end`.
+    /// The log has gone on to `end`, and there is room enough for a while.
+    pub fn passed(&self, end: u64) {
+        self.pace.log_at.store(end, Ordering::Relaxed);
+    }
+
+    /// The log has gone on to `end`: there are to be more zeros by as much, and a quarter.
     pub fn gone_on_to(&self, end: u64) {
-        let written = end.saturating_sub(self.begun_at);
-        let allowed = self.from + PIECE_BYTES + written.saturating_mul(QUARTERS_PER_BYTE) / 4;
+        let written = end.saturating_sub(self.pace.log_at.swap(end, Ordering::Relaxed));
+        let so_far = self.asked.load(Ordering::Relaxed).max(self.pace.reached.load(Ordering::Relaxed));
+        let asked = so_far + written.saturating_mul(QUARTERS_PER_BYTE) / 4;
+        self.asked.store(asked, Ordering::Relaxed);
         // Not for every group: to wake a thread takes time.
-        if allowed >= self.pace.allowed.load(Ordering::SeqCst).saturating_add(PIECE_BYTES_MIN) {
-            self.pace.allow(allowed);
+        if asked >= self.pace.allowed.load(Ordering::SeqCst).saturating_add(PIECE_BYTES_MIN) {
+            self.pace.allow(asked);
         }
     }
 
     /// All of them are needed now.
     pub fn hurry(&self) {
         self.pace.allow(u64::MAX);
+    }
+
+    /// Those before `to` are needed now.
+    pub fn hurry_to(&self, to: u64) {
+        let to = to.checked_next_multiple_of(PAGE_BYTES).unwrap_or(u64::MAX);
+        if to > self.pace.allowed.load(Ordering::SeqCst) {
+            self.pace.allow(to);
+        }
     }
 
     /// No more of them are needed.
@@ -88,6 +135,7 @@ impl Pace {
 
     fn wake(&self) {
         // Who has not begun looks before it waits.
+        fence(Ordering::SeqCst);
         if let Some(zeroing) = self.zeroing.get() {
             zeroing.unpark();
         }
@@ -96,28 +144,60 @@ impl Pace {
     /// Waits until there may be zeros at `at`; returns how many, or nothing when no more are needed.
     fn allows(&self, at: u64) -> Option<u64> {
         self.zeroing.get_or_init(thread::current);
+        // Who allows more either finds this thread to wake, or is heard by it.
+        fence(Ordering::SeqCst);
+        self.reached.store(at, Ordering::Relaxed);
+        // To the end of a page: one that is begun by a piece and ended by the next is written twice.
+        let whole_pages = |end: u64| end - end % PAGE_BYTES;
         loop {
             if self.ended.load(Ordering::SeqCst) {
                 return None;
             }
-            // To the end of a page: one that is begun by a piece and ended by the next is written twice.
-            let whole_pages = |end: u64| end - end % PAGE_BYTES;
             let allowed = whole_pages(self.allowed.load(Ordering::SeqCst));
             if at < allowed {
                 return Some(whole_pages(at + (allowed - at).clamp(PIECE_BYTES_MIN, PIECE_BYTES)) - at);
             }
-            thread::park();
+            match self.spare {
+                Spare::Never => thread::park(),
+                Spare::WhileCalm => {
+                    if let Some(bytes) = self.calm() {
+                        return Some(whole_pages(at + bytes) - at);
+                    }
+                }
+            }
         }
     }
 
-    /// Writes zeros, durably; returns where they end, which is before `to` when no more were needed.
-    pub fn zero(&self, file: &dyn StorageFile, from: u64, to: u64) -> io::Result<u64> {
-        let zeros = vec![0; to_usize(PIECE_BYTES.min(to - from))];
-        let mut at = from;
-        while at < to
-            && let Some(allowed) = self.allows(at)
+    /// How many zeros may be written because the log is calm. Waits for a moment, unless nothing was written since the
+    /// last ones.
+    fn calm(&self) -> Option<u64> {
+        let before = self.log_at.load(Ordering::Relaxed);
+        if before == self.calm_at.load(Ordering::Relaxed) {
+            return Some(PIECE_BYTES);
+        }
+        let begun = Instant::now();
+        thread::park_timeout(CALM_AFTER);
+        if begun.elapsed() < CALM_AFTER {
+            // It was woken: more zeros may have been allowed, or none are needed any more.
+            return None;
+        }
+        let now = self.log_at.load(Ordering::Relaxed);
+        let calm = now.saturating_sub(before) <= CALM_BYTES_MAX;
+        // From here on nothing needs to be waited for until the log goes on.
+        self.calm_at.store(if calm { now } else { u64::MAX }, Ordering::Relaxed);
+        calm.then_some(PIECE_BYTES)
+    }
+
+    /// Writes zeros, durably; returns where they end, which is before the end when no more were needed. `before` of them
+    /// stand in other files.
+    pub fn zero(&self, file: &dyn StorageFile, range: Range<u64>, before: u64) -> io::Result<u64> {
+        let zeros = vec![0; to_usize(PIECE_BYTES.min(range.end - range.start))];
+        let mut at = range.start;
+        while at < range.end
+            && let Some(allowed) = self.allows(before + at)
         {
-            let piece = zeros.get(..to_usize(allowed.min(to - at)).min(zeros.len())).unwrap_or_default();
+            let piece = to_usize(allowed.min(range.end - at)).min(zeros.len());
+            let piece = zeros.get(..piece).unwrap_or_default();
             write_all_at(file, piece, at)?;
             file.sync()?;
             at += to_u64(piece.len());
@@ -128,11 +208,12 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use super::{PAGE_BYTES, PIECE_BYTES, PIECE_BYTES_MIN, Paced};
+    use super::{CALM_AFTER, CALM_BYTES_MAX, PAGE_BYTES, PIECE_BYTES, PIECE_BYTES_MIN, Paced, Spare};
     use crate::simulated_disk::SimulatedDisk;
     use crate::storage::{Secrecy, Storage, StorageFile};
     use std::sync::Arc;
     use std::thread;
+    use std::time::Instant;
 
     fn file() -> Arc<dyn StorageFile> {
         SimulatedDisk::new().create("zeros", Secrecy::Shared).unwrap()
@@ -141,11 +222,11 @@ mod tests {
     #[test]
     fn zeros_come_as_the_log_goes_on_and_end_when_no_more_are_needed() {
         let (file, to) = (file(), 16 * PIECE_BYTES);
-        let paced = Paced::new(0, 1_000);
+        let paced = Paced::new(0, 1_000, Spare::Never);
         let pace = paced.pace();
         let zeroing = {
             let file = Arc::clone(&file);
-            thread::spawn(move || pace.zero(&*file, 0, to))
+            thread::spawn(move || pace.zero(&*file, 0..to, 0))
         };
         paced.gone_on_to(1_000 + 4 * PIECE_BYTES);
         while file.len().unwrap() < 6 * PIECE_BYTES {
@@ -160,11 +241,11 @@ mod tests {
     fn a_slow_log_has_its_zeros_in_small_pieces_that_end_where_pages_do() {
         let (disk, to) = (SimulatedDisk::new(), 64 * PIECE_BYTES);
         let file = disk.create("zeros", Secrecy::Shared).unwrap();
-        let paced = Paced::new(100, 0);
+        let paced = Paced::new(100, 0, Spare::Never);
         let pace = paced.pace();
         let zeroing = {
             let file = Arc::clone(&file);
-            thread::spawn(move || pace.zero(&*file, 100, to))
+            thread::spawn(move || pace.zero(&*file, 100..to, 0))
         };
         let (mut before, mut end) = (0, 0);
         for written in 0..40 {
@@ -188,11 +269,11 @@ mod tests {
     #[test]
     fn zeros_that_are_needed_now_are_all_there() {
         let (file, to) = (file(), 4 * PIECE_BYTES + 7);
-        let paced = Paced::new(5, 0);
+        let paced = Paced::new(5, 0, Spare::Never);
         let pace = paced.pace();
         let zeroing = {
             let file = Arc::clone(&file);
-            thread::spawn(move || pace.zero(&*file, 5, to))
+            thread::spawn(move || pace.zero(&*file, 5..to, 0))
         };
         paced.hurry();
         assert_eq!(zeroing.join().unwrap().unwrap(), to);
@@ -200,10 +281,44 @@ mod tests {
     }
 
     #[test]
+    fn a_calm_log_gets_all_its_zeros_and_a_busy_one_only_those_that_it_asks_for() {
+        let to = 64 * PIECE_BYTES;
+        let paced = Paced::new(0, 0, Spare::WhileCalm);
+        let (pace, zeros) = (paced.pace(), file());
+        let calm = thread::spawn(move || pace.zero(&*zeros, 0..to, 0));
+        assert_eq!(calm.join().unwrap().unwrap(), to);
+
+        let paced = Paced::new(0, 0, Spare::WhileCalm);
+        let (pace, zeros) = (paced.pace(), file());
+        let busy = {
+            let zeros = Arc::clone(&zeros);
+            thread::spawn(move || pace.zero(&*zeros, 0..to, 0))
+        };
+        // As many looks as it takes for a busy log to have been taken for calm.
+        let begun = Instant::now();
+        let mut end = 0;
+        while begun.elapsed() < 5 * CALM_AFTER {
+            end += CALM_BYTES_MAX;
+            paced.passed(end);
+            thread::yield_now();
+        }
+        // Its first piece does not depend on anything; another is for a machine that let nobody write for so long.
+        assert!(zeros.len().unwrap() <= 2 * PIECE_BYTES);
+        paced.hurry_to(4 * PIECE_BYTES - 1);
+        while zeros.len().unwrap() < 4 * PIECE_BYTES {
+            assert!(begun.elapsed() < 100 * CALM_AFTER, "zeros that are needed do not come");
+            end += CALM_BYTES_MAX;
+            paced.passed(end);
+        }
+        paced.end();
+        assert!(busy.join().unwrap().unwrap() <= 5 * PIECE_BYTES);
+    }
+
+    #[test]
     fn nobody_waits_for_a_log_that_is_gone() {
-        let (file, paced) = (file(), Paced::new(0, 0));
+        let (file, paced) = (file(), Paced::new(0, 0, Spare::Never));
         let pace = paced.pace();
-        let zeroing = thread::spawn(move || pace.zero(&*file, 0, 64 * PIECE_BYTES));
+        let zeroing = thread::spawn(move || pace.zero(&*file, 0..64 * PIECE_BYTES, 0));
         drop(paced);
         assert!(zeroing.join().unwrap().unwrap() <= PIECE_BYTES);
     }
