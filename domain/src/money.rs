@@ -105,9 +105,20 @@ impl Units {
 impl Units {
     /// Appends the decimal digits.
     pub fn write(self, out: &mut String) {
-        match u128::try_from(self.0) {
-            Ok(small) => out.push_str(itoa::Buffer::new().format(small)),
-            Err(_) => out.push_str(&self.0.to_string()),
+        self.shown(|digits| out.push_str(digits));
+    }
+
+    /// Appends the decimal digits.
+    pub fn write_bytes(self, out: &mut Vec<u8>) {
+        self.shown(|digits| out.extend_from_slice(digits.as_bytes()));
+    }
+
+    fn shown(self, show: impl FnOnce(&str)) {
+        // Nearly all amounts fit one machine number, which is written faster than two.
+        match (u64::try_from(self.0), u128::try_from(self.0)) {
+            (Ok(small), _) => show(itoa::Buffer::new().format(small)),
+            (Err(_), Ok(large)) => show(itoa::Buffer::new().format(large)),
+            (Err(_), Err(_)) => show(&self.0.to_string()),
         }
     }
 }
@@ -193,6 +204,14 @@ impl BasisPoints {
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl BasisPoints {
+    /// The same in percent.
+    #[must_use]
+    pub fn percent(self) -> Decimal {
+        Decimal::new(self.0, 2)
     }
 }
 

@@ -97,8 +97,8 @@ impl Timestamp {
 
 impl Timestamp {
     /// Appends it as [`Display`](fmt::Display) shows it.
-    pub fn write(self, out: &mut String) {
-        out.push_str(text::Text::of(self).as_str());
+    pub fn write_bytes(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(text::Text::of(self).as_bytes());
     }
 }
 

@@ -147,10 +147,7 @@ pub struct Changed<'d> {
 
 /// Room to write rows out in, kept from one to the next.
 #[derive(Debug, Default)]
-pub struct Room {
-    text: String,
-    bytes: Vec<u8>,
-}
+pub struct Room(Vec<u8>);
 
 impl<'d> Changed<'d> {
     /// Nothing has changed yet.

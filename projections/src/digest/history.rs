@@ -32,13 +32,12 @@ impl History {
 
     /// One more row.
     pub fn append(&mut self, table: &Table, row: &Row, room: &mut Room) {
-        room.text.clear();
-        table.write_canonical(row, &mut room.text);
+        let Room(bytes) = room;
         // In one piece: a long row is hashed several blocks at a time then.
-        room.bytes.clear();
-        room.bytes.extend_from_slice(&self.hash);
-        room.bytes.extend_from_slice(room.text.as_bytes());
-        self.hash = *blake3::hash(&room.bytes).as_bytes();
+        bytes.clear();
+        bytes.extend_from_slice(&self.hash);
+        table.write_canonical(row, bytes);
+        self.hash = *blake3::hash(bytes).as_bytes();
         self.rows = self.rows.saturating_add(1);
     }
 }

@@ -74,11 +74,11 @@ impl Lattice {
 
 /// What one row adds: a hash of its table's name and its canonical text, drawn out over all lanes.
 fn lanes(table: &Table, row: &Row, room: &mut Room) -> [u8; BYTES] {
-    let Room { text, .. } = room;
-    text.clear();
-    text.push_str(table.name);
-    table.write_canonical(row, text);
+    let Room(bytes) = room;
+    bytes.clear();
+    bytes.extend_from_slice(table.name.as_bytes());
+    table.write_canonical(row, bytes);
     let mut lanes = [0; BYTES];
-    blake3::Hasher::new().update(text.as_bytes()).finalize_xof().fill(&mut lanes);
+    blake3::Hasher::new().update(bytes).finalize_xof().fill(&mut lanes);
     lanes
 }

@@ -1,10 +1,10 @@
 //! What stands in a table: cells, rows and keys.
 
-mod json;
+pub(super) mod json;
 
 use super::table::ColumnKind;
-use crate::ids::{CommandId, DecisionId, EventId, QuoteHash, QuoteId, TokenId};
-use crate::money::Units;
+use crate::ids::{CommandId, DecisionId, EventId, PairId, QuoteHash, QuoteId, TokenId};
+use crate::money::{Rate, Units};
 use crate::port::event_log::Position;
 use crate::time::Timestamp;
 use rust_decimal::Decimal;
@@ -97,10 +97,7 @@ impl Cell {
     #[must_use]
     pub fn of_bytes(kind: ColumnKind, bytes: &[u8]) -> Option<Self> {
         match kind {
-            ColumnKind::Text => {
-                let id = Uuid::from_slice(bytes).ok()?;
-                Some(Self::Text(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).into()))
-            }
+            ColumnKind::Text => Uuid::from_slice(bytes).ok().map(Self::from),
             ColumnKind::Units => bytes.try_into().ok().map(Units::from_be_bytes).map(Self::Units),
             ColumnKind::Decimal => bytes.try_into().ok().map(Decimal::deserialize).map(Self::Decimal),
             ColumnKind::Int64 | ColumnKind::Bool | ColumnKind::Timestamp | ColumnKind::Json => None,
@@ -108,16 +105,16 @@ impl Cell {
     }
 
     /// The value as JSON: numbers that may pass 64 bits, and moments, as strings.
-    pub fn write_json(&self, out: &mut String) {
+    pub fn write_json(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Null => out.push_str("null"),
+            Self::Null => out.extend_from_slice(b"null"),
             Self::Text(text) => json::text(out, text),
-            Self::Int(number) => out.push_str(itoa::Buffer::new().format(*number)),
-            Self::Bool(yes) => out.push_str(if *yes { "true" } else { "false" }),
-            Self::Time(at) => json::quoted(out, |out| at.write(out)),
-            Self::Units(units) => json::quoted(out, |out| units.write(out)),
+            Self::Int(number) => out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes()),
+            Self::Bool(yes) => out.extend_from_slice(if *yes { b"true" } else { b"false" }),
+            Self::Time(at) => json::quoted(out, |out| at.write_bytes(out)),
+            Self::Units(units) => json::quoted(out, |out| units.write_bytes(out)),
             Self::Decimal(number) => json::quoted(out, |out| json::decimal(out, number)),
-            Self::Json(text) => out.push_str(text),
+            Self::Json(text) => out.extend_from_slice(text.as_bytes()),
         }
     }
 }
@@ -140,12 +137,12 @@ impl fmt::Display for Cell {
 impl fmt::Display for Key {
     /// The cells as a JSON array.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::new();
+        let mut text = vec![];
         for (i, cell) in self.0.iter().enumerate() {
-            text.push(if i == 0 { '[' } else { ',' });
+            text.push(if i == 0 { b'[' } else { b',' });
             cell.write_json(&mut text);
         }
-        write!(f, "{text}]")
+        write!(f, "{}]", json::shown(text))
     }
 }
 
@@ -175,25 +172,85 @@ impl<A: Into<Cell>, B: Into<Cell>> From<(A, B)> for Key {
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
-        Self::text(&text)
+        if has_nul(&text) { Self::text(&text) } else { Self::Text(text.into()) }
+    }
+}
+
+impl From<Uuid> for Cell {
+    fn from(id: Uuid) -> Self {
+        Self::Text(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).into())
+    }
+}
+
+impl From<u64> for Cell {
+    fn from(count: u64) -> Self {
+        Self::count(count)
+    }
+}
+
+impl From<i64> for Cell {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl From<bool> for Cell {
+    fn from(yes: bool) -> Self {
+        Self::Bool(yes)
+    }
+}
+
+impl From<Timestamp> for Cell {
+    fn from(at: Timestamp) -> Self {
+        Self::Time(at)
+    }
+}
+
+impl From<Units> for Cell {
+    fn from(units: Units) -> Self {
+        Self::Units(units)
+    }
+}
+
+impl From<Decimal> for Cell {
+    fn from(number: Decimal) -> Self {
+        Self::Decimal(number)
+    }
+}
+
+impl From<Rate> for Cell {
+    fn from(rate: Rate) -> Self {
+        Self::Decimal(rate.decimal())
+    }
+}
+
+impl<C: Into<Cell>> From<Option<C>> for Cell {
+    fn from(value: Option<C>) -> Self {
+        value.map_or(Self::Null, C::into)
+    }
+}
+
+impl From<&PairId> for Cell {
+    fn from(pair: &PairId) -> Self {
+        Self::text(pair.as_str())
     }
 }
 
 impl From<CommandId> for Cell {
     fn from(id: CommandId) -> Self {
-        Self::text(&id.to_string())
+        Self::from(id.0)
     }
 }
 
 impl From<DecisionId> for Cell {
     fn from(id: DecisionId) -> Self {
-        Self::text(&id.to_string())
+        Self::from(id.0)
     }
 }
 
 impl From<EventId> for Cell {
     fn from(id: EventId) -> Self {
-        Self::text(&id.to_string())
+        Self::from(id.0)
     }
 }
 

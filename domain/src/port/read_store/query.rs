@@ -1,6 +1,6 @@
 //! How tables are asked: equality filters, one order, a limit, and a cursor to go on from.
 
-use super::cell::{Cell, Key, Row};
+use super::cell::{Cell, Key, Row, json};
 use super::table::{ColumnKind, POSITION_COLUMN, Table};
 use crate::money::Units;
 use crate::port::event_log::{Direction, Position};
@@ -133,13 +133,14 @@ impl Cursor {
     /// As text: a JSON array of the position and the key's cells.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = format!("[{}", self.position);
+        let mut text = vec![b'['];
+        Cell::Int(self.position).write_json(&mut text);
         for cell in &self.key.0 {
-            text.push(',');
+            text.push(b',');
             cell.write_json(&mut text);
         }
-        text.push(']');
-        text
+        text.push(b']');
+        json::shown(text)
     }
 
     /// Reads a cursor of `table` back; `None` when it is none.

@@ -2,8 +2,7 @@
 //!
 //! Definitions are data, so that stores make their schema, and documents their pages, from the same words.
 
-use super::cell::{Cell, Key, Row, has_nul};
-use std::fmt::Write;
+use super::cell::{Cell, Key, Row, has_nul, json};
 
 /// The column that every table has: the log position of the event that made the row.
 pub const POSITION_COLUMN: &str = "position";
@@ -225,32 +224,32 @@ impl Table {
     /// stand on it.
     #[must_use]
     pub fn canonical(&self, row: &Row) -> String {
-        let mut text = String::with_capacity(self.columns.len().saturating_mul(16));
+        let mut text = Vec::with_capacity(self.columns.len().saturating_mul(16));
         self.write_canonical(row, &mut text);
-        text
+        json::shown(text)
     }
 
     /// Appends the [canonical text](Self::canonical) of a row.
-    pub fn write_canonical(&self, row: &Row, text: &mut String) {
+    pub fn write_canonical(&self, row: &Row, text: &mut Vec<u8>) {
         for (i, cell) in row.0.iter().enumerate() {
-            text.push(if i == 0 { '[' } else { ',' });
+            text.push(if i == 0 { b'[' } else { b',' });
             cell.write_json(text);
         }
-        text.push(']');
+        text.push(b']');
     }
 
     /// A row as a JSON object, for programs.
     #[must_use]
     pub fn json(&self, row: &Row) -> String {
-        let mut text = String::with_capacity(self.columns.len().saturating_mul(32));
+        let mut text = Vec::with_capacity(self.columns.len().saturating_mul(32));
         for (i, (column, cell)) in self.columns.iter().zip(&row.0).enumerate() {
-            text.push(if i == 0 { '{' } else { ',' });
-            // Writing to a string can't fail.
-            let _ = write!(text, "\"{}\":", column.name);
+            text.extend_from_slice(if i == 0 { b"{\"" } else { b",\"" });
+            text.extend_from_slice(column.name.as_bytes());
+            text.extend_from_slice(b"\":");
             cell.write_json(&mut text);
         }
-        text.push('}');
-        text
+        text.push(b'}');
+        json::shown(text)
     }
 
     pub(super) fn misfit(&self, column: &str, why: &str) -> Misfit {

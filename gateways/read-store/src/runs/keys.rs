@@ -92,9 +92,9 @@ pub fn index(ordinal: u16, number: u8, value: Option<&Cell>) -> Vec<u8> {
     let mut bytes = table(ordinal);
     bytes.push(number);
     if let Some(value) = value {
-        let mut text = String::new();
+        let mut text = vec![];
         value.write_json(&mut text);
-        bytes.extend_from_slice(&Sha256::digest(text.as_bytes())[..VALUE_BYTES]);
+        bytes.extend_from_slice(&Sha256::digest(&text)[..VALUE_BYTES]);
     }
     bytes
 }

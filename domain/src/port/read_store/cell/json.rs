@@ -6,40 +6,45 @@ use rust_decimal::Decimal;
 const TOGETHER: usize = 8;
 
 /// A string of what `write` appends, which needs no escapes.
-pub fn quoted(out: &mut String, write: impl FnOnce(&mut String)) {
-    out.push('"');
+pub fn quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    out.push(b'"');
     write(out);
-    out.push('"');
+    out.push(b'"');
+}
+
+/// What was written here, as text: it is made of texts and of plain letters.
+pub fn shown(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// JSON's own rules: quote, backslash and control characters are escaped, everything else stands as it is.
-pub fn text(out: &mut String, text: &str) {
+pub fn text(out: &mut Vec<u8>, text: &str) {
     out.reserve(text.len().saturating_add(2));
-    out.push('"');
-    let mut rest = text;
-    // What is escaped is one byte long, and no part of a longer character.
-    while let Some((plain, after)) = rest.split_at_checked(plain(rest.as_bytes())) {
-        out.push_str(plain);
-        let Some(letter) = after.as_bytes().first() else { break };
-        escape(out, *letter);
-        rest = after.get(1..).unwrap_or_default();
-    }
-    out.push('"');
-}
-
-/// How many bytes stand before the first that is escaped.
-fn plain(bytes: &[u8]) -> usize {
-    let (chunks, rest) = bytes.as_chunks::<TOGETHER>();
-    for (i, chunk) in chunks.iter().enumerate() {
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    // Eight bytes are written at once, and those from the first that is escaped taken back. What is escaped is one byte
+    // long, and no part of a longer character.
+    while let Some((chunk, after)) = rest.split_first_chunk::<TOGETHER>() {
         let found = escaped(u64::from_le_bytes(*chunk));
-        if found != 0 {
-            let place = usize::try_from(found.trailing_zeros() / u8::BITS).unwrap_or(0);
-            return i.saturating_mul(TOGETHER).saturating_add(place);
+        let start = out.len();
+        out.extend_from_slice(chunk);
+        if found == 0 {
+            rest = after;
+            continue;
+        }
+        let plain = usize::try_from(found.trailing_zeros() / u8::BITS).unwrap_or(0);
+        out.truncate(start.saturating_add(plain));
+        let Some((letter, after)) = rest.get(plain..).and_then(<[u8]>::split_first) else { break };
+        escape(out, *letter);
+        rest = after;
+    }
+    for byte in rest {
+        match byte {
+            b'"' | b'\\' | 0..b' ' => escape(out, *byte),
+            plain => out.push(*plain),
         }
     }
-    let is_escaped = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..b' ');
-    let before = bytes.len().saturating_sub(rest.len());
-    before.saturating_add(rest.iter().position(is_escaped).unwrap_or(rest.len()))
+    out.push(b'"');
 }
 
 /// The highest bit of the lowest byte that is escaped, and perhaps bits of bytes above it; zero when there is none. A byte is
@@ -54,39 +59,39 @@ fn escaped(bytes: u64) -> u64 {
     quotes | slashes | zeros(bytes, u64::from(b' '))
 }
 
-fn escape(out: &mut String, letter: u8) {
+fn escape(out: &mut Vec<u8>, letter: u8) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     match letter {
-        b'"' => out.push_str("\\\""),
-        b'\\' => out.push_str("\\\\"),
-        b'\n' => out.push_str("\\n"),
+        b'"' => out.extend_from_slice(b"\\\""),
+        b'\\' => out.extend_from_slice(b"\\\\"),
+        b'\n' => out.extend_from_slice(b"\\n"),
         control => {
-            out.push_str("\\u00");
-            for digit in [control >> 4, control & 15] {
-                out.push(DIGITS.get(usize::from(digit)).map_or('0', |digit| char::from(*digit)));
-            }
+            out.extend_from_slice(b"\\u00");
+            out.extend(
+                [control >> 4, control & 15].map(|digit| DIGITS.get(usize::from(digit)).unwrap_or(&b'0')),
+            );
         }
     }
 }
 
 /// Digits without zeros at the end of a fraction, and zero without a sign: as [`Decimal::normalize`] would be shown.
-pub fn decimal(out: &mut String, number: &Decimal) {
+pub fn decimal(out: &mut Vec<u8>, number: &Decimal) {
     let mantissa = number.mantissa();
     if mantissa < 0 {
-        out.push('-');
+        out.push(b'-');
     }
     let mut buffer = itoa::Buffer::new();
     let digits = buffer.format(mantissa.unsigned_abs());
     let scale = usize::try_from(number.scale()).unwrap_or(0);
     let (whole, fraction) =
         digits.split_at_checked(digits.len().saturating_sub(scale)).unwrap_or((digits, ""));
-    out.push_str(if whole.is_empty() { "0" } else { whole });
+    out.extend_from_slice(if whole.is_empty() { b"0" } else { whole.as_bytes() });
     let leading = scale.saturating_sub(fraction.len());
     let fraction = fraction.trim_end_matches('0');
     if !fraction.is_empty() {
-        out.push('.');
-        out.extend(std::iter::repeat_n('0', leading));
-        out.push_str(fraction);
+        out.push(b'.');
+        out.extend(std::iter::repeat_n(b'0', leading));
+        out.extend_from_slice(fraction.as_bytes());
     }
 }
 
@@ -98,9 +103,9 @@ mod tests {
     use serde_json::Value;
 
     fn written(string: &str) -> String {
-        let mut out = String::new();
+        let mut out = vec![];
         text(&mut out, string);
-        out
+        String::from_utf8(out).unwrap()
     }
 
     quickcheck! {
@@ -110,16 +115,16 @@ mod tests {
 
         fn a_decimal_is_written_as_the_library_shows_it_normalised(low: u32, mid: u32, high: u32, negative: bool, scale: u32) -> bool {
             let number = Decimal::from_parts(low, mid, high, negative, scale % 29);
-            let mut out = String::new();
+            let mut out = vec![];
             decimal(&mut out, &number);
-            out == number.normalize().to_string()
+            out == number.normalize().to_string().as_bytes()
         }
 
         fn so_is_a_small_one(number: i16, scale: u32) -> bool {
             let number = Decimal::new(i64::from(number), scale % 29);
-            let mut out = String::new();
+            let mut out = vec![];
             decimal(&mut out, &number);
-            out == number.normalize().to_string()
+            out == number.normalize().to_string().as_bytes()
         }
     }
 
