@@ -4,8 +4,8 @@ use super::Usage;
 use super::rows::{Rows, Stored};
 use crate::packed::Packed;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
 use std::ops::Bound;
 use std::sync::Arc;
 use stele_domain::port::event_log::Direction;
@@ -36,13 +36,35 @@ struct Index {
     column: usize,
     /// Another one in every process, so that nobody outside can choose values that meet.
     digests: RandomState,
-    entries: HashMap<u64, Places>,
+    entries: HashMap<u64, Places, BuildHasherDefault<AsItIs>>,
+}
+
+/// What is a digest already need not be hashed again.
+#[derive(Clone, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, digest: u64) {
+        self.0 = digest;
+    }
 }
 
 /// The rows with one value: mostly one, for most values are ids.
 #[derive(Clone)]
 enum Places {
     One(Place),
+    /// In their order, for as long as they come at one end and go at the other, as those of a history do.
+    Queue(VecDeque<Place>),
     Many(BTreeSet<Place>),
 }
 
@@ -209,7 +231,7 @@ impl Shelf {
 
 impl Index {
     fn new(column: usize) -> Self {
-        Self { column, digests: RandomState::new(), entries: HashMap::new() }
+        Self { column, digests: RandomState::new(), entries: HashMap::default() }
     }
 
     fn insert(&mut self, value: &[u8], place: Place) {
@@ -219,8 +241,15 @@ impl Index {
             }
             Entry::Occupied(mut entry) => match entry.get_mut() {
                 Places::One(only) => {
-                    let both = BTreeSet::from([only.clone(), place]);
-                    entry.insert(Places::Many(both));
+                    let both = if *only < place { [only.clone(), place] } else { [place, only.clone()] };
+                    entry.insert(Places::Queue(VecDeque::from(both)));
+                }
+                Places::Queue(places) if places.back().is_none_or(|last| *last < place) => {
+                    places.push_back(place);
+                }
+                Places::Queue(places) => {
+                    let others = places.drain(..).chain([place]).collect();
+                    entry.insert(Places::Many(others));
                 }
                 Places::Many(places) => {
                     places.insert(place);
@@ -233,6 +262,17 @@ impl Index {
         let Entry::Occupied(mut entry) = self.entries.entry(self.digests.hash_one(value)) else { return };
         let empty = match entry.get_mut() {
             Places::One(only) => only == place,
+            Places::Queue(places) if places.front() == Some(place) => {
+                places.pop_front();
+                places.is_empty()
+            }
+            Places::Queue(places) => {
+                let mut others: BTreeSet<Place> = places.drain(..).collect();
+                others.remove(place);
+                let empty = others.is_empty();
+                entry.insert(Places::Many(others));
+                empty
+            }
             Places::Many(places) => {
                 places.remove(place);
                 places.is_empty()
@@ -249,6 +289,7 @@ impl Index {
         let places = match self.entries.get(&self.digests.hash_one(value)) {
             None => return Box::new(std::iter::empty()),
             Some(Places::Many(places)) => places,
+            Some(Places::Queue(places)) => return queued(places, direction, after.as_ref()),
             Some(Places::One(only)) => {
                 let asked = after.is_none_or(|after| match direction {
                     Direction::Forward => *only > after,
@@ -267,9 +308,26 @@ impl Index {
     }
 }
 
+/// Every place of a queue after this one in a direction.
+fn queued<'s>(places: &'s VecDeque<Place>, direction: Direction, after: Option<&Place>) -> Candidates<'s> {
+    match direction {
+        Direction::Forward => {
+            let first = after.map_or(0, |after| places.partition_point(|place| place <= after));
+            Box::new(places.range(first..).map(|(_, key)| key))
+        }
+        Direction::Backward => {
+            let end = after.map_or(places.len(), |after| places.partition_point(|place| place < after));
+            Box::new(places.range(..end).rev().map(|(_, key)| key))
+        }
+    }
+}
+
 fn is_after(key: &Key, direction: Direction, after: Option<&Cursor>) -> bool {
     after.is_none_or(|cursor| match direction {
         Direction::Forward => *key > cursor.key,
         Direction::Backward => *key < cursor.key,
     })
 }
+
+#[cfg(test)]
+mod tests;
