@@ -93,17 +93,16 @@ fn first(line: &str) -> &str {
 
 /// The first answer of a line, and what stands after it.
 fn answer(line: &str, likely: Option<Gate>) -> Option<(GateResult, &str)> {
-    let (name, line) = word(line)?;
-    let known = |gate: &Gate| gate.code() == name;
-    let gate = likely.filter(known).or_else(|| Gate::ALL.into_iter().find(known))?;
-    let (said, line) = word(line)?;
-    let answer = match said {
-        "pass" => Answer::Pass,
-        "not_asked" => Answer::NotAsked,
-        _ => {
-            let code = said.strip_prefix("deny:")?;
-            Answer::Deny(Reason::ALL.into_iter().find(|known| known.code() == code)?)
-        }
+    let expected = likely.and_then(|gate| Some((gate, line.strip_prefix(gate.code())?.strip_prefix(' ')?)));
+    let (gate, line) = if let Some(found) = expected {
+        found
+    } else {
+        let (name, line) = word(line)?;
+        (Gate::ALL.into_iter().find(|gate| gate.code() == name)?, line)
+    };
+    let (answer, line) = match line.strip_prefix("pass ") {
+        Some(line) => (Answer::Pass, line),
+        None => answered(line)?,
     };
     let (observed, line) = measure(line)?;
     let (limit, line) = measure(line.strip_prefix(' ')?)?;
@@ -114,6 +113,16 @@ fn answer(line: &str, likely: Option<Gate>) -> Option<(GateResult, &str)> {
         None => return None,
     };
     Some((GateResult { gate, answer, observed, limit }, after))
+}
+
+/// Any answer but a pass, and what stands after it.
+fn answered(line: &str) -> Option<(Answer, &str)> {
+    let (said, line) = word(line)?;
+    if said == "not_asked" {
+        return Some((Answer::NotAsked, line));
+    }
+    let code = said.strip_prefix("deny:")?;
+    Some((Answer::Deny(Reason::ALL.into_iter().find(|known| known.code() == code)?), line))
 }
 
 /// A word and what stands after the space behind it.
