@@ -10,7 +10,7 @@ use crate::models::parked_events::ParkedRow;
 use crate::parking::{PARKED_MAX, Parked};
 use crate::projection::Registered;
 use crate::row::Room;
-use crate::rows::{Before, Cells, Keys, Mistake, Overlay, Rows, Settled, Settling};
+use crate::rows::{Before, Cells, Changes, Keys, Mistake, Overlay, Rows, Settled, Settling};
 use page::Item;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -279,6 +279,18 @@ fn changed(place: &Place, settled: Settled) -> (Vec<Change>, Digests) {
     let mut changes = vec![];
     for (name, rows) in settled.into_tables() {
         let Some(table) = digest::table_of(&place.projection, name) else { continue };
+        let rows = match rows {
+            Changes::Rows(rows) => rows,
+            Changes::Appended(rows) => {
+                if let Some(digests) = &mut digests {
+                    for row in &rows {
+                        digests.append(table, row);
+                    }
+                }
+                changes.extend(rows.into_iter().map(|row| Change::Put { table: table.name, row }));
+                continue;
+            }
+        };
         for (key, Settling { before, is }) in rows {
             match is {
                 Some(row) if before.row() != Some(&row) => {

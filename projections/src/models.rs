@@ -86,8 +86,13 @@ mod prelude {
 
     /// What a stream is about: all after the first `-` of its name.
     pub fn subject(event: &Recorded) -> String {
+        subject_of(event).to_owned()
+    }
+
+    /// As [`subject`], where no copy is needed.
+    pub fn subject_of(event: &Recorded) -> &str {
         let name = event.stream.as_str();
-        name.split_once('-').map_or(name, |(_, subject)| subject).to_owned()
+        name.split_once('-').map_or(name, |(_, subject)| subject)
     }
 
     /// A text from outside, cut to as many bytes as a row can bear.

@@ -11,7 +11,7 @@ use slots::Slots;
 use std::any::Any;
 use std::collections::BTreeMap;
 use stele_domain::port::event_log::Position;
-use stele_domain::port::read_store::{Cell, ColumnKind, Key, Row, RowKey};
+use stele_domain::port::read_store::{Key, Row, RowKey, Table};
 
 /// The rows that one event names.
 #[derive(Debug, Default)]
@@ -46,6 +46,8 @@ pub(crate) enum Cells {
 #[derive(Debug)]
 pub(crate) struct Overlay {
     tables: BTreeMap<&'static str, Slots<Slot>>,
+    /// Rows that are named by their position alone, of histories that nobody looks at: they come in order.
+    appended: BTreeMap<&'static str, (&'static Table, Vec<Row>)>,
     cells: Cells,
 }
 
@@ -54,6 +56,14 @@ pub(crate) struct Overlay {
 struct Slot {
     before: Before,
     made: Made,
+}
+
+/// What one event made.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Few: the last one of a row is what it is.
+    pub rows: Vec<(RowKey, Made)>,
+    pub appended: Vec<(&'static Table, Row)>,
 }
 
 /// What a row was before the batch.
@@ -121,7 +131,7 @@ impl Before {
 impl Overlay {
     /// Starts with what was fetched.
     pub fn of(fetched: impl IntoIterator<Item = (RowKey, Option<Row>)>, cells: Cells) -> Self {
-        let mut overlay = Self { tables: BTreeMap::new(), cells };
+        let mut overlay = Self { tables: BTreeMap::new(), appended: BTreeMap::new(), cells };
         for (key, row) in fetched {
             overlay.slot(key).before = Before::of(row);
         }
@@ -129,14 +139,39 @@ impl Overlay {
     }
 
     /// Keeps what one event made.
-    pub fn keep(&mut self, made: Vec<(RowKey, Made)>) {
-        for (key, made) in made {
+    pub fn keep(&mut self, Kept { rows, appended }: Kept) {
+        for (table, row) in appended {
+            self.append(table, row);
+        }
+        for (key, made) in rows {
             self.slot(key).made = made;
         }
     }
 
+    fn append(&mut self, table: &'static Table, row: Row) {
+        let (_, rows) = self.appended.entry(table.name).or_insert_with(|| (table, vec![]));
+        let again = rows.last().is_some_and(|last| table.position_of(last) == table.position_of(&row));
+        if again {
+            rows.pop();
+        }
+        rows.push(row);
+    }
+
     fn slot(&mut self, RowKey { table, key }: RowKey) -> &mut Slot {
-        self.tables.entry(table).or_default().slot(key)
+        let slots = self.tables.entry(table).or_default();
+        // A history that is changed in another way, too: all of it goes there.
+        if let Some((table, rows)) = self.appended.remove(table) {
+            for row in rows {
+                let key = table.key_of(&row);
+                slots.slot(key).made = Made::Row(row);
+            }
+        }
+        slots.slot(key)
+    }
+
+    /// Whether a row need not be told by its name from others.
+    fn is_appended(&self, table: &Table) -> bool {
+        table.append_only && table.key.len() == 1 && !self.tables.contains_key(table.name)
     }
 
     /// What the batch has changed, as cells; `None` when a struct does not fit its table, or has another name than the
@@ -155,16 +190,32 @@ impl Overlay {
                 };
                 rows.push((key, Settling { before, is }));
             }
-            tables.insert(table, rows);
+            tables.insert(table, Changes::Rows(rows));
         }
+        tables.extend(self.appended.into_iter().map(|(table, (_, rows))| (table, Changes::Appended(rows))));
         Some(Settled { tables })
     }
 }
 
 /// The rows that a batch has changed.
 pub(crate) struct Settled {
-    /// In the order of their keys.
-    tables: BTreeMap<&'static str, Vec<(Key, Settling)>>,
+    tables: BTreeMap<&'static str, Changes>,
+}
+
+/// What a batch has changed in one table, in the order of keys.
+pub(crate) enum Changes {
+    /// New rows of a history.
+    Appended(Vec<Row>),
+    Rows(Vec<(Key, Settling)>),
+}
+
+impl Changes {
+    fn rows(&self) -> &[(Key, Settling)] {
+        match self {
+            Self::Appended(_) => &[],
+            Self::Rows(rows) => rows,
+        }
+    }
 }
 
 /// A row that a batch has changed.
@@ -178,7 +229,7 @@ impl Settled {
     /// The rows of which nobody has asked what they were, in the order of tables and keys.
     pub fn unasked(&self) -> impl Iterator<Item = (&'static str, &Key)> {
         let unasked = |row: &Settling| matches!(row.before, Before::Unasked);
-        let rows = self.tables.iter().map(|(table, rows)| (*table, rows));
+        let rows = self.tables.iter().map(|(table, changes)| (*table, changes.rows()));
         rows.flat_map(move |(table, rows)| {
             rows.iter().filter(move |(_, row)| unasked(row)).map(move |(key, _)| (table, key))
         })
@@ -187,7 +238,7 @@ impl Settled {
     /// What rows were.
     pub fn learn(&mut self, fetched: impl IntoIterator<Item = (RowKey, Option<Row>)>) {
         for (key, row) in fetched {
-            let Some(rows) = self.tables.get_mut(key.table) else { continue };
+            let Some(Changes::Rows(rows)) = self.tables.get_mut(key.table) else { continue };
             let place = rows.binary_search_by(|(at, _)| at.cmp(&key.key));
             if let Some((_, slot)) = place.ok().and_then(|at| rows.get_mut(at)) {
                 slot.before = Before::of(row);
@@ -196,7 +247,7 @@ impl Settled {
     }
 
     /// Every row, table by table and in the order of their keys.
-    pub fn into_tables(self) -> impl Iterator<Item = (&'static str, Vec<(Key, Settling)>)> {
+    pub fn into_tables(self) -> impl Iterator<Item = (&'static str, Changes)> {
         self.tables.into_iter()
     }
 }
@@ -207,8 +258,7 @@ pub struct Rows<'b> {
     overlay: &'b Overlay,
     at: Position,
     named: &'b [RowKey],
-    /// Few: the last one of a row is what it is.
-    made: Vec<(RowKey, Made)>,
+    made: Kept,
     mistake: Option<Mistake>,
     room: &'b mut Room,
 }
@@ -226,11 +276,11 @@ pub(crate) enum Mistake {
 
 impl<'b> Rows<'b> {
     pub(crate) fn of(overlay: &'b Overlay, at: Position, named: &'b [RowKey], room: &'b mut Room) -> Self {
-        Self { overlay, at, named, made: vec![], mistake: None, room }
+        Self { overlay, at, named, made: Kept::default(), mistake: None, room }
     }
 
     /// What the event made, or what the projection did wrong.
-    pub(crate) fn finish(self) -> Result<Vec<(RowKey, Made)>, Mistake> {
+    pub(crate) fn finish(self) -> Result<Kept, Mistake> {
         self.mistake.map_or(Ok(self.made), Err)
     }
 
@@ -245,28 +295,34 @@ impl<'b> Rows<'b> {
         self.keep::<R>(cells)
     }
 
-    /// As [`Rows::insert`], with one column's JSON as text that stands in place of what the row has there: for what is large
-    /// and can be written faster than serde does.
+    /// Room to write a text out in before it becomes a cell, kept from one event to the next.
+    pub fn room(&mut self) -> &mut String {
+        self.room.text()
+    }
+
+    /// As [`Rows::insert`], of a row whose cells are made already: for what comes with every event and can be made faster than
+    /// serde does.
     ///
     /// # Errors
     ///
-    /// As [`Rows::insert`], and [`Poison::Row`] when the table has no such column of JSON.
-    pub fn insert_with_json<R: TableRow>(&mut self, row: &R, column: &str, text: &str) -> Result<(), Poison> {
-        let mut cells = to_row_in(&R::TABLE, row, self.room)?;
-        let place = R::TABLE.index_of(column).and_then(|at| cells.0.get_mut(at));
-        let place = place.filter(|cell| cell.kind() == Some(ColumnKind::Json));
-        let none = || RowError { table: R::TABLE.name, why: format!("{column} is no column with JSON") };
-        *place.ok_or_else(none)? = Cell::Json(text.into());
+    /// As [`Rows::insert`].
+    pub fn insert_cells<R: TableRow>(&mut self, cells: Row) -> Result<(), Poison> {
+        R::TABLE.admits(&cells).map_err(RowError::from)?;
         self.keep::<R>(cells)
     }
 
     fn keep<R: TableRow>(&mut self, cells: Row) -> Result<(), Poison> {
+        let stands = || u64::try_from(R::TABLE.position_of(&cells)) == Ok(self.at.0);
+        if self.overlay.is_appended(&R::TABLE) && stands() {
+            self.made.appended.push((const { &R::TABLE }, cells));
+            return Ok(());
+        }
         let key = RowKey { table: R::TABLE.name, key: R::TABLE.key_of(&cells) };
         if R::TABLE.append_only && u64::try_from(R::TABLE.position_of(&cells)) != Ok(self.at.0) {
             self.mistake = Some(Mistake::Misplaced(key.clone()));
             return Err(Poison::Misplaced { row: key });
         }
-        self.made.push((key, Made::Row(cells)));
+        self.made.rows.push((key, Made::Row(cells)));
         Ok(())
     }
 
@@ -314,18 +370,18 @@ impl<'b> Rows<'b> {
 
     /// Takes a row away. It need not be named, nor be there.
     pub fn delete<R: TableRow>(&mut self, key: impl Into<Key>) {
-        self.made.push((RowKey { table: R::TABLE.name, key: key.into() }, Made::Gone));
+        self.made.rows.push((RowKey { table: R::TABLE.name, key: key.into() }, Made::Gone));
     }
 
     fn put<R: TableRow>(&mut self, key: RowKey, row: R) -> Result<(), Poison> {
         if R::TABLE.append_only || self.overlay.cells == Cells::AtOnce {
-            self.insert(&row)?;
-            if self.made.last().is_some_and(|(made, _)| *made != key) {
+            let cells = to_row_in(&R::TABLE, &row, self.room)?;
+            if R::TABLE.key_of(&cells) != key.key {
                 self.mistake = Some(Mistake::Renamed(key));
             }
-            return Ok(());
+            return self.keep::<R>(cells);
         }
-        self.made.push((key, Made::Struct(Box::new(row))));
+        self.made.rows.push((key, Made::Struct(Box::new(row))));
         Ok(())
     }
 
@@ -335,7 +391,7 @@ impl<'b> Rows<'b> {
             return Err(Poison::Unnamed { row: key.clone() });
         }
         let slot = || self.overlay.tables.get(key.table)?.get(&key.key);
-        let made = self.made.iter().rev().find(|(made, _)| made == key).map(|(_, made)| made);
+        let made = self.made.rows.iter().rev().find(|(made, _)| made == key).map(|(_, made)| made);
         let row = match made.or_else(|| slot().map(|slot| &slot.made)) {
             Some(Made::Gone) => return Ok(None),
             Some(Made::Row(row)) => row,

@@ -25,6 +25,17 @@ pub enum ExactSide {
     Out,
 }
 
+impl ExactSide {
+    /// The name in events and tables.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
+}
+
 /// What an offer says, before it is worded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OfferTerms {

@@ -3,8 +3,9 @@
 use super::prelude::*;
 use stele_domain::ids::{DecisionId, EventId, PairId, QuoteId, TokenId};
 use stele_domain::market::reference::event::Source;
-use stele_domain::money::{BasisPoints, Rate, Units};
+use stele_domain::money::{Rate, Units};
 use stele_domain::pair::Direction;
+use stele_domain::port::read_store::{Cell, Row};
 use stele_domain::trading::event::Event as Trading;
 use stele_domain::trading::gate::{GateResult, Reason, json};
 use stele_domain::trading::strategy::event::{Decided, Event as Strategy, Margin, Verdict};
@@ -162,7 +163,8 @@ impl Projection for Decisions {
 
     fn apply(event: &Recorded, rows: &mut Rows<'_>) -> Result<(), Poison> {
         let Some((decided, verdict)) = decision(event) else { return Ok(()) };
-        rows.insert_with_json(&row_without_gates(event, decided), "gates", &json::array(&decided.gates))?;
+        let cells = row(event, decided, rows.room());
+        rows.insert_cells::<DecisionRow>(cells)?;
         let Verdict::Skip { reason } = verdict else { return Ok(()) };
         let fresh = || SkipCountRow {
             pair: decided.pair.clone(),
@@ -195,56 +197,58 @@ fn decision(event: &Recorded) -> Option<(&Decided, Verdict)> {
     }
 }
 
-fn row_without_gates(event: &Recorded, decided: &Decided) -> DecisionRow {
-    let (decision, decision_reason) = match decided.verdict {
+/// What serde would make of a [`DecisionRow`]: there is one for nearly every request, and no other row is as wide.
+fn row(event: &Recorded, decided: &Decided, room: &mut String) -> Row {
+    json::write_array(&decided.gates, room);
+    let (decision, reason) = match decided.verdict {
         Verdict::Act => ("act", None),
         Verdict::Skip { reason } => ("skip", Some(reason)),
     };
     let proposal = decided.proposal.as_ref();
     let (price, inventory) = (decided.price.as_ref(), decided.inventory.as_ref());
-    DecisionRow {
-        position: event.position,
-        event_id: event.event_id,
-        decision_id: decided.decision_id,
-        quote_id: decided.quote_id.clone(),
-        pair: decided.pair.clone(),
-        direction: decided.direction,
-        decision: decision.to_owned(),
-        decision_reason,
-        implied_rate: proposal.map(|p| p.implied_rate),
-        reference_rate: proposal.map(|p| p.reference_rate),
-        fair_rate: proposal.map(|p| p.fair_rate),
-        gross_edge_bps: proposal.map(|p| p.gross_edge.0),
-        gross_edge_pct: proposal.map(|p| percent(p.gross_edge)),
-        margin: proposal.map(|p| p.margin),
-        receive_token: proposal.map(|p| p.receive.token.clone()),
-        receive_amount: proposal.map(|p| p.receive.amount),
-        give_token: proposal.map(|p| p.give.token.clone()),
-        give_amount: proposal.map(|p| p.give.amount),
-        notional: proposal.map(|p| p.notional),
-        price_event_id: price.map(|p| p.event_id),
-        price_position: price.map(|p| p.position),
-        price_source: price.and_then(|p| p.source),
-        price_freshness_ms: price.map(|p| p.freshness_ms),
-        inventory_event_id: inventory.map(|i| i.event_id),
-        inventory_position: inventory.map(|i| i.position),
-        inventory_height: inventory.map(|i| i.height),
-        inventory_freshness_ms: inventory.map(|i| i.freshness_ms),
-        inventory_credited: inventory.map(|i| i.credited),
-        inventory_reserved: inventory.map(|i| i.reserved),
-        inventory_spendable: inventory.map(|i| i.spendable),
-        inventory_pending_in: inventory.map(|i| i.pending_in),
-        limits_version: decided.limits_version,
-        demand_event_id: decided.demand_event_id,
-        demand_position: decided.demand_position,
-        gates: vec![],
-        received_at: decided.received_at,
-        decided_at: decided.decided_at,
-        recorded_at: event.recorded_at,
-    }
+    Row(vec![
+        event.position.into(),
+        event.event_id.into(),
+        decided.decision_id.into(),
+        (&decided.quote_id).into(),
+        (&decided.pair).into(),
+        decided.direction.name().into(),
+        decision.into(),
+        reason.map(Reason::code).into(),
+        proposal.map(|p| p.implied_rate).into(),
+        proposal.map(|p| p.reference_rate).into(),
+        proposal.map(|p| p.fair_rate).into(),
+        proposal.map(|p| p.gross_edge.0).into(),
+        proposal.map(|p| p.gross_edge.percent()).into(),
+        proposal.map_or(Cell::Null, |p| margin(&p.margin)),
+        proposal.map(|p| &p.receive.token).into(),
+        proposal.map(|p| p.receive.amount).into(),
+        proposal.map(|p| &p.give.token).into(),
+        proposal.map(|p| p.give.amount).into(),
+        proposal.map(|p| p.notional).into(),
+        price.map(|p| p.event_id).into(),
+        price.map(|p| p.position).into(),
+        price.and_then(|p| p.source).map(Source::name).into(),
+        price.map(|p| p.freshness_ms).into(),
+        inventory.map(|i| i.event_id).into(),
+        inventory.map(|i| i.position).into(),
+        inventory.map(|i| i.height).into(),
+        inventory.map(|i| i.freshness_ms).into(),
+        inventory.map(|i| i.credited).into(),
+        inventory.map(|i| i.reserved).into(),
+        inventory.map(|i| i.spendable).into(),
+        inventory.map(|i| i.pending_in).into(),
+        decided.limits_version.into(),
+        decided.demand_event_id.into(),
+        decided.demand_position.into(),
+        Cell::Json(room.as_str().into()),
+        decided.received_at.into(),
+        decided.decided_at.into(),
+        event.recorded_at.into(),
+    ])
 }
 
-/// `2.00` of `2.00%`.
-fn percent(edge: BasisPoints) -> String {
-    edge.to_string().trim_end_matches('%').to_owned()
+/// Whole numbers by name, which JSON always has room for.
+fn margin(margin: &Margin) -> Cell {
+    serde_json::to_string(margin).map_or(Cell::Null, |text| Cell::Json(text.into()))
 }

@@ -2,10 +2,12 @@
 
 use super::prelude::*;
 use stele_domain::ids::{EventId, PairId, QuoteId, TokenId};
+use stele_domain::intents::demand::Demand;
 use stele_domain::intents::event::Event as Intents;
 use stele_domain::intents::intake::event::Event as Intake;
 use stele_domain::money::Units;
 use stele_domain::pair::Direction;
+use stele_domain::port::read_store::Row;
 use stele_domain::port::venue::ExactSide;
 
 /// `norm.swap_demand` of the trade loop.
@@ -87,26 +89,31 @@ impl Projection for Demands {
         let Event::Intents(Intents::Intake(Intake::DemandNormalised(demand))) = &event.event else {
             return Ok(());
         };
-        rows.insert(&DemandRow {
-            position: event.position,
-            event_id: event.event_id,
-            quote_id: demand.quote_id.clone(),
-            pair: demand.pair.clone(),
-            direction: demand.direction,
-            token_in: demand.token_in.clone(),
-            token_out: demand.token_out.clone(),
-            exact: demand.exact,
-            amount: demand.amount,
-            min_deadline_ms: demand.min_deadline_ms,
-            window_ms: demand.window_ms,
-            closes_at: demand.closes_at,
-            router_leg: demand.router_leg,
-            partner_id: demand.partner_id.clone(),
-            quote_type: demand.quote_type.clone(),
-            probe: demand.probe,
-            traceparent: demand.traceparent.clone(),
-            received_at: demand.received_at,
-            recorded_at: event.recorded_at,
-        })
+        rows.insert_cells::<DemandRow>(row(event, demand))
     }
+}
+
+/// What serde would make of a [`DemandRow`]: there is one for nearly every request.
+fn row(event: &Recorded, demand: &Demand) -> Row {
+    Row(vec![
+        event.position.into(),
+        event.event_id.into(),
+        (&demand.quote_id).into(),
+        (&demand.pair).into(),
+        demand.direction.name().into(),
+        (&demand.token_in).into(),
+        (&demand.token_out).into(),
+        demand.exact.name().into(),
+        demand.amount.into(),
+        demand.min_deadline_ms.into(),
+        demand.window_ms.into(),
+        demand.closes_at.into(),
+        demand.router_leg.into(),
+        demand.partner_id.as_deref().into(),
+        demand.quote_type.as_deref().into(),
+        demand.probe.into(),
+        demand.traceparent.as_deref().into(),
+        demand.received_at.into(),
+        event.recorded_at.into(),
+    ])
 }

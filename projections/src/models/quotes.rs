@@ -3,7 +3,8 @@
 use super::prelude::*;
 use stele_domain::ids::QuoteId;
 use stele_domain::intents::event::Event as Intents;
-use stele_domain::intents::intake::event::Event as Intake;
+use stele_domain::intents::intake::event::{Event as Intake, QuoteReceived};
+use stele_domain::port::read_store::Row;
 
 /// `raw.near_intents.quote` of the trade loop.
 pub struct Quotes;
@@ -85,10 +86,7 @@ impl Projection for Quotes {
             recorded_at: event.recorded_at,
         };
         match intake {
-            Intake::QuoteReceived(quote) => {
-                let frame = Some(quote.frame.clone());
-                rows.insert(&QuoteRow { frame, ..row(&quote.quote_id, Received::First, quote.received_at) })
-            }
+            Intake::QuoteReceived(quote) => rows.insert_cells::<QuoteRow>(first(event, quote)),
             Intake::DuplicateReceived(again) => {
                 let detail = if again.same_content { "same content" } else { "other content" };
                 let frame = Some(again.frame.clone());
@@ -103,4 +101,18 @@ impl Projection for Quotes {
             Intake::DemandNormalised(_) => Ok(()),
         }
     }
+}
+
+/// What serde would make of a [`QuoteRow`]: most of the rows are these.
+fn first(event: &Recorded, quote: &QuoteReceived) -> Row {
+    Row(vec![
+        event.position.into(),
+        (&quote.quote_id).into(),
+        subject_of(event).into(),
+        "first".into(),
+        "".into(),
+        quote.frame.as_str().into(),
+        quote.received_at.into(),
+        event.recorded_at.into(),
+    ])
 }

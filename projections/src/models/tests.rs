@@ -1,5 +1,9 @@
 //! Every row struct is its table's, field by field.
 
+use super::decisions::DecisionRow;
+use super::demands::DemandRow;
+use super::prelude::word;
+use super::quotes::{QuoteRow, Received};
 use super::{ALL, parked_events::ParkedRow, table, tables};
 use crate::projection::{Registered, TableRow};
 use crate::row::{Room, from_row, to_row};
@@ -7,8 +11,12 @@ use crate::rows::{Cells, Keys, Overlay, Rows};
 use stele_domain::codec;
 use stele_domain::event::{Event, Meta, Recorded};
 use stele_domain::ids::{Actor, CorrelationId, EventId, derived};
+use stele_domain::market::reference::event::Source;
+use stele_domain::pair::Direction;
 use stele_domain::port::event_log::{Position, Revision, StreamId};
+use stele_domain::port::venue::ExactSide;
 use stele_domain::time::Timestamp;
+use stele_domain::trading::gate::Reason;
 
 #[test]
 fn a_parked_event_fits_its_table() {
@@ -37,8 +45,7 @@ fn projections_have_names_and_versions_of_their_own() {
     assert!(tables().count() > ALL.len());
 }
 
-/// The types of which a projection does anything: names a row, or makes one.
-fn folded_types(projection: &Registered) -> Vec<&'static str> {
+fn recorded(event: &Event) -> Recorded {
     let meta = Meta {
         correlation_id: CorrelationId(derived("test", &["correlation"])),
         causation_id: None,
@@ -48,16 +55,21 @@ fn folded_types(projection: &Registered) -> Vec<&'static str> {
         occurred_at: Timestamp::from_micros(1),
         schema: codec::SCHEMA_VERSION,
     };
+    Recorded {
+        position: Position(1),
+        stream: StreamId::new("account-solver.near").unwrap(),
+        revision: Revision(0),
+        event_id: EventId(derived("test", &["event"])),
+        meta,
+        recorded_at: Timestamp::from_micros(1),
+        event: event.clone(),
+    }
+}
+
+/// The types of which a projection does anything: names a row, or makes one.
+fn folded_types(projection: &Registered) -> Vec<&'static str> {
     let does = |event: &Event| {
-        let recorded = Recorded {
-            position: Position(1),
-            stream: StreamId::new("account-solver.near").unwrap(),
-            revision: Revision(0),
-            event_id: EventId(derived("test", &["event"])),
-            meta: meta.clone(),
-            recorded_at: Timestamp::from_micros(1),
-            event: event.clone(),
-        };
+        let recorded = recorded(event);
         let mut keys = Keys::default();
         (projection.touches)(&recorded, &mut keys);
         let named = keys.into_vec();
@@ -65,7 +77,9 @@ fn folded_types(projection: &Registered) -> Vec<&'static str> {
         let mut room = Room::default();
         let mut rows = Rows::of(&overlay, Position(1), &named, &mut room);
         let outcome = (projection.apply)(&recorded, &mut rows);
-        !named.is_empty() || outcome.is_err() || rows.finish().map_or(true, |made| !made.is_empty())
+        !named.is_empty()
+            || outcome.is_err()
+            || rows.finish().map_or(true, |made| !made.rows.is_empty() || !made.appended.is_empty())
     };
     let mut types: Vec<&str> =
         codec::samples().iter().filter(|event| does(event)).map(codec::type_of).collect();
@@ -78,4 +92,40 @@ fn a_projection_folds_the_types_that_it_says() {
     for projection in ALL {
         assert_eq!(projection.folds, folded_types(projection), "{}", projection.name);
     }
+}
+
+/// Every row of this table that the samples make is the one that serde makes of its struct; how many there are.
+fn as_serde_does<R: TableRow>(projection: &Registered) -> usize {
+    let overlay = Overlay::of([], Cells::AtTheEnd);
+    let mut compared = 0;
+    for event in codec::samples() {
+        let (mut keys, mut room) = (Keys::default(), Room::default());
+        let recorded = recorded(&event);
+        (projection.touches)(&recorded, &mut keys);
+        let named = keys.into_vec();
+        let mut rows = Rows::of(&overlay, Position(1), &named, &mut room);
+        (projection.apply)(&recorded, &mut rows).unwrap();
+        let made = rows.finish().unwrap();
+        for (table, row) in made.appended.iter().filter(|(table, _)| table.name == R::TABLE.name) {
+            let again: R = from_row(table, row).unwrap();
+            assert_eq!(to_row(table, &again).unwrap(), *row);
+            compared += 1;
+        }
+    }
+    compared
+}
+
+#[test]
+fn rows_that_are_made_as_cells_are_those_that_serde_makes() {
+    let of = |name: &str| ALL.iter().find(|projection| projection.name == name).unwrap();
+    assert!(as_serde_does::<QuoteRow>(of("quotes")) > 0);
+    assert!(as_serde_does::<DemandRow>(of("demands")) > 0);
+    assert!(as_serde_does::<DecisionRow>(of("decisions")) > 0);
+    // What has one word in a row has it in every one.
+    assert!(Reason::ALL.into_iter().all(|reason| word(&reason) == reason.code()));
+    assert!(Direction::ALL.into_iter().all(|direction| word(&direction) == direction.name()));
+    assert!([ExactSide::In, ExactSide::Out].into_iter().all(|side| word(&side) == side.name()));
+    let sources = [Source::Kraken, Source::CoinGecko, Source::Peg];
+    assert!(sources.into_iter().all(|source| word(&source) == source.name()));
+    assert_eq!(word(&Received::First), "first");
 }

@@ -8,7 +8,18 @@ use stele_domain::time::Timestamp;
 
 /// Room to write JSON out in, kept from one row to the next.
 #[derive(Debug, Default)]
-pub struct Room(Vec<u8>);
+pub struct Room {
+    bytes: Vec<u8>,
+    text: String,
+}
+
+impl Room {
+    /// Room for a text, with none in it.
+    pub fn text(&mut self) -> &mut String {
+        self.text.clear();
+        &mut self.text
+    }
+}
 
 pub fn row<T: Serialize>(table: &Table, value: &T, room: &mut Room) -> Result<Row, Unfit> {
     let mut cells = Vec::with_capacity(table.columns.len());
@@ -76,13 +87,14 @@ impl SerializeStruct for Writer<'_> {
 
     fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Unfit> {
         let place = self.cells.len();
-        let column = self.columns.get(place).filter(|column| column.name == name);
+        let column =
+            self.columns.get(place).filter(|column| std::ptr::eq(column.name, name) || column.name == name);
         let column = column.ok_or_else(|| {
             let expected = self.columns.get(place).map_or("the end", |column| column.name);
             Unfit::custom(format!("field {name} stands where the table has {expected}"))
         })?;
         if column.kind == ColumnKind::Json {
-            let Room(bytes) = &mut *self.room;
+            let Room { bytes, .. } = &mut *self.room;
             bytes.clear();
             serde_json::to_writer(&mut *bytes, value).map_err(Unfit::custom)?;
             let text = std::str::from_utf8(bytes).map_err(Unfit::custom)?;

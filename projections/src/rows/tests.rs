@@ -1,12 +1,12 @@
-//! Rows whose JSON comes as text are the rows that serde would have made.
+//! Rows that come as cells, and the short way that rows of a history take through a batch.
 
-use super::{Cells, Made, Overlay, Rows};
+use super::{Cells, Changes, Kept, Mistake, Overlay, Rows};
 use crate::projection::TableRow;
 use crate::row::{Room, to_row};
 use serde::{Deserialize, Serialize};
 use stele_domain::port::event_log::Position;
 use stele_domain::port::read_store::table::column;
-use stele_domain::port::read_store::{ColumnKind, Retention, Table};
+use stele_domain::port::read_store::{ColumnKind, Key, Retention, Row, RowKey, Table};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Draw {
@@ -35,17 +35,78 @@ fn draw(numbers: Vec<u32>) -> Draw {
     Draw { position: Position(4), words: "six of".to_owned(), numbers }
 }
 
+fn drawn(position: u64, numbers: Vec<u32>) -> Draw {
+    Draw { position: Position(position), ..draw(numbers) }
+}
+
+fn cells(of: &Draw) -> Row {
+    to_row(&Draw::TABLE, of).unwrap()
+}
+
+/// What one event makes that stands here.
+fn made(overlay: &Overlay, position: u64, make: impl FnOnce(&mut Rows<'_>)) -> Kept {
+    let mut room = Room::default();
+    let mut rows = Rows::of(overlay, Position(position), &[], &mut room);
+    make(&mut rows);
+    rows.finish().unwrap()
+}
+
 #[test]
-fn json_that_is_written_already_stands_in_its_column_and_in_no_other() {
+fn cells_that_are_made_already_have_to_fit_their_table_as_any_others() {
     let (overlay, mut room) = (Overlay::of([], Cells::AtTheEnd), Room::default());
     let mut rows = Rows::of(&overlay, Position(4), &[], &mut room);
-    for wrong in ["words", "position", "letters", ""] {
-        let error = rows.insert_with_json(&draw(vec![]), wrong, "[1,2]").unwrap_err().to_string();
-        assert_eq!(error, format!("table draws: {wrong} is no column with JSON"));
-    }
-    rows.insert_with_json(&draw(vec![]), "numbers", "[1,2]").unwrap();
+    let mut wrong = cells(&draw(vec![1]));
+    wrong.0.swap(1, 2);
+    let error = rows.insert_cells::<Draw>(wrong).unwrap_err().to_string();
+    assert!(error.starts_with("table draws: words: "), "{error}");
+    rows.insert_cells::<Draw>(Row(vec![])).unwrap_err();
+    rows.insert_cells::<Draw>(cells(&draw(vec![1, 2]))).unwrap();
     let made = rows.finish().unwrap();
-    let [(key, Made::Row(row))] = &*made else { panic!("{made:?}") };
-    assert_eq!(*row, to_row(&Draw::TABLE, &draw(vec![1, 2])).unwrap());
-    assert_eq!(key.key, Draw::TABLE.key_of(row));
+    let ([], [(table, row)]) = (&*made.rows, &*made.appended) else { panic!("{made:?}") };
+    assert_eq!((table.name, row), ("draws", &cells(&draw(vec![1, 2]))));
+}
+
+#[test]
+fn cells_that_stand_elsewhere_than_their_event_are_a_mistake() {
+    let (overlay, mut room) = (Overlay::of([], Cells::AtTheEnd), Room::default());
+    let mut rows = Rows::of(&overlay, Position(5), &[], &mut room);
+    rows.insert_cells::<Draw>(cells(&draw(vec![1]))).unwrap_err();
+    let key = RowKey { table: "draws", key: Position(4).into() };
+    assert_eq!(rows.finish().unwrap_err(), Mistake::Misplaced(key));
+}
+
+#[test]
+fn the_last_row_of_a_position_counts_and_rows_of_a_history_come_in_order() {
+    let mut overlay = Overlay::of([], Cells::AtTheEnd);
+    for position in 3..6 {
+        let kept = made(&overlay, position, |rows| {
+            rows.insert(&drawn(position, vec![1])).unwrap();
+            rows.insert(&drawn(position, vec![2])).unwrap();
+        });
+        overlay.keep(kept);
+    }
+    let settled: Vec<_> = overlay.settle().unwrap().into_tables().collect();
+    let [("draws", Changes::Appended(rows))] = &*settled else { panic!("{} tables", settled.len()) };
+    let expected: Vec<Row> = (3..6).map(|position| cells(&drawn(position, vec![2]))).collect();
+    assert_eq!(*rows, expected);
+}
+
+#[test]
+fn a_history_that_is_also_changed_by_name_loses_no_row() {
+    let mut overlay = Overlay::of([], Cells::AtTheEnd);
+    let kept = made(&overlay, 3, |rows| rows.insert(&drawn(3, vec![1])).unwrap());
+    overlay.keep(kept);
+    let kept = made(&overlay, 4, |rows| {
+        rows.insert(&drawn(4, vec![2])).unwrap();
+        rows.delete::<Draw>(Position(1));
+    });
+    overlay.keep(kept);
+    let kept = made(&overlay, 5, |rows| rows.insert(&drawn(5, vec![3])).unwrap());
+    overlay.keep(kept);
+    let settled: Vec<_> = overlay.settle().unwrap().into_tables().collect();
+    let [("draws", Changes::Rows(rows))] = &*settled else { panic!("{} tables", settled.len()) };
+    let is: Vec<(Key, Option<Row>)> = rows.iter().map(|(key, row)| (key.clone(), row.is.clone())).collect();
+    let row = |position, number| Some(cells(&drawn(position, vec![number])));
+    let expected = [(1, None), (3, row(3, 1)), (4, row(4, 2)), (5, row(5, 3))];
+    assert_eq!(is, expected.map(|(position, row)| (Key::from(Position(position)), row)));
 }

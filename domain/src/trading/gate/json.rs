@@ -11,12 +11,17 @@ const OBJECT_BYTES: usize = 112;
 #[must_use]
 pub fn array(gates: &[GateResult]) -> String {
     let mut out = String::with_capacity(gates.len().saturating_mul(OBJECT_BYTES).saturating_add(2));
+    write_array(gates, &mut out);
+    out
+}
+
+/// Appends the answers as a JSON array.
+pub fn write_array(gates: &[GateResult], out: &mut String) {
     for (i, result) in gates.iter().enumerate() {
         out.push(if i == 0 { '[' } else { ',' });
-        object(&mut out, result);
+        object(out, result);
     }
     out.push_str(if gates.is_empty() { "[]" } else { "]" });
-    out
 }
 
 fn object(out: &mut String, result: &GateResult) {
