@@ -7,7 +7,7 @@ use crate::support::{options, record, settled, stream, try_open};
 use stele_domain::port::event_log::{EventLog, Expected};
 use stele_event_log::simulated_disk::SimulatedDisk;
 use stele_event_log::{VerifyOptions, verify_on};
-use workload::{Past, run, run_alone, run_in_order};
+use workload::{Past, run, run_alone, run_in_order, run_in_order_with};
 
 /// Disks that are tried per failure; `ops/test --long` tries many more.
 fn seeds() -> u64 {
@@ -86,6 +86,30 @@ async fn a_power_failure_in_any_change_loses_nothing_acknowledged() {
         "{disks} power failures in every change, {} seeds each: {cuts} left an unfinished write",
         seeds()
     );
+}
+
+/// With files of zeros made before they are needed, taken, and made anew.
+#[tokio::test]
+async fn a_power_failure_in_any_change_of_a_log_with_room_loses_nothing_acknowledged() {
+    let options = options().with_room_bytes(20 * 1024);
+    let (mut disks, mut prepared) = (0, 0);
+    for nth in 1.. {
+        let disk = SimulatedDisk::new();
+        disk.cut_power_at(nth);
+        let past = run_in_order_with(&disk, &options).await;
+        if disk.changes() < nth {
+            break;
+        }
+        for seed in 0..seeds_again() {
+            let after = disk.after_power_loss(seed * 1_000 + nth);
+            prepared += after.names().iter().filter(|name| name.starts_with("next-")).count();
+            assert_eq!(check(&after, &past).await, Ok(()), "power failed in change {nth}, seed {seed}");
+            assert!(!after.names().iter().any(|name| name.starts_with("next-")), "{:?}", after.names());
+            disks += 1;
+        }
+    }
+    assert!(disks > 400 && prepared > 400, "{prepared} files of zeros on {disks} disks");
+    println!("{disks} power failures of a log with room, {prepared} files of zeros were left behind");
 }
 
 fn quarantined(disk: &SimulatedDisk) -> usize {

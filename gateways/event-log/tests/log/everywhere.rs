@@ -7,8 +7,8 @@ use crate::support::{open, options, stream, try_open};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stele_domain::port::event_log::{Direction, EventLog, Filter, LogError, Position, Revision};
-use stele_event_log::EmbeddedLog;
 use stele_event_log::simulated_disk::{Fault, Operation, SimulatedDisk};
+use stele_event_log::{EmbeddedLog, Options};
 
 /// What each operation can end with. A short or an interrupted one is no failure: it is carried on.
 const FAULTS: [(Operation, &[Fault]); 8] = [
@@ -45,6 +45,15 @@ async fn struck(disk: &SimulatedDisk, past: &Past, refused: &[LogError], fault: 
 
 #[tokio::test]
 async fn a_fault_in_any_operation_loses_nothing_acknowledged() {
+    strike_everywhere(&options()).await;
+}
+
+#[tokio::test]
+async fn a_fault_in_any_operation_of_a_log_with_room_loses_nothing_acknowledged() {
+    strike_everywhere(&options().with_room_bytes(20 * 1024)).await;
+}
+
+async fn strike_everywhere(options: &Options) {
     let mut strikes = 0;
     let mut refusals = BTreeMap::new();
     for (operation, faults) in FAULTS {
@@ -54,7 +63,7 @@ async fn a_fault_in_any_operation_loses_nothing_acknowledged() {
             for nth in (1..).step_by(if carried_on && !long() { 9 } else { 1 }) {
                 let disk = SimulatedDisk::new();
                 disk.inject(operation, nth, *fault);
-                let (past, refused) = run_whatever_fails(&disk).await;
+                let (past, refused) = run_whatever_fails(&disk, options).await;
                 if disk.struck_at().is_none() {
                     break;
                 }
@@ -81,7 +90,7 @@ async fn a_power_failure_behind_a_fault_in_any_operation_loses_nothing_acknowled
             for nth in 1.. {
                 let disk = SimulatedDisk::new();
                 disk.inject(operation, nth, *fault);
-                run_whatever_fails(&disk).await;
+                run_whatever_fails(&disk, &options()).await;
                 let Some(change) = disk.struck_at() else { break };
                 let one = usize::try_from(nth).unwrap() % CHANGES_LATER.len();
                 for later in if long() { &CHANGES_LATER[..] } else { &CHANGES_LATER[one..=one] } {
@@ -89,7 +98,7 @@ async fn a_power_failure_behind_a_fault_in_any_operation_loses_nothing_acknowled
                     disk.inject(operation, nth, *fault);
                     // In the change that it struck there is no power to lose any more.
                     disk.cut_power_at(change + 1 + later);
-                    let past = run_whatever_fails(&disk).await.0;
+                    let past = run_whatever_fails(&disk, &options()).await.0;
                     let seed = nth * 31 + later;
                     let told = format!(
                         "{operation:?} {nth} ended with {fault:?}, power failed {later} changes later, seed {seed}"

@@ -1,14 +1,14 @@
 //! The recorded workload, and what is known of it from outside: who was told what.
 
-use crate::support::{record, sized, stream, try_open};
+use crate::support::{options, record, sized, stream, try_open};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stele_domain::ids::EventId;
 use stele_domain::port::event_log::{
     Appended, EventLog, Expected, Filter, LogError, NewRecord, Position, Record, StreamAppend, StreamId,
 };
-use stele_event_log::EmbeddedLog;
 use stele_event_log::simulated_disk::SimulatedDisk;
+use stele_event_log::{EmbeddedLog, Options};
 
 /// One append: its parts, and the answers when there were any.
 struct Attempt {
@@ -42,9 +42,14 @@ pub async fn run(disk: &SimulatedDisk) -> Past {
 
 /// Runs the sequential parts only, which make the same changes in every run, until they end or the log fails.
 pub async fn run_in_order(disk: &SimulatedDisk) -> Past {
+    run_in_order_with(disk, &options()).await
+}
+
+/// As [`run_in_order`], of a log that is opened in this way.
+pub async fn run_in_order_with(disk: &SimulatedDisk, options: &Options) -> Past {
     let mut past = Past::default();
     for base in [0, 2_000] {
-        let Ok((log, _)) = try_open(disk) else {
+        let Ok((log, _)) = EmbeddedLog::open_on(Arc::new(disk.clone()), options.clone()) else {
             break;
         };
         if !one_after_the_other(&log, &mut past, base).await || log.close().await.is_err() {
@@ -64,12 +69,13 @@ pub async fn run_alone(disk: &SimulatedDisk) -> Past {
 
 /// Runs the sequential parts to their end whatever is refused: a log that can't be opened is opened once more, one that
 /// stopped is left and opened anew. It ends when the power fails. Returns what was refused, too.
-pub async fn run_whatever_fails(disk: &SimulatedDisk) -> (Past, Vec<LogError>) {
+pub async fn run_whatever_fails(disk: &SimulatedDisk, options: &Options) -> (Past, Vec<LogError>) {
     let (mut past, mut refused) = (Past::default(), vec![]);
+    let open = || EmbeddedLog::open_on(Arc::new(disk.clone()), options.clone());
     for base in [0, 2_000] {
-        let opened = try_open(disk).or_else(|error| {
+        let opened = open().or_else(|error| {
             refused.push(error);
-            try_open(disk)
+            open()
         });
         let Ok((log, _)) = opened else { break };
         for parts in offers(base) {
