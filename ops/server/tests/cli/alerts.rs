@@ -36,13 +36,28 @@ fn a_log_that_is_damaged_under_a_running_desk_exits_with_8_and_says_what_to_do()
     let raised = listed["alerts"].as_array().unwrap();
     let detail = raised.iter().find(|alert| alert["kind"] == "unmatched_credit").unwrap()["detail"].clone();
 
-    flip(&world, detail.as_str().unwrap());
+    let detail = detail.as_str().unwrap();
     let clear = ["alerts", "clear", "unmatched_credit", "--reason", "a deposit of our own"];
-    world.stele(&clear).exits(8).complains(&["log-damaged", "at byte", "stele log verify", "--command-id"]);
-    // A service that reads what is damaged ends the desk, sooner or later.
+    // A service that reads what is damaged ends the desk, sooner or later. Where that was before the command came, all of it
+    // is done again.
+    let mut told = None;
+    for _ in 0..10 {
+        flip(&world, detail);
+        let run = world.stele(&clear);
+        if run.code != 7 {
+            told = Some(run);
+            break;
+        }
+        assert_ne!(desk.ended(), 0);
+        flip(&world, detail);
+        desk = world.serve();
+        world.awake();
+    }
+    let told = told.unwrap().exits(8);
+    told.complains(&["log-damaged", "at byte", "stele log verify", "--command-id"]);
     desk.signalled("KILL");
     world.stele(&["log", "verify"]).exits(8).complains(&["damaged", "at byte"]);
-    flip(&world, detail.as_str().unwrap());
+    flip(&world, detail);
     let mut again = world.serve();
     world.awake();
     world.stele(&clear).exits(0);
