@@ -3,7 +3,7 @@
 //! order is that of the commits.
 
 use crate::frame::payload::leaf_of;
-use crate::tree::{self, Hash};
+use crate::tree::{self, Block, Hash, Lanes};
 use std::collections::VecDeque;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -90,18 +90,23 @@ impl Batch {
 
     /// Hashes them here.
     pub fn hash(&mut self) {
-        let mut begin = 0;
-        let mut next =
-            |end: usize| self.bytes.get(std::mem::replace(&mut begin, end)..end).unwrap_or_default();
-        match &self.leaves {
+        let ends = match &self.leaves {
             Ends::Blocks(ends) => {
-                let hash = |end: &usize| tree::hash_of_blocks(next(*end).as_chunks().0);
-                self.hashes.extend(ends.iter().map(hash));
+                let leaves = each(&self.bytes, ends.iter().copied());
+                let leaves: Vec<&[Block]> = leaves.map(|leaf| leaf.as_chunks().0).collect();
+                return Lanes::here().hash(&leaves, &mut self.hashes);
             }
-            Ends::Payloads(ends) => {
-                let hash = |(first, end): &(u64, usize)| leaf_of(Position(*first), next(*end));
-                self.hashes.extend(ends.iter().map(hash));
-            }
+            Ends::Payloads(ends) => ends,
+        };
+        let payloads = each(&self.bytes, ends.iter().map(|(_, end)| *end));
+        let leaves = ends.iter().map(|(first, _)| *first).zip(payloads);
+        if Lanes::here().hold(ends.len()) {
+            let mut blocks = Self::default();
+            leaves.for_each(|(first, payload)| blocks.add(first, payload));
+            blocks.hash();
+            self.hashes.append(&mut blocks.hashes);
+        } else {
+            self.hashes.extend(leaves.map(|(first, payload)| leaf_of(Position(first), payload)));
         }
     }
 
@@ -118,6 +123,11 @@ impl Batch {
         };
         Self { leaves: Ends::Blocks(ends), ..self }
     }
+}
+
+/// What lies one after the other in `bytes`.
+fn each(bytes: &[u8], ends: impl Iterator<Item = usize>) -> impl Iterator<Item = &[u8]> {
+    ends.scan(0, |begin, end| Some(bytes.get(std::mem::replace(begin, end)..end).unwrap_or_default()))
 }
 
 impl Hashers {
@@ -228,9 +238,11 @@ impl<'a> Leaves<'a> {
         Self { hashers, open: hashers.spare(), on_the_way: VecDeque::new() }
     }
 
-    /// Adds the leaf of the next commit. It is hashed here and now where every processor has a segment to read.
+    /// Adds the leaf of the next commit. It is hashed here and now where every processor has a segment to read, and none
+    /// has lanes for many leaves at once.
     pub fn add(&mut self, first: u64, payload: &[u8]) {
-        if !self.open.bytes.is_empty() || self.hashers.has_time() {
+        let later = Lanes::here().hold(usize::MAX) || self.hashers.has_time();
+        if later || !self.open.bytes.is_empty() {
             self.open.add(first, payload);
         } else {
             self.open.hashes.push(tree::leaf_hash_in_place(first.to_le_bytes(), payload));
@@ -247,8 +259,13 @@ impl<'a> Leaves<'a> {
             return Ok(());
         }
         let next = self.hashers.spare();
-        let batch = std::mem::replace(&mut self.open, next);
-        let begun = if batch.bytes.is_empty() { OnTheWay::Here(batch) } else { self.hashers.begin(batch) };
+        let mut batch = std::mem::replace(&mut self.open, next);
+        let begun = if !batch.bytes.is_empty() && self.hashers.has_time() {
+            self.hashers.begin(batch)
+        } else {
+            batch.hash();
+            OnTheWay::Here(batch)
+        };
         self.on_the_way.push_back(begun);
         if self.on_the_way.len() > ON_THE_WAY_MAX { self.take_oldest(each) } else { Ok(()) }
     }

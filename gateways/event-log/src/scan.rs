@@ -446,6 +446,11 @@ impl<'a> Roots<'a> {
         self.compare(tree)
     }
 
+    /// Whether a tree that grows to `size`, and was compared when it was smaller, is compared with one.
+    fn has_one_at(&self, size: u64) -> bool {
+        self.at_size == Some(size) || self.left.first().is_some_and(|(_, checkpoint)| checkpoint.size <= size)
+    }
+
     /// Compares the tree with the checkpoints of its size.
     fn compare(&mut self, tree: &SubtreeStore) -> Result<(), LogError> {
         if self.at_size == Some(tree.size()) {

@@ -3,12 +3,14 @@
 //! Pure: no files, no log. What someone outside needs to check a proof is here.
 
 mod frontier;
+mod lanes;
 mod proof;
 mod store;
 #[cfg(test)]
 mod tests;
 
 pub use frontier::Frontier;
+pub(crate) use lanes::Lanes;
 pub use proof::{ProofError, consistency_path, inclusion_path, verify_consistency, verify_inclusion};
 pub use store::{SUBTREE_LEAVES, SubtreeStore, root_of};
 
@@ -32,25 +34,34 @@ pub fn leaf_hash(parts: &[&[u8]]) -> Hash {
 /// The hash of an inner node: SHA-256(0x01 || left || right).
 #[must_use]
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
+    hash_of_blocks(&node_blocks(left, right))
+}
+
+/// The data of an inner node as the blocks that its hash is made of.
+fn node_blocks(left: &Hash, right: &Hash) -> [Block; 2] {
     // 65 bytes, and what SHA-256 puts behind so many: there is one node for every leaf.
-    let mut message = [0; 2 * SHA_BLOCK_BYTES];
+    let mut blocks = [[0; SHA_BLOCK_BYTES]; 2];
+    let message = blocks.as_flattened_mut();
     message[0] = 0x01;
     message[1..33].copy_from_slice(left);
     message[33..65].copy_from_slice(right);
     message[65] = 0x80;
     message[126..].copy_from_slice(&(65_u16 * 8).to_be_bytes());
-    hash_of_blocks(message.as_chunks().0)
+    blocks
 }
 
 /// Bytes of the blocks that SHA-256 takes a message in.
 pub(crate) const SHA_BLOCK_BYTES: usize = 64;
+
+/// One of them.
+pub(crate) type Block = [u8; SHA_BLOCK_BYTES];
 
 /// What SHA-256 begins with (FIPS 180-4, 5.3.3).
 const SHA_BEGIN: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// SHA-256 of a message that is padded already (FIPS 180-4, 5.1.1).
-pub(crate) fn hash_of_blocks(blocks: &[[u8; SHA_BLOCK_BYTES]]) -> Hash {
+pub(crate) fn hash_of_blocks(blocks: &[Block]) -> Hash {
     let mut state = SHA_BEGIN;
     compress256(&mut state, blocks);
     hash_of(state)

@@ -1,7 +1,7 @@
 //! Roots of perfect subtrees of 256 leaves, kept in memory so that a proof re-reads 256 commits at most twice
 //! and not the whole log. 32 bytes per 256 commits: 1.25 MB for ten million.
 
-use super::{Frontier, Hash, node_hash};
+use super::{Frontier, Hash, Lanes, node_hash};
 use crate::format::{to_u64, to_usize};
 use crate::index::TreePart;
 use std::ops::Range;
@@ -73,10 +73,39 @@ impl SubtreeStore {
         self.open.push(leaf);
         if self.open.size() == SUBTREE_LEAVES {
             let root = self.open.root();
-            self.roots.push(root);
-            self.stored.push(root);
+            self.keep(root);
             self.open = Frontier::default();
         }
+    }
+
+    /// Adds the [`SUBTREE_LEAVES`] leaves of a whole subtree: one begins here.
+    ///
+    /// # Panics
+    ///
+    /// When none begins here, or it is not whole.
+    pub fn push_subtree(&mut self, leaves: &[Hash]) {
+        let (open, count) = (self.open.size(), to_u64(leaves.len()));
+        assert!(open == 0 && count == SUBTREE_LEAVES, "{count} leaves are no subtree after {open} others");
+        let (mut level, mut above) = (leaves.to_vec(), vec![]);
+        while level.len() > 1 {
+            Lanes::here().hash_nodes(&level, &mut above);
+            (level, above) = (above, level);
+            above.clear();
+        }
+        for root in level {
+            self.keep(root);
+        }
+    }
+
+    fn keep(&mut self, root: Hash) {
+        self.roots.push(root);
+        self.stored.push(root);
+    }
+
+    /// Whether the next leaf is the first of a subtree.
+    #[must_use]
+    pub fn begins_subtree(&self) -> bool {
+        self.open.size() == 0
     }
 
     /// Number of leaves.

@@ -1,9 +1,10 @@
 //! The published vectors, and laws over trees of every small shape.
 
 use super::{
-    Frontier, Hash, ProofError, SubtreeStore, consistency_path, empty_root, inclusion_path, leaf_hash,
-    node_hash, root_of, verify_consistency, verify_inclusion,
+    Block, Frontier, Hash, Lanes, ProofError, SUBTREE_LEAVES, SubtreeStore, consistency_path, empty_root,
+    inclusion_path, leaf_hash, node_hash, put_leaf_blocks, root_of, verify_consistency, verify_inclusion,
 };
+use quickcheck::quickcheck;
 use std::convert::Infallible;
 use std::ops::Range;
 
@@ -167,4 +168,67 @@ fn stored_subtrees_give_the_same_hashes_as_all_leaves() {
         assert_eq!(verify_inclusion(&leaf, index, size, &path, &root), Ok(()), "{index} of {size}");
     }
     assert!(asked < 4 * 512, "{asked} leaves were read again");
+}
+
+/// The hashes of leaves of such lengths, each with other bytes: hashed at once, and each by itself.
+fn hashed_at_once(lens: &[usize]) -> (Vec<Hash>, Vec<Hash>) {
+    let byte = |nth: usize, at: usize| u8::try_from((nth * 31 + at * 7 + at / 251) % 256).unwrap();
+    let message = |(nth, len): (usize, &usize)| (0..*len).map(|at| byte(nth, at)).collect();
+    let messages: Vec<Vec<u8>> = lens.iter().enumerate().map(message).collect();
+    let in_blocks = |message: &Vec<u8>| {
+        let mut blocks = vec![];
+        put_leaf_blocks(&mut blocks, &[message]);
+        blocks
+    };
+    let blocks: Vec<Vec<u8>> = messages.iter().map(in_blocks).collect();
+    let blocks: Vec<&[Block]> = blocks.iter().map(|blocks| blocks.as_chunks().0).collect();
+    let mut hashes = vec![[9; 32]];
+    Lanes::here().hash(&blocks, &mut hashes);
+    let each = messages.iter().map(|message| leaf_hash(&[message]));
+    (hashes, std::iter::once([9; 32]).chain(each).collect())
+}
+
+#[test]
+fn messages_that_are_hashed_at_once_have_the_hashes_that_each_has_by_itself() {
+    fn law(lens: Vec<u16>) -> bool {
+        let lens: Vec<usize> = lens.into_iter().map(|len| usize::from(len % 1_500)).collect();
+        let (at_once, each) = hashed_at_once(&lens);
+        at_once == each
+    }
+    quickcheck(law as fn(Vec<u16>) -> bool);
+    // As many as there are lanes and not quite, of one length; one that is far longer, or shorter, than all others.
+    for count in 0..=50 {
+        for lens in [vec![317; count], [vec![70; count], vec![9_000], vec![1; count]].concat()] {
+            let (at_once, each) = hashed_at_once(&lens);
+            assert_eq!(at_once, each, "{lens:?}");
+        }
+    }
+}
+
+#[test]
+fn nodes_that_are_hashed_at_once_are_those_that_each_two_children_have() {
+    for pairs in 0..=70_u8 {
+        let children: Vec<Hash> = (0..2 * pairs).map(|child| leaf_hash(&[&[child]])).collect();
+        let mut nodes = vec![];
+        Lanes::here().hash_nodes(&children, &mut nodes);
+        let each: Vec<Hash> =
+            children.as_chunks().0.iter().map(|[left, right]| node_hash(left, right)).collect();
+        assert_eq!(nodes, each, "{pairs} pairs");
+    }
+}
+
+#[test]
+fn a_subtree_that_is_added_as_a_whole_is_the_one_of_its_leaves() {
+    let leaves: Vec<Hash> = (0..3 * SUBTREE_LEAVES).map(|leaf| leaf_hash(&[&leaf.to_be_bytes()])).collect();
+    let (mut whole, mut single) = (SubtreeStore::default(), SubtreeStore::default());
+    for subtree in leaves.chunks(256) {
+        assert!(whole.begins_subtree() && single.begins_subtree());
+        whole.push_subtree(subtree);
+        for leaf in subtree {
+            single.push(*leaf);
+        }
+        assert_eq!((whole.size(), whole.part()), (single.size(), single.part()));
+    }
+    whole.push(leaves[0]);
+    assert!(!whole.begins_subtree(), "one has begun");
 }

@@ -353,3 +353,42 @@ async fn verify_beside_a_writer_never_cries_wolf() {
     let (_, report) = EmbeddedLog::open(directory.path(), options()).unwrap();
     assert_eq!(report.head, Position(400));
 }
+
+/// One segment, whose commits are read again and hashed many at a time: a checkpoint that lies between them is compared
+/// where it lies, and not where it is convenient.
+#[tokio::test]
+async fn stored_checkpoints_are_compared_wherever_in_a_subtree_they_lie() {
+    const SIZES: [u64; 12] = [1, 2, 100, 255, 256, 257, 300, 511, 512, 513, 768, 1_000];
+    let disk = SimulatedDisk::new();
+    let one_segment = options().with_segment_bytes(16 * 1024 * 1024).sealed_at_close_from(u64::MAX);
+    let log = EmbeddedLog::open_on(Arc::new(disk.clone()), one_segment).unwrap().0;
+    for commit in 0..1_000 {
+        log.append(&stream("order-1"), Expected::Any, vec![record(commit)]).await.unwrap();
+    }
+    let mut signed = vec![];
+    for size in SIZES {
+        signed.push(log.checkpoint_at(size).await.unwrap());
+    }
+    log.close().await.unwrap();
+    let made = disk.contents("checkpoints").unwrap()[..512].to_vec();
+    let sectors = |signed: &[String]| {
+        let sector = |note: &String| [note.as_bytes(), &vec![b'\n'; 512 - note.len()]].concat();
+        signed.iter().fold(made.clone(), |file, note| [file, sector(note)].concat())
+    };
+    disk.put("checkpoints", &sectors(&signed));
+    verify_on(&disk, &VerifyOptions::default()).unwrap();
+    let secret = String::from_utf8(disk.contents("key").unwrap()).unwrap();
+    let signer = NoteSigner::parse(&secret).unwrap();
+    for (nth, size) in SIZES.into_iter().enumerate() {
+        let peaks = vec![[7; 32]; usize::try_from(size.count_ones()).unwrap()];
+        let mut forged = signed.clone();
+        forged[nth] = Checkpoint::sign(&Frontier::from_parts(size, peaks).unwrap(), &signer);
+        disk.put("checkpoints", &sectors(&forged));
+        let refused = verify_on(&disk, &VerifyOptions::default());
+        let place = 512 * (u64::try_from(nth).unwrap() + 1);
+        let Err(VerifyError::Damaged { file, offset, .. }) = &refused else {
+            panic!("{size}: {refused:?}");
+        };
+        assert_eq!((file.as_str(), *offset), ("checkpoints", place), "{size}");
+    }
+}
