@@ -12,7 +12,7 @@ use crate::projection::Registered;
 use crate::row::Room;
 use crate::rows::{Before, Cells, Changes, Keys, Mistake, Overlay, Rows, Settled, Settling};
 use page::Item;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use stele_domain::port::event_log::{LogError, Position};
 use stele_domain::port::read_store::{Batch, Change, Checkpoint, ReadStore, Row, RowKey, Schema, StoreError};
@@ -336,8 +336,12 @@ impl Touched {
 
     /// Every row that was named, once.
     fn all(&self) -> Vec<RowKey> {
-        let once: BTreeSet<&RowKey> = self.keys.iter().collect();
-        once.into_iter().cloned().collect()
+        let mut keys: Vec<&RowKey> = self.keys.iter().collect();
+        // One event after the other names the same row.
+        keys.dedup();
+        keys.sort_unstable();
+        keys.dedup();
+        keys.into_iter().cloned().collect()
     }
 
     fn named(&self, item: usize) -> &[RowKey] {

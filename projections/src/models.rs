@@ -97,7 +97,12 @@ mod prelude {
 
     /// A text from outside, cut to as many bytes as a row can bear.
     pub fn cut(text: &str, bytes_max: usize) -> String {
-        text[..text.floor_char_boundary(bytes_max)].to_owned()
+        cut_short(text, bytes_max).to_owned()
+    }
+
+    /// As [`cut`], where no copy is needed.
+    pub fn cut_short(text: &str, bytes_max: usize) -> &str {
+        &text[..text.floor_char_boundary(bytes_max)]
     }
 
     /// The stored word for a value of an enum without fields.

@@ -11,7 +11,7 @@ pub(crate) use write::Room;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
-use stele_domain::port::read_store::{Misfit, Row, Table};
+use stele_domain::port::read_store::{Cell, Misfit, Row, Table};
 
 /// Why a struct is no row of its table, or a row no such struct.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +51,27 @@ pub fn from_row<T: DeserializeOwned>(table: &Table, row: &Row) -> Result<T, RowE
 impl From<Misfit> for RowError {
     fn from(misfit: Misfit) -> Self {
         Self { table: misfit.table, why: format!("{}: {}", misfit.column, misfit.why) }
+    }
+}
+
+/// The cells of a row, to be changed one by one.
+pub(crate) struct Fields<'r> {
+    table: &'static Table,
+    row: &'r mut Row,
+}
+
+impl<'r> Fields<'r> {
+    pub fn of(table: &'static Table, row: &'r mut Row) -> Self {
+        Self { table, row }
+    }
+
+    /// Says what stands in a column from now on, which must be one of the table.
+    pub fn set(&mut self, column: &str, value: impl Into<Cell>) {
+        let cell = self.table.index_of(column).and_then(|place| self.row.0.get_mut(place));
+        assert!(cell.is_some(), "table {} has no column {column}", self.table.name);
+        if let Some(cell) = cell {
+            *cell = value.into();
+        }
     }
 }
 

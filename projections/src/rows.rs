@@ -6,7 +6,7 @@
 mod slots;
 
 use crate::projection::{Poison, TableRow};
-use crate::row::{Room, RowError, from_row, to_row_in};
+use crate::row::{Fields, Room, RowError, from_row, to_row_in};
 use slots::Slots;
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -351,6 +351,29 @@ impl<'b> Rows<'b> {
         self.put(key, row)
     }
 
+    /// As [`Rows::change`], cell by cell and without the struct: for what changes with every other event, and is told without a
+    /// look at what was there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rows::change`].
+    pub(crate) fn change_cells<R: TableRow>(
+        &mut self,
+        key: impl Into<Key>,
+        change: impl FnOnce(&mut Fields<'_>),
+    ) -> Result<(), Poison> {
+        let key = RowKey { table: R::TABLE.name, key: key.into() };
+        self.named(&key)?;
+        let mut cells = match standing(self.overlay, &self.made, &key) {
+            Standing::Nothing => return Ok(()),
+            Standing::Row(row) => row.clone(),
+            Standing::Struct(row) => row.row(self.room)?,
+        };
+        change(&mut Fields::of(const { &R::TABLE }, &mut cells));
+        R::TABLE.admits(&cells).map_err(RowError::from)?;
+        self.put_cells::<R>(key, cells)
+    }
+
     /// Changes a row, made by `fresh` when it isn't there.
     ///
     /// # Errors
@@ -376,37 +399,62 @@ impl<'b> Rows<'b> {
     fn put<R: TableRow>(&mut self, key: RowKey, row: R) -> Result<(), Poison> {
         if R::TABLE.append_only || self.overlay.cells == Cells::AtOnce {
             let cells = to_row_in(&R::TABLE, &row, self.room)?;
-            if R::TABLE.key_of(&cells) != key.key {
-                self.mistake = Some(Mistake::Renamed(key));
-            }
-            return self.keep::<R>(cells);
+            return self.put_cells::<R>(key, cells);
         }
         self.made.rows.push((key, Made::Struct(Box::new(row))));
         Ok(())
     }
 
-    fn look<R: TableRow>(&mut self, key: &RowKey) -> Result<Option<R>, Poison> {
-        if !self.named.contains(key) {
-            self.mistake = Some(Mistake::Unnamed(key.clone()));
-            return Err(Poison::Unnamed { row: key.clone() });
+    fn put_cells<R: TableRow>(&mut self, key: RowKey, cells: Row) -> Result<(), Poison> {
+        if R::TABLE.key_of(&cells) != key.key {
+            self.mistake = Some(Mistake::Renamed(key));
         }
-        let slot = || self.overlay.tables.get(key.table)?.get(&key.key);
-        let made = self.made.rows.iter().rev().find(|(made, _)| made == key).map(|(_, made)| made);
-        let row = match made.or_else(|| slot().map(|slot| &slot.made)) {
-            Some(Made::Gone) => return Ok(None),
-            Some(Made::Row(row)) => row,
-            Some(Made::Struct(row)) => {
+        self.keep::<R>(cells)
+    }
+
+    fn look<R: TableRow>(&mut self, key: &RowKey) -> Result<Option<R>, Poison> {
+        self.named(key)?;
+        let row = match standing(self.overlay, &self.made, key) {
+            Standing::Nothing => return Ok(None),
+            Standing::Row(row) => row,
+            Standing::Struct(row) => {
                 if let Some(row) = row.any().downcast_ref::<R>() {
                     return Ok(Some(row.clone()));
                 }
                 return Ok(Some(from_row(&R::TABLE, &row.row(self.room)?)?));
             }
-            Some(Made::Nothing) | None => match slot().and_then(|slot| slot.before.row()) {
-                Some(row) => row,
-                None => return Ok(None),
-            },
         };
         Ok(Some(from_row(&R::TABLE, row)?))
+    }
+
+    fn named(&mut self, key: &RowKey) -> Result<(), Poison> {
+        if self.named.contains(key) {
+            return Ok(());
+        }
+        self.mistake = Some(Mistake::Unnamed(key.clone()));
+        Err(Poison::Unnamed { row: key.clone() })
+    }
+}
+
+/// What a row is by now.
+enum Standing<'k> {
+    Nothing,
+    Row(&'k Row),
+    Struct(&'k dyn Struct),
+}
+
+/// What one event has made of a row, or else the events before it, or what it was before them all.
+fn standing<'k>(overlay: &'k Overlay, made: &'k Kept, key: &RowKey) -> Standing<'k> {
+    let slot = || overlay.tables.get(key.table)?.get(&key.key);
+    let made = made.rows.iter().rev().find(|(made, _)| made == key).map(|(_, made)| made);
+    let slot = made.is_none().then(slot).flatten();
+    match made.or(slot.map(|slot| &slot.made)) {
+        Some(Made::Gone) => Standing::Nothing,
+        Some(Made::Row(row)) => Standing::Row(row),
+        Some(Made::Struct(row)) => Standing::Struct(&**row),
+        Some(Made::Nothing) | None => {
+            slot.and_then(|slot| slot.before.row()).map_or(Standing::Nothing, Standing::Row)
+        }
     }
 }
 

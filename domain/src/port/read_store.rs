@@ -10,7 +10,7 @@ pub mod query;
 pub mod rebuild;
 pub mod table;
 
-pub use cell::{Cell, Key, Row};
+pub use cell::{Cell, Key, Row, Text};
 pub use digest::{DIGEST_PART, Digest};
 pub use query::{Answer, Cursor, Order, PAGE_ROWS_MAX, Page, ScanQuery};
 pub use rebuild::{Claim, OldTables, Rebuild, RebuildPhase, Rebuilding, Swap, Wanted};

@@ -17,6 +17,9 @@ use stele_domain::port::event_log::{
 use stele_domain::time::Timestamp;
 use tokio::sync::watch;
 
+/// Most records that room is made for before it is known how many of them are wanted.
+const RESERVED_MAX: usize = 1_024;
+
 /// The log in memory.
 pub struct MemoryLog {
     inner: Arc<Inner>,
@@ -68,7 +71,9 @@ impl Inner {
         let head = kept.head();
         let mut page = Page { records: vec![], next: from.max(Position(1)), head };
         let mut bytes = 0;
-        for record in kept.records.get(to_usize(page.next.0 - 1)..).unwrap_or_default() {
+        let records = kept.records.get(to_usize(page.next.0 - 1)..).unwrap_or_default();
+        page.records.reserve(records.len().min(limit).min(RESERVED_MAX));
+        for record in records {
             if limit == 0 {
                 break;
             }

@@ -114,7 +114,8 @@ fn texts<'r>(cells: impl Iterator<Item = &'r Cell>, rows: usize) -> ArrayRef {
     let mut built = StringBuilder::with_capacity(rows, rows.saturating_mul(16));
     for cell in cells {
         match cell {
-            Cell::Text(text) | Cell::Json(text) => built.append_value(text),
+            Cell::Text(text) => built.append_value(&**text),
+            Cell::Json(text) => built.append_value(text),
             Cell::Units(units) => built.append_value(units.to_string()),
             Cell::Null | Cell::Int(_) | Cell::Bool(_) | Cell::Time(_) | Cell::Decimal(_) => {
                 built.append_null();

@@ -292,7 +292,8 @@ impl Publishing {
 /// What a row takes in memory, about, in bytes.
 fn size(row: &Row) -> usize {
     let texts = row.0.iter().map(|cell| match cell {
-        Cell::Text(text) | Cell::Json(text) => text.len(),
+        Cell::Text(text) => text.as_bytes().len(),
+        Cell::Json(text) => text.len(),
         Cell::Null | Cell::Int(_) | Cell::Bool(_) | Cell::Time(_) | Cell::Units(_) | Cell::Decimal(_) => 0,
     });
     texts.sum::<usize>().saturating_add(row.0.len().saturating_mul(CELL_BYTES))

@@ -3,12 +3,15 @@
 //! One lock around everything makes a batch atomic for its readers. Rows are packed before it is taken and
 //! unpacked after it is given back, so that neither side holds it for longer than some pointers take.
 
+mod history;
+mod name;
 mod next;
-mod rows;
 mod shelf;
+mod tree;
 
 use crate::packed::Packed;
 use crate::still::Still;
+use name::Name;
 use next::Rebuilds;
 use shelf::Shelf;
 use std::collections::BTreeMap;
@@ -58,7 +61,7 @@ pub struct Usage {
 /// A change that was checked and packed, ready to be put in place.
 struct Step {
     table: &'static str,
-    key: Arc<Key>,
+    name: Name,
     /// The position of a row and the row; `None` when it is taken away.
     row: Option<(i64, Packed)>,
 }
@@ -69,19 +72,19 @@ impl Step {
         match change {
             Change::Put { row, .. } => {
                 table.admits(&row)?;
-                let (key, packed) = (Arc::new(table.key_of(&row)), Packed::by_way_of(room, &row));
-                Ok(Self { table: table.name, key, row: Some((table.position_of(&row), packed)) })
+                let (name, packed) = (Name::of_row(table, &row), Packed::by_way_of(room, &row));
+                Ok(Self { table: table.name, name, row: Some((table.position_of(&row), packed)) })
             }
             Change::Delete(_) if table.append_only || table.retention != Retention::All => {
                 Err(StoreError::Invalid(format!("table {} knows no deletion", table.name)))
             }
-            Change::Delete(gone) => Ok(Self { table: table.name, key: Arc::new(gone.key), row: None }),
+            Change::Delete(gone) => Ok(Self { table: table.name, name: Name::from(&gone.key), row: None }),
         }
     }
 
     /// Which row it is about.
-    fn place(&self) -> (&'static str, &Key) {
-        (self.table, &self.key)
+    fn place(&self) -> (&'static str, &Name) {
+        (self.table, &self.name)
     }
 }
 
@@ -326,7 +329,7 @@ impl Contents {
             let Some(Step { table, .. }) = group.first() else { continue };
             let rows = self.shelf(table)?;
             let changed =
-                |step: &Step| step.row.as_ref().is_some_and(|(_, row)| rows.forbids(&step.key, row));
+                |step: &Step| step.row.as_ref().is_some_and(|(_, row)| rows.forbids(&step.name, row));
             if group.iter().any(changed) {
                 let why = format!("table {table} is append-only and a written row would change");
                 return Err(StoreError::Invalid(why));
@@ -335,10 +338,10 @@ impl Contents {
         let mut steps = steps.into_iter().peekable();
         while let Some(table) = steps.peek().map(|step| step.table) {
             let mut rows = self.shelves.get_mut(table);
-            while let Some(Step { key, row, .. }) = steps.next_if(|step| step.table == table) {
+            while let Some(Step { name, row, .. }) = steps.next_if(|step| step.table == table) {
                 match (&mut rows, row) {
-                    (Some(rows), Some((position, packed))) => rows.put(key, position, packed),
-                    (Some(rows), None) => rows.delete(&key),
+                    (Some(rows), Some((position, packed))) => rows.put(name, position, packed),
+                    (Some(rows), None) => rows.delete(&name),
                     (None, _) => {}
                 }
             }

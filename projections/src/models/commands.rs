@@ -5,6 +5,7 @@ use super::prelude::*;
 use stele_domain::ids::{CommandId, DecisionId, EventId, PairId, QuoteId, TokenId};
 use stele_domain::money::Units;
 use stele_domain::pair::Direction;
+use stele_domain::port::read_store::Row;
 use stele_domain::port::venue::ExactSide;
 use stele_domain::trading::event::Event as Trading;
 use stele_domain::trading::strategy::event::{Event as Strategy, ExecutionCommanded};
@@ -102,42 +103,43 @@ impl Projection for Commands {
 
     fn apply(event: &Recorded, rows: &mut Rows<'_>) -> Result<(), Poison> {
         if let Event::Trading(Trading::Strategy(Strategy::ExecutionCommanded(command))) = &event.event {
-            return rows.insert(&commanded(event, command));
+            return rows.insert_cells::<CommandRow>(commanded(event, command));
         }
         let Some(outcome) = outcome(&event.event) else { return Ok(()) };
-        rows.change::<CommandRow>(outcome.command_id, |row| {
-            row.last_position = event.position;
+        rows.change_cells::<CommandRow>(outcome.command_id, |row| {
+            row.set("last_position", event.position);
             if let Some(state) = outcome.state {
-                (row.status, row.status_at) = (state, outcome.at);
+                row.set("status", state.code());
+                row.set("status_at", outcome.at);
             }
-            Ok(())
         })
     }
 }
 
-fn commanded(event: &Recorded, command: &ExecutionCommanded) -> CommandRow {
-    CommandRow {
-        command_id: command.command_id,
-        position: event.position,
-        last_position: event.position,
-        event_id: event.event_id,
-        decision_id: command.decision_id,
-        quote_id: command.quote_id.clone(),
-        pair: command.pair.clone(),
-        direction: command.direction,
-        receive_token: command.receive.token.clone(),
-        receive_amount: command.receive.amount,
-        give_token: command.give.token.clone(),
-        give_amount: command.give.amount,
-        exact: command.exact,
-        notional: command.notional,
-        limits_version: command.limits_version,
-        min_deadline_ms: command.min_deadline_ms,
-        closes_at: command.closes_at,
-        partner_id: command.partner_id.clone(),
-        status: CommandState::Commanded,
-        status_at: command.commanded_at,
-        commanded_at: command.commanded_at,
-        recorded_at: event.recorded_at,
-    }
+/// What serde would make of a [`CommandRow`].
+fn commanded(event: &Recorded, command: &ExecutionCommanded) -> Row {
+    Row(vec![
+        command.command_id.into(),
+        event.position.into(),
+        event.position.into(),
+        event.event_id.into(),
+        command.decision_id.into(),
+        (&command.quote_id).into(),
+        (&command.pair).into(),
+        command.direction.name().into(),
+        (&command.receive.token).into(),
+        command.receive.amount.into(),
+        (&command.give.token).into(),
+        command.give.amount.into(),
+        command.exact.name().into(),
+        command.notional.into(),
+        command.limits_version.into(),
+        command.min_deadline_ms.into(),
+        command.closes_at.into(),
+        command.partner_id.as_deref().into(),
+        CommandState::Commanded.code().into(),
+        command.commanded_at.into(),
+        command.commanded_at.into(),
+        event.recorded_at.into(),
+    ])
 }

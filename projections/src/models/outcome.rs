@@ -2,6 +2,7 @@
 //! both. Not a read model itself.
 
 use super::prelude::*;
+use std::borrow::Cow;
 use stele_domain::ids::CommandId;
 use stele_domain::trading::account::event::{Event as Desk, RefusalCode};
 use stele_domain::trading::event::Event as Trading;
@@ -93,31 +94,28 @@ pub(crate) struct Outcome<'e> {
     pub command_id: CommandId,
     /// `None` when only its coin moved.
     pub state: Option<CommandState>,
-    pub detail: String,
+    pub detail: Cow<'e, str>,
     pub refusal: Option<RefusalCode>,
     pub tx_hash: Option<&'e str>,
     pub at: Timestamp,
 }
 
+fn of(command_id: CommandId, state: CommandState, detail: &str, at: Timestamp) -> Outcome<'_> {
+    let detail = cut_short(detail, REPLY_BYTES_MAX).into();
+    Outcome { command_id, state: Some(state), detail, refusal: None, tx_hash: None, at }
+}
+
 /// The outcome that an event states, if it states one.
 pub(crate) fn outcome(event: &Event) -> Option<Outcome<'_>> {
     let Event::Trading(Trading::Account(desk)) = event else { return None };
-    let of = |command_id, state, detail: &str, at| Outcome {
-        command_id,
-        state: Some(state),
-        detail: cut(detail, REPLY_BYTES_MAX),
-        refusal: None,
-        tx_hash: None,
-        at,
-    };
     let outcome = match desk {
         Desk::ExecutionRefused(e) => {
             let refused = of(e.command_id, CommandState::Refused, &e.detail, e.at);
             Outcome { refusal: Some(e.code), ..refused }
         }
         Desk::ExecutionExpired(e) => {
-            let detail = format!("{} ms old", e.age_ms);
-            of(e.command_id, CommandState::Expired, &detail, e.at)
+            let expired = of(e.command_id, CommandState::Expired, "", e.at);
+            Outcome { detail: format!("{} ms old", e.age_ms).into(), ..expired }
         }
         Desk::SubmissionStarted(e) => of(e.command_id, CommandState::Started, "", e.at),
         Desk::SubmissionAbandoned(e) => of(e.command_id, CommandState::Abandoned, &e.why, e.at),
@@ -126,7 +124,8 @@ pub(crate) fn outcome(event: &Event) -> Option<Outcome<'_>> {
         Desk::SubmissionUncertain(e) => of(e.command_id, CommandState::Uncertain, &e.why, e.at),
         Desk::ReplyContradicted(e) => {
             let detail = format!("the relay had said {}, and then said: {}", e.before.name(), e.reply);
-            of(e.command_id, CommandState::Uncertain, &detail, e.at)
+            let contradicted = of(e.command_id, CommandState::Uncertain, "", e.at);
+            Outcome { detail: cut(&detail, REPLY_BYTES_MAX).into(), ..contradicted }
         }
         Desk::SubmissionSettled(e) => {
             let settled = of(e.command_id, CommandState::Settled, "", e.at);
@@ -138,8 +137,8 @@ pub(crate) fn outcome(event: &Event) -> Option<Outcome<'_>> {
         }
         Desk::SubmissionExpiredUnfilled(e) => of(e.command_id, CommandState::ExpiredUnfilled, "", e.at),
         Desk::ReservationReleased(e) => {
-            let released = of(e.command_id, CommandState::Started, &word(&e.cause), e.at);
-            Outcome { state: None, ..released }
+            let released = of(e.command_id, CommandState::Started, "", e.at);
+            Outcome { state: None, detail: word(&e.cause).into(), ..released }
         }
         Desk::LeaseTaken(_)
         | Desk::LeaseRenewed(_)

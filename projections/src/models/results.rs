@@ -2,9 +2,11 @@
 
 use super::outcome::{CommandState, OUTCOMES, Outcome, outcome};
 use super::prelude::*;
+use crate::row::Fields;
 use stele_domain::ids::{CommandId, DecisionId, EventId, PairId, QuoteHash, QuoteId, TokenId};
 use stele_domain::money::Units;
 use stele_domain::pair::Direction;
+use stele_domain::port::read_store::Row;
 use stele_domain::trading::account::event::{Event as Desk, RefusalCode, ReleaseCause, SubmissionStarted};
 use stele_domain::trading::event::Event as Trading;
 
@@ -179,27 +181,29 @@ impl Projection for Results {
     fn apply(event: &Recorded, rows: &mut Rows<'_>) -> Result<(), Poison> {
         let Some(outcome) = outcome(&event.event) else { return Ok(()) };
         let Event::Trading(Trading::Account(desk)) = &event.event else { return Ok(()) };
-        rows.insert(&step(event, &outcome))?;
+        rows.insert_cells::<ResultStepRow>(step(event, &outcome))?;
         match desk {
             Desk::ExecutionRefused(refused) => rows.insert(&first(event, &outcome, &refused.quote_id)),
             Desk::ExecutionExpired(expired) => rows.insert(&first(event, &outcome, &expired.quote_id)),
             Desk::SubmissionStarted(started) => rows.insert(&submitted(event, &outcome, started)),
             Desk::SubmissionAccepted(_) | Desk::SubmissionRejected(_) | Desk::SubmissionUncertain(_) => {
                 later(event, rows, &outcome, |row| {
-                    (row.answer, row.answered_at) = (outcome.state, Some(outcome.at));
+                    row.set("answer", outcome.state.map(CommandState::code));
+                    row.set("answered_at", outcome.at);
                 })
             }
             Desk::SubmissionSettled(settled) => later(event, rows, &outcome, |row| {
-                row.proof_event_id = Some(settled.inventory_event_id);
-                row.proof_height = Some(settled.height);
+                row.set("proof_event_id", settled.inventory_event_id);
+                row.set("proof_height", settled.height);
             }),
             Desk::SubmissionExpiredUnfilled(expired) => later(event, rows, &outcome, |row| {
-                row.proof_event_id = Some(expired.inventory_event_id);
-                row.proof_height = Some(expired.height);
+                row.set("proof_event_id", expired.inventory_event_id);
+                row.set("proof_height", expired.height);
             }),
             Desk::ReservationReleased(released) => later(event, rows, &outcome, |row| {
-                row.reservation = Reservation::Released;
-                (row.release_cause, row.released_at) = (Some(released.cause), Some(released.at));
+                row.set("reservation", word(&Reservation::Released));
+                row.set("release_cause", word(&released.cause));
+                row.set("released_at", released.at);
             }),
             // The first answer stays the answer.
             Desk::SubmissionAbandoned(_) | Desk::SubmissionSettleFailed(_) | Desk::ReplyContradicted(_) => {
@@ -219,18 +223,19 @@ impl Projection for Results {
     }
 }
 
-fn step(event: &Recorded, outcome: &Outcome<'_>) -> ResultStepRow {
-    ResultStepRow {
-        position: event.position,
-        event_id: event.event_id,
-        command_id: outcome.command_id,
-        step: outcome.state.map_or("released", CommandState::code).to_owned(),
-        detail: outcome.detail.clone(),
-        refusal: outcome.refusal,
-        tx_hash: outcome.tx_hash.map(str::to_owned),
-        at: outcome.at,
-        recorded_at: event.recorded_at,
-    }
+/// What serde would make of a [`ResultStepRow`]: there are several for every command.
+fn step(event: &Recorded, outcome: &Outcome<'_>) -> Row {
+    Row(vec![
+        event.position.into(),
+        event.event_id.into(),
+        outcome.command_id.into(),
+        outcome.state.map_or("released", CommandState::code).into(),
+        (&*outcome.detail).into(),
+        outcome.refusal.map(RefusalCode::code).into(),
+        outcome.tx_hash.into(),
+        outcome.at.into(),
+        event.recorded_at.into(),
+    ])
 }
 
 /// A later event about a command. What an earlier one said and this one doesn't, stays.
@@ -238,21 +243,21 @@ fn later(
     event: &Recorded,
     rows: &mut Rows<'_>,
     outcome: &Outcome<'_>,
-    change: impl FnOnce(&mut ResultRow),
+    change: impl FnOnce(&mut Fields<'_>),
 ) -> Result<(), Poison> {
-    rows.change::<ResultRow>(outcome.command_id, |row| {
-        row.last_position = event.position;
+    rows.change_cells::<ResultRow>(outcome.command_id, |row| {
+        row.set("last_position", event.position);
         if let Some(state) = outcome.state {
-            (row.state, row.state_at) = (state, outcome.at);
+            row.set("state", state.code());
+            row.set("state_at", outcome.at);
             if !outcome.detail.is_empty() {
-                row.detail.clone_from(&outcome.detail);
+                row.set("detail", &*outcome.detail);
             }
         }
         if let Some(tx_hash) = outcome.tx_hash {
-            row.tx_hash = Some(tx_hash.to_owned());
+            row.set("tx_hash", tx_hash);
         }
         change(row);
-        Ok(())
     })
 }
 
@@ -271,7 +276,7 @@ fn first(event: &Recorded, outcome: &Outcome<'_>, quote_id: &QuoteId) -> ResultR
         state_at: outcome.at,
         answer: None,
         answered_at: None,
-        detail: outcome.detail.clone(),
+        detail: outcome.detail.to_string(),
         refusal: outcome.refusal,
         tx_hash: None,
         quote_hash: None,

@@ -75,6 +75,87 @@ fn cells_that_stand_elsewhere_than_their_event_are_a_mistake() {
     assert_eq!(rows.finish().unwrap_err(), Mistake::Misplaced(key));
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Score {
+    name: String,
+    position: Position,
+    points: u64,
+}
+
+impl TableRow for Score {
+    const TABLE: Table = Table {
+        name: "scores",
+        doc: "Who has how many points.",
+        columns: &[
+            column("name", ColumnKind::Text, "Who."),
+            column("position", ColumnKind::Int64, "Where."),
+            column("points", ColumnKind::Int64, "How many."),
+        ],
+        key: &["name"],
+        indexes: &[],
+        retention: Retention::All,
+        append_only: false,
+    };
+}
+
+fn score(points: u64) -> Score {
+    Score { name: "anna".to_owned(), position: Position(1), points }
+}
+
+fn named() -> [RowKey; 1] {
+    [RowKey { table: "scores", key: "anna".into() }]
+}
+
+#[test]
+fn a_row_is_changed_cell_by_cell_as_it_is_by_its_struct() {
+    let row = to_row(&Score::TABLE, &score(1)).unwrap();
+    let before = || named().map(|key| (key, Some(row.clone())));
+    for cells in [Cells::AtTheEnd, Cells::AtOnce] {
+        let mut overlay = Overlay::of(before(), cells);
+        for points in 2..6_u64 {
+            let (named, mut room) = (named(), Room::default());
+            let mut rows = Rows::of(&overlay, Position(points), &named, &mut room);
+            if points % 2 == 0 {
+                rows.change_cells::<Score>("anna", |row| row.set("points", points)).unwrap();
+            } else {
+                let change = |row: &mut Score| {
+                    row.points = points;
+                    Ok(())
+                };
+                rows.change("anna", change).unwrap();
+            }
+            assert_eq!(rows.get::<Score>("anna").unwrap(), Some(score(points)));
+            let kept = rows.finish().unwrap();
+            overlay.keep(kept);
+        }
+        let settled: Vec<_> = overlay.settle().unwrap().into_tables().collect();
+        let [("scores", Changes::Rows(rows))] = &*settled else { panic!("{} tables", settled.len()) };
+        let [(_, row)] = &**rows else { panic!("{} rows", rows.len()) };
+        assert_eq!(row.is, Some(to_row(&Score::TABLE, &score(5)).unwrap()));
+    }
+}
+
+#[test]
+fn cells_that_do_not_fit_or_are_of_another_row_change_nothing() {
+    let row = to_row(&Score::TABLE, &score(1)).unwrap();
+    let (named, mut room) = (named(), Room::default());
+    let overlay = Overlay::of([(named[0].clone(), Some(row))], Cells::AtTheEnd);
+    let mut rows = Rows::of(&overlay, Position(2), &named, &mut room);
+    rows.change_cells::<Score>("anna", |row| row.set("points", "many")).unwrap_err();
+    assert_eq!(rows.get::<Score>("anna").unwrap(), Some(score(1)));
+    rows.change_cells::<Score>("anna", |row| row.set("name", "berta")).unwrap();
+    assert_eq!(rows.finish().unwrap_err(), Mistake::Renamed(named[0].clone()));
+
+    let nothing = Overlay::of([(named[0].clone(), None)], Cells::AtTheEnd);
+    let mut rows = Rows::of(&nothing, Position(2), &named, &mut room);
+    rows.change_cells::<Score>("anna", |row| row.set("points", 2_u64)).unwrap();
+    assert!(rows.finish().unwrap().rows.is_empty());
+
+    let mut rows = Rows::of(&nothing, Position(2), &[], &mut room);
+    rows.change_cells::<Score>("anna", |row| row.set("points", 2_u64)).unwrap_err();
+    assert_eq!(rows.finish().unwrap_err(), Mistake::Unnamed(named[0].clone()));
+}
+
 #[test]
 fn the_last_row_of_a_position_counts_and_rows_of_a_history_come_in_order() {
     let mut overlay = Overlay::of([], Cells::AtTheEnd);

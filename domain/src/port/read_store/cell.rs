@@ -1,6 +1,9 @@
 //! What stands in a table: cells, rows and keys.
 
 pub(super) mod json;
+mod text;
+
+pub use text::Text;
 
 use super::table::ColumnKind;
 use crate::ids::{CommandId, DecisionId, EventId, PairId, QuoteHash, QuoteId, TokenId};
@@ -18,7 +21,7 @@ pub enum Cell {
     /// Nothing.
     Null,
     /// UTF-8 without U+0000.
-    Text(Box<str>),
+    Text(Text),
     /// A whole number.
     Int(i64),
     /// Yes or no.
@@ -42,15 +45,15 @@ pub struct Row(pub Vec<Cell>);
 pub struct Key(pub Vec<Cell>);
 
 /// Whether there is a U+0000 in a text. No shortcut, so that bytes are compared many at once.
-pub(super) fn has_nul(text: &str) -> bool {
-    text.bytes().fold(0, |found, byte| found | u8::from(byte == 0)) != 0
+pub(super) fn has_nul(text: &[u8]) -> bool {
+    text.iter().fold(0, |found, byte| found | u8::from(*byte == 0)) != 0
 }
 
 impl Cell {
     /// Text; U+0000, which PostgreSQL can't hold, becomes U+FFFD.
     #[must_use]
     pub fn text(text: &str) -> Self {
-        if has_nul(text) {
+        if has_nul(text.as_bytes()) {
             Self::Text(text.replace('\0', "\u{fffd}").into())
         } else {
             Self::Text(text.into())
@@ -108,7 +111,7 @@ impl Cell {
     pub fn write_json(&self, out: &mut Vec<u8>) {
         match self {
             Self::Null => out.extend_from_slice(b"null"),
-            Self::Text(text) => json::text(out, text),
+            Self::Text(text) => json::text(out, text.as_bytes()),
             Self::Int(number) => out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes()),
             Self::Bool(yes) => out.extend_from_slice(if *yes { b"true" } else { b"false" }),
             Self::Time(at) => json::quoted(out, |out| at.write_bytes(out)),
@@ -124,7 +127,8 @@ impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => Ok(()),
-            Self::Text(text) | Self::Json(text) => f.write_str(text),
+            Self::Text(text) => f.write_str(text),
+            Self::Json(text) => f.write_str(text),
             Self::Int(number) => number.fmt(f),
             Self::Bool(yes) => yes.fmt(f),
             Self::Time(at) => at.fmt(f),
@@ -172,13 +176,14 @@ impl<A: Into<Cell>, B: Into<Cell>> From<(A, B)> for Key {
 
 impl From<String> for Cell {
     fn from(text: String) -> Self {
-        if has_nul(&text) { Self::text(&text) } else { Self::Text(text.into()) }
+        if has_nul(text.as_bytes()) { Self::text(&text) } else { Self::Text(text.into()) }
     }
 }
 
 impl From<Uuid> for Cell {
     fn from(id: Uuid) -> Self {
-        Self::Text(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).into())
+        let mut text = Uuid::encode_buffer();
+        Self::Text(Text::from(&*id.hyphenated().encode_lower(&mut text)))
     }
 }
 

@@ -166,7 +166,7 @@ impl Table {
             match cell {
                 Cell::Null if column.nullable => {}
                 Cell::Null => return Err(self.misfit(column.name, "empty, and may not be")),
-                Cell::Text(text) if has_nul(text) => {
+                Cell::Text(text) if has_nul(text.as_bytes()) => {
                     return Err(self.misfit(column.name, "text with U+0000"));
                 }
                 Cell::Text(_)

@@ -178,7 +178,8 @@ pub fn is_cell(row: &PgRow, at: usize, cell: &Cell, room: &mut String) -> Result
     // Writing to a string can't fail.
     let words = match cell {
         Cell::Null => return Ok(false),
-        Cell::Text(text) | Cell::Json(text) => return Ok(came == text.as_bytes()),
+        Cell::Text(text) => return Ok(came == text.as_bytes()),
+        Cell::Json(text) => return Ok(came == text.as_bytes()),
         Cell::Int(number) => return Ok(came == number.to_be_bytes()),
         Cell::Bool(yes) => return Ok(came == [u8::from(*yes)]),
         Cell::Time(at) => {
@@ -227,7 +228,8 @@ pub fn copied(kind: ColumnKind, cell: &Cell, out: &mut Vec<u8>) -> Result<(), Fa
 pub fn fits(kind: ColumnKind, cell: &Cell) -> bool {
     match cell {
         Cell::Null => true,
-        Cell::Text(text) | Cell::Json(text) => cell.kind() == Some(kind) && !text.contains('\0'),
+        Cell::Text(text) => kind == ColumnKind::Text && !text.contains('\0'),
+        Cell::Json(text) => kind == ColumnKind::Json && !text.contains('\0'),
         Cell::Time(at) => kind == ColumnKind::Timestamp && Moment::of(*at).is_ok(),
         Cell::Int(_) | Cell::Bool(_) | Cell::Units(_) | Cell::Decimal(_) => cell.kind() == Some(kind),
     }
@@ -236,7 +238,8 @@ pub fn fits(kind: ColumnKind, cell: &Cell) -> bool {
 fn text(cell: &Cell) -> Result<Option<&str>, Failure> {
     match cell {
         Cell::Null => Ok(None),
-        Cell::Text(text) | Cell::Json(text) => Ok(Some(text)),
+        Cell::Text(text) => Ok(Some(text)),
+        Cell::Json(text) => Ok(Some(text)),
         Cell::Int(_) | Cell::Bool(_) | Cell::Time(_) | Cell::Units(_) | Cell::Decimal(_) => Err(other(cell)),
     }
 }

@@ -1,30 +1,37 @@
 //! An index names the rows with a value in the order of their positions, in whatever order they came and go.
 
 use super::Index;
-use crate::memory::shelf::Place;
+use crate::memory::name::Name;
+use crate::memory::tree::Place;
 use quickcheck::quickcheck;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use stele_domain::port::event_log::Direction;
-use stele_domain::port::read_store::{Cursor, Key};
+use stele_domain::port::read_store::{Cell, Cursor, Key};
 
 fn place(number: u8) -> Place {
-    (i64::from(number / 2), Arc::new(Key::from(i64::from(number % 2))))
+    (i64::from(number / 2), Name::Number(i64::from(number % 2)))
+}
+
+fn key(name: &Name) -> Key {
+    match name {
+        Name::Number(number) => Key::from(*number),
+        Name::Text(text) => Key(vec![Cell::Text(text.clone())]),
+        Name::Key(key) => (**key).clone(),
+    }
 }
 
 /// Whether an index names these places, and no others, from the beginning and after every one of them.
 fn names(index: &Index, places: &BTreeSet<Place>) -> bool {
     let asked = |direction: Direction, after: Option<&Place>| {
-        let cursor = after.map(|(position, key)| Cursor { position: *position, key: (**key).clone() });
-        let found: Vec<Arc<Key>> = index.places(b"value", direction, cursor.as_ref()).cloned().collect();
+        let cursor = after.map(|(position, name)| Cursor { position: *position, key: key(name) });
+        let found: Vec<Name> = index.places(b"value", direction, cursor.as_ref()).cloned().collect();
         let is_after = |place: &&Place| {
             after.is_none_or(|after| match direction {
                 Direction::Forward => *place > after,
                 Direction::Backward => *place < after,
             })
         };
-        let mut expected: Vec<Arc<Key>> =
-            places.iter().filter(is_after).map(|(_, key)| Arc::clone(key)).collect();
+        let mut expected: Vec<Name> = places.iter().filter(is_after).map(|(_, name)| name.clone()).collect();
         if direction == Direction::Backward {
             expected.reverse();
         }
