@@ -68,7 +68,7 @@ impl Lanes {
     }
 }
 
-/// Hashes messages at most one of which ends before another begins to be long, shortest first.
+/// Hashes no more messages than there are lanes, which `group` names, shortest first.
 fn hash_group(wide: Wide, group: &[usize], messages: &[&[Block]], hashes: &mut [Hash]) {
     let lane = |nth: usize| group.get(nth).map_or(&[][..], |message| messages[*message]);
     let len = |nth: usize| lane(nth).len();
