@@ -67,9 +67,10 @@ impl<'r> Fields<'r> {
 
     /// Says what stands in a column from now on, which must be one of the table.
     pub fn set(&mut self, column: &str, value: impl Into<Cell>) {
-        let cell = self.table.index_of(column).and_then(|place| self.row.0.get_mut(place));
-        assert!(cell.is_some(), "table {} has no column {column}", self.table.name);
-        if let Some(cell) = cell {
+        let place = self.table.index_of(column);
+        assert!(place.is_some(), "table {} has no column {column}", self.table.name);
+        // A row that is too short for its table is refused as a whole.
+        if let Some(cell) = place.and_then(|place| self.row.0.get_mut(place)) {
             *cell = value.into();
         }
     }

@@ -1,7 +1,8 @@
 //! What a projection sees while it folds: the rows it named, with what earlier events of the batch made of
 //! them.
 //!
-//! A row that many events of a batch change stays a struct until the batch ends, and becomes cells once.
+//! A row that many events of a batch change stays a struct until the batch ends, and becomes cells once, unless its cells are
+//! what is changed.
 
 mod slots;
 
@@ -352,7 +353,7 @@ impl<'b> Rows<'b> {
     }
 
     /// As [`Rows::change`], cell by cell and without the struct: for what changes with every other event, and is told without a
-    /// look at what was there.
+    /// look at what was there. A word there that the struct would not know is passed over.
     ///
     /// # Errors
     ///

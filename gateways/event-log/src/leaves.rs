@@ -3,8 +3,9 @@
 //! order is that of the commits.
 
 use crate::frame::payload::leaf_of;
-use crate::tree::{self, Block, Hash, Lanes};
+use crate::tree::{self, Block, Hash, LANES_MIN, Lanes};
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -102,6 +103,7 @@ impl Batch {
         let leaves = ends.iter().map(|(first, _)| *first).zip(payloads);
         if Lanes::here().hold(ends.len()) {
             let mut blocks = Self::default();
+            blocks.bytes.reserve(self.bytes.len() + 2 * tree::SHA_BLOCK_BYTES * ends.len());
             leaves.for_each(|(first, payload)| blocks.add(first, payload));
             blocks.hash();
             self.hashes.append(&mut blocks.hashes);
@@ -238,10 +240,11 @@ impl<'a> Leaves<'a> {
         Self { hashers, open: hashers.spare(), on_the_way: VecDeque::new() }
     }
 
-    /// Adds the leaf of the next commit. It is hashed here and now where every processor has a segment to read, and none
-    /// has lanes for many leaves at once.
+    /// Adds the leaf of the next commit. It is hashed here and now where every processor has a segment to read, unless it is
+    /// short enough to be hashed at once with many others.
     pub fn add(&mut self, first: u64, payload: &[u8]) {
-        let later = Lanes::here().hold(usize::MAX) || self.hashers.has_time();
+        let with_others = Lanes::here().are_there() && payload.len() <= BATCH_BYTES / LANES_MIN;
+        let later = with_others || self.hashers.has_time();
         if later || !self.open.bytes.is_empty() {
             self.open.add(first, payload);
         } else {
@@ -258,13 +261,19 @@ impl<'a> Leaves<'a> {
         if self.open.bytes.len() < BATCH_BYTES && self.open.hashes.len() < BATCH_HASHES {
             return Ok(());
         }
-        let next = self.hashers.spare();
-        let mut batch = std::mem::replace(&mut self.open, next);
-        let begun = if !batch.bytes.is_empty() && self.hashers.has_time() {
-            self.hashers.begin(batch)
+        let begun = if !self.open.bytes.is_empty() && self.hashers.has_time() {
+            let next = self.hashers.spare();
+            self.hashers.begin(std::mem::replace(&mut self.open, next))
+        } else if self.on_the_way.is_empty() {
+            return self.hash_open(each);
         } else {
-            batch.hash();
-            OnTheWay::Here(batch)
+            // Hashes wait for those before them, their leaves don't.
+            let mut hashes = vec![];
+            let Ok(()) = self.hash_open(|hash| {
+                hashes.push(hash);
+                Ok::<_, Infallible>(())
+            });
+            OnTheWay::Here(Batch { hashes, ..Batch::default() })
         };
         self.on_the_way.push_back(begun);
         if self.on_the_way.len() > ON_THE_WAY_MAX { self.take_oldest(each) } else { Ok(()) }
@@ -279,6 +288,11 @@ impl<'a> Leaves<'a> {
         while !self.on_the_way.is_empty() {
             self.take_oldest(&mut each)?;
         }
+        self.hash_open(each)
+    }
+
+    /// Hashes what is there, here and now.
+    fn hash_open<E>(&mut self, each: impl FnMut(Hash) -> Result<(), E>) -> Result<(), E> {
         self.open.hash();
         let taken = self.open.hashes.drain(..).try_for_each(each);
         self.open = std::mem::take(&mut self.open).cleared();
@@ -337,6 +351,23 @@ mod tests {
             assert_eq!(batch.hashes(), [leaf_of(Position(7), &payload), leaf_of(Position(8), &payload)]);
             let in_place = crate::tree::leaf_hash_in_place(9_u64.to_le_bytes(), &payload);
             assert_eq!(in_place, leaf_of(Position(9), &payload), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn leaves_that_are_hashed_from_their_payloads_have_the_hashes_that_each_has_by_itself() {
+        for count in 0..40 {
+            let (mut payloads, mut ends, mut each) = (vec![], vec![], vec![]);
+            for nth in 0..count {
+                let payload = vec![u8::try_from(nth).unwrap(); 40 + nth * 17 % 200];
+                let first = u64::try_from(nth).unwrap() * 2 + 1;
+                payloads.extend_from_slice(&payload);
+                ends.push((first, payloads.len()));
+                each.push(leaf_of(Position(first), &payload));
+            }
+            let mut batch = Batch::of(payloads, ends);
+            batch.hash();
+            assert_eq!(batch.hashes(), each, "{count} leaves");
         }
     }
 

@@ -10,7 +10,7 @@ mod store;
 mod tests;
 
 pub use frontier::Frontier;
-pub(crate) use lanes::Lanes;
+pub(crate) use lanes::{LANES_MIN, Lanes};
 pub use proof::{ProofError, consistency_path, inclusion_path, verify_consistency, verify_inclusion};
 pub use store::{SUBTREE_LEAVES, SubtreeStore, root_of};
 

@@ -19,7 +19,7 @@ use wide::Wide;
 const LANES: usize = 16;
 
 /// Messages from which on that is worth it: sixteen take about as long as eight one after the other.
-const LANES_MIN: usize = 9;
+pub(crate) const LANES_MIN: usize = 9;
 
 /// Where many messages are hashed.
 #[derive(Clone, Copy)]
@@ -30,6 +30,11 @@ impl Lanes {
     pub fn here() -> Self {
         static HERE: OnceLock<Lanes> = OnceLock::new();
         *HERE.get_or_init(|| Self(Wide::find()))
+    }
+
+    /// Whether there are any.
+    pub fn are_there(self) -> bool {
+        self.0.is_some()
     }
 
     /// Whether so many messages are hashed side by side here, and not one after the other.
@@ -54,8 +59,13 @@ impl Lanes {
         }
     }
 
-    /// Appends the hash of the node over each two of `children`, whose number is even.
+    /// Appends the hash of the node over each two of `children`.
+    ///
+    /// # Panics
+    ///
+    /// When one of them is left over.
     pub fn hash_nodes(self, children: &[Hash], nodes: &mut Vec<Hash>) {
+        assert!(children.len().is_multiple_of(2), "one of {} children has no other", children.len());
         let mut blocks = [[[0; SHA_BLOCK_BYTES]; 2]; LANES];
         for children in children.chunks(2 * LANES) {
             let pairs = children.as_chunks::<2>().0;

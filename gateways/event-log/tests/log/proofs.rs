@@ -378,17 +378,24 @@ async fn stored_checkpoints_are_compared_wherever_in_a_subtree_they_lie() {
     disk.put("checkpoints", &sectors(&signed));
     verify_on(&disk, &VerifyOptions::default()).unwrap();
     let secret = String::from_utf8(disk.contents("key").unwrap()).unwrap();
-    let signer = NoteSigner::parse(&secret).unwrap();
-    for (nth, size) in SIZES.into_iter().enumerate() {
-        let peaks = vec![[7; 32]; usize::try_from(size.count_ones()).unwrap()];
-        let mut forged = signed.clone();
-        forged[nth] = Checkpoint::sign(&Frontier::from_parts(size, peaks).unwrap(), &signer);
-        disk.put("checkpoints", &sectors(&forged));
+    let secret = NoteSigner::parse(&secret).unwrap();
+    let named = |forged: &[String], place: u64, size: u64| {
+        disk.put("checkpoints", &sectors(forged));
         let refused = verify_on(&disk, &VerifyOptions::default());
-        let place = 512 * (u64::try_from(nth).unwrap() + 1);
         let Err(VerifyError::Damaged { file, offset, .. }) = &refused else {
             panic!("{size}: {refused:?}");
         };
         assert_eq!((file.as_str(), *offset), ("checkpoints", place), "{size}");
+    };
+    for (nth, size) in SIZES.into_iter().enumerate() {
+        let peaks = vec![[7; 32]; usize::try_from(size.count_ones()).unwrap()];
+        let forgery = Checkpoint::sign(&Frontier::from_parts(size, peaks).unwrap(), &secret);
+        let mut forged = signed.clone();
+        forged[nth].clone_from(&forgery);
+        named(&forged, 512 * (u64::try_from(nth).unwrap() + 1), size);
+        // Alone: whole subtrees come before it.
+        named(&[forgery], 512, size);
+        disk.put("checkpoints", &sectors(&signed[nth..=nth]));
+        verify_on(&disk, &VerifyOptions::default()).unwrap();
     }
 }

@@ -15,8 +15,8 @@ pub struct History {
     indexes: Vec<Index>,
 }
 
-/// What stands in one column, row by row, as digests of eight bytes. To find a value, all of them are looked through: a
-/// history is cut, and so much is read faster than a row is found by a tree. What a digest finds is a candidate, and whoever
+/// What stands in one column, row by row, as digests of eight bytes. To find a value, all of them are looked through: eight
+/// bytes a row of what is kept of a history, or was folded onto a past state. What a digest finds is a candidate, and whoever
 /// asks looks at the row itself.
 #[derive(Clone)]
 struct Index {

@@ -38,3 +38,28 @@ impl From<&Key> for Name {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Name;
+    use quickcheck::quickcheck;
+    use stele_domain::port::read_store::{Cell, Key};
+
+    /// Names and keys of one table: all of one kind.
+    fn compare_alike(one: &Key, other: &Key) -> bool {
+        Name::from(one).cmp(&Name::from(other)) == one.cmp(other)
+    }
+
+    quickcheck! {
+        fn names_compare_as_their_keys_do(numbers: (i64, i64), texts: (String, String), long: bool) -> bool {
+            let text = |text: &str| Cell::text(&if long { text.repeat(40) } else { text.to_owned() });
+            let (one, other) = (text(&texts.0), text(&texts.1));
+            compare_alike(&Key::from(numbers.0), &Key::from(numbers.1))
+                && compare_alike(&Key(vec![one.clone()]), &Key(vec![other.clone()]))
+                && compare_alike(
+                    &Key(vec![one, Cell::Int(numbers.0)]),
+                    &Key(vec![other, Cell::Int(numbers.1)]),
+                )
+        }
+    }
+}

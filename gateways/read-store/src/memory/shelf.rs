@@ -79,7 +79,8 @@ impl Shelf {
         let Some(column) = self.table.index_of(column) else { return };
         let value = Packed::bytes_of(&Cell::text(value));
         let own = |shelf: &Self| -> Vec<(Name, i64, Packed)> {
-            shelf.all().filter(|(.., packed)| packed.cell(column) == value).collect()
+            let found = shelf.all().filter(|(.., packed)| packed.cell(column) == value);
+            found.map(|(name, position, packed)| (name.clone(), position, packed.clone())).collect()
         };
         for (name, ..) in own(self) {
             self.delete(&name);
@@ -112,15 +113,11 @@ impl Shelf {
     }
 
     /// Every row, with its name and position.
-    fn all(&self) -> Box<dyn Iterator<Item = (Name, i64, Packed)> + '_> {
+    fn all(&self) -> Box<dyn Iterator<Item = (&Name, i64, &Packed)> + '_> {
         match &self.rows {
             // The order of names is that of positions.
-            Rows::History(rows) => {
-                Box::new(rows.iter().map(|(name, packed)| (name.clone(), 0, packed.clone())))
-            }
-            Rows::Tree(rows) => {
-                Box::new(rows.iter().map(|(name, position, packed)| (name.clone(), position, packed.clone())))
-            }
+            Rows::History(rows) => Box::new(rows.iter().map(|(name, packed)| (name, 0, packed))),
+            Rows::Tree(rows) => Box::new(rows.iter()),
         }
     }
 

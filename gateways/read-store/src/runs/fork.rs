@@ -15,8 +15,9 @@ use stele_domain::port::read_store::{
 };
 use stele_domain::port::state_store::{Fork, Histories};
 
-/// About what a row takes in memory beside its cells, in bytes.
-const ROW_OVERHEAD_BYTES: usize = 320;
+/// About what a row takes in memory beside its cells, in bytes: its name and place in a tree, in the order of positions and in
+/// each of up to five indexes, some 80 bytes each.
+const ROW_OVERHEAD_BYTES: usize = 600;
 
 /// A fork of a past state. Cheap to clone.
 #[derive(Clone)]

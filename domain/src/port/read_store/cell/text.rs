@@ -1,9 +1,11 @@
-//! A text in a cell. A short one stands in the cell itself, so that most texts of a row take no memory of their own.
+//! A text in a cell. A short one stands in the cell itself, so that most texts of a row take no memory of their own; a long
+//! one is shared with its copies.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
+use std::sync::Arc;
 
 /// As many bytes as a cell has room for that can hold an amount; an id with its hyphens has 36.
 const SHORT_BYTES_MAX: usize = 38;
@@ -15,7 +17,7 @@ pub struct Text(Form);
 #[derive(Clone)]
 enum Form {
     Short { len: u8, bytes: [u8; SHORT_BYTES_MAX] },
-    Long(Box<str>),
+    Long(Arc<str>),
 }
 
 impl Text {
