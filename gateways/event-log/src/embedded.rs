@@ -14,7 +14,6 @@ use crate::entries::Entries;
 use crate::errors::storage as failed;
 use crate::follow::{Follower, Looked, Pages, Reading};
 use crate::format::{to_u32, to_u64};
-use crate::leaves::Hashers;
 use crate::note::NoteVerifier;
 use crate::observe;
 use crate::options::{Options, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
@@ -123,7 +122,6 @@ impl EmbeddedLog {
             unsealed: vec![],
             meanwhile: (options.ahead == Ahead::Beside).then(|| Meanwhile::start(&shared)).flatten(),
             crowd: (options.ahead == Ahead::Beside).then(|| Crowd::start(&shared)).flatten(),
-            hashers: Hashers::default(),
             buffer: vec![],
             ownership: recovered.ownership,
         };

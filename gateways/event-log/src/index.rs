@@ -16,6 +16,7 @@ pub use pages::{Owner, Unusable};
 pub use part::{CommitEntry, Extent, Held, Mark, Part};
 pub use store::{open, store};
 
+use crate::format::to_u64;
 use crate::recent::RecentIds;
 use crate::segment::SegmentHeader;
 use crate::storage::StorageFile;
@@ -300,20 +301,26 @@ impl Index {
         }
     }
 
-    /// Enters a commit of the last segment. The records come one by one, by [`Self::add_record`], after it.
+    /// Enters a commit of the last segment. The records come after it, by [`Self::add_records`].
     pub fn add_commit(&mut self, entry: CommitEntry) {
         if let Some(part) = self.open_part_mut() {
             part.add_commit(entry);
         }
     }
 
-    /// Enters the next record. False, and nothing is entered, when its revision is not the next of those that the last
-    /// segment has; whoever writes the first of them has looked at those before.
-    pub fn add_record(&mut self, stream: &StreamId, revision: u64, event_id: EventId) -> bool {
-        let position = self.head() + 1;
-        let added = self.open_part_mut().is_some_and(|part| part.add_record(stream, revision));
+    /// Enters the next records, all of one stream, the first of them having this revision. False, and nothing is entered,
+    /// when it is not the next of those that the last segment has; whoever writes the first of them has looked at those
+    /// before.
+    pub fn add_records(
+        &mut self,
+        stream: &StreamId,
+        revision: u64,
+        ids: impl ExactSizeIterator<Item = EventId>,
+    ) -> bool {
+        let (position, count) = (self.head() + 1, to_u64(ids.len()));
+        let added = self.open_part_mut().is_some_and(|part| part.add_records(stream, revision, count));
         if added {
-            self.recent.push(position, stream, revision, event_id);
+            self.recent.push(position, stream, revision, ids);
         }
         added
     }

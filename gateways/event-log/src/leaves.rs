@@ -44,7 +44,7 @@ struct Job {
 /// Leaves, and their hashes once they are there.
 #[derive(Default)]
 pub struct Batch {
-    /// Payloads, or leaves as the blocks that are hashed.
+    /// Leaves as the blocks that are hashed.
     bytes: Vec<u8>,
     leaves: Ends,
     hashes: Vec<Hash>,
@@ -54,8 +54,8 @@ pub struct Batch {
 enum Ends {
     /// In blocks, each of them.
     Blocks(Vec<usize>),
-    /// As payloads: the position of each one's first record, and where its payload ends.
-    Payloads(Vec<(u64, usize)>),
+    /// In payloads that somebody else has, too: the position of each one's first record, and where its payload ends.
+    Payloads(Arc<Vec<u8>>, Vec<(u64, usize)>),
 }
 
 impl Default for Ends {
@@ -67,18 +67,13 @@ impl Default for Ends {
 impl Batch {
     /// Leaves whose payloads lie one after the other, each with the position of its first record and the end of its
     /// payload.
-    pub fn of(payloads: Vec<u8>, leaves: Vec<(u64, usize)>) -> Self {
-        Self { bytes: payloads, leaves: Ends::Payloads(leaves), hashes: vec![] }
+    pub fn of(payloads: Arc<Vec<u8>>, leaves: Vec<(u64, usize)>) -> Self {
+        Self { leaves: Ends::Payloads(payloads, leaves), ..Self::default() }
     }
 
     /// The hashes, once they are there.
     pub fn hashes(&self) -> &[Hash] {
         &self.hashes
-    }
-
-    /// The payloads, to be used for something else.
-    pub fn into_payloads(self) -> Vec<u8> {
-        self.bytes
     }
 
     /// Adds a leaf to those that are there as blocks.
@@ -91,19 +86,20 @@ impl Batch {
 
     /// Hashes them here.
     pub fn hash(&mut self) {
-        let ends = match &self.leaves {
+        let (payloads, ends) = match &self.leaves {
             Ends::Blocks(ends) => {
                 let leaves = each(&self.bytes, ends.iter().copied());
                 let leaves: Vec<&[Block]> = leaves.map(|leaf| leaf.as_chunks().0).collect();
                 return Lanes::here().hash(&leaves, &mut self.hashes);
             }
-            Ends::Payloads(ends) => ends,
+            Ends::Payloads(payloads, ends) => (payloads, ends),
         };
-        let payloads = each(&self.bytes, ends.iter().map(|(_, end)| *end));
+        let bytes = payloads.len();
+        let payloads = each(payloads, ends.iter().map(|(_, end)| *end));
         let leaves = ends.iter().map(|(first, _)| *first).zip(payloads);
         if Lanes::here().hold(ends.len()) {
             let mut blocks = Self::default();
-            blocks.bytes.reserve(self.bytes.len() + 2 * tree::SHA_BLOCK_BYTES * ends.len());
+            blocks.bytes.reserve(bytes + 2 * tree::SHA_BLOCK_BYTES * ends.len());
             leaves.for_each(|(first, payload)| blocks.add(first, payload));
             blocks.hash();
             self.hashes.append(&mut blocks.hashes);
@@ -121,7 +117,7 @@ impl Batch {
                 ends.clear();
                 ends
             }
-            Ends::Payloads(_) => vec![],
+            Ends::Payloads(..) => vec![],
         };
         Self { leaves: Ends::Blocks(ends), ..self }
     }
@@ -312,6 +308,7 @@ impl<'a> Leaves<'a> {
 mod tests {
     use super::{BATCH_BYTES, Batch, Hashers, Leaves};
     use crate::frame::payload::leaf_of;
+    use std::sync::Arc;
     use stele_domain::port::event_log::Position;
 
     #[test]
@@ -365,7 +362,7 @@ mod tests {
                 ends.push((first, payloads.len()));
                 each.push(leaf_of(Position(first), &payload));
             }
-            let mut batch = Batch::of(payloads, ends);
+            let mut batch = Batch::of(Arc::new(payloads), ends);
             batch.hash();
             assert_eq!(batch.hashes(), each, "{count} leaves");
         }

@@ -1,6 +1,6 @@
 //! The ids of the last records of the log, for telling a repetition from news without a look at the disk.
 
-use crate::format::to_u64;
+use crate::format::{to_u64, to_usize};
 use crate::hash::Table;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -11,19 +11,30 @@ use stele_domain::port::event_log::StreamId;
 /// How many of the last records are remembered: the port promises 65,536 or more.
 pub const RECENT_RECORDS: usize = 65_536;
 
-/// One remembered record.
+/// Remembered records that follow each other in the log and in their stream.
 #[derive(Debug, Clone)]
-struct Remembered {
+struct Run {
+    /// The position of the first of them.
+    first: u64,
     stream: StreamId,
-    id: EventId,
+    /// Its revision.
     revision: u64,
+}
+
+impl Run {
+    /// The revision of its record at a position.
+    fn revision_at(&self, position: u64) -> u64 {
+        self.revision + (position - self.first)
+    }
 }
 
 /// The last [`RECENT_RECORDS`] records, by position and by stream and id.
 #[derive(Debug)]
 pub struct RecentIds {
     first_position: u64,
-    records: VecDeque<Remembered>,
+    ids: VecDeque<EventId>,
+    /// Where they belong, in order; the first of them begins at the first position.
+    runs: VecDeque<Run>,
     /// By stream and id, as far as anybody has asked: only appends at any revision do.
     found: Mutex<Found>,
 }
@@ -39,34 +50,61 @@ struct Found {
 impl Default for RecentIds {
     /// With room for all of them: no append waits while they are moved to a larger place.
     fn default() -> Self {
-        Self { first_position: 0, records: VecDeque::with_capacity(RECENT_RECORDS), found: Mutex::default() }
+        let (ids, runs) = (VecDeque::with_capacity(RECENT_RECORDS), VecDeque::with_capacity(RECENT_RECORDS));
+        Self { first_position: 0, ids, runs, found: Mutex::default() }
     }
 }
 
 impl RecentIds {
-    /// Remembers the record at `position`, which follows the one remembered before.
-    pub fn push(&mut self, position: u64, stream: &StreamId, revision: u64, id: EventId) {
-        if self.records.is_empty() {
+    /// Remembers records of one stream, the first at `position`, which follows the last one that is remembered.
+    pub fn push(
+        &mut self,
+        position: u64,
+        stream: &StreamId,
+        revision: u64,
+        ids: impl Iterator<Item = EventId>,
+    ) {
+        if self.ids.is_empty() {
             self.first_position = position;
         }
-        if self.records.len() == RECENT_RECORDS {
-            self.records.pop_front();
-            self.first_position += 1;
+        let goes_on =
+            |run: &Run| run.revision_at(position) == revision && run.stream.as_str() == stream.as_str();
+        if !self.runs.back().is_some_and(goes_on) {
+            self.runs.push_back(Run { first: position, stream: stream.clone(), revision });
         }
-        self.records.push_back(Remembered { stream: stream.clone(), id, revision });
+        for id in ids {
+            if self.ids.len() == RECENT_RECORDS {
+                self.ids.pop_front();
+                self.first_position += 1;
+            }
+            self.ids.push_back(id);
+        }
+        self.forget();
+    }
+
+    /// Forgets the runs of records that are not remembered any more, and how the first of them began.
+    fn forget(&mut self) {
+        while self.runs.get(1).is_some_and(|next| next.first <= self.first_position) {
+            self.runs.pop_front();
+        }
+        if let Some(run) = self.runs.front_mut() {
+            run.revision = run.revision_at(self.first_position);
+            run.first = self.first_position;
+        }
     }
 
     /// Positions up to `head` that should be remembered and are not, because another process wrote them.
     #[must_use]
     pub fn missing(&self, head: u64) -> Range<u64> {
-        let end = if self.records.is_empty() { head + 1 } else { self.first_position };
+        let end = if self.ids.is_empty() { head + 1 } else { self.first_position };
         (head + 1).saturating_sub(to_u64(RECENT_RECORDS)).clamp(1, end)..end
     }
 
     /// Remembers records that come right before those that are remembered, the first of them at `first`.
     pub fn prepend(&mut self, first: u64, records: Vec<(StreamId, u64, EventId)>) {
-        for (stream, revision, id) in records.into_iter().rev() {
-            self.records.push_front(Remembered { stream, id, revision });
+        for (nth, (stream, revision, id)) in records.into_iter().enumerate().rev() {
+            self.ids.push_front(id);
+            self.runs.push_front(Run { first: first + to_u64(nth), stream, revision });
         }
         self.first_position = first;
         // What has been found so far may have been overlooked.
@@ -78,26 +116,32 @@ impl RecentIds {
     pub fn revision(&self, stream: &StreamId, id: EventId) -> Option<u64> {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         self.fill(&mut found);
-        let nth = self.place(*found.positions.get(&(stream.clone(), id))?)?;
-        self.records.get(nth).map(|record| record.revision)
+        let position = *found.positions.get(&(stream.clone(), id))?;
+        let run = self.runs.get(self.run_of(position)).filter(|_| position >= self.first_position);
+        run.map(|run| run.revision_at(position))
     }
 
     /// The id at a position; `None` when it is not remembered.
     #[must_use]
     pub fn id_at(&self, position: u64) -> Option<EventId> {
-        self.records.get(self.place(position)?).map(|record| record.id)
+        self.ids.get(to_usize(position.checked_sub(self.first_position)?)).copied()
     }
 
-    fn place(&self, position: u64) -> Option<usize> {
-        usize::try_from(position.checked_sub(self.first_position)?).ok()
+    /// Which run has a position that is remembered.
+    fn run_of(&self, position: u64) -> usize {
+        self.runs.partition_point(|run| run.first <= position).saturating_sub(1)
     }
 
     /// Takes in what has come since somebody asked, the later place of an id over the earlier one.
     fn fill(&self, found: &mut Found) {
         let from = found.next.max(self.first_position);
-        let skipped = crate::format::to_usize(from - self.first_position);
-        for (position, record) in (from..).zip(self.records.iter().skip(skipped)) {
-            found.positions.insert((record.stream.clone(), record.id), position);
+        let mut runs = self.runs.iter().skip(self.run_of(from)).peekable();
+        let Some(mut run) = runs.next() else { return };
+        for (position, id) in (from..).zip(self.ids.iter().skip(to_usize(from - self.first_position))) {
+            if let Some(next) = runs.next_if(|next| next.first <= position) {
+                run = next;
+            }
+            found.positions.insert((run.stream.clone(), *id), position);
             found.next = position + 1;
         }
         if found.positions.len() > 2 * RECENT_RECORDS {
@@ -123,15 +167,15 @@ mod tests {
         let id = |n: u64| EventId(Uuid::from_u128(n.into()));
         let count = u64::try_from(RECENT_RECORDS).unwrap();
         for n in 0..count + 10 {
-            recent.push(n + 1, &a, n, id(n));
+            recent.push(n + 1, &a, n, std::iter::once(id(n)));
         }
         assert_eq!(recent.revision(&a, id(9)), None);
         assert_eq!(recent.id_at(10), None);
         assert_eq!(recent.revision(&a, id(10)), Some(10));
         assert_eq!(recent.id_at(11), Some(id(10)));
-        assert_eq!(recent.records.len(), RECENT_RECORDS);
+        assert_eq!(recent.ids.len(), RECENT_RECORDS);
         for n in count + 10..4 * count {
-            recent.push(n + 1, &a, n, id(n));
+            recent.push(n + 1, &a, n, std::iter::once(id(n)));
             if n % 1_000 == 0 {
                 assert_eq!(recent.revision(&a, id(n)), Some(n));
             }
@@ -144,11 +188,11 @@ mod tests {
     fn an_id_that_came_twice_is_known_by_its_later_place() {
         let (mut recent, a) = (RecentIds::default(), stream("a-1"));
         let id = EventId(Uuid::nil());
-        recent.push(1, &a, 0, id);
-        recent.push(2, &a, 1, id);
+        recent.push(1, &a, 0, std::iter::once(id));
+        recent.push(2, &a, 1, std::iter::once(id));
         assert_eq!(recent.revision(&a, id), Some(1));
         assert_eq!(recent.revision(&stream("b-1"), id), None, "another stream");
-        recent.push(3, &a, 2, id);
+        recent.push(3, &a, 2, std::iter::once(id));
         assert_eq!(recent.revision(&a, id), Some(2), "it came again after somebody had asked");
     }
 
@@ -159,10 +203,40 @@ mod tests {
         assert_eq!(recent.missing(0), 1..1);
         assert_eq!(recent.missing(10), 1..11);
         assert_eq!(recent.missing(100_000), 100_001 - u64::try_from(RECENT_RECORDS).unwrap()..100_001);
-        recent.push(11, &a, 10, id(11));
+        recent.push(11, &a, 10, std::iter::once(id(11)));
         assert_eq!((recent.revision(&a, id(10)), recent.missing(11)), (None, 1..11));
         recent.prepend(1, (1..11).map(|n| (a.clone(), n - 1, id(n))).collect());
         assert_eq!((recent.revision(&a, id(10)), recent.missing(11)), (Some(9), 1..1));
         assert_eq!((recent.revision(&a, id(11)), recent.id_at(1)), (Some(10), Some(id(1))));
+    }
+
+    #[test]
+    fn records_of_several_streams_are_known_by_their_own_revisions_however_they_came() {
+        let streams = [stream("a-1"), stream("b-1"), stream("c-1")];
+        let id = |n: u64| EventId(Uuid::from_u128(n.into()));
+        let (mut recent, mut all, mut next) = (RecentIds::default(), vec![], [0_u64; 3]);
+        for turn in 0..30_000_u64 {
+            // Now and then the same stream comes twice in a row.
+            let nth = usize::try_from(turn * turn / 3 % 3).unwrap();
+            let (first, count) = (u64::try_from(all.len()).unwrap() + 1, 1 + turn % 7);
+            recent.push(first, &streams[nth], next[nth], (first..first + count).map(id));
+            all.extend((0..count).map(|one| (nth, next[nth] + one)));
+            next[nth] += count;
+        }
+        let end = u64::try_from(all.len()).unwrap();
+        let begin = end + 1 - u64::try_from(RECENT_RECORDS).unwrap();
+        assert!(begin > 1_000);
+        let before = all[usize::try_from(begin - 2).unwrap()];
+        assert_eq!(
+            (recent.id_at(begin - 1), recent.revision(&streams[before.0], id(begin - 1))),
+            (None, None)
+        );
+        for position in begin..=end {
+            let (nth, revision) = all[usize::try_from(position - 1).unwrap()];
+            assert_eq!(recent.id_at(position), Some(id(position)));
+            assert_eq!(recent.revision(&streams[nth], id(position)), Some(revision), "at {position}");
+            assert_eq!(recent.revision(&streams[(nth + 1) % 3], id(position)), None, "at {position}");
+        }
+        assert!(recent.runs.len() < RECENT_RECORDS / 3, "{} runs", recent.runs.len());
     }
 }

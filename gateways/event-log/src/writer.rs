@@ -15,7 +15,7 @@ pub use space::{Space, Wanted};
 use crate::ahead::Ahead;
 use crate::archive::Gate;
 use crate::format::to_u64;
-use crate::leaves::{Batch, Hashers, OnTheWay};
+use crate::leaves::Batch;
 use crate::observe;
 use crate::plan::{Plan, plan};
 use crate::read;
@@ -24,7 +24,7 @@ use crate::shared::Shared;
 use crate::storage::{Ownership, Storage};
 use active::{Failure, Written, sync};
 use group::{Answer, Group, View};
-use meanwhile::{Entered, Work};
+use meanwhile::Work;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -40,11 +40,8 @@ pub const QUEUE_REQUESTS_MAX: usize = 4_096;
 /// Bytes of one group, after which no further append joins it: 4 MiB.
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Bytes of a group from which on it is entered while it is made durable: with less, waking a thread takes longer.
-const GROUP_BYTES_MEANWHILE: u64 = 16 * 1024;
-
-/// Bytes of a group from which on another thread hashes it.
-const GROUP_BYTES_HASHED_BESIDE: usize = 64 * 1024;
+/// Bytes of a group from which on another thread hashes and enters it: with less, waking the thread takes longer.
+const GROUP_BYTES_MEANWHILE: usize = 16 * 1024;
 
 /// Records of one group, after which no further append joins it.
 const GROUP_RECORDS_MAX: usize = 65_536;
@@ -100,12 +97,10 @@ pub struct Writer {
     pub sealing: Option<Sealing>,
     /// Those for which there was no file to be had: they are tried again with the next.
     pub unsealed: Vec<Sealed>,
-    /// Enters large groups while they are made durable.
+    /// Hashes and enters large groups while they are made durable.
     pub meanwhile: Option<Meanwhile>,
     /// Wakes followers when they are many.
     pub crowd: Option<Crowd>,
-    /// Hash large groups.
-    pub hashers: Hashers,
     /// What is written next; kept for its capacity.
     pub buffer: Vec<u8>,
     /// Given up when the writer ends. The last of its fields: those before it wait, when they are dropped, for whoever
@@ -253,14 +248,22 @@ impl Writer {
     /// Writes a group, makes it durable, lets it be read and answers everyone in it; returns how many bytes it took.
     fn keep(&mut self, group: &mut Group) -> Result<u64, Failure> {
         let shared = Arc::clone(&self.shared);
-        let written = self.write(group.commits())?;
-        let (first, bytes) = (shared.head() + 1, written.bytes);
-        // A large group is worth waking another thread, to hash it while it is made durable.
-        let beside = self.meanwhile.is_some() && group.bytes() >= GROUP_BYTES_HASHED_BESIDE;
-        let hashing = beside.then(|| self.hashers.begin(group.take_leaves(first)));
+        let first = shared.head() + 1;
         // What is entered before it is durable lies behind the head, where nobody looks. When it does not become
         // durable, the head never moves again.
-        let hashed = self.make_durable(group, written, hashing.is_some())?;
+        let beside = self.meanwhile.as_ref().filter(|_| group.bytes() >= GROUP_BYTES_MEANWHILE);
+        let hashing = beside.is_some_and(|beside| beside.hash(group.leaves(first)));
+        let written = self.write(group.commits())?;
+        let bytes = written.bytes;
+        let leaves = if hashing {
+            self.make_durable_beside(group, written)?
+        } else {
+            written.sync()?;
+            group.enter(&shared, &written);
+            let mut leaves = group.leaves(first);
+            leaves.hash();
+            leaves
+        };
         // Nobody who has the tree sees less than what was acknowledged.
         let mut tree = shared.tree();
         shared.publish(first + to_u64(group.records()) - 1);
@@ -276,43 +279,26 @@ impl Writer {
             Some(crowd) => crowd.call(),
             None => shared.ring(),
         }
-        let leaves = hashed.or_else(|| hashing.map(OnTheWay::finish)).unwrap_or_else(|| {
-            let mut leaves = group.take_leaves(first);
-            leaves.hash();
-            leaves
-        });
         for leaf in leaves.hashes() {
             tree.push(*leaf);
         }
-        group.give_back(leaves);
         Ok(bytes)
     }
 
-    /// Makes a group durable and enters it, a large one at the same time; returns its leaves where they were hashed, too.
-    fn make_durable(
-        &self,
-        group: &mut Group,
-        written: Written,
-        hashing: bool,
-    ) -> Result<Option<Batch>, Failure> {
-        let large = written.bytes >= GROUP_BYTES_MEANWHILE;
-        let Some(meanwhile) = self.meanwhile.as_ref().filter(|_| large) else {
-            written.sync()?;
-            group.enter(&self.shared, &written);
-            return Ok(None);
-        };
-        let leaves = (!hashing).then(|| group.take_leaves(self.shared.head() + 1));
+    /// Makes a group durable while another thread, which hashes it, enters it; returns its leaves.
+    fn make_durable_beside(&self, group: &mut Group, written: Written) -> Result<Batch, Failure> {
         let (file, name) = (Arc::clone(&written.file), written.name.clone());
-        let work = Work { group: std::mem::take(group), written, leaves };
+        let work = Work { group: std::mem::take(group), written };
+        let done =
+            self.meanwhile.as_ref().and_then(|beside| beside.enter_while(work, || sync(&*file, &name)));
         let ended = || Failure::Stopped("the thread that enters what was written has ended".to_owned());
-        let (work, synced) = meanwhile.enter_while(work, || sync(&*file, &name)).ok_or_else(ended)?;
-        let Entered { work, panic } = work;
-        *group = work.group;
-        if let Some(panic) = panic {
+        let (done, synced) = done.ok_or_else(ended)?;
+        *group = done.group;
+        if let Some(panic) = done.panic {
             // As if it had happened here.
             resume_unwind(panic);
         }
-        synced.map(|()| work.leaves)
+        synced.map(|()| done.leaves)
     }
 
     /// Prepares room for the groups to come.

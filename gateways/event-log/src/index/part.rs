@@ -184,7 +184,7 @@ impl Part {
         &self.marks
     }
 
-    /// Enters a commit. The records come one by one, by [`Self::add_record`], after it.
+    /// Enters a commit. The records come after it, by [`Self::add_records`].
     pub fn add_commit(&mut self, entry: CommitEntry) {
         let extent = &mut self.extent;
         assert!(entry.offset >= extent.end, "a commit at {} before {}", entry.offset, extent.end);
@@ -197,23 +197,24 @@ impl Part {
         (extent.end, extent.recorded_at) = (entry.end, entry.recorded_at);
     }
 
-    /// Enters the next record. False, and nothing is entered, when its revision is not the next of those that are here.
-    pub fn add_record(&mut self, stream: &StreamId, revision: u64) -> bool {
+    /// Enters the next records, all of one stream, the first of them having this revision. False, and nothing is entered,
+    /// when it is not the next of those that are here.
+    pub fn add_records(&mut self, stream: &StreamId, revision: u64, count: u64) -> bool {
         let known = self.number(stream.as_str());
         let number = known.unwrap_or_else(|| self.enter(stream.clone(), revision));
-        self.add_to(number, revision)
+        self.add_to(number, revision, count)
     }
 
-    /// As [`Self::add_record`], for a name as it stands on disk.
+    /// The same of one record, for a name as it stands on disk.
     pub fn add_read(&mut self, stream: &str, revision: u64) -> Result<bool, InvalidStream> {
         let number = match self.number(stream) {
             Some(number) => number,
             None => self.enter(StreamId::new(stream)?, revision),
         };
-        Ok(self.add_to(number, revision))
+        Ok(self.add_to(number, revision, 1))
     }
 
-    fn add_to(&mut self, number: u32, revision: u64) -> bool {
+    fn add_to(&mut self, number: u32, revision: u64, count: u64) -> bool {
         let position = self.extent.next_position();
         let Some(held) = self.streams.get_mut(to_usize(number.into())) else {
             return false;
@@ -221,10 +222,12 @@ impl Part {
         if held.next_revision() != revision {
             return false;
         }
-        held.positions.push(position);
+        for nth in 0..count {
+            held.positions.push(position + nth);
+        }
         let category = held.category;
-        self.count(category, 1);
-        self.extent.records += 1;
+        self.count(category, count);
+        self.extent.records += count;
         true
     }
 
@@ -342,7 +345,7 @@ mod tests {
         ] {
             assert_eq!(part.add_read(name, revision).unwrap(), taken, "{name}@{revision}");
         }
-        assert!(part.add_record(&StreamId::new("fill-1").unwrap(), 1));
+        assert!(part.add_records(&StreamId::new("fill-1").unwrap(), 1, 1));
         let expected =
             [("alone", 1), ("fill", 2), ("order", 5)].map(|(name, count)| (name.to_owned(), count));
         assert_eq!(part.categories(), BTreeMap::from(expected));

@@ -141,7 +141,7 @@ mod tests {
         });
         part.add_commit(CommitEntry { offset: 4_096, end: 8_192, recorded_at: Timestamp::default() });
         for (stream, revision) in records {
-            assert!(part.add_record(&StreamId::new(stream).unwrap(), *revision));
+            assert!(part.add_records(&StreamId::new(stream).unwrap(), *revision, 1));
         }
         part
     }

@@ -9,11 +9,11 @@ use crate::hash::Table;
 use crate::index::{CommitEntry, Held, Trail};
 use crate::leaves::Batch;
 use crate::plan::{History, checked};
-use crate::positions::Positions;
 use crate::read;
 use crate::shared::Shared;
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
+use std::sync::Arc;
 use stele_domain::ids::EventId;
 use stele_domain::port::event_log::{
     Appended, LogError, NewRecord, Position, Record, Revision, StreamAppend, StreamId,
@@ -28,11 +28,12 @@ const SPARE_BYTES_MAX: usize = 8 * 1024 * 1024;
 #[derive(Default)]
 pub struct Group {
     recorded_at: Timestamp,
-    payloads: Vec<u8>,
+    /// Whoever hashes them has them, too, until they are hashed.
+    payloads: Arc<Vec<u8>>,
     commits: Vec<StagedCommit>,
-    records: Vec<Record>,
-    /// How many records it had when they were entered.
-    entered: usize,
+    appends: Vec<StagedAppend>,
+    /// The ids of its records.
+    ids: Vec<EventId>,
     /// The streams that were looked up for it.
     streams: Table<StreamId, StagedStream>,
     waiting: Vec<Waiting>,
@@ -42,17 +43,40 @@ pub struct Group {
 struct StagedCommit {
     recorded_at: Timestamp,
     payload: Range<usize>,
-    records: Range<usize>,
+    appends: Range<usize>,
+    /// How many records the group has before it.
+    place: usize,
+}
+
+/// What a commit adds to one stream.
+struct StagedAppend {
+    stream: StreamId,
+    /// The revision of its first record.
+    revision: u64,
+    records: Vec<NewRecord>,
 }
 
 /// What the group adds to a stream.
+#[derive(Default)]
 struct StagedStream {
     /// How many records it had before the group.
     before: u64,
-    /// Places in the group's records, by revision.
-    records: Positions,
+    /// How many the group adds.
+    added: u64,
+    /// The last of its runs, when it has any, and those before it.
+    last: Run,
+    earlier: Vec<Run>,
     /// The last revision of each id, as far as anybody has asked for one.
     known: RefCell<Option<Box<KnownIds>>>,
+}
+
+/// Records of a stream that follow each other in the group, too.
+#[derive(Clone, Copy, Default)]
+struct Run {
+    /// How many records the group adds to the stream before it.
+    nth: u64,
+    /// Where it begins among the records of the group.
+    place: u64,
 }
 
 /// The ids among the first records that the group adds to a stream.
@@ -65,25 +89,46 @@ struct KnownIds {
 
 impl StagedStream {
     fn new(before: u64) -> Self {
-        Self { before, records: Positions::default(), known: RefCell::new(None) }
+        Self { before, ..Self::default() }
     }
 
     /// How many records it has with those of the group.
     fn count(&self) -> u64 {
-        self.before + self.records.len()
+        self.before + self.added
+    }
+
+    /// Adds records that stand at this place of the group and behind it.
+    fn add(&mut self, place: u64, count: u64) {
+        if self.added == 0 {
+            self.last = Run { nth: 0, place };
+        } else if self.last.place + (self.added - self.last.nth) != place {
+            self.earlier.push(std::mem::replace(&mut self.last, Run { nth: self.added, place }));
+        }
+        self.added += count;
+    }
+
+    /// Where the `nth` record that the group adds to it stands in the group.
+    fn place(&self, nth: u64) -> Option<usize> {
+        let run = if self.last.nth <= nth {
+            self.last
+        } else {
+            let begun = self.earlier.partition_point(|run| run.nth <= nth);
+            *self.earlier.get(begun.checked_sub(1)?)?
+        };
+        (nth < self.added).then(|| to_usize(run.place + (nth - run.nth)))
     }
 
     /// The revision of the last of its records with this id. Only appends at any revision ask, so the table is filled
     /// when it is asked for.
-    fn revision(&self, id: EventId, records: &[Record]) -> Option<u64> {
+    fn revision(&self, id: EventId, ids: &[EventId]) -> Option<u64> {
         let mut known = self.known.borrow_mut();
         let known = known.get_or_insert_default();
-        for place in self.records.range(known.count..self.records.len()) {
-            if let Some(record) = records.get(to_usize(place)) {
-                known.revisions.insert(record.event_id, record.revision.0);
+        for nth in known.count..self.added {
+            if let Some(id) = self.place(nth).and_then(|place| ids.get(place)) {
+                known.revisions.insert(*id, self.before + nth);
             }
         }
-        known.count = self.records.len();
+        known.count = self.added;
         known.revisions.get(&id).copied()
     }
 }
@@ -111,16 +156,17 @@ pub enum Answer {
 impl Group {
     /// A group whose commits are recorded at `recorded_at`, in the memory of one that is done.
     pub fn begin(recorded_at: Timestamp, done: Self) -> Self {
-        let Self { mut payloads, mut commits, mut records, mut streams, mut waiting, .. } = done;
-        if payloads.capacity() > SPARE_BYTES_MAX {
-            payloads = vec![];
+        let Self { mut payloads, mut commits, mut appends, mut ids, mut streams, mut waiting, .. } = done;
+        match Arc::get_mut(&mut payloads).filter(|payloads| payloads.capacity() <= SPARE_BYTES_MAX) {
+            Some(payloads) => payloads.clear(),
+            None => payloads = Arc::default(),
         }
-        payloads.clear();
         commits.clear();
-        records.clear();
+        appends.clear();
+        ids.clear();
         streams.clear();
         waiting.clear();
-        Self { recorded_at, payloads, commits, records, entered: 0, streams, waiting }
+        Self { recorded_at, payloads, commits, appends, ids, streams, waiting }
     }
 
     /// Bytes of its payloads.
@@ -130,7 +176,7 @@ impl Group {
 
     /// Number of its records.
     pub fn records(&self) -> usize {
-        self.records.len().max(self.entered)
+        self.ids.len()
     }
 
     /// Whether there is nothing to write.
@@ -168,44 +214,35 @@ impl Group {
     ) -> Vec<Appended> {
         let recorded_at = recorded_at.unwrap_or(self.recorded_at);
         let durable = shared.head();
-        let (payload_start, records_start) = (self.payloads.len(), self.records.len());
+        let (payload_start, appends_start, place) = (self.payloads.len(), self.appends.len(), self.ids.len());
         let count = appends.iter().map(|append| append.records.len()).sum::<usize>();
-        let head = durable + to_u64(records_start + count);
-        let mut encoder = Encoder::begin(&mut self.payloads, recorded_at, to_u64(count));
+        let head = durable + to_u64(place + count);
+        let mut encoder = Encoder::begin(Arc::make_mut(&mut self.payloads), recorded_at, to_u64(count));
         let mut answers = Vec::with_capacity(appends.len());
-        for append in appends {
-            if append.records.is_empty() {
-                answers.push(checked(Position(head), last_of(&self.streams, &append.stream)));
+        for StreamAppend { stream, records, .. } in appends {
+            if records.is_empty() {
+                answers.push(checked(Position(head), last_of(&self.streams, &stream)));
                 continue;
             }
-            let staged = self.streams.get_mut(&append.stream);
-            assert!(staged.is_some(), "stream {} is appended to and was not looked up", append.stream);
+            let staged = self.streams.get_mut(&stream);
+            assert!(staged.is_some(), "stream {stream} is appended to and was not looked up");
             let Some(staged) = staged else { continue };
-            let first = durable + to_u64(self.records.len()) + 1;
-            for (nth, offer) in append.records.into_iter().enumerate() {
-                let revision = staged.count();
-                encoder.record((nth == 0).then_some((append.stream.as_str(), revision)), &offer);
-                staged.records.push(to_u64(self.records.len()));
-                self.records.push(Record {
-                    position: Position(durable + to_u64(self.records.len()) + 1),
-                    stream: append.stream.clone(),
-                    revision: Revision(revision),
-                    event_id: offer.event_id,
-                    event_type: offer.event_type,
-                    data: offer.data,
-                    metadata: offer.metadata,
-                    recorded_at,
-                });
+            let (before, revision) = (to_u64(self.ids.len()), staged.count());
+            for (nth, offer) in records.iter().enumerate() {
+                encoder.record((nth == 0).then_some((stream.as_str(), revision)), offer);
             }
+            self.ids.extend(records.iter().map(|offer| offer.event_id));
+            staged.add(before, to_u64(records.len()));
             answers.push(Appended {
-                first: Position(first),
-                last: Position(durable + to_u64(self.records.len())),
+                first: Position(durable + before + 1),
+                last: Position(durable + to_u64(self.ids.len())),
                 revision: Revision(staged.count() - 1),
                 repeated: false,
             });
+            self.appends.push(StagedAppend { stream, revision, records });
         }
-        let (payload, records) = (payload_start..self.payloads.len(), records_start..self.records.len());
-        self.commits.push(StagedCommit { recorded_at, payload, records });
+        let (payload, appends) = (payload_start..self.payloads.len(), appends_start..self.appends.len());
+        self.commits.push(StagedCommit { recorded_at, payload, appends, place });
         answers
     }
 
@@ -220,29 +257,43 @@ impl Group {
         for (commit, (offset, end)) in self.commits.iter().zip(&written.frames) {
             let recorded_at = commit.recorded_at;
             index.add_commit(CommitEntry { offset: *offset, end: *end, recorded_at });
-            for record in self.records.get(commit.records.clone()).unwrap_or_default() {
-                let (stream, event_id) = (&record.stream, record.event_id);
-                let entered = index.add_record(stream, record.revision.0, event_id);
-                assert!(entered, "revision {} of {stream} was written and is not the next", record.revision);
+            for StagedAppend { stream, revision, records } in appends_of(&self.appends, commit) {
+                let ids = records.iter().map(|record| record.event_id);
+                let entered = index.add_records(stream, *revision, ids);
+                assert!(entered, "revision {revision} of {stream} was written and is not the next");
             }
         }
         drop(index);
         let mut cache = shared.cache_mut();
-        self.entered = self.records.len();
-        self.records.drain(..).for_each(|record| cache.push(record));
+        let (mut position, mut appends) = (Position(shared.head()), self.appends.drain(..));
+        for commit in &self.commits {
+            for StagedAppend { stream, revision, records } in appends.by_ref().take(commit.appends.len()) {
+                for (revision, record) in (revision..).zip(records) {
+                    let NewRecord { event_id, event_type, data, metadata } = record;
+                    position = position.next();
+                    let (stream, revision) = (stream.clone(), Revision(revision));
+                    let recorded_at = commit.recorded_at;
+                    let kept = Record {
+                        position,
+                        stream,
+                        revision,
+                        event_id,
+                        event_type,
+                        data,
+                        metadata,
+                        recorded_at,
+                    };
+                    cache.push(kept);
+                }
+            }
+        }
     }
 
-    /// The leaves of its commits, the first record being at `first`. The payloads go with them: they have been written.
-    pub fn take_leaves(&mut self, first: u64) -> Batch {
+    /// The leaves of its commits, the first record being at `first`.
+    pub fn leaves(&self, first: u64) -> Batch {
         let leaves = self.commits.iter();
-        let leaves =
-            leaves.map(|commit| (first + to_u64(commit.records.start), commit.payload.end)).collect();
-        Batch::of(std::mem::take(&mut self.payloads), leaves)
-    }
-
-    /// Gives it back the memory of its payloads, for the next one.
-    pub fn give_back(&mut self, leaves: Batch) {
-        self.payloads = leaves.into_payloads();
+        let leaves = leaves.map(|commit| (first + to_u64(commit.place), commit.payload.end)).collect();
+        Batch::of(Arc::clone(&self.payloads), leaves)
     }
 
     /// Answers everyone: with what was decided, or with the failure where the answer rested on the group.
@@ -260,6 +311,11 @@ impl Group {
             drop(waiting.reply.send(result));
         }
     }
+}
+
+/// What a commit adds, stream by stream.
+fn appends_of<'g>(appends: &'g [StagedAppend], commit: &StagedCommit) -> &'g [StagedAppend] {
+    appends.get(commit.appends.clone()).unwrap_or_default()
 }
 
 fn last_of(streams: &Table<StreamId, StagedStream>, stream: &StreamId) -> Option<Revision> {
@@ -298,22 +354,22 @@ impl<'a> View<'a> {
     }
 
     fn staged(&self, stream: &StreamId) -> Option<&StagedStream> {
-        let staged = self.group.streams.get(stream).filter(|staged| staged.records.len() > 0);
+        let staged = self.group.streams.get(stream).filter(|staged| staged.added > 0);
         if staged.is_some() {
             self.looked.set(true);
         }
         staged
     }
 
-    fn staged_record(&self, stream: &StreamId, revision: u64) -> Option<&Record> {
+    /// Where a record of the group stands in it.
+    fn place(&self, stream: &StreamId, revision: u64) -> Option<usize> {
         let staged = self.staged(stream)?;
-        let place = staged.records.get(revision.checked_sub(staged.before)?)?;
-        self.group.records.get(to_usize(place))
+        staged.place(revision.checked_sub(staged.before)?)
     }
 
     fn id_at(&self, stream: &StreamId, revision: u64) -> Result<Option<EventId>, LogError> {
-        if let Some(record) = self.staged_record(stream, revision) {
-            return Ok(Some(record.event_id));
+        if let Some(place) = self.place(stream, revision) {
+            return Ok(self.group.ids.get(place).copied());
         }
         let Some(position) = position_of(self.shared, stream, revision)? else {
             return Ok(None);
@@ -325,10 +381,10 @@ impl<'a> View<'a> {
 
 impl History for View<'_> {
     fn head(&self) -> Position {
-        if !self.group.records.is_empty() {
+        if !self.group.ids.is_empty() {
             self.looked.set(true);
         }
-        Position(self.shared.head() + to_u64(self.group.records.len()))
+        Position(self.shared.head() + to_u64(self.group.ids.len()))
     }
 
     fn last(&self, stream: &StreamId) -> Option<Revision> {
@@ -337,8 +393,8 @@ impl History for View<'_> {
     }
 
     fn position(&self, stream: &StreamId, revision: Revision) -> Result<Position, LogError> {
-        if let Some(record) = self.staged_record(stream, revision.0) {
-            return Ok(record.position);
+        if let Some(place) = self.place(stream, revision.0) {
+            return Ok(Position(self.shared.head() + to_u64(place) + 1));
         }
         let position = position_of(self.shared, stream, revision.0)?;
         assert!(position.is_some(), "revision {revision} of {stream} has no position");
@@ -355,7 +411,30 @@ impl History for View<'_> {
     }
 
     fn recent(&self, stream: &StreamId, id: EventId) -> Option<Revision> {
-        let staged = self.staged(stream).and_then(|staged| staged.revision(id, &self.group.records));
+        let staged = self.staged(stream).and_then(|staged| staged.revision(id, &self.group.ids));
         staged.map(Revision).or_else(|| self.shared.index().recent(stream, id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StagedStream;
+    use quickcheck::quickcheck;
+
+    quickcheck! {
+        fn each_record_of_a_stream_is_found_where_it_was_put(before: u8, parts: Vec<(u8, u8)>) -> bool {
+            let (mut staged, mut places, mut end) = (StagedStream::new(before.into()), vec![], 0_u64);
+            for (others, count) in parts {
+                let (place, count) = (end + u64::from(others % 3), u64::from(count % 5) + 1);
+                staged.add(place, count);
+                places.extend(place..place + count);
+                end = place + count;
+            }
+            let found = |nth: usize| staged.place(u64::try_from(nth).unwrap());
+            let right = places.iter().enumerate().all(|(nth, place)| found(nth) == usize::try_from(*place).ok());
+            right
+                && found(places.len()).is_none()
+                && staged.count() == u64::from(before) + u64::try_from(places.len()).unwrap()
+        }
     }
 }

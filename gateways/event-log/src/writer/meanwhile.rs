@@ -1,5 +1,6 @@
-//! A thread that enters a large group while the writer makes it durable. The writer asks the disk first and waits for it
-//! alone: to be woken takes long when the processors are busy, and the disk is what everyone waits for.
+//! A thread that hashes a large group while the writer puts it on the disk, and enters it while the writer makes it durable.
+//! The writer asks the disk first and waits for it alone: to be woken takes long when the processors are busy, and the disk
+//! is what everyone waits for. One thread and not two: it is woken once, and leaves a processor to the disk.
 //!
 //! What is entered here lies behind the head, where nobody looks; the writer moves the head.
 
@@ -14,59 +15,74 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// The thread, and the way to it and back. It ends when this is dropped.
 pub struct Meanwhile {
-    asked: SyncSender<Work>,
-    done: Receiver<Entered>,
+    asked: SyncSender<Asked>,
+    done: Receiver<Done>,
 }
 
-/// A group that has been written, and what is done with it.
+/// What the thread is asked for: a group's leaves are hashed first, and then it is entered, unless it could not be written.
+enum Asked {
+    Hash(Batch),
+    Enter(Work),
+}
+
+/// A group that has been written, and where to.
 pub struct Work {
-    /// What is entered.
+    /// The group.
     pub group: Group,
     /// Where it was written.
     pub written: Written,
-    /// Its leaves, where they are hashed here too.
-    pub leaves: Option<Batch>,
 }
 
 /// What came of it.
-pub struct Entered {
-    /// What was asked for.
-    pub work: Work,
-    /// What entering it panicked with.
+pub struct Done {
+    /// The group that was entered.
+    pub group: Group,
+    /// Its leaves, hashed.
+    pub leaves: Batch,
+    /// What that panicked with.
     pub panic: Option<Box<dyn Any + Send>>,
-}
-
-impl Work {
-    /// Enters the group, and hashes the leaves that came with it.
-    pub fn enter(&mut self, shared: &Shared) {
-        self.group.enter(shared, &self.written);
-        if let Some(leaves) = &mut self.leaves {
-            leaves.hash();
-        }
-    }
 }
 
 impl Meanwhile {
     /// Starts the thread; `None` when there is none to be had.
     pub fn start(shared: &Arc<Shared>) -> Option<Self> {
-        let (asked, works) = sync_channel::<Work>(1);
+        let (asked, asks) = sync_channel(2);
         let (told, done) = sync_channel(1);
         let shared = Arc::clone(shared);
-        let enter = move || {
-            for mut work in works {
-                let entered = catch_unwind(AssertUnwindSafe(|| work.enter(&shared)));
-                if told.send(Entered { work, panic: entered.err() }).is_err() {
+        let work = move || {
+            let (mut leaves, mut panic) = (Batch::default(), None);
+            for asked in asks {
+                let group = match asked {
+                    Asked::Hash(batch) => {
+                        leaves = batch;
+                        panic = catch_unwind(AssertUnwindSafe(|| leaves.hash())).err();
+                        continue;
+                    }
+                    Asked::Enter(Work { mut group, written }) => {
+                        let entered = catch_unwind(AssertUnwindSafe(|| group.enter(&shared, &written)));
+                        panic = panic.or(entered.err());
+                        group
+                    }
+                };
+                let done = Done { group, leaves: std::mem::take(&mut leaves), panic: panic.take() };
+                if told.send(done).is_err() {
                     break;
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("stele-log-enter".to_owned()).spawn(enter);
+        let thread = std::thread::Builder::new().name("stele-log-enter".to_owned()).spawn(work);
         thread.ok().map(|_| Self { asked, done })
     }
 
-    /// Has the group entered while `now` is done here. `None` when the thread has ended: its work is lost.
-    pub fn enter_while<T>(&self, work: Work, now: impl FnOnce() -> T) -> Option<(Entered, T)> {
-        self.asked.send(work).ok()?;
+    /// Has the leaves of a group hashed that is about to be written. False when the thread has ended.
+    pub fn hash(&self, leaves: Batch) -> bool {
+        self.asked.send(Asked::Hash(leaves)).is_ok()
+    }
+
+    /// Has the group entered while `now` is done here; its leaves come back with it. `None` when the thread has ended: its
+    /// work is lost.
+    pub fn enter_while<T>(&self, work: Work, now: impl FnOnce() -> T) -> Option<(Done, T)> {
+        self.asked.send(Asked::Enter(work)).ok()?;
         let outcome = now();
         Some((self.done.recv().ok()?, outcome))
     }
