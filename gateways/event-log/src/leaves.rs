@@ -1,6 +1,5 @@
-//! Hashes of leaves, made by whoever has time for them: of all that is done with a commit, hashing takes most, and
-//! neither the scan of a segment nor the writer is to wait for one processor while another has nothing to do. Their
-//! order is that of the commits.
+//! Hashes of leaves, made by whoever has time for them: of all that is done with a commit, hashing takes most, and the scan
+//! of a segment is not to wait for one processor while another has nothing to do. Their order is that of the commits.
 
 use crate::frame::payload::leaf_of;
 use crate::tree::{self, Block, Hash, LANES_MIN, Lanes};
@@ -84,18 +83,20 @@ impl Batch {
         }
     }
 
-    /// Hashes them here.
+    /// Hashes them here. Payloads that somebody else has, too, are given back to them.
     pub fn hash(&mut self) {
-        let (payloads, ends) = match &self.leaves {
+        let (payloads, ends) = match std::mem::take(&mut self.leaves) {
             Ends::Blocks(ends) => {
                 let leaves = each(&self.bytes, ends.iter().copied());
                 let leaves: Vec<&[Block]> = leaves.map(|leaf| leaf.as_chunks().0).collect();
-                return Lanes::here().hash(&leaves, &mut self.hashes);
+                Lanes::here().hash(&leaves, &mut self.hashes);
+                self.leaves = Ends::Blocks(ends);
+                return;
             }
             Ends::Payloads(payloads, ends) => (payloads, ends),
         };
         let bytes = payloads.len();
-        let payloads = each(payloads, ends.iter().map(|(_, end)| *end));
+        let payloads = each(&payloads, ends.iter().map(|(_, end)| *end));
         let leaves = ends.iter().map(|(first, _)| *first).zip(payloads);
         if Lanes::here().hold(ends.len()) {
             let mut blocks = Self::default();
@@ -130,7 +131,7 @@ fn each(bytes: &[u8], ends: impl Iterator<Item = usize>) -> impl Iterator<Item =
 
 impl Hashers {
     /// Hands leaves to another thread, or hashes them here when all are busy or there is none.
-    pub fn begin(&self, mut batch: Batch) -> OnTheWay {
+    fn begin(&self, mut batch: Batch) -> OnTheWay {
         if let Some(jobs) = self.jobs.get_or_init(start) {
             let (done, told) = sync_channel(1);
             match jobs.try_send(Job { batch, done }) {
@@ -197,7 +198,7 @@ fn processors() -> usize {
 }
 
 /// A batch that is being hashed, or has been.
-pub enum OnTheWay {
+enum OnTheWay {
     /// It has been.
     Here(Batch),
     /// By another thread.
@@ -210,7 +211,7 @@ impl OnTheWay {
     /// # Panics
     ///
     /// When the thread that hashed it did.
-    pub fn finish(self) -> Batch {
+    fn finish(self) -> Batch {
         match self {
             Self::Here(batch) => batch,
             Self::There(told) => {

@@ -26,6 +26,11 @@ impl Run {
     fn revision_at(&self, position: u64) -> u64 {
         self.revision + (position - self.first)
     }
+
+    /// Whether the next run only goes on with this one.
+    fn goes_on_to(&self, next: &Self) -> bool {
+        self.revision_at(next.first) == next.revision && self.stream.as_str() == next.stream.as_str()
+    }
 }
 
 /// The last [`RECENT_RECORDS`] records, by position and by stream and id.
@@ -50,7 +55,9 @@ struct Found {
 impl Default for RecentIds {
     /// With room for all of them: no append waits while they are moved to a larger place.
     fn default() -> Self {
-        let (ids, runs) = (VecDeque::with_capacity(RECENT_RECORDS), VecDeque::with_capacity(RECENT_RECORDS));
+        // A run comes before the one goes that it drives out.
+        let (ids, runs) =
+            (VecDeque::with_capacity(RECENT_RECORDS), VecDeque::with_capacity(RECENT_RECORDS + 1));
         Self { first_position: 0, ids, runs, found: Mutex::default() }
     }
 }
@@ -67,10 +74,9 @@ impl RecentIds {
         if self.ids.is_empty() {
             self.first_position = position;
         }
-        let goes_on =
-            |run: &Run| run.revision_at(position) == revision && run.stream.as_str() == stream.as_str();
-        if !self.runs.back().is_some_and(goes_on) {
-            self.runs.push_back(Run { first: position, stream: stream.clone(), revision });
+        let run = Run { first: position, stream: stream.clone(), revision };
+        if !self.runs.back().is_some_and(|last| last.goes_on_to(&run)) {
+            self.runs.push_back(run);
         }
         for id in ids {
             if self.ids.len() == RECENT_RECORDS {
@@ -103,8 +109,12 @@ impl RecentIds {
     /// Remembers records that come right before those that are remembered, the first of them at `first`.
     pub fn prepend(&mut self, first: u64, records: Vec<(StreamId, u64, EventId)>) {
         for (nth, (stream, revision, id)) in records.into_iter().enumerate().rev() {
+            let run = Run { first: first + to_u64(nth), stream, revision };
             self.ids.push_front(id);
-            self.runs.push_front(Run { first: first + to_u64(nth), stream, revision });
+            match self.runs.front_mut().filter(|next| run.goes_on_to(next)) {
+                Some(next) => (next.first, next.revision) = (run.first, run.revision),
+                None => self.runs.push_front(run),
+            }
         }
         self.first_position = first;
         // What has been found so far may have been overlooked.
@@ -173,8 +183,10 @@ mod tests {
         assert_eq!(recent.id_at(10), None);
         assert_eq!(recent.revision(&a, id(10)), Some(10));
         assert_eq!(recent.id_at(11), Some(id(10)));
+        recent.push(count + 11, &a, count + 10, std::iter::once(id(count + 10)));
+        assert_eq!(recent.revision(&a, id(10)), None, "it was found, and is forgotten since");
         assert_eq!(recent.ids.len(), RECENT_RECORDS);
-        for n in count + 10..4 * count {
+        for n in count + 11..4 * count {
             recent.push(n + 1, &a, n, std::iter::once(id(n)));
             if n % 1_000 == 0 {
                 assert_eq!(recent.revision(&a, id(n)), Some(n));
@@ -203,11 +215,19 @@ mod tests {
         assert_eq!(recent.missing(0), 1..1);
         assert_eq!(recent.missing(10), 1..11);
         assert_eq!(recent.missing(100_000), 100_001 - u64::try_from(RECENT_RECORDS).unwrap()..100_001);
-        recent.push(11, &a, 10, std::iter::once(id(11)));
+        recent.push(11, &a, 9, std::iter::once(id(11)));
         assert_eq!((recent.revision(&a, id(10)), recent.missing(11)), (None, 1..11));
-        recent.prepend(1, (1..11).map(|n| (a.clone(), n - 1, id(n))).collect());
-        assert_eq!((recent.revision(&a, id(10)), recent.missing(11)), (Some(9), 1..1));
-        assert_eq!((recent.revision(&a, id(11)), recent.id_at(1)), (Some(10), Some(id(1))));
+        let b = stream("b-1");
+        let before = |n: u64| match n {
+            0..4 => (a.clone(), n - 1, id(n)),
+            4 => (b.clone(), 7, id(n)),
+            _ => (a.clone(), n - 2, id(n)),
+        };
+        recent.prepend(1, (1..11).map(before).collect());
+        assert_eq!((recent.revision(&a, id(10)), recent.missing(11)), (Some(8), 1..1));
+        assert_eq!((recent.revision(&a, id(11)), recent.id_at(1)), (Some(9), Some(id(1))));
+        assert_eq!((recent.revision(&a, id(3)), recent.revision(&b, id(4))), (Some(2), Some(7)));
+        assert_eq!((recent.revision(&a, id(5)), recent.runs.len()), (Some(3), 3));
     }
 
     #[test]
@@ -222,6 +242,9 @@ mod tests {
             recent.push(first, &streams[nth], next[nth], (first..first + count).map(id));
             all.extend((0..count).map(|one| (nth, next[nth] + one)));
             next[nth] += count;
+            if turn % 500 == 0 {
+                assert_eq!(recent.revision(&streams[nth], id(first)), Some(next[nth] - count));
+            }
         }
         let end = u64::try_from(all.len()).unwrap();
         let begin = end + 1 - u64::try_from(RECENT_RECORDS).unwrap();

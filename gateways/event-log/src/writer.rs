@@ -97,7 +97,7 @@ pub struct Writer {
     pub sealing: Option<Sealing>,
     /// Those for which there was no file to be had: they are tried again with the next.
     pub unsealed: Vec<Sealed>,
-    /// Hashes and enters large groups while they are made durable.
+    /// Hashes and enters large groups while they are written and made durable.
     pub meanwhile: Option<Meanwhile>,
     /// Wakes followers when they are many.
     pub crowd: Option<Crowd>,
@@ -255,14 +255,12 @@ impl Writer {
         let hashing = beside.is_some_and(|beside| beside.hash(group.leaves(first)));
         let written = self.write(group.commits())?;
         let bytes = written.bytes;
-        let leaves = if hashing {
-            self.make_durable_beside(group, written)?
+        let hashed = if hashing {
+            Some(self.make_durable_beside(group, written)?)
         } else {
             written.sync()?;
             group.enter(&shared, &written);
-            let mut leaves = group.leaves(first);
-            leaves.hash();
-            leaves
+            None
         };
         // Nobody who has the tree sees less than what was acknowledged.
         let mut tree = shared.tree();
@@ -279,25 +277,33 @@ impl Writer {
             Some(crowd) => crowd.call(),
             None => shared.ring(),
         }
+        let leaves = hashed.unwrap_or_else(|| {
+            // Nobody who asked waits for it.
+            let mut leaves = group.leaves(first);
+            leaves.hash();
+            leaves
+        });
         for leaf in leaves.hashes() {
             tree.push(*leaf);
         }
         Ok(bytes)
     }
 
-    /// Makes a group durable while another thread, which hashes it, enters it; returns its leaves.
+    /// Makes a group durable while the thread that hashes it enters it; returns its leaves.
     fn make_durable_beside(&self, group: &mut Group, written: Written) -> Result<Batch, Failure> {
         let (file, name) = (Arc::clone(&written.file), written.name.clone());
         let work = Work { group: std::mem::take(group), written };
         let done =
             self.meanwhile.as_ref().and_then(|beside| beside.enter_while(work, || sync(&*file, &name)));
-        let ended = || Failure::Stopped("the thread that enters what was written has ended".to_owned());
+        let ended = || Failure::Stopped("the thread that hashes and enters groups has ended".to_owned());
         let (done, synced) = done.ok_or_else(ended)?;
         *group = done.group;
         if let Some(panic) = done.panic {
             // As if it had happened here.
             resume_unwind(panic);
         }
+        let (leaves, commits) = (done.leaves.hashes().len(), group.commits().count());
+        assert!(leaves == commits, "{leaves} leaves were hashed of {commits} commits");
         synced.map(|()| done.leaves)
     }
 

@@ -24,7 +24,7 @@ const SHARES: [f64; ROWS.len()] = [0.9, 0.8, 0.7, 0.6, 0.8, 0.8];
 const P99_TARGET: f64 = 2.0;
 
 /// Zeros that stand ready before the log is measured with room for a burst: raw's file is zeroed beforehand, too.
-const ROOM_BYTES: u64 = 3 * 1024 * 1024 * 1024;
+const ROOM_BYTES: u64 = 6 * 1024 * 1024 * 1024;
 /// How long they may take.
 const ROOM_WITHIN: Duration = Duration::from_mins(2);
 /// How often is looked whether they do.

@@ -76,7 +76,7 @@ pub struct Part {
     extent: Extent,
     numbers: Table<Name, u32>,
     streams: Vec<Held>,
-    /// The stream that last had two records one after the other: those of a batch have the same one.
+    /// The stream that was last looked up twice in a row.
     last: Option<(StreamId, u32)>,
     /// The stream of the last record.
     before: Option<u32>,
@@ -197,7 +197,7 @@ impl Part {
         (extent.end, extent.recorded_at) = (entry.end, entry.recorded_at);
     }
 
-    /// Enters the next records, all of one stream, the first of them having this revision. False, and nothing is entered,
+    /// Enters the next records, at least one, all of one stream, the first of them having this revision. False, and nothing is entered,
     /// when it is not the next of those that are here.
     pub fn add_records(&mut self, stream: &StreamId, revision: u64, count: u64) -> bool {
         let known = self.number(stream.as_str());
@@ -345,9 +345,11 @@ mod tests {
         ] {
             assert_eq!(part.add_read(name, revision).unwrap(), taken, "{name}@{revision}");
         }
-        assert!(part.add_records(&StreamId::new("fill-1").unwrap(), 1, 1));
+        let fill = StreamId::new("fill-1").unwrap();
+        assert!(part.add_records(&fill, 1, 3) && !part.add_records(&fill, 3, 2));
+        assert_eq!(part.get(&fill).unwrap().positions.range(0..9), [2, 5, 6, 7]);
         let expected =
-            [("alone", 1), ("fill", 2), ("order", 5)].map(|(name, count)| (name.to_owned(), count));
+            [("alone", 1), ("fill", 4), ("order", 5)].map(|(name, count)| (name.to_owned(), count));
         assert_eq!(part.categories(), BTreeMap::from(expected));
         assert_eq!(part.categories(), summed(&part));
     }

@@ -1,6 +1,7 @@
-//! A thread that hashes a large group while the writer puts it on the disk, and enters it while the writer makes it durable.
-//! The writer asks the disk first and waits for it alone: to be woken takes long when the processors are busy, and the disk
-//! is what everyone waits for. One thread and not two: it is woken once, and leaves a processor to the disk.
+//! A thread that hashes a large group while the writer puts it together and on the disk, and enters it while the writer
+//! makes it durable. The writer waits for the disk itself, and for this thread only when it comes to its end later: to be
+//! woken takes long when the processors are busy, and the disk is what everyone waits for. One thread and not two: it is
+//! mostly awake when it is asked for the second thing, and it leaves a processor to the disk.
 //!
 //! What is entered here lies behind the head, where nobody looks; the writer moves the head.
 
@@ -12,6 +13,9 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// What may be on its way to the thread: of one group that it is to hash, and then to enter.
+const ASKED_MAX: usize = 2;
 
 /// The thread, and the way to it and back. It ends when this is dropped.
 pub struct Meanwhile {
@@ -46,7 +50,7 @@ pub struct Done {
 impl Meanwhile {
     /// Starts the thread; `None` when there is none to be had.
     pub fn start(shared: &Arc<Shared>) -> Option<Self> {
-        let (asked, asks) = sync_channel(2);
+        let (asked, asks) = sync_channel(ASKED_MAX);
         let (told, done) = sync_channel(1);
         let shared = Arc::clone(shared);
         let work = move || {

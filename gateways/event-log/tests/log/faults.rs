@@ -3,6 +3,7 @@
 use crate::support::{clock, open, options, record, settled, sized, stream, try_open};
 use std::sync::Arc;
 use stele_domain::port::event_log::{Direction, EventLog, Expected, Filter, LogError, Position, Revision};
+use stele_event_log::checkpoint::Checkpoint;
 use stele_event_log::simulated_disk::{Fault, Operation, SimulatedDisk};
 use stele_event_log::{EmbeddedLog, Options, VerifyOptions, verify_on};
 
@@ -89,6 +90,35 @@ async fn a_full_disk_refuses_appends_until_there_is_room_again() {
     drop(log);
     let (log, report) = try_open(&disk).unwrap();
     assert_eq!((report.cut, log.head().await.unwrap()), (None, head));
+}
+
+/// It is hashed before it is written, by a thread that another group asks next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_group_that_is_refused_leaves_no_leaf_behind() {
+    let disk = SimulatedDisk::new();
+    let options = Options::new(clock()).with_segment_bytes(1024 * 1024);
+    let (log, _) = EmbeddedLog::open_on(Arc::new(disk.clone()), options).unwrap();
+    put(&log, 1).await.unwrap();
+    settled(&log).await;
+    let large = async |number, bytes| {
+        let answer = log.append(&stream("order-1"), Expected::Any, vec![sized(number, bytes)]).await;
+        answer.map(|answer| answer.last)
+    };
+    for round in 1..6 {
+        disk.set_capacity(Some(u64::try_from(used(&disk)).unwrap()));
+        for number in [2, 3] {
+            let refused = large(round * 10 + number, 600_000).await;
+            assert!(matches!(refused, Err(LogError::Full)), "{refused:?}");
+        }
+        disk.set_capacity(None);
+        assert_eq!(large(round * 10 + 4, 60_000).await.unwrap(), Position(2 * round));
+        assert_eq!(put(&log, round * 10 + 5).await.unwrap(), Position(2 * round + 1));
+        // The same tree is made of what is on the disk.
+        let verified = verify_on(&disk.copy(), &VerifyOptions::default()).unwrap();
+        let ours = Checkpoint::open(&log.checkpoint(), log.verifier()).unwrap();
+        assert_eq!((verified.stat.commits, verified.root), (ours.size, ours.root), "round {round}");
+    }
+    log.close().await.unwrap();
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use crate::support::{clock, sized, stream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use stele_domain::port::event_log::{EventLog, Expected, LogError, Position};
+use stele_event_log::checkpoint::Checkpoint;
 use stele_event_log::simulated_disk::{Fault, Operation, SimulatedDisk};
 use stele_event_log::{EmbeddedLog, Options, VerifyOptions, verify_on};
 
@@ -68,6 +69,25 @@ async fn the_least_is_a_file_and_the_most_are_256() {
         until_prepared(&log, files * SEGMENT).await;
         assert_eq!(u64::try_from(prepared(&disk).len()).unwrap(), files, "{asked}");
     }
+}
+
+/// It is hashed before it is written, and written twice: its leaf is in the tree once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_group_that_needs_the_room_of_later_ones_is_kept_after_all() {
+    let disk = SimulatedDisk::new();
+    let log = open(&disk, 3 * SEGMENT);
+    append(&log, 1).await.unwrap();
+    until_prepared(&log, 3 * SEGMENT).await;
+    disk.set_capacity(Some(used(&disk)));
+    let (order, large) = (stream("order-1"), vec![sized(2, 100_000)]);
+    let answer = log.append(&order, Expected::Any, large).await.unwrap();
+    assert_eq!((answer.last, log.prepared_bytes()), (Position(2), 0), "the room was given up for it");
+    append(&log, 3).await.unwrap();
+    let verified = verify_on(&disk.copy(), &VerifyOptions::default()).unwrap();
+    let ours = Checkpoint::open(&log.checkpoint(), log.verifier()).unwrap();
+    assert_eq!((verified.stat.commits, verified.root), (3, ours.root));
+    disk.set_capacity(None);
+    log.close().await.unwrap();
 }
 
 #[tokio::test]
