@@ -74,12 +74,15 @@ async fn the_least_is_a_file_and_the_most_are_256() {
 /// It is hashed before it is written, and written twice: its leaf is in the tree once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_group_that_needs_the_room_of_later_ones_is_kept_after_all() {
+    const WIDE: u64 = 1024 * 1024;
     let disk = SimulatedDisk::new();
-    let log = open(&disk, 3 * SEGMENT);
+    let options = Options::new(clock()).with_segment_bytes(WIDE).with_room_bytes(2 * WIDE);
+    let (log, _) = EmbeddedLog::open_on(Arc::new(disk.clone()), options).unwrap();
     append(&log, 1).await.unwrap();
-    until_prepared(&log, 3 * SEGMENT).await;
+    until_prepared(&log, 2 * WIDE).await;
     disk.set_capacity(Some(used(&disk)));
-    let (order, large) = (stream("order-1"), vec![sized(2, 100_000)]);
+    // More than there are zeros behind the first, and less than a segment.
+    let (order, large) = (stream("order-1"), vec![sized(2, 700_000)]);
     let answer = log.append(&order, Expected::Any, large).await.unwrap();
     assert_eq!((answer.last, log.prepared_bytes()), (Position(2), 0), "the room was given up for it");
     append(&log, 3).await.unwrap();
