@@ -24,6 +24,9 @@ pub struct TreePart {
     pub frontier: Frontier,
 }
 
+/// Positions that are put into pages at once.
+const POSITIONS_AT_ONCE: usize = 1_024;
+
 /// The name of the index file of the segment whose first record has position `first`.
 #[must_use]
 pub fn file_name(first: u64) -> String {
@@ -85,8 +88,15 @@ pub fn encode(log: Uuid, part: &Part, tree: &TreePart) -> Vec<u8> {
     for (_, name, _) in &streams {
         pages.put(name.as_str().as_bytes());
     }
-    for position in streams.iter().flat_map(|(.., held)| held.positions.iter()) {
-        put_piece(&mut pages, &mut piece, |piece| put_u32(piece, &[position - extent.first]));
+    let mut positions = streams.iter().flat_map(|(.., held)| held.positions.iter()).peekable();
+    while positions.peek().is_some() {
+        put_piece(&mut pages, &mut piece, |piece| {
+            for position in positions.by_ref().take(POSITIONS_AT_ONCE) {
+                put_u32(piece, &[position - extent.first]);
+            }
+        });
+        // Whoever writes to the log goes first.
+        std::thread::yield_now();
     }
     pages.file()
 }

@@ -9,8 +9,8 @@ use crate::storage::{Access, Secrecy, Storage, StorageFile, remove_if_there, wri
 use std::io;
 use uuid::Uuid;
 
-/// Bytes of an index file that are made durable at a time: 512 KiB.
-const PIECE_BYTES: usize = 512 * 1024;
+/// Bytes of an index file that are made durable at a time: 128 KiB.
+const PIECE_BYTES: usize = 128 * 1024;
 
 /// Writes the index file of a segment, durably, over the one that may be there, and opens it.
 pub fn store(storage: &dyn Storage, log: Uuid, part: &Part, tree: &TreePart) -> io::Result<IndexFile> {
