@@ -308,9 +308,9 @@ impl Index {
         }
     }
 
-    /// Enters the next records, at least one, all of one stream, the first of them having this revision. False, and nothing is entered,
-    /// when it is not the next of those that the last segment has; whoever writes the first of them has looked at those
-    /// before.
+    /// Enters the next records, at least one, all of one stream, the first of them having this revision. False, and nothing
+    /// is entered, when it is not the next of those that the last segment has; whoever writes the first of them has looked
+    /// at those before.
     pub fn add_records(
         &mut self,
         stream: &StreamId,

@@ -197,8 +197,8 @@ impl Part {
         (extent.end, extent.recorded_at) = (entry.end, entry.recorded_at);
     }
 
-    /// Enters the next records, at least one, all of one stream, the first of them having this revision. False, and nothing is entered,
-    /// when it is not the next of those that are here.
+    /// Enters the next records, at least one, all of one stream, the first of them having this revision. False, and nothing
+    /// is entered, when it is not the next of those that are here.
     pub fn add_records(&mut self, stream: &StreamId, revision: u64, count: u64) -> bool {
         let known = self.number(stream.as_str());
         let number = known.unwrap_or_else(|| self.enter(stream.clone(), revision));

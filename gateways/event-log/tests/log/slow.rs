@@ -115,6 +115,22 @@ async fn a_slow_sync_that_fails_in_the_end_acknowledges_nothing() {
     }
 }
 
+/// A large group is being hashed by then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_fails_acknowledges_nothing() {
+    for (disk, log, bytes) in each_way().await {
+        // Zeros may be written at the same time: whoever writes fails.
+        (1..50).for_each(|nth| disk.inject(Operation::Write, nth, Fault::InputOutput));
+        let refused = offer(&log, "order-1", 2, bytes).await.unwrap();
+        assert!(
+            matches!(&refused, Err(LogError::Stopped(why)) if why.contains("input/output")),
+            "{refused:?}"
+        );
+        only_the_first_is_there(&log).await;
+        assert!(matches!(log.close().await, Err(LogError::Stopped(_))));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_waits_behind_a_slow_sync_is_kept_in_few_groups_and_none_of_it_is_lost() {
     let disk = SimulatedDisk::new();
