@@ -35,7 +35,7 @@ impl Pepper {
         let mut file = [0; PEPPER_FILE_BYTES];
         let (kept, check) = file.split_at_mut(secret.len());
         kept.copy_from_slice(secret);
-        check.copy_from_slice(&crc32c::crc32c(secret).to_le_bytes());
+        check.copy_from_slice(&crc_fast::crc32_iscsi(secret).to_le_bytes());
         file
     }
 
@@ -50,7 +50,7 @@ impl Pepper {
         match check {
             [] => Ok(Self::new(*secret)),
             check if check.len() != PEPPER_FILE_BYTES - 32 => Err(length()),
-            check if check == crc32c::crc32c(secret).to_le_bytes() => Ok(Self::new(*secret)),
+            check if check == crc_fast::crc32_iscsi(secret).to_le_bytes() => Ok(Self::new(*secret)),
             _ => Err(WrongPepper::Changed),
         }
     }
@@ -89,7 +89,7 @@ impl KeyText {
     /// The text of a key.
     pub(super) fn of(id: &str, secret: &[u8; 32]) -> Self {
         let body = format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(secret));
-        let check = crc32c::crc32c(body.as_bytes());
+        let check = crc_fast::crc32_iscsi(body.as_bytes());
         Self(format!("{body}_{check:08x}").into())
     }
 
@@ -117,7 +117,7 @@ pub(super) fn presented(text: &str) -> Option<Presented<'_>> {
     if id.len() != ID_CHARS || !hex(id) || check.len() != CHECK_CHARS || !hex(check) {
         return None;
     }
-    if u32::from_str_radix(check, 16).ok()? != crc32c::crc32c(body.as_bytes()) {
+    if u32::from_str_radix(check, 16).ok()? != crc_fast::crc32_iscsi(body.as_bytes()) {
         return None;
     }
     let mut bytes = Box::new([0_u8; 32]);

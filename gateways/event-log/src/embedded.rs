@@ -305,7 +305,10 @@ fn join(thread: Option<JoinHandle<()>>, directory: &str) {
 
 fn stat_of(shared: &Shared) -> Stat {
     // What has been entered and was not made durable is not there.
-    let (commits, events) = (shared.tree().size(), shared.head());
+    let (commits, events) = {
+        let tree = shared.tree();
+        (tree.size(), tree.head())
+    };
     let head = Position(events);
     Stat { events, commits, head, ..Stat::of(shared.log, &shared.index()) }
 }

@@ -210,7 +210,7 @@ impl Entries {
             let Some(body) = rest.get(FRAME_HEADER_BYTES..len) else {
                 return Ok(here + len);
             };
-            if crc32c::crc32c(body) != header.body_crc || body.last() != Some(&FRAME_TRAILER) {
+            if crc_fast::crc32_iscsi(body) != header.body_crc || body.last() != Some(&FRAME_TRAILER) {
                 return Err(wrong("the commit is not what was written"));
             }
             let stored = body.get(..body.len() - 1).unwrap_or_default();

@@ -40,7 +40,7 @@ pub fn append(out: &mut Vec<u8>, log: Uuid, segment: u64, durable_end: u64, payl
         mask,
         body_len: to_u32(to_u64(body.len())),
         back: to_u32(offset - durable_end),
-        body_crc: crc32c::crc32c(body),
+        body_crc: crc_fast::crc32_iscsi(body),
     };
     let encoded = header.encode(Place { log, segment, offset });
     if let Some(space) = out.get_mut(body_at - FRAME_HEADER_BYTES..body_at) {

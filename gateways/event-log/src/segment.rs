@@ -70,7 +70,7 @@ impl SegmentHeader {
             bytes.extend_from_slice(peak);
         }
         bytes.resize(CRC_AT, 0);
-        let crc = crc32c::crc32c(&bytes);
+        let crc = crc_fast::crc32_iscsi(&bytes);
         bytes.extend_from_slice(&crc.to_le_bytes());
         bytes
     }
@@ -89,7 +89,7 @@ impl SegmentHeader {
             ));
         }
         let whole = bytes.get(..CRC_AT).ok_or_else(cut)?;
-        if u32_at(bytes, CRC_AT) != Some(crc32c::crc32c(whole)) {
+        if u32_at(bytes, CRC_AT) != Some(crc_fast::crc32_iscsi(whole)) {
             return Err("the checksum of the segment's header is wrong".to_owned());
         }
         Self::fields(bytes).ok_or_else(|| "the segment's header contradicts itself".to_owned())

@@ -24,7 +24,7 @@ use crate::shared::Shared;
 use crate::storage::{Ownership, Storage};
 use active::{Failure, Written, sync};
 use group::{Answer, Group, View};
-use meanwhile::Work;
+use meanwhile::{Unhashed, Work};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub const QUEUE_REQUESTS_MAX: usize = 4_096;
 /// Bytes of one group, after which no further append joins it: 4 MiB.
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Bytes of a group from which on another thread hashes and enters it: with less, waking the thread takes longer.
+/// Bytes of a group from which on another thread enters and hashes it: with less, waking the thread takes longer.
 const GROUP_BYTES_MEANWHILE: usize = 16 * 1024;
 
 /// Records of one group, after which no further append joins it.
@@ -97,7 +97,7 @@ pub struct Writer {
     pub sealing: Option<Sealing>,
     /// Those for which there was no file to be had: they are tried again with the next.
     pub unsealed: Vec<Sealed>,
-    /// Hashes and enters large groups while they are written and made durable.
+    /// Enters large groups while they are made durable, and hashes them.
     pub meanwhile: Option<Meanwhile>,
     /// Wakes followers when they are many.
     pub crowd: Option<Crowd>,
@@ -161,9 +161,7 @@ impl Writer {
 
     /// Stops the log for good, with the words of the panic.
     fn panicked(&self, panic: &(dyn Any + Send)) -> LogError {
-        let words = panic.downcast_ref::<String>().map(String::as_str);
-        let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word");
-        let failure = Failure::Stopped(format!("its writer panicked: {words}"));
+        let failure = Failure::Stopped(format!("its writer panicked: {}", words_of(panic)));
         self.failed(&failure);
         failure.into_error()
     }
@@ -251,20 +249,22 @@ impl Writer {
         let first = shared.head() + 1;
         // What is entered before it is durable lies behind the head, where nobody looks. When it does not become
         // durable, the head never moves again.
-        let beside = self.meanwhile.as_ref().filter(|_| group.bytes() >= GROUP_BYTES_MEANWHILE);
-        let hashing = beside.is_some_and(|beside| beside.hash(group.leaves(first)));
+        let large = group.bytes() >= GROUP_BYTES_MEANWHILE;
+        let early = self.meanwhile.as_ref().filter(|_| large && !group.has_one_writer());
+        let hashed = early.is_some_and(|beside| beside.hash(group.leaves(first)));
         let written = self.write(group.commits())?;
         let bytes = written.bytes;
-        let hashed = if hashing {
-            Some(self.make_durable_beside(group, written)?)
+        let beside = self.meanwhile.as_ref().filter(|_| large);
+        let leaves = if let Some(beside) = beside {
+            make_durable_beside(beside, group, written, hashed)?
         } else {
             written.sync()?;
             group.enter(&shared, &written);
             None
         };
-        // Nobody who has the tree sees less than what was acknowledged.
-        let mut tree = shared.tree();
-        shared.publish(first + to_u64(group.records()) - 1);
+        // Nobody who has the tree sees less than what was acknowledged: its leaves are due.
+        let commits = to_u64(group.commits().count());
+        let due = shared.publish(first + to_u64(group.records()) - 1, commits);
         // To wake a few followers costs less than they would lose by coming last; who waits for an answer does not wait
         // for a crowd.
         let few = shared.followers() <= FOLLOWERS_FIRST_MAX;
@@ -277,34 +277,13 @@ impl Writer {
             Some(crowd) => crowd.call(),
             None => shared.ring(),
         }
-        let leaves = hashed.unwrap_or_else(|| {
-            // Nobody who asked waits for it.
-            let mut leaves = group.leaves(first);
-            leaves.hash();
-            leaves
-        });
-        for leaf in leaves.hashes() {
-            tree.push(*leaf);
+        // Nobody who asked waits for it.
+        match (leaves, beside) {
+            (Some(leaves), _) => due.give(leaves.hashes()),
+            (None, Some(beside)) => beside.grow(Unhashed { due, leaves: group.leaves(first) }),
+            (None, None) => Unhashed { due, leaves: group.leaves(first) }.hash(),
         }
         Ok(bytes)
-    }
-
-    /// Makes a group durable while the thread that hashes it enters it; returns its leaves.
-    fn make_durable_beside(&self, group: &mut Group, written: Written) -> Result<Batch, Failure> {
-        let (file, name) = (Arc::clone(&written.file), written.name.clone());
-        let work = Work { group: std::mem::take(group), written };
-        let done =
-            self.meanwhile.as_ref().and_then(|beside| beside.enter_while(work, || sync(&*file, &name)));
-        let ended = || Failure::Stopped("the thread that hashes and enters groups has ended".to_owned());
-        let (done, synced) = done.ok_or_else(ended)?;
-        *group = done.group;
-        if let Some(panic) = done.panic {
-            // As if it had happened here.
-            resume_unwind(panic);
-        }
-        let (leaves, commits) = (done.leaves.hashes().len(), group.commits().count());
-        assert!(leaves == commits, "{leaves} leaves were hashed of {commits} commits");
-        synced.map(|()| done.leaves)
     }
 
     /// Prepares room for the groups to come.
@@ -344,4 +323,29 @@ impl Writer {
         self.add_checkpoint()?;
         self.give_back()
     }
+}
+
+/// Makes a group durable while another thread enters it; returns its leaves when that has `hashed` them.
+fn make_durable_beside(
+    beside: &Meanwhile,
+    group: &mut Group,
+    written: Written,
+    hashed: bool,
+) -> Result<Option<Batch>, Failure> {
+    let (file, name) = (Arc::clone(&written.file), written.name.clone());
+    let work = Work { group: std::mem::take(group), written, hashed };
+    let ended = || Failure::Stopped("the thread that hashes and enters groups has ended".to_owned());
+    let (entered, synced) = beside.enter_while(work, || sync(&*file, &name)).ok_or_else(ended)?;
+    *group = entered.group;
+    if let Some(panic) = entered.panic {
+        // As if it had happened here.
+        resume_unwind(panic);
+    }
+    synced.map(|()| entered.leaves)
+}
+
+/// What a panic says.
+fn words_of(panic: &(dyn Any + Send)) -> &str {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a word")
 }

@@ -155,7 +155,7 @@ impl Manifest {
         let lines = self.entries.values().map(|entry| entry.encode());
         for line in std::iter::once(self.title(log)).chain(lines) {
             // Writing to a string does not fail.
-            let _ = writeln!(text, "{line}{:08x}", crc32c::crc32c(line.as_bytes()));
+            let _ = writeln!(text, "{line}{:08x}", crc_fast::crc32_iscsi(line.as_bytes()));
         }
         text
     }
@@ -253,7 +253,7 @@ fn checked(line: &[u8]) -> Result<&str, &'static str> {
     let text = std::str::from_utf8(line).map_err(|_| "the line is no text")?;
     let (text, crc) =
         text.len().checked_sub(8).and_then(|at| text.split_at_checked(at)).ok_or("the line is cut")?;
-    let right = format!("{:08x}", crc32c::crc32c(text.as_bytes())) == crc;
+    let right = format!("{:08x}", crc_fast::crc32_iscsi(text.as_bytes())) == crc;
     if right { Ok(text) } else { Err("the checksum of the line is wrong") }
 }
 
@@ -272,7 +272,7 @@ fn full_header(text: &str) -> Option<Vec<u8>> {
         return None;
     }
     header.resize(SEGMENT_HEADER_BYTES - 4, 0);
-    let crc = crc32c::crc32c(&header);
+    let crc = crc_fast::crc32_iscsi(&header);
     header.extend_from_slice(&crc.to_le_bytes());
     Some(header)
 }

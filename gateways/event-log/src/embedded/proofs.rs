@@ -195,11 +195,10 @@ struct Proved {
 impl Proved {
     /// The commit with the record at a position, and the tree that it is in.
     fn with(shared: &Shared, position: Position) -> Result<(Self, Frontier), LogError> {
-        // Whoever has the tree sees every record up to the head under it. The writer waits for the tree and for the index, so
-        // neither is held while a signature is made.
+        // The writer waits for the tree and for the index, so neither is held while a signature is made.
         let (head, frontier) = {
             let tree = shared.tree();
-            (shared.head(), tree.frontier())
+            (tree.head(), tree.frontier())
         };
         if position.0 == 0 || position.0 > head {
             return Err(LogError::Invalid(format!(
@@ -223,7 +222,7 @@ impl Proved {
         };
         let (first, number) = (Position(commit.at.position), commit.at.commit);
         if number >= frontier.size() {
-            return Err(misnumbered(segment, number));
+            return Err(shared.stopped().unwrap_or_else(|| misnumbered(segment, number)));
         }
         Ok((Self { first, number, payload: commit.bytes.to_vec() }, frontier))
     }
@@ -277,7 +276,7 @@ fn consistency(shared: &Shared, old_size: u64, new_size: u64) -> Result<Consiste
 }
 
 fn root_of(shared: &Shared, range: Range<u64>) -> Result<Hash, LogError> {
-    let mut stored = |range: &Range<u64>| shared.tree().stored_root(range);
+    let mut stored = |range: &Range<u64>| shared.tree_to(range.end).stored_root(range);
     tree::root_of(range, &mut stored, &mut |range| leaves(shared, range))
 }
 

@@ -81,5 +81,5 @@ fn checksum(bytes: &[u8; FRAME_HEADER_BYTES], place: Place) -> u32 {
     whole[16..24].copy_from_slice(&place.segment.to_le_bytes());
     whole[24..32].copy_from_slice(&place.offset.to_le_bytes());
     whole[32..].copy_from_slice(&bytes[4..]);
-    crc32c::crc32c(whole)
+    crc_fast::crc32_iscsi(whole)
 }

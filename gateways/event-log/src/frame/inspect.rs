@@ -54,7 +54,7 @@ fn inspect_body(window: &mut Window, offset: u64, header: FrameHeader) -> io::Re
     let frame_len = end - offset;
     let frame = window.slice(offset, to_usize(frame_len))?;
     let body = frame.get(FRAME_HEADER_BYTES..).unwrap_or_default();
-    if to_u64(frame.len()) != frame_len || crc32c::crc32c(body) != header.body_crc {
+    if to_u64(frame.len()) != frame_len || crc_fast::crc32_iscsi(body) != header.body_crc {
         let missing = sectors::any_missing(offset, frame, frame_len);
         let damaged = Found::Damaged("the checksum of the commit's body is wrong");
         return Ok(if missing { Found::Unfinished } else { damaged });

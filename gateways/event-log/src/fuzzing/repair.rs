@@ -13,7 +13,7 @@ use uuid::Uuid;
 pub fn segment_header(bytes: &mut [u8]) {
     let Some(header) = bytes.get_mut(..SEGMENT_HEADER_BYTES) else { return };
     let (covered, crc) = header.split_at_mut(SEGMENT_HEADER_BYTES - 4);
-    crc.copy_from_slice(&crc32c::crc32c(covered).to_le_bytes());
+    crc.copy_from_slice(&crc_fast::crc32_iscsi(covered).to_le_bytes());
 }
 
 /// Mark, trailer and checksums of the frame that begins at `at` of `bytes`, which is `offset` of the segment. Returns
@@ -27,7 +27,7 @@ pub fn frame(bytes: &mut [u8], log: Uuid, segment: u64, offset: u64, at: usize) 
     let end = begin.checked_add(len)?;
     let body = bytes.get_mut(begin..end)?;
     *body.last_mut()? = FRAME_TRAILER;
-    let body_crc = crc32c::crc32c(body);
+    let body_crc = crc_fast::crc32_iscsi(body);
     let header = bytes.get_mut(at..begin)?;
     let mask = u16::from_le_bytes([*header.get(6)?, *header.get(7)?]);
     let back = u32_at(header, 12)?;
@@ -55,7 +55,7 @@ pub fn manifest(bytes: &mut [u8]) {
     for line in bytes.split_mut(|byte| *byte == b'\n') {
         let Some(at) = line.len().checked_sub(8) else { continue };
         let (covered, crc) = line.split_at_mut(at);
-        crc.copy_from_slice(format!("{:08x}", crc32c::crc32c(covered)).as_bytes());
+        crc.copy_from_slice(format!("{:08x}", crc_fast::crc32_iscsi(covered)).as_bytes());
     }
 }
 

@@ -4,7 +4,7 @@ use super::filter::{Filter, hash_of};
 use super::layout::{FENCE_EVERY, HEAD_BYTES, Layout, MARK_BYTES, POSITION_BYTES, Places, STREAM_BYTES};
 use super::layout::{StreamEntry, put_u32};
 use super::pages::{Owner, Pages, Unusable, file_len};
-use super::{Extent, Mark, Part};
+use super::{Extent, Held, Mark, Part};
 use crate::errors::{damaged, storage as failed};
 use crate::format::{to_u32, to_u64, to_usize, u32_at, u64_at};
 use crate::storage::StorageFile;
@@ -88,17 +88,28 @@ pub fn encode(log: Uuid, part: &Part, tree: &TreePart) -> Vec<u8> {
     for (_, name, _) in &streams {
         pages.put(name.as_str().as_bytes());
     }
-    let mut positions = streams.iter().flat_map(|(.., held)| held.positions.iter()).peekable();
-    while positions.peek().is_some() {
-        put_piece(&mut pages, &mut piece, |piece| {
-            for position in positions.by_ref().take(POSITIONS_AT_ONCE) {
-                put_u32(piece, &[position - extent.first]);
-            }
-        });
-        // Whoever writes to the log goes first.
-        std::thread::yield_now();
-    }
+    put_positions(&mut pages, &streams, extent.first);
     pages.file()
+}
+
+/// Adds the positions of each stream, counted from the first of the segment.
+fn put_positions(pages: &mut Pages, streams: &[(u64, &StreamId, &Held)], first: u64) {
+    let full = POSITIONS_AT_ONCE * to_usize(POSITION_BYTES);
+    let mut piece = Vec::with_capacity(full);
+    let mut add = |position: u64| {
+        put_u32(&mut piece, &[position - first]);
+        if piece.len() == full {
+            pages.put(&piece);
+            piece.clear();
+            // Whoever writes to the log goes first.
+            std::thread::yield_now();
+        }
+    };
+    // Each stream's at one go: to stop within takes longer than a position does.
+    for (.., held) in streams {
+        held.positions.iter().for_each(&mut add);
+    }
+    pages.put(&piece);
 }
 
 /// Adds what `fill` makes of an empty `piece`.

@@ -1,7 +1,8 @@
 //! The pages of an index file: each carries its own checksum, so that a look-up checks what it reads and no more.
 
-use crate::format::{to_u64, to_usize, u32_at};
+use crate::format::{to_u32, to_u64, to_usize, u32_at};
 use crate::storage::StorageFile;
+use crc_fast::{CrcAlgorithm, Digest};
 use std::io;
 use std::ops::Range;
 use uuid::Uuid;
@@ -68,10 +69,12 @@ impl Owner {
     }
 
     fn checksum(self, page: u64, content: &[u8]) -> u32 {
-        let mut crc = crc32c::crc32c(self.log.as_bytes());
-        crc = crc32c::crc32c_append(crc, &self.first.to_le_bytes());
-        crc = crc32c::crc32c_append(crc, &page.to_le_bytes());
-        crc32c::crc32c_append(crc, content)
+        let mut crc = Digest::new(CrcAlgorithm::Crc32Iscsi);
+        for part in [self.log.as_bytes().as_slice(), &self.first.to_le_bytes(), &page.to_le_bytes(), content]
+        {
+            crc.update(part);
+        }
+        to_u32(crc.finalize())
     }
 }
 

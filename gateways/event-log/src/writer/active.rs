@@ -146,7 +146,13 @@ impl Writer {
 
     /// Adds a checkpoint over all commits.
     pub fn add_checkpoint(&mut self) -> Result<(), Failure> {
-        let tree = self.shared.tree().frontier();
+        let tree = {
+            let tree = self.shared.tree();
+            if !tree.goes_on() {
+                return Err(Failure::Stopped("hashes of the tree are missing".to_owned()));
+            }
+            tree.frontier()
+        };
         let Err(error) = self.checkpoints.add(&tree, &self.shared.signer) else {
             return Ok(());
         };

@@ -21,7 +21,7 @@ use stele_domain::port::event_log::{
 use stele_domain::time::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Memory for payloads that is kept from one group to the next, in bytes: 8 MiB.
+/// Memory for payloads that is kept from one group to the next, and from that to the one after it, in bytes: 8 MiB each.
 const SPARE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Appends that will be durable together.
@@ -30,6 +30,8 @@ pub struct Group {
     recorded_at: Timestamp,
     /// Whoever hashes them has them, too, until they are hashed.
     payloads: Arc<Vec<u8>>,
+    /// Those of the group before it, for their memory: they may still be on their way to their hashes.
+    before: Arc<Vec<u8>>,
     commits: Vec<StagedCommit>,
     appends: Vec<StagedAppend>,
     /// The ids of its records.
@@ -156,7 +158,9 @@ pub enum Answer {
 impl Group {
     /// A group whose commits are recorded at `recorded_at`, in the memory of one that is done.
     pub fn begin(recorded_at: Timestamp, done: Self) -> Self {
-        let Self { mut payloads, mut commits, mut appends, mut ids, mut streams, mut waiting, .. } = done;
+        let Self { payloads: before, before: mut payloads, .. } = done;
+        let before = if before.capacity() <= SPARE_BYTES_MAX { before } else { Arc::default() };
+        let Self { mut commits, mut appends, mut ids, mut streams, mut waiting, .. } = done;
         match Arc::get_mut(&mut payloads).filter(|payloads| payloads.capacity() <= SPARE_BYTES_MAX) {
             Some(payloads) => payloads.clear(),
             None => payloads = Arc::default(),
@@ -166,7 +170,7 @@ impl Group {
         ids.clear();
         streams.clear();
         waiting.clear();
-        Self { recorded_at, payloads, commits, appends, ids, streams, waiting }
+        Self { recorded_at, payloads, before, commits, appends, ids, streams, waiting }
     }
 
     /// Bytes of its payloads.
@@ -177,6 +181,11 @@ impl Group {
     /// Number of its records.
     pub fn records(&self) -> usize {
         self.ids.len()
+    }
+
+    /// Whether one writer alone waits for it.
+    pub fn has_one_writer(&self) -> bool {
+        self.waiting.len() == 1
     }
 
     /// Whether there is nothing to write.

@@ -1,6 +1,6 @@
 //! What the log signs and proves, and what `verify` holds against it.
 
-use crate::support::{open, options, record, sized, stream};
+use crate::support::{clock, open, options, record, sized, stream};
 use std::sync::Arc;
 use stele_domain::port::event_log::{EventLog, Expected, Filter, LogError, Position};
 use stele_event_log::checkpoint::Checkpoint;
@@ -8,7 +8,8 @@ use stele_event_log::note::{NoteSigner, NoteVerifier};
 use stele_event_log::simulated_disk::SimulatedDisk;
 use stele_event_log::tree::Frontier;
 use stele_event_log::{
-    EmbeddedLog, InvalidProof, Stat, VerifyError, VerifyOptions, prove_consistency_on, verify, verify_on,
+    EmbeddedLog, InvalidProof, Options, Stat, VerifyError, VerifyOptions, prove_consistency_on, verify,
+    verify_on,
 };
 
 /// A log over several segments, with commits of one to three records.
@@ -398,4 +399,37 @@ async fn stored_checkpoints_are_compared_wherever_in_a_subtree_they_lie() {
         disk.put("checkpoints", &sectors(&signed[nth..=nth]));
         verify_on(&disk, &VerifyOptions::default()).unwrap();
     }
+}
+
+/// A large group is hashed after its writer was answered, a small one behind it waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_was_answered_has_a_proof_at_once() {
+    let options = Options::new(clock()).with_segment_bytes(1024 * 1024);
+    let (log, _) = EmbeddedLog::open_on(Arc::new(SimulatedDisk::new()), options).unwrap();
+    let log = Arc::new(log);
+    let verifier = NoteVerifier::parse(&log.verifier().to_string()).unwrap();
+    let writers: Vec<_> = [300, 40_000, 90_000]
+        .into_iter()
+        .map(|bytes| {
+            let (log, verifier) = (Arc::clone(&log), verifier.clone());
+            tokio::spawn(async move {
+                for number in 0..40 {
+                    let offer = vec![sized(u64::try_from(bytes).unwrap() + number, bytes)];
+                    let name = stream(&format!("order-{bytes}"));
+                    let answer = log.append(&name, Expected::Any, offer).await.unwrap();
+                    let signed = Checkpoint::open(&log.checkpoint(), log.verifier()).unwrap();
+                    let proof = log.inclusion_proof(answer.first).await.unwrap();
+                    let proved = proof.verify(&verifier).unwrap();
+                    assert!(proof.first <= answer.first && proof.index < signed.size.min(proved.size));
+                    let stat = log.stat();
+                    assert!(stat.events >= answer.last.0 && stat.commits <= stat.events, "{stat:?}");
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    log.close().await.unwrap();
+    assert_eq!((log.stat().events, log.stat().commits), (120, 120));
 }

@@ -263,7 +263,7 @@ async fn numbers_of_the_manifest_that_are_not_those_of_the_segment_are_damage_at
     fields[5] = (fields[5].parse::<u64>().unwrap() + 1_000_000).to_string();
     fields.pop();
     let line = format!("{} ", fields.join(" "));
-    let changed = format!("{}{line}{:08x}\n", &text[..at], crc32c::crc32c(line.as_bytes()));
+    let changed = format!("{}{line}{:08x}\n", &text[..at], crc_fast::crc32_iscsi(line.as_bytes()));
     log.bring_back(Position(1)..=Position(u64::MAX)).unwrap();
     log.close().await.unwrap();
     disk.take("archive");
