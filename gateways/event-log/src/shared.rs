@@ -234,7 +234,9 @@ impl Due {
         let fits =
             tree.size() == self.commits.start && tree.size() + to_u64(leaves.len()) == self.commits.end;
         if tree.goes_on() && fits {
-            leaves.iter().for_each(|leaf| tree.store.push(*leaf));
+            for leaf in leaves {
+                tree.store.push(*leaf);
+            }
             (tree.head, self.given) = (self.head, true);
         }
         drop(tree);

@@ -116,9 +116,9 @@ async fn a_large_group_that_is_refused_leaves_no_leaf_behind() {
         );
         assert!([one, two].iter().all(|refused| matches!(refused, Err(LogError::Full))));
         disk.set_capacity(None);
-        let head = log.head().await.unwrap();
-        assert_eq!(large(round * 10 + 4, 60_000).await.unwrap(), head.next());
-        assert_eq!(put(&log, round * 10 + 5).await.unwrap(), head.next().next());
+        let last = log.head().await.unwrap();
+        assert_eq!(large(round * 10 + 4, 60_000).await.unwrap(), last.next());
+        assert_eq!(put(&log, round * 10 + 5).await.unwrap(), last.next().next());
         // The same tree is made of what is on the disk.
         let verified = verify_on(&disk.copy(), &VerifyOptions::default()).unwrap();
         let ours = Checkpoint::open(&log.checkpoint(), log.verifier()).unwrap();
