@@ -168,11 +168,14 @@ impl EmbeddedLog {
     }
 
     /// A signed note over the durable log, for someone outside to keep.
-    #[must_use]
-    pub fn checkpoint(&self) -> String {
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Stopped`] when the log has stopped because the hashes of what was acknowledged last are missing.
+    pub fn checkpoint(&self) -> Result<String, LogError> {
         // The writer waits for the tree: it is given back before a signature is made.
-        let tree = self.shared.tree().frontier();
-        Checkpoint::sign(&tree, &self.shared.signer)
+        let tree = self.shared.whole_tree()?.frontier();
+        Ok(Checkpoint::sign(&tree, &self.shared.signer))
     }
 
     /// What the parts of this crate share that work on an open log.
@@ -304,7 +307,7 @@ fn join(thread: Option<JoinHandle<()>>, directory: &str) {
 }
 
 fn stat_of(shared: &Shared) -> Stat {
-    // What has been entered and was not made durable is not there.
+    // Up to the head. Streams and bytes may be ahead of it, by a group that is being made durable.
     let (commits, events) = {
         let tree = shared.tree();
         (tree.size(), tree.head())

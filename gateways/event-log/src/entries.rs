@@ -170,7 +170,7 @@ impl Entries {
         Ok(At { located, offset: mark.offset, position: mark.position })
     }
 
-    /// Reads from the next commit on, as far as the segment was durable when it was located.
+    /// Reads from the next commit on, as far as the segment was written when it was located.
     fn fill(&mut self, at: &At, wanted: usize) -> Result<Bytes, LogError> {
         let wanted = wanted.min(to_usize(at.located.end - at.offset));
         let mut buffer = match std::mem::take(&mut self.spare).try_into_mut() {

@@ -29,7 +29,7 @@ use stele_domain::port::event_log::{LogError, Position, Revision, StreamId};
 use stele_domain::time::Timestamp;
 use uuid::Uuid;
 
-/// One segment, as far as it is durable.
+/// One segment, as far as it is written: up to the head it is durable, too.
 pub struct Segment {
     /// The file.
     pub file: Arc<dyn StorageFile>,

@@ -126,6 +126,11 @@ pub fn group_written(records: usize, bytes: u64, head: u64, took: Duration) {
     metrics::gauge!("log_writable").set(1.0);
 }
 
+/// The log takes no appends; why is told of elsewhere.
+pub fn not_writable() {
+    metrics::gauge!("log_writable").set(0.0);
+}
+
 /// An fsync has returned.
 pub fn synced(took: Duration) {
     metrics::histogram!("log_fsync_seconds").record(took);
@@ -161,14 +166,14 @@ pub fn prepared(bytes: u64) {
 /// There was no room for a group; nothing of it was kept.
 pub fn full(directory: &str) {
     metrics::counter!("log_full_total").increment(1);
-    metrics::gauge!("log_writable").set(0.0);
+    not_writable();
     tracing::error!(event = "log.full", directory, "no room for the event log, appends are refused");
 }
 
 /// The writer has stopped for good.
 pub fn stopped(directory: &str, why: &str) {
     metrics::counter!("log_stopped_total").increment(1);
-    metrics::gauge!("log_writable").set(0.0);
+    not_writable();
     tracing::error!(event = "log.stopped", directory, why, "event log stopped, restart the process");
 }
 

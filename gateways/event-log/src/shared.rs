@@ -5,6 +5,7 @@ use crate::checkpoint::Checkpoint;
 use crate::format::to_u64;
 use crate::index::Index;
 use crate::note::NoteSigner;
+use crate::observe;
 use crate::tree::{Hash, SubtreeStore};
 use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,9 @@ use stele_domain::port::event_log::LogError;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use uuid::Uuid;
+
+/// Why a log stops whose tree was given up for no other reason.
+const LEAVES_MISSING: &str = "the hashes of what was acknowledged last are missing";
 
 /// State that the writer and all readers of one log have in common.
 pub struct Shared {
@@ -109,7 +113,7 @@ impl Shared {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The index, for the writer to enter what has become durable.
+    /// The index, for the writer to enter what has been written. Up to the head it is durable.
     pub fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
@@ -135,6 +139,21 @@ impl Shared {
         let tree = self.tree.lock().unwrap_or_else(PoisonError::into_inner);
         let due = tree.due;
         self.grown_to(due, tree)
+    }
+
+    /// The same for whoever speaks for the whole log.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::Stopped`] when the tree was given up: it lacks what was acknowledged last.
+    pub fn whole_tree(&self) -> Result<MutexGuard<'_, Tree>, LogError> {
+        let tree = self.tree();
+        if tree.goes_on() { Ok(tree) } else { Err(self.lacks()) }
+    }
+
+    /// Why a tree that was given up has no more commits.
+    fn lacks(&self) -> LogError {
+        self.stopped().unwrap_or_else(|| LogError::Stopped(LEAVES_MISSING.to_owned()))
     }
 
     /// The tree, once it has so many commits.
@@ -204,10 +223,9 @@ impl Shared {
         self.seals.send_replace(());
     }
 
-    /// Ends appends for good; the first reason stays.
-    pub fn stop(&self, why: String) {
-        // A second reason is a consequence of the first.
-        self.stopped.set(why).ok();
+    /// Ends appends for good; the first reason stays, since a second one is a consequence of it. Whether this is the first.
+    pub fn stop(&self, why: String) -> bool {
+        self.stopped.set(why).is_ok()
     }
 
     /// Why appends have ended, when they have.
@@ -248,7 +266,9 @@ impl Drop for Due {
     fn drop(&mut self) {
         if !self.given {
             // Before anybody sees a tree that is too small.
-            self.shared.stop("the hashes of what was acknowledged last are missing".to_owned());
+            if self.shared.stop(LEAVES_MISSING.to_owned()) {
+                observe::stopped(&self.shared.directory, LEAVES_MISSING);
+            }
             self.shared.tree.lock().unwrap_or_else(PoisonError::into_inner).given_up = true;
             self.shared.grown.notify_all();
         }
@@ -281,6 +301,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::mpsc::{Receiver, channel};
     use stele_domain::port::clock::Clock;
+    use stele_domain::port::event_log::LogError;
     use stele_domain::time::Timestamp;
 
     /// Looks until which nobody who waits has any news.
@@ -372,7 +393,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_leaves_that_will_never_be_there() {
-        let (_log, shared) = empty();
+        let (log, shared) = empty();
         shared.publish(2, 2).give(&leaves(0..2));
         let (lost, later) = (shared.publish(3, 1), shared.publish(4, 1));
         let asked = Arc::clone(&shared);
@@ -386,5 +407,8 @@ mod tests {
         // What comes behind what is lost is no part of the tree, and nothing comes behind it any more.
         assert_eq!(seen(&shared), (2, root(2)));
         assert!(!shared.tree().goes_on() && shared.stopped().is_some());
+        assert!(matches!(shared.whole_tree().map(|tree| tree.size()), Err(LogError::Stopped(_))));
+        // Nobody signs for less than what was acknowledged.
+        assert!(matches!(log.checkpoint(), Err(LogError::Stopped(_))));
     }
 }

@@ -25,7 +25,8 @@ pub struct Stat {
     pub events: u64,
     /// Number of commits.
     pub commits: u64,
-    /// Bytes of segments, up to their last commits.
+    /// Bytes of segments, up to their last commits. Like streams and categories they may be ahead of the head, by commits
+    /// that are being made durable.
     pub bytes: u64,
     /// Number of streams.
     pub streams: u64,

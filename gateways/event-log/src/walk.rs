@@ -13,7 +13,7 @@ use stele_domain::port::event_log::{LogError, Position, Record, Revision, Stream
 use stele_domain::time::Timestamp;
 use uuid::Uuid;
 
-/// A walk through the commits of one segment, up to what was durable when it began.
+/// A walk through the commits of one segment, up to what was written when it began.
 pub struct Walk {
     window: Window,
     directory: Arc<str>,

@@ -234,6 +234,10 @@ impl Writer {
         match kept {
             Ok(bytes) => {
                 observe::group_written(group.records(), bytes, self.shared.head(), begun.elapsed());
+                if self.shared.stopped().is_some() {
+                    // By whoever hashes, while this group was written.
+                    observe::not_writable();
+                }
                 self.prepare();
             }
             Err(failure) => {

@@ -92,7 +92,7 @@ async fn no_changed_checkpoint_is_believed_by_either() {
     let place = tempfile::tempdir().unwrap();
     let directory = place.path().join("log");
     let log = log(&directory, 3).await;
-    let note = log.checkpoint().into_bytes();
+    let note = log.checkpoint().unwrap().into_bytes();
     let mut changed: Vec<Vec<u8>> = (0..note.len() * 8)
         .map(|bit| {
             let mut flipped = note.clone();

@@ -407,10 +407,10 @@ async fn a_checkpoint_that_was_kept_outside_contradicts_a_cut_and_a_rewritten_lo
     let disk = SimulatedDisk::new();
     let log = open(&disk);
     fill(&log, 1..20).await;
-    let early = log.checkpoint();
+    let early = log.checkpoint().unwrap();
     let cut = disk.copy();
     fill(&log, 20..40).await;
-    let kept = format!("{early}\n{}", log.checkpoint());
+    let kept = format!("{early}\n{}", log.checkpoint().unwrap());
     log.close().await.unwrap();
     let rewritten = cut.copy();
     let log = open(&rewritten);
@@ -465,7 +465,7 @@ async fn every_way_to_cut_a_log_behind_an_exported_checkpoint_is_named_by_both()
     fill(&log, 1..25).await;
     let early = disk.copy();
     fill(&log, 25..60).await;
-    let exported = log.checkpoint();
+    let exported = log.checkpoint().unwrap();
     log.close().await.unwrap();
     open(&early).close().await.unwrap();
     let mut ground = Ground::new();

@@ -55,7 +55,7 @@ type Continuing = Arc<dyn Fn(u64, Option<u64>) -> Consistent + Send + Sync>;
 /// What only a log with a tree and a key of its own can do.
 #[derive(Clone)]
 struct Proving {
-    sign: Arc<dyn Fn() -> SignedCheckpoint + Send + Sync>,
+    sign: Arc<dyn Fn() -> Result<SignedCheckpoint, LogError> + Send + Sync>,
     prove: Arc<dyn Fn(Position) -> Proven + Send + Sync>,
     consistency: Option<Continuing>,
 }
@@ -106,7 +106,7 @@ impl LogService {
     #[must_use]
     pub fn with_proofs(
         self,
-        sign: impl Fn() -> SignedCheckpoint + Send + Sync + 'static,
+        sign: impl Fn() -> Result<SignedCheckpoint, LogError> + Send + Sync + 'static,
         prove: impl Fn(Position) -> Proven + Send + Sync + 'static,
     ) -> Self {
         let (sign, prove) = (Arc::new(sign), Arc::new(prove));
@@ -307,7 +307,8 @@ impl event_log_server::EventLog for LogService {
         request: Request<proto::CheckpointRequest>,
     ) -> Result<Response<proto::CheckpointResponse>, Status> {
         self.admitted(&request, Method::Checkpoint).await?;
-        Ok(self.answer((self.proving()?.sign)().into()))
+        let signed = (self.proving()?.sign)().map_err(|error| status(&error))?;
+        Ok(self.answer(signed.into()))
     }
 
     async fn prove(

@@ -11,24 +11,17 @@ use crate::figures::{median, ratio};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use stele_bench_drive::directory_bytes;
 use stele_bench_drive::load::{self, Load, PAYLOAD_BYTES, ROWS, Run};
 use stele_bench_drive::raw::{self, Raw};
-use stele_bench_drive::{SystemClock, directory_bytes};
-use stele_event_log::{EmbeddedLog, Options};
+use stele_bench_drive::room::{self, ROOM_BYTES};
 use tokio::runtime::Runtime;
 
 /// The share of raw that the log should reach in each row of the table.
 const SHARES: [f64; ROWS.len()] = [0.9, 0.8, 0.7, 0.6, 0.8, 0.8];
 /// How many times raw's 99th percentile the log's may be.
 const P99_TARGET: f64 = 2.0;
-
-/// Zeros that stand ready before the log is measured with room for a burst: raw's file is zeroed beforehand, too.
-const ROOM_BYTES: u64 = 6 * 1024 * 1024 * 1024;
-/// How long they may take.
-const ROOM_WITHIN: Duration = Duration::from_mins(2);
-/// How often is looked whether they do.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What is measured.
 #[derive(Debug, Clone, Copy)]
@@ -105,18 +98,7 @@ fn of_log(
     load: Load,
     span: Duration,
 ) -> anyhow::Result<(Run, f64)> {
-    let options = Options::new(Arc::new(SystemClock)).with_room_bytes(room);
-    let (log, _) = EmbeddedLog::open(directory, options)?;
-    let log = Arc::new(log);
-    let begun = Instant::now();
-    while log.prepared_bytes() < room {
-        anyhow::ensure!(
-            begun.elapsed() < ROOM_WITHIN,
-            "{} of {room} bytes of zeros are there",
-            log.prepared_bytes()
-        );
-        runtime.block_on(async { tokio::time::sleep(LOOK_AGAIN).await });
-    }
+    let log = Arc::new(runtime.block_on(room::open(directory, room))?);
     let run = load::run(runtime, &log, load, span)?;
     runtime.block_on(log.close())?;
     let events = log.stat().events;

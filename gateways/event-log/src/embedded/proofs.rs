@@ -201,6 +201,8 @@ impl Proved {
             (tree.head(), tree.frontier())
         };
         if position.0 == 0 || position.0 > head {
+            // Or it is there, and the tree was given up before it.
+            drop(shared.whole_tree()?);
             return Err(LogError::Invalid(format!(
                 "there is no position {position}: the log ends at {head}"
             )));
@@ -222,7 +224,7 @@ impl Proved {
         };
         let (first, number) = (Position(commit.at.position), commit.at.commit);
         if number >= frontier.size() {
-            return Err(shared.stopped().unwrap_or_else(|| misnumbered(segment, number)));
+            return Err(misnumbered(segment, number));
         }
         Ok((Self { first, number, payload: commit.bytes.to_vec() }, frontier))
     }

@@ -123,7 +123,7 @@ impl Server {
     ) -> Result<Checkpoint, WitnessError> {
         let mut old = known.map_or(0, |known| known.size);
         for _ in 0..SIZES_MAX {
-            let note = log.checkpoint();
+            let note = log.checkpoint()?;
             let newest = Checkpoint::open(&note, log.verifier()).map_err(WitnessError::Disbelieved)?;
             // Of no commits, and to as many, there is nothing to prove.
             let path = log.consistency_proof(old, newest.size).await?.path;

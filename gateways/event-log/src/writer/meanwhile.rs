@@ -129,7 +129,13 @@ fn enter(shared: &Shared, work: Work, leaves: Batch, failed: Option<Box<dyn Any 
 /// Hashes a group. Where that fails, what it was answered with stays true; the tree goes no further, and so neither
 /// does the log.
 fn grow(shared: &Shared, unhashed: Unhashed) {
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| unhashed.hash())) {
-        observe::stopped(&shared.directory, &format!("hashing a group panicked: {}", words_of(&*panic)));
+    let Unhashed { due, mut leaves } = unhashed;
+    match catch_unwind(AssertUnwindSafe(|| leaves.hash())) {
+        Ok(()) => due.give(leaves.hashes()),
+        Err(panic) => {
+            let why = format!("hashing a group panicked: {}", words_of(&*panic));
+            observe::stopped(&shared.directory, &why);
+            shared.stop(why);
+        }
     }
 }

@@ -75,7 +75,7 @@ async fn backups_under_load_verify_are_prefixes_and_go_on() {
         let wanted = (nth + 1) * 60;
         let mut follow = log.follow(Position(wanted), Filter::all());
         follow.next(1).await.unwrap();
-        let durable = log.checkpoint();
+        let durable = log.checkpoint().unwrap();
         let (from, to) = (source.clone(), place.path().join(format!("backup-{nth}")));
         let options =
             BackupOptions { durable: Some(durable), copy: nth % 3 == 2, ..BackupOptions::default() };
@@ -119,14 +119,14 @@ async fn a_backup_that_ends_with_a_sealed_segment_does_not_share_it() {
     let place = tempfile::tempdir().unwrap();
     let source = place.path().join("log");
     let (log, _) = EmbeddedLog::open(&source, options()).unwrap();
-    let mut at_seal = log.checkpoint();
+    let mut at_seal = log.checkpoint().unwrap();
     // The last checkpoint before the second segment: it ends with a segment that is sealed a moment later.
     for number in 0.. {
         log.append(&stream("order-1"), Expected::Any, vec![sized(number, 400)]).await.unwrap();
         if log.stat().segments == 2 {
             break;
         }
-        at_seal = log.checkpoint();
+        at_seal = log.checkpoint().unwrap();
     }
     let copy = place.path().join("copy");
     let options = BackupOptions { durable: Some(at_seal), ..BackupOptions::default() };
@@ -165,7 +165,7 @@ async fn no_backup_is_made_over_something_of_an_owned_log_without_its_word_or_of
     assert!(matches!(of_stopped(&source, &copy).unwrap_err(), BackupError::Owned));
     let foreign = place.path().join("foreign");
     let (other, _) = EmbeddedLog::open(&foreign, options()).unwrap();
-    let wrong = BackupOptions { durable: Some(other.checkpoint()), ..BackupOptions::default() };
+    let wrong = BackupOptions { durable: Some(other.checkpoint().unwrap()), ..BackupOptions::default() };
     assert!(matches!(backup(&source, &copy, &wrong).unwrap_err(), BackupError::Checkpoint(_)));
     log.close().await.unwrap();
     drop(log);

@@ -260,7 +260,7 @@ async fn beside_an_owner_only_what_it_signed_is_exported() {
     for number in 0..50 {
         log.append(&stream("order-1"), Expected::Any, vec![record(number)]).await.unwrap();
     }
-    let durable = log.checkpoint();
+    let durable = log.checkpoint().unwrap();
     for number in 50..60 {
         log.append(&stream("order-1"), Expected::Any, vec![record(number)]).await.unwrap();
     }

@@ -1,6 +1,8 @@
 //! The disk fails or fills up under a running log.
 
-use crate::support::{clock, open, options, record, settled, sized, stream, try_open};
+use crate::support::{
+    clock, offer, open, options, record, settled, sized, stream, try_open, until_one_waits,
+};
 use std::sync::Arc;
 use stele_domain::port::event_log::{Direction, EventLog, Expected, Filter, LogError, Position, Revision};
 use stele_event_log::checkpoint::Checkpoint;
@@ -98,22 +100,25 @@ async fn a_large_group_that_is_refused_leaves_no_leaf_behind() {
     let disk = SimulatedDisk::new();
     let options = Options::new(clock()).with_segment_bytes(1024 * 1024);
     let (log, _) = EmbeddedLog::open_on(Arc::new(disk.clone()), options).unwrap();
+    let log = Arc::new(log);
     put(&log, 1).await.unwrap();
-    settled(&log).await;
     let large = async |number, bytes| {
         let answer = log.append(&stream("order-1"), Expected::Any, vec![sized(number, bytes)]).await;
         answer.map(|answer| answer.last)
     };
     for round in 1..6 {
-        disk.set_capacity(Some(u64::try_from(used(&disk)).unwrap()));
-        let held = disk.hold_syncs();
-        // The first may be in the same group.
-        let (_, one, two, ()) = tokio::join!(
-            large(round * 10 + 1, 300),
-            large(round * 10 + 2, 600_000),
-            large(round * 10 + 3, 600_000),
-            async { drop(held) }
-        );
+        settled(&log).await;
+        let held = disk.hold_syncs_of(".seg");
+        let small = offer(&log, "order-1", round * 10 + 1, 300);
+        let held = until_one_waits(held).await;
+        // What is written over is there; nothing becomes longer, whatever is given back.
+        disk.set_capacity(Some(0));
+        let (one, two, ()) =
+            tokio::join!(large(round * 10 + 2, 600_000), large(round * 10 + 3, 600_000), async {
+                drop(held);
+            });
+        // The sync that waited may have been one of zeros: then the small one is among the others.
+        drop(small.await.unwrap());
         assert!([one, two].iter().all(|refused| matches!(refused, Err(LogError::Full))));
         disk.set_capacity(None);
         let last = log.head().await.unwrap();
@@ -121,7 +126,7 @@ async fn a_large_group_that_is_refused_leaves_no_leaf_behind() {
         assert_eq!(put(&log, round * 10 + 5).await.unwrap(), last.next().next());
         // The same tree is made of what is on the disk.
         let verified = verify_on(&disk.copy(), &VerifyOptions::default()).unwrap();
-        let ours = Checkpoint::open(&log.checkpoint(), log.verifier()).unwrap();
+        let ours = Checkpoint::open(&log.checkpoint().unwrap(), log.verifier()).unwrap();
         assert_eq!((verified.stat.commits, verified.root), (ours.size, ours.root), "round {round}");
     }
     log.close().await.unwrap();

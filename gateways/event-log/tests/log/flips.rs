@@ -109,7 +109,7 @@ async fn archived() -> SimulatedDisk {
     let disk = closed().await;
     let manifest = manifest_of(&disk).await;
     disk.put("archive", &manifest);
-    let checkpoint = cold(&disk.copy()).unwrap().checkpoint();
+    let checkpoint = cold(&disk.copy()).unwrap().checkpoint().unwrap();
     let cosigned = format!("{checkpoint}\u{2014} witness.example/1 {}\n", "A".repeat(104));
     disk.put("cosigned", cosigned.as_bytes());
     disk

@@ -58,7 +58,7 @@ async fn an_event_is_proved_under_a_checkpoint_that_was_signed_before_or_not_at_
     let disk = SimulatedDisk::new();
     let log = filled(&disk, 200).await;
     let verifier = log.verifier().clone();
-    let note = log.checkpoint();
+    let note = log.checkpoint().unwrap();
     let signed = Checkpoint::open(&note, &verifier).unwrap();
     let last = log.head().await.unwrap();
     fill(&log, 200..300).await;
@@ -82,7 +82,7 @@ async fn every_checkpoint_is_proved_to_continue_every_earlier_one() {
     let verifier = log.verifier().clone();
     let mut checkpoints = vec![];
     for step in 0..12 {
-        checkpoints.push(Checkpoint::open(&log.checkpoint(), &verifier).unwrap());
+        checkpoints.push(Checkpoint::open(&log.checkpoint().unwrap(), &verifier).unwrap());
         fill(&log, step * 55..(step + 1) * 55).await;
     }
     for (nth, old) in checkpoints.iter().enumerate() {
@@ -104,7 +104,7 @@ async fn files_prove_that_the_log_goes_on_from_a_checkpoint_as_the_open_log_does
     let verifier = log.verifier().clone();
     let mut notes = vec![];
     for step in 0..8 {
-        notes.push(log.checkpoint());
+        notes.push(log.checkpoint().unwrap());
         fill(&log, step * 77..(step + 1) * 77).await;
     }
     for (nth, old) in notes.iter().enumerate() {
@@ -134,9 +134,9 @@ async fn files_prove_that_the_log_goes_on_from_a_checkpoint_as_the_open_log_does
 async fn no_consistency_is_proved_of_a_log_that_was_cut_rewritten_or_damaged() {
     let disk = SimulatedDisk::new();
     let log = filled(&disk, 40).await;
-    let (early, cut) = (log.checkpoint(), disk.copy());
+    let (early, cut) = (log.checkpoint().unwrap(), disk.copy());
     fill(&log, 40..80).await;
-    let late = log.checkpoint();
+    let late = log.checkpoint().unwrap();
     log.close().await.unwrap();
     let prove = |disk: &SimulatedDisk| prove_consistency_on(disk, &early, Some(&late));
     prove(&disk).unwrap();
@@ -196,7 +196,7 @@ async fn verify_reports_what_is_there_and_agrees_with_the_running_log() {
     let running = verify_on(&disk, &VerifyOptions::default()).unwrap();
     assert!(running.owned);
     assert_eq!(running.stat, log.stat());
-    let checkpoint = Checkpoint::open(&log.checkpoint(), log.verifier()).unwrap();
+    let checkpoint = Checkpoint::open(&log.checkpoint().unwrap(), log.verifier()).unwrap();
     assert_eq!((running.root, running.stat.commits), (checkpoint.root, checkpoint.size));
     log.close().await.unwrap();
     let closed = verify_on(&disk, &VerifyOptions::default()).unwrap();
@@ -217,10 +217,10 @@ async fn verify_reports_what_is_there_and_agrees_with_the_running_log() {
 async fn a_checkpoint_that_was_given_away_shows_truncation_and_rewriting() {
     let disk = SimulatedDisk::new();
     let log = filled(&disk, 40).await;
-    let kept_early = log.checkpoint();
+    let kept_early = log.checkpoint().unwrap();
     let early = disk.copy();
     fill(&log, 40..80).await;
-    let kept_late = log.checkpoint();
+    let kept_late = log.checkpoint().unwrap();
     log.close().await.unwrap();
     let against = |note: &str| VerifyOptions { against: Some(note.to_owned()), ..VerifyOptions::default() };
     verify_on(&disk, &against(&kept_early)).unwrap();
@@ -242,7 +242,7 @@ async fn a_checkpoint_that_was_given_away_shows_truncation_and_rewriting() {
     assert!(matches!(rewritten, Err(VerifyError::Rewritten { signed: 80 })), "{rewritten:?}");
 
     // A checkpoint of another log, or none at all, is no evidence.
-    let other = open(&SimulatedDisk::new()).checkpoint();
+    let other = open(&SimulatedDisk::new()).checkpoint().unwrap();
     for note in [other.as_str(), "", "no checkpoint"] {
         let refused = verify_on(&disk, &against(note));
         assert!(matches!(refused, Err(VerifyError::Checkpoint(_))), "{refused:?}");
@@ -255,7 +255,7 @@ async fn every_checkpoint_that_was_given_away_is_held_against_the_log() {
     let log = open(&disk);
     let mut kept = String::new();
     for step in 0..8 {
-        kept.push_str(&log.checkpoint());
+        kept.push_str(&log.checkpoint().unwrap());
         fill(&log, step * 77..(step + 1) * 77).await;
     }
     log.close().await.unwrap();
@@ -417,7 +417,7 @@ async fn whoever_was_answered_has_a_proof_at_once() {
                     let offer = vec![sized(u64::try_from(bytes).unwrap() + number, bytes)];
                     let name = stream(&format!("order-{bytes}"));
                     let answer = log.append(&name, Expected::Any, offer).await.unwrap();
-                    let signed = Checkpoint::open(&log.checkpoint(), log.verifier()).unwrap();
+                    let signed = Checkpoint::open(&log.checkpoint().unwrap(), log.verifier()).unwrap();
                     let proof = log.inclusion_proof(answer.first).await.unwrap();
                     let proved = proof.verify(&verifier).unwrap();
                     assert!(proof.first <= answer.first && proof.index < signed.size.min(proved.size));

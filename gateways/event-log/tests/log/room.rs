@@ -87,7 +87,7 @@ async fn a_large_group_that_needs_the_room_of_later_ones_is_kept_after_all() {
     assert_eq!((answer.last, log.prepared_bytes()), (Position(2), 0), "the room was given up for it");
     append(&log, 3).await.unwrap();
     let verified = verify_on(&disk.copy(), &VerifyOptions::default()).unwrap();
-    let ours = Checkpoint::open(&log.checkpoint(), log.verifier()).unwrap();
+    let ours = Checkpoint::open(&log.checkpoint().unwrap(), log.verifier()).unwrap();
     assert_eq!((verified.stat.commits, verified.root), (3, ours.root));
     disk.set_capacity(None);
     log.close().await.unwrap();

@@ -1,16 +1,15 @@
 //! A disk on which making something durable takes its time. Nothing is acknowledged meanwhile and nothing unacknowledged is
 //! seen; reads go on; what waits is kept as one group.
 
-use crate::support::{Breaking, clock, open, options, record, settled, sized, stream, try_open};
+use crate::support::{
+    Breaking, Offer, clock, offer, open, options, record, settled, sized, stream, try_open, until_one_waits,
+};
 use std::sync::Arc;
 use std::time::Duration;
-use stele_domain::port::event_log::{
-    Appended, Direction, EventLog, Expected, Filter, LogError, Position, Revision,
-};
+use stele_domain::port::event_log::{Direction, EventLog, Expected, Filter, LogError, Position, Revision};
 use stele_event_log::checkpoint::Checkpoint;
 use stele_event_log::simulated_disk::{Fault, Held, Operation, SimulatedDisk};
 use stele_event_log::{EmbeddedLog, Options, VerifyOptions, verify_on};
-use tokio::task::JoinHandle;
 
 /// Appends that wait at once: more than the writer's queue takes.
 const WAITING: u64 = 5_000;
@@ -21,9 +20,7 @@ const SOON: Duration = Duration::from_secs(30);
 /// Long enough for whoever does not wait, short for whoever does.
 const A_WHILE: Duration = Duration::from_millis(200);
 
-type Offer = JoinHandle<Result<Appended, LogError>>;
-
-/// A group that is small is made durable by the writer itself, one that is large beside it, if a thread may be beside it.
+/// A group that is small is entered by the writer itself, one that is large beside it, if a thread may be beside it.
 async fn each_way() -> Vec<(SimulatedDisk, Arc<EmbeddedLog>, usize)> {
     let mut ways = vec![];
     for bytes in [300, 60_000] {
@@ -39,19 +36,6 @@ async fn each_way() -> Vec<(SimulatedDisk, Arc<EmbeddedLog>, usize)> {
     ways
 }
 
-fn offer(log: &Arc<EmbeddedLog>, name: &str, number: u64, bytes: usize) -> Offer {
-    let (log, stream) = (Arc::clone(log), stream(name));
-    tokio::spawn(async move { log.append(&stream, Expected::Any, vec![sized(number, bytes)]).await })
-}
-
-async fn until_one_waits(held: Held) -> Held {
-    let waited = move || {
-        held.until_one_waits();
-        held
-    };
-    tokio::task::spawn_blocking(waited).await.unwrap()
-}
-
 /// Whatever can be asked knows of the first record and of no other.
 async fn only_the_first_is_there(log: &EmbeddedLog) {
     assert_eq!(log.head().await.unwrap(), Position(1));
@@ -64,7 +48,7 @@ async fn only_the_first_is_there(log: &EmbeddedLog) {
     assert_eq!(none.len(), 0);
     assert_eq!((log.stat().events, log.stat().commits), (1, 1));
     assert!(log.inclusion_proof(Position(2)).await.is_err());
-    assert_eq!(Checkpoint::open(&log.checkpoint(), log.verifier()).unwrap().size, 1);
+    assert_eq!(Checkpoint::open(&log.checkpoint().unwrap(), log.verifier()).unwrap().size, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,7 +99,6 @@ async fn a_slow_sync_that_fails_in_the_end_acknowledges_nothing() {
     }
 }
 
-/// A large group is being hashed by then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_fails_acknowledges_nothing() {
     for (disk, log, bytes) in each_way().await {
@@ -128,6 +111,43 @@ async fn a_write_that_fails_acknowledges_nothing() {
         );
         only_the_first_is_there(&log).await;
         assert!(matches!(log.close().await, Err(LogError::Stopped(_))));
+    }
+}
+
+/// Hashing it begins before it is written: two wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_group_of_two_that_fails_acknowledges_nothing_and_leaves_no_leaf() {
+    // The sync that waits comes first, and goes well; no other does, and no other write.
+    for (operation, from) in [(Operation::Write, 1), (Operation::Sync, 2)] {
+        let disk = SimulatedDisk::new();
+        let options = Options::new(clock()).with_segment_bytes(1024 * 1024);
+        let (log, _) = EmbeddedLog::open_on(Arc::new(disk.clone()), options).unwrap();
+        let log = Arc::new(log);
+        log.append(&stream("order-1"), Expected::NoStream, vec![record(1)]).await.unwrap();
+        settled(&log).await;
+        let held = disk.hold_syncs_of(".seg");
+        let small = offer(&log, "order-1", 2, 300);
+        let held = until_one_waits(held).await;
+        (from..50).for_each(|nth| disk.inject(operation, nth, Fault::InputOutput));
+        let large = async |number| {
+            log.append(&stream("order-1"), Expected::Any, vec![sized(number, 60_000)]).await.map(|_| ())
+        };
+        let (one, two, ()) = tokio::join!(large(3), large(4), async { drop(held) });
+        let answers = [small.await.unwrap().map(|_| ()), one, two];
+        let is_stop = |answer: &&Result<(), LogError>| matches!(answer, Err(LogError::Stopped(_)));
+        let refused = answers.iter().filter(is_stop).count();
+        // The sync that waited may have been one of zeros: then all three can be in the group that follows it.
+        assert!(refused >= 2 || operation == Operation::Sync && refused == 0, "{operation:?}: {answers:?}");
+        let head = Position(1 + answers.iter().map(|answer| u64::from(answer.is_ok())).sum::<u64>());
+        assert_eq!((log.head().await.unwrap(), log.stat().commits), (head, head.0));
+        let ours = Checkpoint::open(&log.checkpoint().unwrap(), log.verifier()).unwrap();
+        // What was refused may be there whole, as after any crash; what was answered is.
+        for seed in 0..8 {
+            let (again, report) = try_open(&disk.after_power_loss(seed)).unwrap();
+            assert!((head.0..=4).contains(&report.head.0), "{operation:?}: {report:?}");
+            let then = again.checkpoint_at(head.0).await.unwrap();
+            assert_eq!(Checkpoint::open(&then, again.verifier()).unwrap(), ours, "{operation:?}");
+        }
     }
 }
 

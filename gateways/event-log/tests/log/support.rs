@@ -5,10 +5,11 @@ pub use crate::suite::records::{record, sized, stream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use stele_domain::port::clock::Clock;
-use stele_domain::port::event_log::{EventLog, Expected, LogError, StreamAppend};
+use stele_domain::port::event_log::{Appended, EventLog, Expected, LogError, StreamAppend};
 use stele_domain::time::Timestamp;
-use stele_event_log::simulated_disk::SimulatedDisk;
+use stele_event_log::simulated_disk::{Held, SimulatedDisk};
 use stele_event_log::{EmbeddedLog, OpenReport, Options};
+use tokio::task::JoinHandle;
 
 /// A clock that goes on by a millisecond whenever it is looked at.
 #[derive(Default)]
@@ -61,6 +62,24 @@ pub fn options() -> Options {
 pub async fn settled(log: &EmbeddedLog) {
     let check = StreamAppend { stream: stream("order-1"), expected: Expected::Any, records: vec![] };
     log.multi_stream().unwrap().append_many(vec![check]).await.unwrap();
+}
+
+/// An append that is on its way.
+pub type Offer = JoinHandle<Result<Appended, LogError>>;
+
+/// Appends one record of so many bytes, meanwhile.
+pub fn offer(log: &Arc<EmbeddedLog>, name: &str, number: u64, bytes: usize) -> Offer {
+    let (log, stream) = (Arc::clone(log), stream(name));
+    tokio::spawn(async move { log.append(&stream, Expected::Any, vec![sized(number, bytes)]).await })
+}
+
+/// Waits until somebody waits for what is held.
+pub async fn until_one_waits(held: Held) -> Held {
+    let waited = move || {
+        held.until_one_waits();
+        held
+    };
+    tokio::task::spawn_blocking(waited).await.unwrap()
 }
 
 /// Opens the log on a simulated disk.

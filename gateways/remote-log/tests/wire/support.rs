@@ -184,7 +184,7 @@ fn with_proofs(service: LogService, log: &Arc<EmbeddedLog>) -> LogService {
     let signed = move |checkpoint| SignedCheckpoint { checkpoint, public_key: key.clone() };
     let (signed_too, signed_last, going_on) = (signed.clone(), signed.clone(), Arc::clone(log));
     let service = service.with_proofs(
-        move || signed(signing.checkpoint()),
+        move || signing.checkpoint().map(&signed),
         move |position| {
             let (log, signed) = (Arc::clone(&proving), signed_too.clone());
             Box::pin(async move {

@@ -1,5 +1,5 @@
-//! What the benchmarks of the log share: writers that keep asking ([`load`]), the machine's own limit ([`raw`]), and
-//! figures ([`figures`]). Not a benchmark itself; `stele-bench` and the peers' program are.
+//! What the benchmarks of the log share: writers that keep asking ([`load`]), the machine's own limit ([`raw`]), a log
+//! with zeros ready ([`room`]), and figures ([`figures`]). Not a benchmark itself; `stele-bench` and the peers' program are.
 
 #![forbid(unsafe_code)]
 
@@ -7,6 +7,7 @@ pub mod figures;
 pub mod load;
 pub mod pace;
 pub mod raw;
+pub mod room;
 
 use std::path::Path;
 use std::time::SystemTime;

@@ -19,6 +19,7 @@ use std::time::Duration;
 use stele_bench_drive::figures::{median, ratio};
 use stele_bench_drive::load::{self, Load, ROWS, Run};
 use stele_bench_drive::raw::{self, Raw};
+use stele_bench_drive::room::{self, ROOM_BYTES};
 use tokio::runtime::Runtime;
 
 /// What raw reached when the targets were set, on 2 cores: events a second of each row.
@@ -57,9 +58,9 @@ impl Row {
         self.events_per_second(Peer::Raw).is_some_and(|raw| raw < known * RAW_LEAST)
     }
 
-    /// Stele's figure over another's, of the same round, in the middle.
-    fn share(&self, peer: Peer, of: fn(&Run) -> f64) -> Option<f64> {
-        let (ours, theirs) = (self.runs.get(&Peer::Stele)?, self.runs.get(&peer)?);
+    /// The figure of one of ours over another's, of the same round, in the middle.
+    fn share(&self, ours: Peer, peer: Peer, of: fn(&Run) -> f64) -> Option<f64> {
+        let (ours, theirs) = (self.runs.get(&ours)?, self.runs.get(&peer)?);
         Some(median(ours.iter().zip(theirs).map(|(ours, theirs)| ratio(of(ours), of(theirs))).collect()))
     }
 
@@ -78,6 +79,7 @@ impl Row {
             .map(|(peer, runs)| (peer.name().to_owned(), runs.iter().map(Run::said).collect()))
             .collect();
         let best = self.best();
+        let of_best = |ours| best.and_then(|(peer, _)| self.share(ours, peer, |run| run.events_per_second));
         let target = if self.load.writers >= 16 { OF_BEST.1 } else { OF_BEST.0 };
         json!({
             "writers": self.load.writers,
@@ -85,12 +87,15 @@ impl Row {
             "runs": runs,
             "raw_known": RAW_KNOWN.get(self.nth),
             "void": self.void().then_some(VOID),
-            "share_of_raw": self.share(Peer::Raw, |run| run.events_per_second),
+            "share_of_raw": self.share(Peer::Stele, Peer::Raw, |run| run.events_per_second),
+            "share_of_raw_with_room": self.share(Peer::SteleRoom, Peer::Raw, |run| run.events_per_second),
             "share_of_raw_target": SHARES.get(self.nth).copied().flatten(),
-            "p99_of_raw": self.share(Peer::Raw, |run| run.p99_us),
+            "p99_of_raw": self.share(Peer::Stele, Peer::Raw, |run| run.p99_us),
+            "p99_of_raw_with_room": self.share(Peer::SteleRoom, Peer::Raw, |run| run.p99_us),
             "p99_of_raw_target": P99_OF_RAW,
             "best_peer": best.map(|(peer, _)| peer.name()),
-            "share_of_best_peer": best.and_then(|(peer, _)| self.share(peer, |run| run.events_per_second)),
+            "share_of_best_peer": of_best(Peer::Stele),
+            "share_of_best_peer_with_room": of_best(Peer::SteleRoom),
             "share_of_best_peer_target": target,
         })
     }
@@ -142,6 +147,10 @@ fn one(
             load::run(runtime, &raw, load, span)
         }
         Peer::Stele => embedded::<Stele>(runtime, directory, load, span),
+        Peer::SteleRoom => {
+            let log = runtime.block_on(room::open(directory, ROOM_BYTES))?;
+            load::run(runtime, &Arc::new(Stele::of(log)?), load, span)
+        }
         Peer::Tephra => embedded::<Tephra>(runtime, directory, load, span),
         Peer::Fjall => embedded::<Fjall>(runtime, directory, load, span),
         Peer::Sqlite => embedded::<Sqlite>(runtime, directory, load, span),

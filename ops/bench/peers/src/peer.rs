@@ -7,8 +7,11 @@ use clap::ValueEnum;
 pub enum Peer {
     /// The machine's limit: the same bytes, the simplest group commit.
     Raw,
-    /// Stele's embedded log.
+    /// Stele's embedded log, as shipped.
     Stele,
+    /// The same with zeros ready, as raw has them.
+    #[value(name = "stele-room")]
+    SteleRoom,
     /// tephra, in process.
     Tephra,
     /// fjall, in process, grouped.
@@ -29,9 +32,10 @@ pub enum Peer {
 
 impl Peer {
     /// Everybody.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Raw,
         Self::Stele,
+        Self::SteleRoom,
         Self::Tephra,
         Self::Fjall,
         Self::Sqlite,
@@ -48,6 +52,7 @@ impl Peer {
         match self {
             Self::Raw => "raw",
             Self::Stele => "stele",
+            Self::SteleRoom => "stele-room",
             Self::Tephra => "tephra",
             Self::Fjall => "fjall",
             Self::Sqlite => "sqlite",

@@ -111,8 +111,8 @@ fn opened(peer: Peer, directory: &Path) -> anyhow::Result<Reading> {
         Peer::Fjall => filled::<Fjall>(peer, directory),
         Peer::Sqlite => filled::<Sqlite>(peer, directory),
         Peer::UmaCore => filled::<UmaCore>(peer, directory),
-        Peer::Raw | Peer::UmaServer | Peer::Redis | Peer::Postgres => {
-            anyhow::bail!("it is no store of this process")
+        Peer::Raw | Peer::SteleRoom | Peer::UmaServer | Peer::Redis | Peer::Postgres => {
+            anyhow::bail!("it is no store of this process, or none of its own")
         }
     }
 }
@@ -171,8 +171,8 @@ pub fn fill(peer: Peer, directory: &Path) -> anyhow::Result<()> {
         Peer::Fjall => fill_one::<Fjall>(directory),
         Peer::Sqlite => fill_one::<Sqlite>(directory),
         Peer::UmaCore => fill_one::<UmaCore>(directory),
-        Peer::Raw | Peer::UmaServer | Peer::Redis | Peer::Postgres => {
-            anyhow::bail!("it is no store of this process")
+        Peer::Raw | Peer::SteleRoom | Peer::UmaServer | Peer::Redis | Peer::Postgres => {
+            anyhow::bail!("it is no store of this process, or none of its own")
         }
     }
 }

@@ -12,7 +12,13 @@ pub fn table(rows: &[Row], refusals: &Refusals) -> String {
     let ran = |peer: &Peer| rows.iter().any(|row| row.events_per_second(*peer).is_some());
     let peers: Vec<Peer> = Peer::ALL.into_iter().filter(ran).collect();
     let names = peers.iter().map(|peer| peer.name());
-    table.set_header(std::iter::once("writers").chain(names).chain(["stele of raw", "p99 of raw", ""]));
+    table.set_header(std::iter::once("writers").chain(names).chain([
+        "stele of raw",
+        "p99 of raw",
+        "with room",
+        "p99",
+        "",
+    ]));
     for row in rows {
         let who = if row.load.batch == 1 {
             row.load.writers.to_string()
@@ -22,7 +28,8 @@ pub fn table(rows: &[Row], refusals: &Refusals) -> String {
         let figures = peers.iter().map(|peer| row.events_per_second(*peer).map_or("-".to_owned(), grouped));
         let said = row.said();
         let share = |name: &str| said[name].as_f64().map_or("-".to_owned(), |share| format!("{share:.2}"));
-        let shares = [share("share_of_raw"), share("p99_of_raw")];
+        let shares =
+            ["share_of_raw", "p99_of_raw", "share_of_raw_with_room", "p99_of_raw_with_room"].map(share);
         let void = if row.void() { format!("void: {VOID}") } else { String::new() };
         table.add_row(std::iter::once(who).chain(figures).chain(shares).chain([void]));
     }

@@ -276,7 +276,7 @@ impl LogAdmin for Owner {
         if let Some(witness) = &self.witness {
             witness.ask();
         }
-        Box::pin(std::future::ready(Ok(Some(self.log.checkpoint()))))
+        Box::pin(std::future::ready(self.log.checkpoint().map(Some)))
     }
 
     fn prove(&self, position: Position) -> PortFuture<'_, Result<Option<LogProof>, LogError>> {

@@ -50,7 +50,7 @@ pub(super) fn service(
                 if let Some(witness) = &witness {
                     witness.ask();
                 }
-                signed(&signing, signing.checkpoint())
+                Ok(signed(&signing, signing.checkpoint()?))
             },
             move |position| {
                 let log = Arc::clone(&proving);

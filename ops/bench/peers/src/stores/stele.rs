@@ -22,6 +22,14 @@ pub struct Stele {
     runtime: Option<Runtime>,
 }
 
+impl Stele {
+    /// Around a log that is open.
+    pub fn of(log: EmbeddedLog) -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        Ok(Self { log: Arc::new(log), runtime: Some(runtime) })
+    }
+}
+
 impl Subject for Stele {
     type Writer = Writer;
 
@@ -37,8 +45,7 @@ impl Subject for Stele {
 impl Store for Stele {
     fn open(directory: &Path) -> anyhow::Result<Self> {
         let (log, _) = EmbeddedLog::open(directory, Options::new(Arc::new(SystemClock)))?;
-        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        Ok(Self { log: Arc::new(log), runtime: Some(runtime) })
+        Self::of(log)
     }
 
     fn events(&self) -> anyhow::Result<u64> {

@@ -32,7 +32,8 @@ async fn of_desk(client: Client, config: &Config) -> Result<CheckpointAnswer, Fa
         offline::with(config, &directory, async |log| {
             witnessed(config, &log).await?;
             let head = log.head().await.map_err(|error| Failure::error(&error))?.0;
-            Ok(CheckpointAnswer { checkpoint: log.checkpoint(), head })
+            let checkpoint = log.checkpoint().map_err(|error| Failure::error(&error))?;
+            Ok(CheckpointAnswer { checkpoint, head })
         })
     })
     .await

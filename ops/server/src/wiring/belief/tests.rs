@@ -27,7 +27,7 @@ async fn log() -> (TempDir, EmbeddedLog) {
 }
 
 fn signed(log: &EmbeddedLog) -> SignedCheckpoint {
-    SignedCheckpoint { checkpoint: log.checkpoint(), public_key: log.verifier().to_string() }
+    SignedCheckpoint { checkpoint: log.checkpoint().unwrap(), public_key: log.verifier().to_string() }
 }
 
 async fn proof(log: &EmbeddedLog, position: u64) -> Proof {
