@@ -138,14 +138,14 @@ async fn a_large_group_of_two_that_fails_acknowledges_nothing_and_leaves_no_leaf
         let refused = answers.iter().filter(is_stop).count();
         // The sync that waited may have been one of zeros: then all three can be in the group that follows it.
         assert!(refused >= 2 || operation == Operation::Sync && refused == 0, "{operation:?}: {answers:?}");
-        let head = Position(1 + answers.iter().map(|answer| u64::from(answer.is_ok())).sum::<u64>());
-        assert_eq!((log.head().await.unwrap(), log.stat().commits), (head, head.0));
+        let last = Position(1 + answers.iter().map(|answer| u64::from(answer.is_ok())).sum::<u64>());
+        assert_eq!((log.head().await.unwrap(), log.stat().commits), (last, last.0));
         let ours = Checkpoint::open(&log.checkpoint().unwrap(), log.verifier()).unwrap();
         // What was refused may be there whole, as after any crash; what was answered is.
         for seed in 0..8 {
             let (again, report) = try_open(&disk.after_power_loss(seed)).unwrap();
-            assert!((head.0..=4).contains(&report.head.0), "{operation:?}: {report:?}");
-            let then = again.checkpoint_at(head.0).await.unwrap();
+            assert!((last.0..=4).contains(&report.head.0), "{operation:?}: {report:?}");
+            let then = again.checkpoint_at(last.0).await.unwrap();
             assert_eq!(Checkpoint::open(&then, again.verifier()).unwrap(), ours, "{operation:?}");
         }
     }
