@@ -45,9 +45,12 @@ pub trait Keeper: Send + 'static {
     fn keep(&mut self, offers: &[Offer]) -> anyhow::Result<()>;
 }
 
+/// What waits for the thread, and where it is told.
+type Asked = (Offer, oneshot::Sender<Result<(), String>>);
+
 /// A thread that keeps.
 pub struct Group {
-    queue: Option<mpsc::Sender<(Offer, oneshot::Sender<Result<(), String>>)>>,
+    queue: Option<mpsc::Sender<Asked>>,
     thread: Option<JoinHandle<()>>,
 }
 

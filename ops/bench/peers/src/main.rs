@@ -55,7 +55,7 @@ enum Section {
     Appends,
     /// Opening, scans, streams, followers and bytes on disk, of a million events
     Reads,
-    /// Over sockets: the KurrentDB protocol and the LogService against UmaDB's gRPC
+    /// Over sockets: the KurrentDB protocol and the desk's own wire against UmaDB's gRPC
     Protocol,
 }
 

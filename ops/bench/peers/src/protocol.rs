@@ -1,4 +1,4 @@
-//! Over sockets: the KurrentDB protocol of Stele's door with the official Rust client, and the desk's own LogService,
+//! Over sockets: the KurrentDB protocol of Stele's door with the official Rust client, and the desk's own `LogService`,
 //! against UmaDB's gRPC with its own client. Every server is a process of its own.
 
 use crate::servers::child::{Serving, free};
@@ -46,13 +46,13 @@ impl Doors {
 /// Appends in turns, and reads.
 pub fn run(plan: &Plan, ground: &Path, refusals: &mut Refusals) -> anyhow::Result<Value> {
     let runtime = stele_bench_drive::runtime()?;
-    let (mut batches, mut calls, mut own, mut own_calls) = (vec![], vec![], vec![], vec![]);
+    let (mut batches, mut unary, mut own, mut own_calls) = (vec![], vec![], vec![], vec![]);
     let (mut umadb, mut umadb_calls) = (vec![], vec![]);
     for round in 0..plan.rounds {
         let directory = made(ground, &format!("doors-{round}"))?;
         let doors = runtime.block_on(Doors::open(&directory))?;
-        let batched = Arc::new(runtime.block_on(Batches::open(&doors.kurrent))?);
-        batches.push(load::run(&runtime, &batched, IN_FLIGHT, plan.span)?);
+        let door = Arc::new(runtime.block_on(Batches::open(&doors.kurrent))?);
+        batches.push(load::run(&runtime, &door, IN_FLIGHT, plan.span)?);
         let directory = made(ground, &format!("umadb-{round}"))?;
         match theirs(plan, &runtime, &directory) {
             Ok((many, one)) => {
@@ -63,7 +63,7 @@ pub fn run(plan: &Plan, ground: &Path, refusals: &mut Refusals) -> anyhow::Resul
                 refusals.insert(Peer::UmaServer, format!("{error:#}"));
             }
         }
-        calls.push(load::run(&runtime, &Arc::new(Calls(doors.kurrent)), ALONE, plan.span)?);
+        unary.push(load::run(&runtime, &Arc::new(Calls(doors.kurrent)), ALONE, plan.span)?);
         let remote = Arc::new(doors.own);
         own_calls.push(load::run(&runtime, &remote, ALONE, plan.span)?);
         own.push(load::run(&runtime, &Arc::new(remote.from(7_000)), IN_FLIGHT, plan.span)?);
@@ -81,7 +81,7 @@ pub fn run(plan: &Plan, ground: &Path, refusals: &mut Refusals) -> anyhow::Resul
         "umadb_grpc_256_in_flight": said(&umadb),
         "of_umadb": median(shares),
         "of_umadb_target": 2.0,
-        "unary_append": said(&calls),
+        "unary_append": said(&unary),
         "unary_append_p50_us_target": 1_500,
         "umadb_grpc_unary_append": said(&umadb_calls),
         "log_service_append": said(&own_calls),

@@ -39,6 +39,9 @@ const FOLLOWERS: usize = 100;
 /// What a child says when the store is full.
 const FULL: &str = "full";
 
+/// What is left to measure of a store once all were scanned.
+type Rest = dyn FnOnce(&Runtime) -> anyhow::Result<Map<String, Value>>;
+
 /// What is measured of one store, one step after the other.
 pub struct Reading {
     peer: Peer,
@@ -46,7 +49,7 @@ pub struct Reading {
     scan: Box<dyn Fn() -> anyhow::Result<u64>>,
     best_scan: f64,
     /// What else is measured once all scans are done: one stream, and followers.
-    rest: Box<dyn FnOnce(&Runtime) -> anyhow::Result<Map<String, Value>>>,
+    rest: Box<Rest>,
 }
 
 /// Measures all stores of this process, and raw.

@@ -38,7 +38,7 @@ pub fn table(rows: &[Row], refusals: &Refusals) -> String {
     }
     let mut text = table.to_string();
     for (peer, reason) in refusals {
-        text.push_str(&format!("\nwithout {}: {reason}", peer.name()));
+        text.extend(["\nwithout ", peer.name(), ": ", reason]);
     }
     text
 }

@@ -1,4 +1,4 @@
-//! Stele's own doors, as another process: the KurrentDB protocol and the desk's LogService over one embedded log with its
+//! Stele's own doors, as another process: the KurrentDB protocol and the desk's `LogService` over one embedded log with its
 //! defaults. Whoever comes may write every stream, as somebody whose key says so.
 
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! The desk's own LogService, asked by the adapter that a process without a log works on.
+//! The desk's own `LogService`, asked by the adapter that a process without a log works on.
 
 use std::net::SocketAddr;
 use stele_bench_drive::load::{Subject, Writer};
