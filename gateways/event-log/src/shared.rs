@@ -297,11 +297,11 @@ mod tests {
     use super::Shared;
     use crate::simulated_disk::SimulatedDisk;
     use crate::tree::{Hash, root_of};
-    use crate::{EmbeddedLog, Options};
+    use crate::{EmbeddedLog, Options, Witness, WitnessAt, WitnessError, WitnessOptions};
     use std::sync::Arc;
     use std::sync::mpsc::{Receiver, channel};
     use stele_domain::port::clock::Clock;
-    use stele_domain::port::event_log::LogError;
+    use stele_domain::port::event_log::{LogError, Position};
     use stele_domain::time::Timestamp;
 
     /// Looks until which nobody who waits has any news.
@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_leaves_that_will_never_be_there() {
-        let (log, shared) = empty();
+        let (_log, shared) = empty();
         shared.publish(2, 2).give(&leaves(0..2));
         let (lost, later) = (shared.publish(3, 1), shared.publish(4, 1));
         let asked = Arc::clone(&shared);
@@ -407,8 +407,32 @@ mod tests {
         // What comes behind what is lost is no part of the tree, and nothing comes behind it any more.
         assert_eq!(seen(&shared), (2, root(2)));
         assert!(!shared.tree().goes_on() && shared.stopped().is_some());
-        assert!(matches!(shared.whole_tree().map(|tree| tree.size()), Err(LogError::Stopped(_))));
-        // Nobody signs for less than what was acknowledged.
-        assert!(matches!(log.checkpoint(), Err(LogError::Stopped(_))));
+    }
+
+    #[tokio::test]
+    async fn who_lacks_leaves_signs_for_nothing_and_shows_the_witness_nothing() {
+        let (log, shared) = empty();
+        shared.publish(2, 2).give(&leaves(0..2));
+        assert!(log.checkpoint().is_ok());
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("witness");
+        let log = Arc::new(log);
+        let every = std::time::Duration::from_mins(1);
+        let options = WitnessOptions { at: WitnessAt::File(path.clone()), every, export_max: every };
+        let witness = Witness::new(Arc::clone(&log), place.path(), &options).unwrap();
+        witness.export().await.unwrap();
+        let shown = std::fs::read(&path).unwrap();
+        drop(shared.publish(3, 1));
+        let is_stop = |error: LogError| matches!(error, LogError::Stopped(why) if why.contains("hashes"));
+        assert!(is_stop(log.checkpoint().unwrap_err()));
+        for position in [1, 3] {
+            assert!(is_stop(log.inclusion_proof(Position(position)).await.unwrap_err()));
+        }
+        assert!(is_stop(log.prove_consistency(1, None).await.unwrap_err()));
+        assert!(is_stop(log.consistency_proof(1, 2).await.unwrap_err()));
+        let Err(WitnessError::Log(error)) = witness.export().await else { panic!("it was shown") };
+        assert!(is_stop(error));
+        assert_eq!(std::fs::read(&path).unwrap(), shown);
+        assert!(is_stop(log.close().await.unwrap_err()));
     }
 }

@@ -150,7 +150,10 @@ impl EmbeddedLog {
     ) -> Result<(ConsistencyProof, String), LogError> {
         let shared = Arc::clone(&self.shared);
         off_thread(move || {
-            let new_size = new_size.unwrap_or_else(|| shared.tree().size());
+            let new_size = match new_size {
+                Some(size) => size,
+                None => shared.whole_tree()?.size(),
+            };
             let proof = consistency(&shared, old_size, new_size)?;
             let (origin, root) = (shared.signer.name().to_owned(), root_at(&shared, new_size)?);
             Ok((proof, Checkpoint { origin, size: new_size, root }.note(&shared.signer)))
@@ -197,12 +200,10 @@ impl Proved {
     fn with(shared: &Shared, position: Position) -> Result<(Self, Frontier), LogError> {
         // The writer waits for the tree and for the index, so neither is held while a signature is made.
         let (head, frontier) = {
-            let tree = shared.tree();
+            let tree = shared.whole_tree()?;
             (tree.head(), tree.frontier())
         };
         if position.0 == 0 || position.0 > head {
-            // Or it is there, and the tree was given up before it.
-            drop(shared.whole_tree()?);
             return Err(LogError::Invalid(format!(
                 "there is no position {position}: the log ends at {head}"
             )));
@@ -268,7 +269,7 @@ fn inclusion(shared: &Shared, position: Position) -> Result<InclusionProof, LogE
 }
 
 fn consistency(shared: &Shared, old_size: u64, new_size: u64) -> Result<ConsistencyProof, LogError> {
-    let size = shared.tree().size();
+    let size = shared.whole_tree()?.size();
     if old_size > new_size || new_size > size {
         let what = format!("there is no proof from {old_size} to {new_size} commits in a log of {size}");
         return Err(LogError::Invalid(what));
